@@ -1,0 +1,94 @@
+"""What can go wrong, as types that know nothing of HTTP.
+
+    RingpostError
+    ├── Invalid               one or more fields are wrong (a list of FieldError)
+    ├── NotFound              no such thing, or not this tenant's
+    ├── AlreadyExists         the name or id is taken
+    ├── Unauthorized          nobody we know
+    ├── Forbidden             somebody we know, who may not
+    ├── NotConfigured         nothing to send through
+    ├── PasswordRequired      the stored password does not travel to a changed server
+    ├── MailServerFailed      a mail server did not take the mail (carries the Outcome)
+    ├── RateLimited           too often; says when to come back
+    ├── WrongState            the delivery cannot go from its state to that one
+    └── StorageUnavailable    disk full, database away: nothing was acknowledged
+
+`api/problems` maps them to status and code; the command line maps them to exit codes.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+class RingpostError(Exception):
+    """Anything that Ringpost says no to, with a message for a person."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One wrong field: its name as the client wrote it, and what to change. Never holds the value of a secret."""
+
+    field: str
+    message: str
+    item: str | None = None
+    """The offending item where the field is a list, such as one of many recipients."""
+
+
+class Invalid(RingpostError):
+    """One or more fields are wrong. `errors` has one entry per field."""
+
+    def __init__(self, *errors: FieldError) -> None:
+        super().__init__("; ".join(f"{error.field}: {error.message}" for error in errors))
+        self.errors = errors
+
+
+class NotFound(RingpostError):
+    """No such thing, or it is another tenant's, which is answered alike."""
+
+
+class AlreadyExists(RingpostError):
+    """The name or id is taken."""
+
+
+class Unauthorized(RingpostError):
+    """No token, or one that we do not know, or one that has ended."""
+
+
+class Forbidden(RingpostError):
+    """The token is good but its role or scope does not reach this far."""
+
+
+class NotConfigured(RingpostError):
+    """There is no mail server to send through."""
+
+
+class PasswordRequired(RingpostError):
+    """The password has to be given again, because the server that it would go to has changed."""
+
+
+class MailServerFailed(RingpostError):
+    """The mail server did not take the mail. `detail` is safe to show: stage, code, enhanced_code, reply, hint."""
+
+    def __init__(self, message: str, detail: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.detail = detail
+
+
+class RateLimited(RingpostError):
+    """Too many tries. `retry_after` is in whole seconds."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class WrongState(RingpostError):
+    """A delivery cannot go from the state it is in to the one asked for."""
+
+
+class StorageUnavailable(RingpostError):
+    """The database cannot take writes now (disk full, locked, away). Nothing was acknowledged; try again."""
