@@ -1,0 +1,257 @@
+"""The tables. Times are whole milliseconds since 1970-01-01T00:00Z; ids are opaque text; `sealed` columns hold ciphertext.
+
+Every row of a tenant carries the tenant, and every query names it. `system` stands for the system level itself.
+Migrations change these tables; a test holds the sum of the migrations against this file.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
+
+from ringpost.domain.deliveries import OPEN_STATES, State
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "%(table_name)s_%(column_0_N_name)s",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s",
+        "fk": "%(table_name)s_%(column_0_name)s_fk",
+        "pk": "%(table_name)s_pk",
+    }
+)
+
+
+def _words(states: frozenset[State]) -> str:
+    return ", ".join(f"'{state}'" for state in sorted(states))
+
+
+# Who there is -------------------------------------------------------------------------------------------------------
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("domain", Text, nullable=False, unique=True),
+    Column("enabled", Boolean, nullable=False),
+    Column("timezone", Text, nullable=False),
+    Column("locale", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    CheckConstraint("id <> 'system'", name="id_is_not_the_system"),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("username", Text, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("tenant", "username"),
+    CheckConstraint("role IN ('system_admin', 'tenant_admin', 'read_only')", name="role_is_known"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("token_hash", LargeBinary, nullable=False, unique=True),  # SHA-256 of the token; the token itself is not kept
+    Column("tenant", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE")),
+    Column("session", Text),  # access and refresh tokens of one login share it
+    Column("role", Text, nullable=False),
+    Column("scopes", Text, nullable=False),  # separated by spaces, as in RFC 6749 3.3
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    CheckConstraint("kind IN ('key', 'access', 'refresh')", name="kind_is_known"),
+    CheckConstraint("kind = 'key' OR (user_id IS NOT NULL AND session IS NOT NULL)", name="sessions_have_a_user"),
+    Index("tokens_session", "session"),
+    Index("tokens_tenant", "tenant", "id"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("fields", Text, nullable=False),  # names of the fields that changed, comma-separated; never values
+    Index("audit_tenant", "tenant", "id"),
+)
+
+# What they set ------------------------------------------------------------------------------------------------------
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("server", Text),
+    Column("port", Integer),
+    Column("reply_to", Text),
+    Column("username", Text, nullable=False),
+    Column("password", LargeBinary),  # sealed
+    Column("auth", Text, nullable=False),
+    Column("enable_tls_ssl", Boolean, nullable=False),
+    Column("enable_starttls_auto", Boolean, nullable=False),
+    Column("recipients", Text),
+    Column("switches", Text, nullable=False),  # JSON: notify_* -> bool
+    Column("system", Text),  # JSON: what only the system level has (thresholds, enable_tenant_access)
+    Column("updated_at", BigInteger, nullable=False),
+    CheckConstraint("port BETWEEN 0 AND 65535", name="port_is_a_port"),
+)
+
+template_revisions = Table(
+    "template_revisions",  # never changed after they were written
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("from", Text, key="from_"),
+    Column("subject", Text),
+    Column("body", Text),
+    Column("text_body", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Column("author", Text, nullable=False),
+    UniqueConstraint("tenant", "name", "number"),
+)
+
+custom_templates = Table(
+    "custom_templates",  # which revision is in force
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("revision", Text, ForeignKey("template_revisions.id"), nullable=False),
+)
+
+# What happened, and what became of it -------------------------------------------------------------------------------
+
+events = Table(
+    "events",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("id", Text, nullable=False),  # the sender's own
+    Column("type", Text, nullable=False),
+    Column("occurred_at", BigInteger, nullable=False),
+    Column("accepted_at", BigInteger, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),  # keyed hash of the content: tells a repetition from a clash
+    Column("variables", LargeBinary),  # sealed JSON; erased with the message
+    Column("template", Text),  # id of the custom revision in force, NULL for the default
+    Column("unknown_variables", Text),  # names that the template asked for and nobody knew, comma-separated
+    Column("skip_reason", Text),  # why nothing was sent
+    Column("erase_at", BigInteger),  # when variables go, for an event that sent nothing
+    UniqueConstraint("tenant", "id"),
+    Index("events_tenant_type", "tenant", "type", "key"),
+    Index("events_age", "accepted_at"),
+)
+
+messages = Table(
+    "messages",  # one per event that is sent; apart from the deliveries, so that those stay small
+    metadata,
+    Column("event", Text, ForeignKey("events.key"), primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),  # sealed ringpost.domain.messages.Message
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("event", Text, ForeignKey("events.key"), nullable=False),
+    Column("type", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("urgency", SmallInteger, nullable=False),
+    Column("secret", Boolean, nullable=False, server_default=false()),
+    Column("lane", Text, nullable=False),  # whose mail server: the tenant's id, or `system`
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("claims", SmallInteger, nullable=False, server_default=text("0")),  # claims since the last outcome
+    Column("created_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("claim", Text),  # the fence: an outcome counts only while the claim is still the same
+    Column("lease_until", BigInteger),
+    Column("sent_at", BigInteger),
+    Column("ended_at", BigInteger),
+    Column("erase_at", BigInteger),  # when the message may go
+    CheckConstraint(f"state IN ({_words(frozenset(State))})", name="state_is_known"),
+    CheckConstraint("(state = 'sending') = (claim IS NOT NULL)", name="sending_is_claimed"),
+    CheckConstraint("(state = 'sending') = (lease_until IS NOT NULL)", name="sending_has_a_lease"),
+    CheckConstraint("(state = 'sent') = (sent_at IS NOT NULL)", name="sent_has_a_time"),
+    CheckConstraint(f"(state IN ({_words(OPEN_STATES)})) = (ended_at IS NULL)", name="ended_has_a_time"),
+    Index("deliveries_due", "urgency", "lane", "tenant", "due_at", sqlite_where=text("state = 'queued'"),
+          postgresql_where=text("state = 'queued'")),
+    Index("deliveries_expiry", "expires_at", sqlite_where=text("state = 'queued'"),
+          postgresql_where=text("state = 'queued'")),
+    Index("deliveries_lease", "lease_until", sqlite_where=text("state = 'sending'"),
+          postgresql_where=text("state = 'sending'")),
+    Index("deliveries_erasure", "erase_at", sqlite_where=text("erase_at IS NOT NULL"),
+          postgresql_where=text("erase_at IS NOT NULL")),
+    Index("deliveries_event", "event"),
+    Index("deliveries_by_state", "tenant", "state", "id"),
+    Index("deliveries_by_recipient", "tenant", "recipient", "id"),
+    Index("deliveries_by_tenant", "tenant", "id"),
+)  # fmt: skip
+
+attempts = Table(
+    "attempts",  # never changed after they were written
+    metadata,
+    Column("delivery", Text, ForeignKey("deliveries.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("duration_ms", Integer, nullable=False),
+    Column("server", Text),  # host:port, or the name of the API
+    Column("verdict", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("party", Text),
+    Column("code", Integer),
+    Column("enhanced_code", Text),
+    Column("reply", Text, nullable=False),
+    Column("hint", Text, nullable=False),
+    Column("ambiguous", Boolean, nullable=False),
+    CheckConstraint("verdict IN ('sent', 'retry', 'rejected')", name="verdict_is_known"),
+)
+
+holds = Table(
+    "holds",  # lanes whose mail waits, because their server or its settings fail
+    metadata,
+    Column("lane", Text, primary_key=True),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),  # when the next probe may go
+    Column("failures", Integer, nullable=False),
+    Column("party", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("code", Integer),
+    Column("enhanced_code", Text),
+    Column("reply", Text, nullable=False),
+    Column("hint", Text, nullable=False),
+    Index("holds_until", "until"),
+)

@@ -1,0 +1,1 @@
+"""What Ringpost does, one verb per file: the listing of this folder is the list of features."""

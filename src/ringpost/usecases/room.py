@@ -1,0 +1,36 @@
+"""The room that every use case works in: database, sealing, clock, the way out, and what the operator chose."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ringpost.domain.retries import RetryPolicy
+from ringpost.domain.settings import ServerRules, SmtpEndpoint
+from ringpost.storage.database import Database
+from ringpost.storage.sealing import Sealer
+from ringpost.transports import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the operator chose (docs/configuration.md)."""
+
+    pbx_web_domain: str
+    server_rules: ServerRules
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
+    keep_messages_s: int = 24 * 3600
+    """How long a message is kept after its deliveries ended; messages with secrets are erased at once."""
+    keep_history_s: int = 90 * 24 * 3600
+    """How long ended deliveries and their events are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Handed to every use case as its first argument."""
+
+    database: Database
+    sealer: Sealer
+    clock: Callable[[], int]
+    """Milliseconds since 1970, UTC."""
+    open_transport: Callable[[SmtpEndpoint], Transport]
+    """A fresh transport to one mail server; whoever opens it closes it."""
+    options: Options
