@@ -151,7 +151,9 @@ def _grouped(jobs: list[_Job]) -> list[list[_Job]]:
     """Jobs that are handed over together: those joined by the same work, at the place of the first of them."""
     groups: dict[object, list[_Job]] = {}
     for job in jobs:
-        groups.setdefault(job.work if job.joined else job, []).append(job) if job.joined else groups.update({id(job): [job]})
+        groups.setdefault(job.work if job.joined else job, []).append(job) if job.joined else groups.update(
+            {id(job): [job]}
+        )
     return list(groups.values())
 
 

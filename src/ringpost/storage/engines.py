@@ -43,7 +43,9 @@ def migrate(engine: Engine) -> None:
 
 def _sqlite_engine(url: str, begin: str) -> Engine:
     engine = create_engine(
-        url, module=sqlite, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False, "cached_statements": 256}
+        url,
+        module=sqlite,
+        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False, "cached_statements": 256},
     )
 
     @event.listens_for(engine, "connect")

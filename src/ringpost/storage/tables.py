@@ -35,6 +35,10 @@ metadata = MetaData(
 )
 
 
+_ORDERED = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text that is compared byte by byte, as SQLite does, because ranges of it are scanned."""
+
+
 def _words(states: frozenset[State]) -> str:
     return ", ".join(f"'{state}'" for state in sorted(states))
 
@@ -73,7 +77,9 @@ tokens = Table(
     "tokens",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("token_hash", LargeBinary, nullable=False, unique=True),  # SHA-256 of the token; the token itself is not kept
+    Column(
+        "token_hash", LargeBinary, nullable=False, unique=True
+    ),  # SHA-256 of the token; the token itself is not kept
     Column("tenant", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("name", Text, nullable=False),
@@ -189,9 +195,10 @@ deliveries = Table(
     Column("recipient", Text, nullable=False),
     Column("urgency", SmallInteger, nullable=False),
     Column("secret", Boolean, nullable=False, server_default=false()),
-    Column("lane", Text, nullable=False),  # whose mail server: the tenant's id, or `system`
+    Column("queue", _ORDERED, nullable=False),  # lane and tenant: `<tenant>`, or `system:<tenant>` when it borrows
     Column("state", Text, nullable=False),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("retries", Integer, nullable=False, server_default=text("0")),  # place in the retry schedule; lane failures cost none
     Column("claims", SmallInteger, nullable=False, server_default=text("0")),  # claims since the last outcome
     Column("created_at", BigInteger, nullable=False),
     Column("due_at", BigInteger, nullable=False),
@@ -206,7 +213,7 @@ deliveries = Table(
     CheckConstraint("(state = 'sending') = (lease_until IS NOT NULL)", name="sending_has_a_lease"),
     CheckConstraint("(state = 'sent') = (sent_at IS NOT NULL)", name="sent_has_a_time"),
     CheckConstraint(f"(state IN ({_words(OPEN_STATES)})) = (ended_at IS NULL)", name="ended_has_a_time"),
-    Index("deliveries_due", "urgency", "lane", "tenant", "due_at", sqlite_where=text("state = 'queued'"),
+    Index("deliveries_due", "urgency", "queue", "due_at", sqlite_where=text("state = 'queued'"),
           postgresql_where=text("state = 'queued'")),
     Index("deliveries_expiry", "expires_at", sqlite_where=text("state = 'queued'"),
           postgresql_where=text("state = 'queued'")),

@@ -1,0 +1,186 @@
+"""An event is a fact that a phone system reports: accepted once per tenant and event id."""
+
+import re
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, cast
+
+from ringpost.domain.addresses import Address, parse_address
+from ringpost.domain.catalogue import CATALOGUE
+from ringpost.domain.tenants import TenantId
+from ringpost.errors import FieldError, Invalid
+
+Value = str | int | float | bool
+
+LONGEST_ID = 255
+MOST_VARIABLES = 200
+LONGEST_VALUE = 65_536
+MOST_RECIPIENTS = 100
+MOST_ATTACHMENTS = 10
+LARGEST_ATTACHMENTS = 10 * 1024 * 1024
+"""Bytes of all attachments of an event together, decoded."""
+
+_VARIABLE = re.compile(r"[A-Z0-9_]{1,64}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]")
+_MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+
+
+class SkipReason(StrEnum):
+    """Why an event sent nothing. Recorded with the event, counted, and said in the reply."""
+
+    NOTIFICATION_OFF = "NOTIFICATION_OFF"
+    NO_RECIPIENTS = "NO_RECIPIENTS"
+    NO_MAIL_SERVER = "NO_MAIL_SERVER"
+    TENANT_DISABLED = "TENANT_DISABLED"
+    DUPLICATE = "DUPLICATE"
+    """Sent before under the same id; only counted, because the answer is the first one's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with the mail, such as the recording of a voicemail."""
+
+    filename: str
+    content_type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened, checked. `id` and `occurred_at` (ms since 1970, UTC) are None when the sender gave none."""
+
+    tenant: TenantId
+    type: str
+    id: str | None
+    occurred_at: int | None
+    variables: Mapping[str, Value]
+    recipients: tuple[Address, ...]
+    attachments: tuple[Attachment, ...]
+
+
+def parse_event(tenant: TenantId, fields: Mapping[str, Any]) -> Event:
+    """Check the JSON object of one event. Raises Invalid with one entry per wrong field; unknown fields are ignored."""
+    errors: list[FieldError] = []
+
+    def field(name: str, parse: Any, default: Any) -> Any:
+        value = fields.get(name)
+        if value is None:
+            return default
+        try:
+            return parse(value)
+        except ValueError as error:
+            errors.append(FieldError(name, str(error)))
+        except Invalid as error:
+            errors.extend(FieldError(name, one.message, one.item) for one in error.errors)
+        return default
+
+    kind = field("type", _type, None)
+    if fields.get("type") is None:
+        errors.append(FieldError("type", "is required: the type of the event, such as QUEUE_SLA"))
+    event = Event(
+        tenant,
+        kind,
+        field("id", _id, None),
+        field("occurred_at", _time, None),
+        field("variables", _variables, {}),
+        field("recipients", _recipients, ()),
+        field("attachments", _attachments, ()),
+    )
+    if errors:
+        raise Invalid(*errors)
+    return event
+
+
+def _type(value: object) -> str:
+    if not isinstance(value, str) or value not in CATALOGUE:
+        raise ValueError(f"must be one of {', '.join(CATALOGUE)}")
+    return value
+
+
+def _id(value: object) -> str:
+    if not isinstance(value, str) or not 1 <= len(value) <= LONGEST_ID or _CONTROL.search(value):
+        raise ValueError(f"must be a string of 1 to {LONGEST_ID} characters without control characters")
+    return value
+
+
+def _time(value: object) -> int:
+    """RFC 3339 to milliseconds."""
+    wrong = ValueError("must be a time with zone as in RFC 3339, such as 2026-01-05T09:30:00Z")
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        raise wrong
+    try:
+        moment = datetime.fromisoformat(value.upper().replace(" ", "T"))
+        milliseconds = int(moment.astimezone(UTC).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise wrong from None
+    if milliseconds < 0:
+        raise wrong
+    return milliseconds
+
+
+def _variables(value: object) -> dict[str, Value]:
+    if not isinstance(value, dict):
+        raise ValueError('must be an object of names and values, such as {"QUEUE_NAME": "Sales"}')
+    variables = cast("dict[str, object]", value)
+    if len(variables) > MOST_VARIABLES:
+        raise ValueError(f"holds at most {MOST_VARIABLES} variables")
+    wrong = [f"variables.{name}" for name in variables if not _VARIABLE.fullmatch(name)]
+    if wrong:
+        raise Invalid(FieldError("variables", f"{wrong[0]}: a name has capital letters, digits and _ only, at most 64"))
+    for name, item in variables.items():
+        if item is not None and not isinstance(item, str | int | float):
+            raise ValueError(f"{name} must be a string, a number or a boolean")
+        if isinstance(item, str) and len(item) > LONGEST_VALUE:
+            raise ValueError(f"{name} is longer than {LONGEST_VALUE} characters")
+    return {name: cast("Value", item) for name, item in variables.items() if item is not None}
+
+
+def _recipients(value: object) -> tuple[Address, ...]:
+    if not isinstance(value, list):
+        raise ValueError('must be a list of addresses, such as ["manager@example.com"]')
+    items = cast("list[object]", value)
+    if len(items) > MOST_RECIPIENTS:
+        raise ValueError(f"holds at most {MOST_RECIPIENTS} addresses")
+    addresses: dict[str, Address] = {}
+    for item in items:
+        if not isinstance(item, str):
+            raise ValueError("every item must be a string")
+        address = parse_address(item)
+        addresses.setdefault(address.key, address)
+    return tuple(addresses.values())
+
+
+def _attachments(value: object) -> tuple[Attachment, ...]:
+    if not isinstance(value, list):
+        raise ValueError('must be a list of objects {"filename", "content_type", "content"}')
+    items = cast("list[object]", value)
+    if len(items) > MOST_ATTACHMENTS:
+        raise ValueError(f"holds at most {MOST_ATTACHMENTS} files")
+    files = tuple(_attachment(item) for item in items)
+    if sum(len(file.data) for file in files) > LARGEST_ATTACHMENTS:
+        raise ValueError(f"are larger than {LARGEST_ATTACHMENTS // 1024 // 1024} MiB together")
+    return files
+
+
+def _attachment(value: object) -> Attachment:
+    if not isinstance(value, dict):
+        raise ValueError('every item must be an object {"filename", "content_type", "content"}')
+    fields = cast("dict[str, object]", value)
+    filename, kind, content = fields.get("filename"), fields.get("content_type"), fields.get("content")
+    if not isinstance(filename, str) or not 1 <= len(filename) <= LONGEST_ID or _CONTROL.search(filename):
+        raise ValueError(f"filename must be 1 to {LONGEST_ID} characters without control characters")
+    if kind is None:
+        kind = "application/octet-stream"
+    if not isinstance(kind, str) or not _MEDIA_TYPE.fullmatch(kind.lower()):
+        raise ValueError("content_type must be a media type such as audio/wav")
+    if not isinstance(content, str):
+        raise ValueError("content must be the file in base64")
+    try:
+        return Attachment(filename, kind.lower(), b64decode(content, validate=True))
+    except (Base64Error, ValueError):
+        raise ValueError("content is not valid base64 (RFC 4648, section 4)") from None

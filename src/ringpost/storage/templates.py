@@ -1,0 +1,181 @@
+"""Custom templates: immutable, numbered revisions, and which of them is in force.
+
+A part that is None falls back to the default template's part, at sending too.
+"""
+
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select, tuple_
+
+from ringpost.domain.tenants import TenantId
+from ringpost.errors import AlreadyExists, NotFound
+from ringpost.storage.identifiers import new_id
+from ringpost.storage.tables import custom_templates, template_revisions
+
+Key = tuple[TenantId, str]
+"""Tenant and name of a template."""
+
+KEYS_PER_QUERY = 5000
+"""Two parameters each; SQLite takes at most 32,766 in one statement (sqlite.org/limits.html)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a tenant wrote; None where the default's part stands."""
+
+    from_: str | None = None
+    subject: str | None = None
+    body: str | None = None
+    text_body: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One saved state of a custom template, never changed."""
+
+    id: str
+    tenant: TenantId
+    name: str
+    number: int
+    parts: Parts
+    created_at: int
+    """Milliseconds since 1970."""
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Who edits, and when (milliseconds since 1970)."""
+
+    author: str
+    at: int
+
+
+def create(connection: Connection, tenant: TenantId, name: str, parts: Parts, edit: Edit) -> Revision:
+    """Customise a template that the tenant has not customised. Raises AlreadyExists."""
+    if show(connection, tenant, name) is not None:
+        raise AlreadyExists(f"{name} is customised already. To change it, post to /custom_email_templates/{name}.")
+    revision = _write_revision(connection, tenant, name, parts, edit)
+    connection.execute(custom_templates.insert().values(tenant=tenant, name=name, revision=revision.id))
+    return revision
+
+
+def update(connection: Connection, tenant: TenantId, name: str, parts: Parts, edit: Edit) -> Revision:
+    """Put a new revision in force; parts that say the same keep the one that is. Raises NotFound."""
+    current = get(connection, tenant, name)
+    if current.parts == parts:
+        return current
+    revision = _write_revision(connection, tenant, name, parts, edit)
+    connection.execute(
+        custom_templates.update()
+        .where(custom_templates.c.tenant == tenant, custom_templates.c.name == name)
+        .values(revision=revision.id)
+    )
+    return revision
+
+
+def destroy(connection: Connection, tenant: TenantId, name: str) -> None:
+    """Go back to the default. Revisions stay, because what was sent refers to them. Raises NotFound."""
+    gone = connection.execute(
+        custom_templates.delete().where(custom_templates.c.tenant == tenant, custom_templates.c.name == name)
+    )
+    if not gone.rowcount:
+        raise _not_customised(name)
+
+
+def show(connection: Connection, tenant: TenantId, name: str) -> Revision | None:
+    """The revision in force, or None when the default is."""
+    return _one(connection, tenant, custom_templates.c.name == name)
+
+
+def get(connection: Connection, tenant: TenantId, name: str) -> Revision:
+    """The revision in force. Raises NotFound when the default is."""
+    revision = show(connection, tenant, name)
+    if revision is None:
+        raise _not_customised(name)
+    return revision
+
+
+def list_custom(connection: Connection, tenant: TenantId) -> list[Revision]:
+    """All that the tenant has customised, by name."""
+    query = _in_force().where(custom_templates.c.tenant == tenant).order_by(custom_templates.c.name)
+    return [_revision(row) for row in connection.execute(query)]
+
+
+def history(connection: Connection, tenant: TenantId, name: str) -> list[Revision]:
+    """Every revision of one template, the newest first."""
+    columns = template_revisions.c
+    query = template_revisions.select().where(columns.tenant == tenant, columns.name == name)
+    return [_revision(row) for row in connection.execute(query.order_by(columns.number.desc()))]
+
+
+def revision_ids_in_force(connection: Connection, keys: Iterable[Key]) -> dict[Key, str]:
+    """Which revision is in force for many templates; a key without one has the default. Reads no bodies."""
+    columns = custom_templates.c
+    found: dict[Key, str] = {}
+    wanted = list(keys)
+    for start in range(0, len(wanted), KEYS_PER_QUERY):
+        part = wanted[start : start + KEYS_PER_QUERY]
+        query = select(columns.tenant, columns.name, columns.revision)
+        rows = connection.execute(query.where(tuple_(columns.tenant, columns.name).in_(part)))
+        found.update({(TenantId(tenant), name): revision for tenant, name, revision in rows})
+    return found
+
+
+def revisions(connection: Connection, wanted: Iterable[tuple[TenantId, str]]) -> dict[str, Revision]:
+    """Revisions by id, for many pairs of tenant and revision id. They never change, so they may be kept."""
+    columns = template_revisions.c
+    pairs = list(wanted)
+    found: dict[str, Revision] = {}
+    for start in range(0, len(pairs), KEYS_PER_QUERY):
+        part = pairs[start : start + KEYS_PER_QUERY]
+        rows = connection.execute(template_revisions.select().where(tuple_(columns.tenant, columns.id).in_(part)))
+        found.update({row.id: _revision(row) for row in rows})
+    return found
+
+
+def templates_in_force(connection: Connection, keys: Iterable[Key]) -> dict[Key, Revision]:
+    """The revisions in force for many templates; a key without one has the default."""
+    ids = revision_ids_in_force(connection, keys)
+    found = revisions(connection, {(tenant, revision) for (tenant, _), revision in ids.items()})
+    return {key: found[revision] for key, revision in ids.items()}
+
+
+def _write_revision(connection: Connection, tenant: TenantId, name: str, parts: Parts, edit: Edit) -> Revision:
+    columns = template_revisions.c
+    newest = select(func.max(columns.number)).where(columns.tenant == tenant, columns.name == name)
+    number = (connection.execute(newest).scalar() or 0) + 1
+    revision = Revision(new_id(edit.at), tenant, name, number, parts, edit.at, edit.author)
+    connection.execute(
+        template_revisions.insert().values(
+            id=revision.id,
+            tenant=tenant,
+            name=name,
+            number=number,
+            created_at=edit.at,
+            author=edit.author,
+            **dict(zip(("from_", "subject", "body", "text_body"), astuple(parts), strict=True)),
+        )
+    )
+    return revision
+
+
+def _in_force() -> Any:
+    joined = custom_templates.join(template_revisions, custom_templates.c.revision == template_revisions.c.id)
+    return select(template_revisions).select_from(joined)
+
+
+def _one(connection: Connection, tenant: TenantId, condition: Any) -> Revision | None:
+    row = connection.execute(_in_force().where(custom_templates.c.tenant == tenant, condition)).first()
+    return None if row is None else _revision(row)
+
+
+def _revision(row: Row[Any]) -> Revision:
+    parts = Parts(row.from_, row.subject, row.body, row.text_body)
+    return Revision(row.id, TenantId(row.tenant), row.name, row.number, parts, row.created_at, row.author)
+
+
+def _not_customised(name: str) -> NotFound:
+    return NotFound(f"{name} is not customised.")
