@@ -72,7 +72,11 @@ class Database:
         are undone and the exception is raised here. It may be run again, so its only effects are those on the connection.
         Raises StorageUnavailable when the database cannot take it.
         """
-        return await self._submit(functools.partial(work, *args, **kwargs), None, joined=False)
+
+        def run(connection: Connection) -> T:
+            return work(connection, *args, **kwargs)
+
+        return await self._submit(run, None, joined=False)
 
     async def write_each(self, work: "Joined[Item, T]", item: Item) -> T:
         """Like `write`, for what comes in thousands: calls with the same `work` are handed to it as one list.
