@@ -1,7 +1,8 @@
 """One database: reads on threads, writes by group commit.
 
 SQL is synchronous and the edges are asynchronous; this is where they meet. `write` gathers what waits and commits it
-together: one transaction, one fsync, and everyone who waited is answered after it. Nothing is answered before it is on disk.
+together: one transaction, one fsync, and everyone who waited is answered after it. Nothing is answered before it is on
+disk.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine, exc
@@ -22,7 +23,7 @@ from ringpost.storage import engines
 P = ParamSpec("P")
 T = TypeVar("T")
 Item = TypeVar("Item")
-Joined = Callable[[Connection, Sequence[Item]], Sequence[T | Exception]]
+Context = TypeVar("Context")
 
 _log = structlog.get_logger("ringpost.storage")
 
@@ -36,15 +37,15 @@ class _Job:
     """One thing to write, and who waits for it."""
 
     work: Callable[..., Any]
-    argument: object
-    joined: bool
+    argument: tuple[object, object] | None
+    """Context and item of a job that may be joined with its like; None for one that stands alone."""
     future: "asyncio.Future[Any]"
     result: object = None
     error: BaseException | None = None
 
 
 class Database:
-    """An open database. Create it with `await Database.open(url)`; the schema is brought up to date first."""
+    """An open database; `open_database` makes one."""
 
     def __init__(self, reader: Engine, writer: Engine) -> None:
         self._reader = reader
@@ -68,9 +69,9 @@ class Database:
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work(connection, ...)` and return its result once it is on disk.
 
-        It shares a transaction with what else waits and has a savepoint of its own: when it raises, only its own changes
-        are undone and the exception is raised here. It may be run again, so its only effects are those on the connection.
-        Raises StorageUnavailable when the database cannot take it.
+        It shares a transaction with what else waits and has a savepoint of its own: when it raises, only its own
+        changes are undone and the exception is raised here. It may be run again, so its only effects are those on the
+        connection. Raises StorageUnavailable when the database cannot take it.
         """
 
         def run(connection: Connection) -> T:
@@ -78,13 +79,14 @@ class Database:
 
         return await self._submit(run, None, joined=False)
 
-    async def write_each(self, work: "Joined[Item, T]", item: Item) -> T:
-        """Like `write`, for what comes in thousands: calls with the same `work` are handed to it as one list.
+    async def write_each(
+        self, work: Callable[[Connection, Context, Sequence[Item]], Sequence[T]], context: Context, item: Item
+    ) -> T:
+        """Like `write`, for what comes in thousands: calls with the same work and context are handed over as one list.
 
-        `work(connection, items)` returns one result per item, in order; a result that is an exception is raised to the one
-        who waits for it and undoes nothing by itself.
+        `work(connection, context, items)` returns one result per item, in order.
         """
-        return await self._submit(work, item, joined=True)
+        return await self._submit(work, (context, item))
 
     async def close(self) -> None:
         """Finish what was submitted, then close all connections."""
@@ -97,11 +99,11 @@ class Database:
         self._reader.dispose()
         self._writer.dispose()
 
-    def _submit(self, work: Callable[..., Any], argument: object, *, joined: bool) -> "asyncio.Future[Any]":
+    def _submit(self, work: Callable[..., Any], argument: tuple[object, object] | None) -> "asyncio.Future[Any]":
         if self._closed:
             raise StorageUnavailable("The database is closed.")
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._jobs.put(_Job(work, argument, joined, future))
+        self._jobs.put(_Job(work, argument, future))
         return future
 
     def _read(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -145,34 +147,28 @@ class Database:
             _log.error("database_unavailable", error=str(error.orig), jobs=len(jobs))
             for job in jobs:
                 job.error = StorageUnavailable("The database cannot be written now; nothing was stored. Try again.")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  the writer must go on, whatever happened to this group
             _log.exception("write_failed", jobs=len(jobs))
             for job in jobs:
                 job.error = error
 
 
 def _grouped(jobs: list[_Job]) -> list[list[_Job]]:
-    """Jobs that are handed over together: those joined by the same work, at the place of the first of them."""
+    """Jobs that are handed over together: those joined by work and context, at the place of the first of them."""
     groups: dict[object, list[_Job]] = {}
     for job in jobs:
-        groups.setdefault(job.work if job.joined else job, []).append(job) if job.joined else groups.update(
-            {id(job): [job]}
-        )
+        key = id(job) if job.argument is None else (job.work, id(job.argument[0]))
+        groups.setdefault(key, []).append(job)
     return list(groups.values())
 
 
 def _run(connection: Connection, group: list[_Job]) -> None:
     try:
         with connection.begin_nested():
-            if not group[0].joined:
-                group[0].result = group[0].work(connection)
-                return
-            results = group[0].work(connection, [job.argument for job in group])
-            for job, result in zip(group, results, strict=True):
-                job.result = result
+            _call(connection, group)
     except exc.OperationalError:
         raise  # the database itself failed: the whole transaction is in doubt
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  whatever it is belongs to who waits for it
         if len(group) == 1:
             group[0].error = error
             return
@@ -180,18 +176,30 @@ def _run(connection: Connection, group: list[_Job]) -> None:
             _run(connection, [job])
 
 
+def _call(connection: Connection, group: list[_Job]) -> None:
+    first = group[0]
+    if first.argument is None:
+        first.result = first.work(connection)
+        return
+    items = [job.argument[1] for job in group if job.argument is not None]
+    for job, result in zip(group, first.work(connection, first.argument[0], items), strict=True):
+        job.result = result
+
+
 def _answer(jobs: list[_Job]) -> None:
     for job in jobs:
         if job.future.done():  # the waiter was cancelled; the write stands all the same
             continue
-        error = job.error or (job.result if isinstance(job.result, Exception) else None)
-        if error is not None:
-            job.future.set_exception(error)
+        if job.error is not None:
+            job.future.set_exception(job.error)
         else:
-            job.future.set_result(cast("Any", job.result))
+            job.future.set_result(job.result)
 
 
 async def open_database(url: str) -> Database:
-    """Open the database at `url` (`sqlite:///path`), making and migrating it first. Raises StorageUnavailable, ValueError."""
+    """Open the database at `url` (`sqlite:///path`), after making and migrating it.
+
+    Raises StorageUnavailable when it cannot be opened, ValueError when the URL is of no known kind.
+    """
     reader, writer = await asyncio.to_thread(engines.open_engines, url)
     return Database(reader, writer)

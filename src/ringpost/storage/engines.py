@@ -11,7 +11,7 @@ from sqlalchemy import Engine, create_engine, event
 from ringpost.errors import StorageUnavailable
 
 OLDEST_SQLITE = (3, 51, 3)
-"""3.7.0 to 3.51.2 can lose committed writes in WAL mode with two connections (the WAL-reset bug, sqlite.org/wal.html)."""
+"""3.7.0 to 3.51.2 can lose committed writes in WAL mode with two connections (WAL-reset bug, sqlite.org/wal.html)."""
 
 BUSY_TIMEOUT_S = 60
 
@@ -21,9 +21,8 @@ def open_engines(url: str) -> tuple[Engine, Engine]:
     if not url.startswith("sqlite:///"):
         raise ValueError("RINGPOST_DATABASE_URL must start with sqlite:/// (a file)")
     if sqlite.sqlite_version_info < OLDEST_SQLITE:
-        raise StorageUnavailable(
-            f"SQLite {sqlite.sqlite_version} can lose committed writes; at least {'.'.join(map(str, OLDEST_SQLITE))} is needed."
-        )
+        found, needed = (".".join(map(str, version)) for version in (sqlite.sqlite_version_info, OLDEST_SQLITE))
+        raise StorageUnavailable(f"SQLite {found} can lose committed writes; at least {needed} is needed.")
     path = Path(url.removeprefix("sqlite:///"))
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.touch(mode=0o600)

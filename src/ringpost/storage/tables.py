@@ -1,4 +1,4 @@
-"""The tables. Times are whole milliseconds since 1970-01-01T00:00Z; ids are opaque text; `sealed` columns hold ciphertext.
+"""The tables. Times are whole milliseconds since 1970, UTC; ids are opaque text; sealed columns hold ciphertext.
 
 Every row of a tenant carries the tenant, and every query names it. `system` stands for the system level itself.
 Migrations change these tables; a test holds the sum of the migrations against this file.
@@ -198,7 +198,7 @@ deliveries = Table(
     Column("queue", _ORDERED, nullable=False),  # lane and tenant: `<tenant>`, or `system:<tenant>` when it borrows
     Column("state", Text, nullable=False),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
-    Column("retries", Integer, nullable=False, server_default=text("0")),  # place in the retry schedule; lane failures cost none
+    Column("retries", Integer, nullable=False, server_default=text("0")),  # place in the retry schedule
     Column("claims", SmallInteger, nullable=False, server_default=text("0")),  # claims since the last outcome
     Column("created_at", BigInteger, nullable=False),
     Column("due_at", BigInteger, nullable=False),

@@ -1,0 +1,129 @@
+"""Deliveries as people see them: lists, one with its attempts, and what may be done by hand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, func, select, update
+
+from ringpost.domain.deliveries import State
+from ringpost.domain.tenants import TenantId
+from ringpost.errors import NotFound, WrongState
+from ringpost.storage.outbox import lane_of
+from ringpost.storage.tables import attempts, deliveries, events, holds, messages
+
+MOST_ON_A_PAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which deliveries to list, the newest first; None does not filter."""
+
+    state: State | None = None
+    recipient: str | None = None
+    event: str | None = None
+    """The sender's event id."""
+    top: int = 50
+    skip: int = 0
+
+
+def page(connection: Connection, tenant: TenantId, wanted: Filter) -> Sequence[Row[Any]]:
+    """One page of a tenant's deliveries with their last attempt."""
+    query = _with_last_attempt().where(deliveries.c.tenant == tenant)
+    if wanted.state is not None:
+        query = query.where(deliveries.c.state == wanted.state)
+    if wanted.recipient is not None:
+        query = query.where(deliveries.c.recipient == wanted.recipient)
+    if wanted.event is not None:
+        query = query.where(events.c.tenant == tenant, events.c.id == wanted.event)
+    return connection.execute(query.order_by(deliveries.c.id.desc()).limit(wanted.top).offset(wanted.skip)).all()
+
+
+def show(connection: Connection, tenant: TenantId, delivery: str) -> Row[Any]:
+    """One delivery with its last attempt. Raises NotFound."""
+    row = connection.execute(
+        _with_last_attempt().where(deliveries.c.tenant == tenant, deliveries.c.id == delivery)
+    ).first()
+    if row is None:
+        raise NotFound("There is no such delivery.")
+    return row
+
+
+def attempts_of(connection: Connection, tenant: TenantId, delivery: str) -> Sequence[Row[Any]]:
+    """Every attempt at a delivery, the first first."""
+    query = select(attempts).where(attempts.c.tenant == tenant, attempts.c.delivery == delivery)
+    return connection.execute(query.order_by(attempts.c.number)).all()
+
+
+def hold_of(connection: Connection, queue: str) -> Row[Any] | None:
+    """Why the lane that a queue is on waits; None when it does not."""
+    return connection.execute(select(holds).where(holds.c.lane == lane_of(queue))).first()
+
+
+def retry(connection: Connection, tenant: TenantId, delivery: str, now: int, expires_at: int) -> None:
+    """Queue it once more, due now. Raises NotFound, WrongState (sent, being sent, or its message is erased)."""
+    row = _current(connection, tenant, delivery)
+    state = State(row.state)
+    if state in (State.SENT, State.SENDING):
+        raise WrongState("It was sent already." if state is State.SENT else "It is being sent at this moment.")
+    if not row.message_is_kept:
+        raise WrongState(
+            "Its message has been erased, so there is nothing to send. Send the event again with a new id."
+        )
+    values: dict[str, Any] = {"due_at": now}
+    if state is not State.QUEUED:  # a second life, with a whole retry schedule
+        values |= {
+            "state": State.QUEUED,
+            "ended_at": None,
+            "erase_at": None,
+            "expires_at": expires_at,
+            "retries": 0,
+            "claims": 0,
+        }
+    _change(connection, delivery, state, values)
+
+
+def cancel(connection: Connection, tenant: TenantId, delivery: str, now: int, erase_at: int) -> None:
+    """End a delivery that waits. Raises NotFound, WrongState (ended already, or being sent)."""
+    state = State(_current(connection, tenant, delivery).state)
+    if state is State.CANCELLED:
+        return
+    if state is not State.QUEUED:
+        raise WrongState(f"It cannot be cancelled, because it is {state}.")
+    _change(connection, delivery, state, {"state": State.CANCELLED, "ended_at": now, "erase_at": erase_at})
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """How many deliveries wait or are being sent, over all tenants; for metrics."""
+    query = select(deliveries.c.state, func.count()).where(deliveries.c.state.in_([State.QUEUED, State.SENDING]))
+    return {row[0]: row[1] for row in connection.execute(query.group_by(deliveries.c.state))}
+
+
+def _with_last_attempt() -> Select[Any]:
+    last = and_(attempts.c.delivery == deliveries.c.id, attempts.c.number == deliveries.c.attempts)
+    details = [
+        column.label(f"attempt_{column.key}") for column in attempts.c if column.key not in ("delivery", "tenant")
+    ]
+    return (
+        select(deliveries, events.c.id.label("event_id"), *details)
+        .join_from(deliveries, events, events.c.key == deliveries.c.event)
+        .join(attempts, last, isouter=True)
+    )
+
+
+def _current(connection: Connection, tenant: TenantId, delivery: str) -> Row[Any]:
+    kept = select(messages.c.event).where(messages.c.event == deliveries.c.event).correlate(deliveries).exists()
+    row = connection.execute(
+        select(deliveries.c.state, kept.label("message_is_kept")).where(
+            deliveries.c.tenant == tenant, deliveries.c.id == delivery
+        )
+    ).first()
+    if row is None:
+        raise NotFound("There is no such delivery.")
+    return row
+
+
+def _change(connection: Connection, delivery: str, state: State, values: dict[str, Any]) -> None:
+    connection.execute(
+        update(deliveries).where(deliveries.c.id == delivery, deliveries.c.state == state).values(**values)
+    )
