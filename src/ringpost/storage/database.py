@@ -77,7 +77,7 @@ class Database:
         def run(connection: Connection) -> T:
             return work(connection, *args, **kwargs)
 
-        return await self._submit(run, None, joined=False)
+        return await self._submit(run, None)
 
     async def write_each(
         self, work: Callable[[Connection, Context, Sequence[Item]], Sequence[T]], context: Context, item: Item

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, select, update
+from sqlalchemy import Connection, Select, and_, func, select, update
 
 from ringpost.domain.deliveries import State
 from ringpost.domain.tenants import TenantId
 from ringpost.errors import NotFound, WrongState
 from ringpost.storage.outbox import lane_of
-from ringpost.storage.tables import attempts, deliveries, events, holds, messages
+from ringpost.storage.tables import AnyRow, attempts, deliveries, events, holds, messages
 
 MOST_ON_A_PAGE = 200
 
@@ -27,7 +27,7 @@ class Filter:
     skip: int = 0
 
 
-def page(connection: Connection, tenant: TenantId, wanted: Filter) -> Sequence[Row[Any]]:
+def page(connection: Connection, tenant: TenantId, wanted: Filter) -> Sequence[AnyRow]:
     """One page of a tenant's deliveries with their last attempt."""
     query = _with_last_attempt().where(deliveries.c.tenant == tenant)
     if wanted.state is not None:
@@ -39,7 +39,7 @@ def page(connection: Connection, tenant: TenantId, wanted: Filter) -> Sequence[R
     return connection.execute(query.order_by(deliveries.c.id.desc()).limit(wanted.top).offset(wanted.skip)).all()
 
 
-def show(connection: Connection, tenant: TenantId, delivery: str) -> Row[Any]:
+def show(connection: Connection, tenant: TenantId, delivery: str) -> AnyRow:
     """One delivery with its last attempt. Raises NotFound."""
     row = connection.execute(
         _with_last_attempt().where(deliveries.c.tenant == tenant, deliveries.c.id == delivery)
@@ -49,13 +49,13 @@ def show(connection: Connection, tenant: TenantId, delivery: str) -> Row[Any]:
     return row
 
 
-def attempts_of(connection: Connection, tenant: TenantId, delivery: str) -> Sequence[Row[Any]]:
+def attempts_of(connection: Connection, tenant: TenantId, delivery: str) -> Sequence[AnyRow]:
     """Every attempt at a delivery, the first first."""
     query = select(attempts).where(attempts.c.tenant == tenant, attempts.c.delivery == delivery)
     return connection.execute(query.order_by(attempts.c.number)).all()
 
 
-def hold_of(connection: Connection, queue: str) -> Row[Any] | None:
+def hold_of(connection: Connection, queue: str) -> AnyRow | None:
     """Why the lane that a queue is on waits; None when it does not."""
     return connection.execute(select(holds).where(holds.c.lane == lane_of(queue))).first()
 
@@ -111,7 +111,7 @@ def _with_last_attempt() -> Select[Any]:
     )
 
 
-def _current(connection: Connection, tenant: TenantId, delivery: str) -> Row[Any]:
+def _current(connection: Connection, tenant: TenantId, delivery: str) -> AnyRow:
     kept = select(messages.c.event).where(messages.c.event == deliveries.c.event).correlate(deliveries).exists()
     row = connection.execute(
         select(deliveries.c.state, kept.label("message_is_kept")).where(

@@ -3,16 +3,16 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, tuple_
+from sqlalchemy import Connection, delete, insert, select, tuple_
 
 from ringpost.domain.tenants import TenantId
-from ringpost.storage.tables import attempts, deliveries, events, messages, template_revisions
+from ringpost.storage.tables import AnyRow, attempts, deliveries, events, messages, template_revisions
 
 EventKey = tuple[TenantId, str]
 """Tenant and the sender's event id."""
 
 
-def known(connection: Connection, ids: Iterable[EventKey]) -> dict[EventKey, Row[Any]]:
+def known(connection: Connection, ids: Iterable[EventKey]) -> dict[EventKey, AnyRow]:
     """Those of these events that were accepted before: key, fingerprint, type and skip reason."""
     wanted = list(ids)
     if not wanted:
@@ -50,7 +50,7 @@ def delivered_to(connection: Connection, keys: Sequence[str]) -> dict[str, list[
     return found
 
 
-def show(connection: Connection, tenant: TenantId, event_id: str) -> Row[Any] | None:
+def show(connection: Connection, tenant: TenantId, event_id: str) -> AnyRow | None:
     """One event with the name and number of its template revision."""
     return connection.execute(
         select(events, template_revisions.c.number.label("template_number"))
@@ -59,7 +59,7 @@ def show(connection: Connection, tenant: TenantId, event_id: str) -> Row[Any] | 
     ).first()
 
 
-def last_of_type(connection: Connection, tenant: TenantId, kind: str) -> Row[Any] | None:
+def last_of_type(connection: Connection, tenant: TenantId, kind: str) -> AnyRow | None:
     """The newest event of a type that still has its variables, for previews."""
     return connection.execute(
         select(events)

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, text, update
 
 from ringpost.domain.deliveries import Outcome, State, Urgency
 from ringpost.domain.tenants import SYSTEM, TenantId
-from ringpost.storage.tables import attempts, deliveries, events, holds, messages
+from ringpost.storage.tables import AnyRow, attempts, deliveries, events, holds, messages
 
 MOST_CLAIMS = 5
 """A delivery that was claimed so often without an outcome breaks its workers; it is set aside."""
@@ -59,7 +59,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a worker asks for: `limit` due deliveries of one urgency at most, of each queue at most `room_for(queue)`."""
+    """What a worker asks for: at most `limit` due deliveries of one urgency, of each queue `room_for(queue)`."""
 
     name: str
     """Unique for ever; the fence."""
@@ -189,7 +189,7 @@ def next_due(connection: Connection) -> int | None:
     return connection.execute(select(func.min(deliveries.c.due_at)).where(deliveries.c.state == State.QUEUED)).scalar()
 
 
-def _claimed(row: Row[Any], name: str, *, probe: bool = False) -> Claimed:
+def _claimed(row: AnyRow, name: str, *, probe: bool = False) -> Claimed:
     return Claimed(
         id=row.id,
         tenant=row.tenant,

@@ -4,6 +4,8 @@ Every row of a tenant carries the tenant, and every query names it. `system` sta
 Migrations change these tables; a test holds the sum of the migrations against this file.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -14,6 +16,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Row,
     SmallInteger,
     Table,
     Text,
@@ -34,6 +37,9 @@ metadata = MetaData(
     }
 )
 
+
+AnyRow = Row[*tuple[Any, ...]]
+"""A row of whatever columns."""
 
 _ORDERED = Text().with_variant(Text(collation="C"), "postgresql")
 """Text that is compared byte by byte, as SQLite does, because ranges of it are scanned."""
