@@ -1,69 +1,70 @@
-"""Notification settings: the mail server, who is told, and which notifications are on."""
+"""Notification settings: the mail server, who is told, and which notifications are on.
 
+`parse_settings` and `parse_system_settings` read what was posted; `settings_to_json` and `system_settings_to_json` show
+it again. What was shown, posted back, changes nothing.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from typing import Final
 
-from ringpost.domain.addresses import Address
-from ringpost.domain.secrets import Secret
+from ringpost.domain.addresses import Address, format_address, format_recipients, parse_recipients
+from ringpost.domain.fields import Fields
+from ringpost.domain.mail_servers import (
+    Auth,
+    MailServer,
+    ServerType,
+    SmtpEndpoint,
+    TlsMode,
+    merge_password,
+    needs_password,
+    sender_of,
+    tls_mode,
+)
+from ringpost.domain.server_rules import ServerRules, parse_mail_server, read_mail_server
 
+__all__ = [
+    "SYSTEM_SWITCHES",
+    "TENANT_SWITCHES",
+    "Auth",
+    "MailServer",
+    "ServerRules",
+    "ServerType",
+    "Settings",
+    "SmtpEndpoint",
+    "SystemSettings",
+    "TlsMode",
+    "mail_server_to_json",
+    "merge_password",
+    "needs_password",
+    "parse_mail_server",
+    "parse_settings",
+    "parse_system_settings",
+    "sender_of",
+    "settings_to_json",
+    "system_settings_to_json",
+    "tls_mode",
+]
 
-class ServerType(StrEnum):
-    """What kind of mail server sends for the tenant."""
+TENANT_SWITCHES: Final = (
+    "notify_user_registration",
+    "notify_queue_sla_breached",
+    "notify_queue_callback",
+    "notify_queue_callback_failed",
+    "notify_queue_call_lost",
+)
+"""The notifications that a tenant turns on; all are off by default."""
 
-    SMTP = "SMTP"
-    MS365 = "MS365"
-    GMAIL = "GMAIL"
-
-
-class Auth(StrEnum):
-    """How to log in to the mail server. AUTO picks from what the server offers: PLAIN, then LOGIN."""
-
-    DISABLE = "DISABLE"
-    AUTO = "AUTO"
-    LOGIN = "LOGIN"
-    PLAIN = "PLAIN"
-
-
-class TlsMode(StrEnum):
-    """What the two TLS flags and the port come to."""
-
-    IMPLICIT = "implicit"
-    """TLS from the first byte (RFC 8314 3.3)."""
-    STARTTLS = "starttls"
-    """Clear text first, then STARTTLS, which the server must offer (RFC 3207)."""
-    OPPORTUNISTIC = "opportunistic"
-    """STARTTLS when offered, verified; never a login in clear; no going on in clear after a failed handshake."""
-    CLEAR = "clear"
-    """No encryption. For servers in the operator's own network."""
-
-
-@dataclass(frozen=True, slots=True)
-class MailServer:
-    """The mail-server part of the settings, as saved (contract, section 1)."""
-
-    type: ServerType
-    server: str | None
-    port: int | None
-    reply_to: Address | None
-    username: str
-    password: Secret | None
-    auth: Auth
-    enable_tls_ssl: bool
-    enable_starttls_auto: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SmtpEndpoint:
-    """Everything that a connection to an SMTP server needs; equal endpoints may share connections."""
-
-    host: str
-    port: int
-    tls: TlsMode
-    auth: Auth
-    username: str
-    password: Secret | None
-    restricted: bool = True
-    """True for a tenant's own server: egress rules apply. False for the system administrator's server."""
+SYSTEM_SWITCHES: Final = (
+    "notify_hard_disk_exceeded_threshold",
+    "notify_cpu_exceeded_threshold",
+    "notify_memory_exceeded_threshold",
+    "notify_ip_blocked",
+    "notify_license_limited",
+    "notify_service_disconnected",
+    "notify_push_certs_update_failed",
+)
+"""The notifications that the system administrator turns on; all are off by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +75,88 @@ class Settings:
     recipients: tuple[Address, ...] = ()
     switches: dict[str, bool] = field(default_factory=dict[str, bool])
     """Name of a notify_* field -> on or off; one that is absent has its documented default."""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemSettings(Settings):
+    """The system administrator's settings: what a tenant has, and what only the system has."""
+
+    enable_tenant_access: bool = True
+    """Tenants without a mail server of their own use this one."""
+    hard_disk_threshold: float = 0.0
+    """Share of the whole, 0 to 1; 0 is off. So are the two that follow."""
+    cpu_threshold: float = 0.0
+    memory_threshold: float = 0.0
+
+
+def parse_settings(raw: Mapping[str, object], rules: ServerRules) -> Settings:
+    """A tenant's settings as posted; Invalid with every wrong field. The password is still to be merged."""
+    fields = Fields(raw)
+    settings = Settings(read_mail_server(fields, rules), _recipients(fields), _switches(fields, TENANT_SWITCHES))
+    fields.finish()
+    return settings
+
+
+def parse_system_settings(raw: Mapping[str, object], rules: ServerRules) -> SystemSettings:
+    """The system's settings as posted; Invalid with every wrong field. The password is still to be merged."""
+    fields = Fields(raw)
+    settings = SystemSettings(
+        read_mail_server(fields, rules),
+        _recipients(fields),
+        _switches(fields, SYSTEM_SWITCHES),
+        enable_tenant_access=fields.flag("enable_tenant_access", default=True),
+        hard_disk_threshold=fields.number("hard_disk_threshold", 0, 1, default=0.0),
+        cpu_threshold=fields.number("cpu_threshold", 0, 1, default=0.0),
+        memory_threshold=fields.number("memory_threshold", 0, 1, default=0.0),
+    )
+    fields.finish()
+    return settings
+
+
+def settings_to_json(settings: Settings, *, system_server_offered: bool) -> dict[str, object]:
+    """The fields of GET /tenant/notification. `system_server_offered`: there is one and the operator lets tenants."""
+    return {
+        **mail_server_to_json(settings.mail_server),
+        "recipients": format_recipients(settings.recipients) or None,
+        "enable_system_email_server": system_server_offered,
+        **_switches_to_json(settings, TENANT_SWITCHES),
+    }
+
+
+def system_settings_to_json(settings: SystemSettings) -> dict[str, object]:
+    """The fields of GET /admin/notification."""
+    return {
+        **mail_server_to_json(settings.mail_server),
+        "recipients": format_recipients(settings.recipients) or None,
+        "enable_tenant_access": settings.enable_tenant_access,
+        "hard_disk_threshold": settings.hard_disk_threshold,
+        "cpu_threshold": settings.cpu_threshold,
+        "memory_threshold": settings.memory_threshold,
+        **_switches_to_json(settings, SYSTEM_SWITCHES),
+    }
+
+
+def mail_server_to_json(mail_server: MailServer | None) -> dict[str, object]:
+    """The fields of a mail server but its password; the defaults when there is none yet."""
+    return {
+        "type": mail_server.type.value if mail_server else None,
+        "server": mail_server.server if mail_server else None,
+        "port": mail_server.port if mail_server else None,
+        "reply_to": format_address(mail_server.reply_to) if mail_server and mail_server.reply_to else None,
+        "username": mail_server.username if mail_server else None,
+        "auth": mail_server.auth.value if mail_server else Auth.AUTO.value,
+        "enable_tls_ssl": mail_server.enable_tls_ssl if mail_server else True,
+        "enable_starttls_auto": mail_server.enable_starttls_auto if mail_server else False,
+    }
+
+
+def _recipients(fields: Fields) -> tuple[Address, ...]:
+    return fields.parsed("recipients", parse_recipients, ())
+
+
+def _switches(fields: Fields, names: Iterable[str]) -> dict[str, bool]:
+    return {name: fields.flag(name, default=False) for name in names}
+
+
+def _switches_to_json(settings: Settings, names: Iterable[str]) -> dict[str, object]:
+    return {name: settings.switches.get(name, False) for name in names}

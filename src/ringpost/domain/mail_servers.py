@@ -1,0 +1,194 @@
+"""Mail servers: what the saved fields of one come to, and when its stored password may stay."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from ringpost.domain.addresses import Address, parse_address
+from ringpost.domain.hosts import parse_host
+from ringpost.domain.secrets import Secret
+from ringpost.errors import Invalid, NotConfigured, PasswordRequired
+
+
+class ServerType(StrEnum):
+    """What kind of mail server sends for the tenant."""
+
+    SMTP = "SMTP"
+    MS365 = "MS365"
+    GMAIL = "GMAIL"
+
+
+class Auth(StrEnum):
+    """How to log in to the mail server. AUTO picks from what the server offers: PLAIN, then LOGIN."""
+
+    DISABLE = "DISABLE"
+    AUTO = "AUTO"
+    LOGIN = "LOGIN"
+    PLAIN = "PLAIN"
+
+
+class TlsMode(StrEnum):
+    """What the two TLS flags and the port come to."""
+
+    IMPLICIT = "implicit"
+    """TLS from the first byte (RFC 8314 3.3)."""
+    STARTTLS = "starttls"
+    """Clear text first, then STARTTLS, which the server must offer (RFC 3207)."""
+    OPPORTUNISTIC = "opportunistic"
+    """STARTTLS when offered, verified; never a login in clear; no going on in clear after a failed handshake."""
+    CLEAR = "clear"
+    """No encryption. For servers in the operator's own network."""
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpEndpoint:
+    """Everything that a connection to an SMTP server needs; equal endpoints may share connections."""
+
+    host: str
+    port: int
+    tls: TlsMode
+    auth: Auth
+    username: str
+    password: Secret | None
+    restricted: bool = True
+    """True for a tenant's own server: egress rules apply. False for the system administrator's server."""
+
+
+_STARTTLS_PORTS: Final = frozenset({25, 587, 2525, 2587})
+_IMPLICIT_PORTS: Final = frozenset({465, 2465})
+_HOSTED: Final = {
+    ServerType.MS365: ("smtp.office365.com", 587, TlsMode.STARTTLS),
+    ServerType.GMAIL: ("smtp.gmail.com", 465, TlsMode.IMPLICIT),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """The mail-server part of the settings, as saved (contract, section 1)."""
+
+    type: ServerType
+    server: str | None
+    """As typed: a host name or an IP address that `hosts.parse_host` understands."""
+    port: int | None
+    """As typed; 0 and None mean the default of the TLS mode."""
+    reply_to: Address | None
+    username: str
+    password: Secret | None
+    """In parsed fields, None: left out, and empty: take the stored one away. Never empty after `merge_password`."""
+    auth: Auth
+    enable_tls_ssl: bool
+    enable_starttls_auto: bool
+
+    @property
+    def host(self) -> str | None:
+        """The server as it is resolved and shown to TLS: a lower-case A-label name or an IP address."""
+        return None if self.server is None else parse_host(self.server, single_label=True)
+
+    @property
+    def tls(self) -> tuple[TlsMode, int]:
+        """The TLS mode and the port in effect of a server of type SMTP."""
+        return tls_mode(self.enable_tls_ssl, self.enable_starttls_auto, self.port)
+
+    def missing(self) -> str | None:
+        """What has to be added before this server can send, for a person; None when it can.
+
+        Such settings are saved all the same, because a form may be filled in bit by bit; they are just not used.
+        """
+        if sender_of(self) is None:
+            return "There is no address to send from. Make the username a mail address, or fill in reply_to."
+        if self.type is ServerType.SMTP:
+            if self.server is None:
+                return "The name of the mail server is missing. Fill in server."
+            if not self.password and self.auth in (Auth.LOGIN, Auth.PLAIN):
+                return "The password is missing. Fill it in, or set auth to DISABLE."
+        elif not self.password:
+            return "The password is missing. Fill in an app password."
+        return None
+
+    def endpoint(self, *, restricted: bool) -> SmtpEndpoint:
+        """Where and how to connect. NotConfigured, saying what is missing, when nothing can be sent yet."""
+        missing = self.missing()
+        if missing is not None:
+            raise NotConfigured(missing)
+        if self.type is ServerType.SMTP:
+            tls, port = self.tls
+            # Nothing to log in with: AUTO then sends without, and a server that minds says so (RFC 4954 6, 530).
+            auth = self.auth if self.password else Auth.DISABLE
+            host = self.host or ""
+        else:
+            host, port, tls = _HOSTED[self.type]
+            auth = Auth.AUTO if self.auth is Auth.DISABLE else self.auth
+        password = None if auth is Auth.DISABLE else self.password
+        return SmtpEndpoint(host, port, tls, auth, self.username, password, restricted)
+
+
+def tls_mode(enable_tls_ssl: bool, enable_starttls_auto: bool, port: int | None) -> tuple[TlsMode, int]:
+    """What the two flags mean, and the port in effect; 0 and None stand for the default.
+
+    The flags come from the phone system, which does not say what their combinations mean; this table is ours:
+
+        tls_ssl  starttls_auto  mode                                             default port
+        true     false          implicit; STARTTLS on 25, 587, 2525 and 2587     465
+        true     true           STARTTLS; implicit on 465 and 2465               587
+        false    true           STARTTLS when offered                            587
+        false    false          clear text                                       25
+    """
+    if enable_tls_ssl and enable_starttls_auto:
+        return (TlsMode.IMPLICIT if port in _IMPLICIT_PORTS else TlsMode.STARTTLS), port or 587
+    if enable_tls_ssl:
+        return (TlsMode.STARTTLS if port in _STARTTLS_PORTS else TlsMode.IMPLICIT), port or 465
+    if enable_starttls_auto:
+        return TlsMode.OPPORTUNISTIC, port or 587
+    return TlsMode.CLEAR, port or 25
+
+
+def sender_of(mail_server: MailServer) -> Address | None:
+    """The address that mail comes from: the username when it is one, else reply_to, else none."""
+    try:
+        address = parse_address(mail_server.username)
+    except Invalid:
+        return mail_server.reply_to
+    return mail_server.reply_to if address.display_name or "<" in mail_server.username else address
+
+
+def needs_password(old: MailServer | None, new: MailServer) -> bool:
+    """True when the password was left out of `new` and must not be: `old` has none to keep, or it would travel.
+
+    A stored password stays only while everything that says where it goes is unchanged. Otherwise who may edit the
+    settings, but does not know the password, could have it sent to a host of theirs. That holds with auth DISABLE too:
+    the stored password is given up only in words, by an empty one.
+    """
+    if new.password is not None:
+        return False
+    if old is None or not old.password:
+        return new.type is ServerType.SMTP and new.auth is not Auth.DISABLE
+    return _destination(old) != _destination(new)
+
+
+def merge_password(old: MailServer | None, new: MailServer) -> MailServer:
+    """`new` as it is to be saved: with its own password, the stored one, or none. PasswordRequired without it.
+
+    An empty password is an answer: it takes the stored one away, whatever auth says. The server is then tried without
+    login (AUTO) or not used (LOGIN, PLAIN), and the next change has to name a password, or auth DISABLE.
+    """
+    if needs_password(old, new):
+        if old is not None and old.password:
+            raise PasswordRequired(
+                "Give the password again: the stored one stays only while type, server, port, username and the TLS "
+                "flags are unchanged. An empty password removes it."
+            )
+        raise PasswordRequired("Give a password, or set auth to DISABLE when the server needs no login.")
+    if new.password is None:
+        return replace(new, password=old.password if old is not None else None)
+    return new if new.password else replace(new, password=None)
+
+
+def _destination(mail_server: MailServer) -> tuple[object, ...]:
+    return (
+        mail_server.type,
+        mail_server.host,
+        mail_server.port or 0,
+        mail_server.username,
+        mail_server.enable_tls_ssl,
+        mail_server.enable_starttls_auto,
+    )

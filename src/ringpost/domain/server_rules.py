@@ -1,0 +1,110 @@
+"""Reading the mail-server fields of the settings, by the rules that the operator set.
+
+A tenant names a host and a port that we connect to, so both are checked here at saving, as far as they can be without
+resolving a name, and again at every connect (`transports/egress`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from ringpost.domain.addresses import Address, parse_address
+from ringpost.domain.fields import Fields
+from ringpost.domain.hosts import SMTP_PORTS, AllowedNetwork, IpAddress, is_refused, parse_host
+from ringpost.domain.hosts import parse_address as parse_ip
+from ringpost.domain.mail_servers import Auth, MailServer, ServerType, TlsMode
+from ringpost.domain.secrets import Secret
+
+LONGEST_USERNAME: Final = 128
+"""Characters of a username (contract, section 1)."""
+LONGEST_SERVER: Final = 255
+LONGEST_PASSWORD: Final = 1024
+
+_NO_HOST = "This is not a host. Write only a name such as mail.example.com, or an IP address; no port, no http://."
+_NO_TARGET = "This host is not allowed."
+"""No more than that (SECURITY.md): who asks must not learn what the operator's network looks like."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRules:
+    """What the operator permits of mail servers. For the system administrator's own: `restricted=False`."""
+
+    restricted: bool = True
+    """True: hosts and ports are checked, as for every tenant's server."""
+    allowed: tuple[AllowedNetwork, ...] = ()
+    extra_ports: frozenset[int] = frozenset()
+    """Ports beside `hosts.SMTP_PORTS`."""
+    clear_login: bool = False
+    """True: a password may travel unencrypted."""
+
+
+def parse_mail_server(raw: Mapping[str, object], rules: ServerRules) -> MailServer:
+    """The mail server in a JSON object; Invalid with every wrong field. Its password is still to be merged."""
+    fields = Fields(raw)
+    mail_server = read_mail_server(fields, rules)
+    fields.finish()
+    return mail_server
+
+
+def read_mail_server(fields: Fields, rules: ServerRules) -> MailServer:
+    """As `parse_mail_server`, among other fields; the result counts only when `fields.finish` passes."""
+    password = fields.secret("password", longest=LONGEST_PASSWORD)
+    mail_server = MailServer(
+        type=fields.choice("type", ServerType, ServerType.SMTP, required=True),
+        server=fields.text("server", longest=LONGEST_SERVER),
+        port=fields.integer("port", 0, 65535),
+        reply_to=fields.parsed("reply_to", _reply_to, None),
+        username=fields.text("username", longest=LONGEST_USERNAME, required=True) or "",
+        password=None if password is None else Secret(password),
+        auth=fields.choice("auth", Auth, Auth.AUTO),
+        enable_tls_ssl=fields.flag("enable_tls_ssl", default=True),
+        enable_starttls_auto=fields.flag("enable_starttls_auto", default=False),
+    )
+    _check_host(fields, mail_server, rules)
+    _check_clear_login(fields, mail_server, rules)
+    return mail_server
+
+
+def _reply_to(text: str) -> Address | None:
+    return parse_address(text, "reply_to")
+
+
+def _check_host(fields: Fields, mail_server: MailServer, rules: ServerRules) -> None:
+    if mail_server.server is None:
+        if mail_server.type is ServerType.SMTP and not fields.is_wrong("type"):
+            fields.wrong("server", "This field is required for type SMTP. Write a name such as mail.example.com.")
+        return
+    try:
+        # Only the operator's own network has hosts without a dot, such as `mailpit`.
+        host = parse_host(mail_server.server, single_label=not rules.restricted)
+    except ValueError:
+        fields.wrong("server", _NO_HOST)
+        return
+    if not rules.restricted or fields.is_wrong("port"):
+        return
+    ip, port = parse_ip(host), mail_server.tls[1]
+    if ip is not None and is_refused(ip, port, rules.allowed):
+        fields.wrong("server", _NO_TARGET)
+    elif mail_server.type is ServerType.SMTP:
+        _check_port(fields, ip, port, rules)
+
+
+def _check_port(fields: Fields, ip: IpAddress | None, port: int, rules: ServerRules) -> None:
+    if port not in SMTP_PORTS | rules.extra_ports:
+        # A name may resolve into any of the operator's networks, so any of them may permit the port.
+        networks = [one for one in rules.allowed if ip is None or ip in one.network]
+        if not any(one.port in (None, port) for one in networks):
+            ports = ", ".join(map(str, sorted(SMTP_PORTS | rules.extra_ports)))
+            fields.wrong("port", f"This port is not allowed. Mail servers take mail on one of {ports}.")
+
+
+def _check_clear_login(fields: Fields, mail_server: MailServer, rules: ServerRules) -> None:
+    if fields.is_wrong("type") or fields.is_wrong("auth"):
+        return
+    in_clear = mail_server.type is ServerType.SMTP and mail_server.tls[0] is TlsMode.CLEAR
+    if in_clear and mail_server.auth is not Auth.DISABLE and not rules.clear_login:
+        fields.wrong(
+            "enable_tls_ssl",
+            "The password would travel unencrypted. Turn enable_tls_ssl or enable_starttls_auto on, or set auth to "
+            "DISABLE when the server needs no login.",
+        )
