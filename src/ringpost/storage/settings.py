@@ -1,0 +1,224 @@
+"""Notification settings of tenants and of the system level, and which mail server is in force.
+
+A tenant has a mail server of its own when settings were saved that can send; else it borrows the system's, when the
+system administrator has one and lets tenants use it.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, cast
+
+from sqlalchemy import Connection, select
+
+from ringpost.domain.addresses import Address, format_address, format_recipients, parse_address, parse_recipients
+from ringpost.domain.secrets import Secret
+from ringpost.domain.settings import Auth, MailServer, ServerType, Settings, SmtpEndpoint, SystemSettings, sender_of
+from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.storage.sealing import Place, Sealer
+from ringpost.storage.tables import settings as table
+
+TENANTS_PER_QUERY = 10_000
+"""SQLite takes at most 32,766 parameters in one statement (sqlite.org/limits.html)."""
+
+_SYSTEM_FIELDS = ("enable_tenant_access", "hard_disk_threshold", "cpu_threshold", "memory_threshold")
+_STORED = Secret("stored")
+"""Stands for a password that there is, where nobody needs to know it."""
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What an event needs to know of its tenant's settings. No secret was opened for it."""
+
+    recipients: tuple[Address, ...] = ()
+    switches: dict[str, bool] | None = None
+    own_server: bool = False
+    """The tenant's own mail server can send."""
+    system_server: bool = False
+    """The system's mail server can send, and may be used by tenants."""
+
+    def is_on(self, switch: str) -> bool:
+        """Whether the notification of this notify_* field is on; off is the default of all of them."""
+        return (self.switches or {}).get(switch, False)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInForce:
+    """The mail server that a mail of a tenant goes through, and as whom."""
+
+    lane: str
+    """Whose server it is: the tenant's id, or `system`."""
+    sender: Address
+    reply_to: Address | None
+    endpoint: SmtpEndpoint
+
+
+def show(connection: Connection, tenant: TenantId) -> Settings:
+    """The tenant's settings without the password; the defaults when none were saved."""
+    row = _row(connection, tenant)
+    return Settings() if row is None else _settings(row, None)
+
+
+def show_system(connection: Connection) -> SystemSettings:
+    """The system level's settings without the password; the defaults when none were saved."""
+    row = _row(connection, SYSTEM)
+    return SystemSettings() if row is None else _system_settings(row, None)
+
+
+def load(connection: Connection, sealer: Sealer, tenant: TenantId) -> Settings:
+    """The tenant's settings with the password; the defaults when none were saved. Raises SealBroken."""
+    row = _row(connection, tenant)
+    return Settings() if row is None else _settings(row, _open(sealer, row))
+
+
+def load_system(connection: Connection, sealer: Sealer) -> SystemSettings:
+    """The system level's settings with the password; the defaults when none were saved. Raises SealBroken."""
+    row = _row(connection, SYSTEM)
+    return SystemSettings() if row is None else _system_settings(row, _open(sealer, row))
+
+
+def save(connection: Connection, sealer: Sealer, tenant: TenantId, settings: Settings, now: int) -> None:
+    """Replace all settings of the tenant. `now` is in milliseconds since 1970."""
+    server = settings.mail_server
+    if server is None:
+        raise ValueError("Settings without a mail server are not saved")
+    values = {
+        "type": server.type.value,
+        "server": server.server,
+        "port": server.port,
+        "reply_to": format_address(server.reply_to) if server.reply_to else None,
+        "username": server.username,
+        "password": sealer.seal(_place(tenant), server.password.reveal().encode()) if server.password else None,
+        "auth": server.auth.value,
+        "enable_tls_ssl": server.enable_tls_ssl,
+        "enable_starttls_auto": server.enable_starttls_auto,
+        "recipients": format_recipients(settings.recipients) or None,
+        "switches": json.dumps(settings.switches),
+        "system": _system_json(settings) if isinstance(settings, SystemSettings) else None,
+        "updated_at": now,
+    }
+    changed = connection.execute(table.update().where(table.c.tenant == tenant).values(values))
+    if not changed.rowcount:
+        connection.execute(table.insert().values(tenant=tenant, **values))
+
+
+def system_server_offered(connection: Connection) -> bool:
+    """Whether tenants may send through the system's mail server: there is one, and the administrator lets them."""
+    return _is_offered(_row(connection, SYSTEM))
+
+
+def settings_in_force(connection: Connection, tenants: Iterable[TenantId]) -> dict[TenantId, InForce]:
+    """What events need to know, for many tenants at once; every tenant asked for is in the answer."""
+    wanted = [SYSTEM, *(tenant for tenant in set(tenants) if tenant != SYSTEM)]
+    rows: dict[TenantId, Any] = {}
+    for start in range(0, len(wanted), TENANTS_PER_QUERY):
+        query = table.select().where(table.c.tenant.in_(wanted[start : start + TENANTS_PER_QUERY]))
+        rows.update({TenantId(row.tenant): row for row in connection.execute(query)})
+    offered = _is_offered(rows.get(SYSTEM))
+    return {tenant: _in_force(rows.get(tenant), offered=offered) for tenant in wanted}
+
+
+def mail_server_in_force(connection: Connection, sealer: Sealer, tenant: TenantId) -> ServerInForce | None:
+    """The tenant's own mail server when it can send, else the system's when it may be used, else None.
+
+    Raises SealBroken.
+    """
+    row = _row(connection, tenant)
+    if row is None or not _can_send(row):
+        return None if tenant == SYSTEM else borrowed_server(connection, sealer, tenant)
+    server = _mail_server(row, _open(sealer, row))
+    return _server_in_force(tenant, server, server.reply_to)
+
+
+def borrowed_server(connection: Connection, sealer: Sealer, tenant: TenantId) -> ServerInForce | None:
+    """The system's mail server as this tenant may use it, whatever it has of its own; None when it may not.
+
+    Answers go to the tenant's `reply_to`, because nobody at the system's address could answer for the tenant.
+    """
+    system = _row(connection, SYSTEM)
+    if not _is_offered(system):
+        return None
+    server = _mail_server(system, _open(sealer, system))
+    reply_to = connection.execute(select(table.c.reply_to).where(table.c.tenant == tenant)).scalar()
+    return _server_in_force(SYSTEM, server, _address(reply_to) if reply_to else server.reply_to)
+
+
+def _server_in_force(lane: TenantId, server: MailServer, reply_to: Address | None) -> ServerInForce:
+    sender = sender_of(server)
+    if sender is None:  # `_can_send` has seen to it
+        raise ValueError("A mail server without a sender address is not in force")
+    if reply_to is not None and reply_to.key == sender.key:
+        reply_to = None
+    return ServerInForce(lane, sender, reply_to, server.endpoint(restricted=lane != SYSTEM))
+
+
+def _in_force(row: Any, *, offered: bool) -> InForce:
+    if row is None:
+        return InForce(system_server=offered)
+    return InForce(_recipients(row.recipients or ""), json.loads(row.switches), _can_send(row), offered)
+
+
+def _is_offered(system: Any) -> bool:
+    return (
+        system is not None and _can_send(system) and json.loads(system.system or "{}").get("enable_tenant_access", True)
+    )
+
+
+def _can_send(row: Any) -> bool:
+    return _mail_server(row, _STORED if row.password is not None else None).missing() is None
+
+
+def _row(connection: Connection, tenant: TenantId) -> Any:
+    return connection.execute(table.select().where(table.c.tenant == tenant)).first()
+
+
+def _settings(row: Any, password: Secret | None) -> Settings:
+    return Settings(_mail_server(row, password), _recipients(row.recipients or ""), json.loads(row.switches))
+
+
+def _system_settings(row: Any, password: Secret | None) -> SystemSettings:
+    tenant_part = _settings(row, password)
+    own = cast("dict[str, Any]", json.loads(row.system or "{}"))
+    return SystemSettings(tenant_part.mail_server, tenant_part.recipients, tenant_part.switches, **own)
+
+
+def _system_json(settings: SystemSettings) -> str:
+    return json.dumps({name: getattr(settings, name) for name in _SYSTEM_FIELDS})
+
+
+def _mail_server(row: Any, password: Secret | None) -> MailServer:
+    return MailServer(
+        type=ServerType(row.type),
+        server=row.server,
+        port=row.port,
+        reply_to=_address(row.reply_to) if row.reply_to else None,
+        username=row.username,
+        password=password,
+        auth=Auth(row.auth),
+        enable_tls_ssl=row.enable_tls_ssl,
+        enable_starttls_auto=row.enable_starttls_auto,
+    )
+
+
+def _open(sealer: Sealer, row: Any) -> Secret | None:
+    if row.password is None:
+        return None
+    return Secret(sealer.unseal(_place(TenantId(row.tenant)), row.password).decode())
+
+
+def _place(tenant: TenantId) -> Place:
+    return Place(tenant, "settings", tenant, "password")
+
+
+# What was saved was checked when it was saved; reading it again is only work, so it is done once.
+
+
+@lru_cache(4096)
+def _recipients(text: str) -> tuple[Address, ...]:
+    return parse_recipients(text)
+
+
+@lru_cache(4096)
+def _address(text: str) -> Address:
+    return parse_address(text)
