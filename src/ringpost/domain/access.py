@@ -1,9 +1,25 @@
 """Who may do what: roles of people, scopes of tokens, and the principal that a token stands for."""
 
+import base64
+import hashlib
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ringpost.domain.tenants import TenantId
+from ringpost.domain.secrets import Secret
+from ringpost.domain.tenants import SYSTEM, TenantId
+
+TOKEN_BYTES = 32
+"""256 random bits: too many to guess, so a plain SHA-256 keeps them safe without a salt or a slow hash."""
+
+ACCESS_TOKEN_S = 3600
+REFRESH_TOKEN_S = 30 * 24 * 3600
+"""A session ends when it was not refreshed for this long."""
+
+SHORTEST_PASSWORD = 12
+"""Characters, for people. NIST SP 800-63B asks for 8 at least, and advises against rules of composition."""
+LONGEST_PASSWORD = 1024
+"""Bytes of UTF-8: bounds the work that a stranger can give us."""
 
 
 class Role(StrEnum):
@@ -22,6 +38,22 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
+SCOPES_OF_ROLE: dict[Role, frozenset[Scope]] = {
+    Role.SYSTEM_ADMIN: frozenset(Scope),
+    Role.TENANT_ADMIN: frozenset({Scope.EVENTS_WRITE, Scope.SETTINGS}),
+    Role.READ_ONLY: frozenset(),
+}
+"""All that a role allows; no key of that role has more."""
+
+
+class TokenKind(StrEnum):
+    """What a token is for. The prefix tells people and secret scanners what they found."""
+
+    KEY = "key"
+    ACCESS = "access"
+    REFRESH = "refresh"
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Who a token stands for, and with that for which tenant."""
@@ -34,3 +66,85 @@ class Principal:
     """For the audit log: the user's name or the API key's."""
     token_id: str
     session: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person who may log in. Times are milliseconds since 1970, UTC."""
+
+    id: str
+    tenant: TenantId
+    username: str
+    """As `parse_username` gives it."""
+    role: Role
+    enabled: bool
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What is known of a token without the token itself. Times are milliseconds since 1970, UTC."""
+
+    id: str
+    tenant: TenantId
+    kind: TokenKind
+    name: str
+    role: Role
+    scopes: frozenset[Scope]
+    created_at: int
+    expires_at: int | None
+    """None: it does not expire, which only keys may do."""
+    revoked_at: int | None = None
+    user_id: str | None = None
+    session: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    """What a login gives: one token to work with, and one that gives the next pair (RFC 6749 1.5)."""
+
+    access: Secret
+    refresh: Secret
+    expires_in: int
+    """Seconds that the access token lives."""
+
+
+def write_token(kind: TokenKind, chance: bytes) -> Secret:
+    """The text of a token: `rp_key_...`, `rp_access_...` or `rp_refresh_...`; `chance` is TOKEN_BYTES of randomness."""
+    if len(chance) != TOKEN_BYTES:
+        raise ValueError(f"A token takes {TOKEN_BYTES} random bytes")
+    return Secret(f"rp_{kind}_{base64.urlsafe_b64encode(chance).decode().rstrip('=')}")
+
+
+def hash_token(token: str) -> bytes:
+    """What is stored of a token, and what it is found by."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def parse_username(text: str) -> str:
+    """A user's name, alike for all ways to write it: trimmed, NFKC, no case (RFC 8265 3.3). ValueError when wrong."""
+    name = unicodedata.normalize("NFKC", text.strip()).casefold()
+    if not 1 <= len(name) <= 128:
+        raise ValueError("A username has 1 to 128 characters.")
+    if not name.isprintable():
+        raise ValueError("A username has no control characters.")
+    return name
+
+
+def parse_password(text: str) -> Secret:
+    """A new password of a person: NFC (RFC 8265 4.2), never trimmed. ValueError when it is too short or too long."""
+    try:
+        password = unicodedata.normalize("NFC", text)
+        size = len(password.encode())
+    except UnicodeEncodeError:
+        raise ValueError("A password is text without lone surrogates.") from None
+    if len(password) < SHORTEST_PASSWORD:
+        raise ValueError(f"A password has {SHORTEST_PASSWORD} characters or more.")
+    if size > LONGEST_PASSWORD:
+        raise ValueError(f"A password has {LONGEST_PASSWORD} bytes at most.")
+    return Secret(password)
+
+
+def role_fits(tenant: TenantId, role: Role) -> bool:
+    """Whether people and keys of this tenant may have the role: only the system level has system administrators."""
+    return (tenant == SYSTEM) == (role is Role.SYSTEM_ADMIN)

@@ -1,13 +1,25 @@
 """A tenant is one customer of the phone system: its own settings, templates, events and mail."""
 
-from dataclasses import dataclass
+import re
+import zoneinfo
+from dataclasses import dataclass, fields
 from typing import NewType
+
+import idna
+
+from ringpost.domain.hosts import parse_address, parse_host
+from ringpost.errors import FieldError, Invalid
 
 TenantId = NewType("TenantId", str)
 """Opaque. The first argument of every storage function that touches a tenant's rows."""
 
 SYSTEM = TenantId("system")
 """The owner of the system level's own settings and events. No tenant can have this id: ids of tenants are made here."""
+
+# The parts of RFC 5646 2.1 that name a language as people use it: language, script, region, variants.
+_LOCALE = re.compile(
+    r"[A-Za-z]{2,3}(?:-[A-Za-z]{4})?(?:-(?:[A-Za-z]{2}|[0-9]{3}))?(?:-(?:[A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +33,49 @@ class Tenant:
     timezone: str
     locale: str
     created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class TenantDraft:
+    """What a system administrator says about a tenant; `parse_tenant` checks it."""
+
+    name: str
+    domain: str
+    enabled: bool = True
+    timezone: str = "UTC"
+    locale: str = "en"
+
+    def differences(self, other: Tenant) -> tuple[str, ...]:
+        """Names of the fields in which the two differ, for the audit log."""
+        names = (field.name for field in fields(self))
+        return tuple(name for name in names if getattr(self, name) != getattr(other, name))
+
+
+def parse_tenant(draft: TenantDraft) -> TenantDraft:
+    """The same in canonical form. Raises Invalid with one entry per wrong field."""
+    name, locale = draft.name.strip(), draft.locale.strip()
+    wrong: list[FieldError] = []
+    domain, timezone = draft.domain.strip(), draft.timezone.strip()
+    if not 1 <= len(name) <= 128 or not name.isprintable():
+        wrong.append(FieldError("name", "A name has 1 to 128 characters, none of them control characters."))
+    try:
+        domain = parse_domain(domain)
+    except ValueError:
+        wrong.append(
+            FieldError("domain", "A domain is a host name, such as acme.example; it has no spaces and no port.")
+        )
+    if timezone not in zoneinfo.available_timezones():
+        wrong.append(FieldError("timezone", "A timezone is a name of the IANA database, such as Europe/Berlin."))
+    if len(locale) > 35 or not _LOCALE.fullmatch(locale):
+        wrong.append(FieldError("locale", "A locale is a BCP 47 tag, such as en or de-CH."))
+    if wrong:
+        raise Invalid(*wrong)
+    return TenantDraft(name, domain, draft.enabled, timezone, locale)
+
+
+def parse_domain(text: str) -> str:
+    """A tenant's domain, alike for all ways to write it: lower case, U-labels (RFC 5890 2.3.2.1). Or ValueError."""
+    host = parse_host(text.strip(), single_label=True)
+    if parse_address(host) is not None:
+        raise ValueError("An address is not a domain.")
+    return idna.decode(host) if "xn--" in host else host

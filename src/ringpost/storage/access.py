@@ -1,0 +1,211 @@
+"""People and tokens: the rows of `users` and `tokens`, and which principal a token stands for."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+
+from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role, Scope, Token, TokenKind, User
+from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.errors import AlreadyExists, Forbidden, NotFound, Unauthorized
+from ringpost.storage.tables import tenants, tokens, users
+
+UNKNOWN_TOKEN = "The token is missing, unknown or has ended."  # noqa: S105
+"""One text for all of it: nobody learns which tokens there were."""
+
+# People -------------------------------------------------------------------------------------------------------------
+
+
+def add_user(connection: Connection, user: User, password_hash: str) -> None:
+    """Add a person to `user.tenant`. Raises AlreadyExists."""
+    taken = select(users.c.id).where(users.c.tenant == user.tenant, users.c.username == user.username)
+    if connection.execute(taken).first() is not None:
+        raise AlreadyExists(f"There is a user {user.username} already.")
+    connection.execute(
+        insert(users).values(
+            id=user.id,
+            tenant=user.tenant,
+            username=user.username,
+            password_hash=password_hash,
+            role=user.role,
+            enabled=user.enabled,
+            created_at=user.created_at,
+        )
+    )
+
+
+def find_user(connection: Connection, tenant: TenantId, username: str) -> tuple[User, str] | None:
+    """A person and the hash of the password."""
+    row = connection.execute(select(users).where(users.c.tenant == tenant, users.c.username == username)).first()
+    return None if row is None else (_user(row), row.password_hash)
+
+
+def show_user(connection: Connection, tenant: TenantId, user_id: str) -> User:
+    """One person. Raises NotFound."""
+    row = connection.execute(select(users).where(users.c.tenant == tenant, users.c.id == user_id)).first()
+    if row is None:
+        raise NotFound("There is no such user.")
+    return _user(row)
+
+
+def list_users(connection: Connection, tenant: TenantId) -> list[User]:
+    """The people of one tenant, by name."""
+    return [
+        _user(row)
+        for row in connection.execute(select(users).where(users.c.tenant == tenant).order_by(users.c.username))
+    ]
+
+
+def change_user(connection: Connection, tenant: TenantId, user_id: str, values: dict[str, object]) -> None:
+    """Set columns of one person: `password_hash`, `role`, `enabled`."""
+    connection.execute(update(users).where(users.c.tenant == tenant, users.c.id == user_id).values(**values))
+
+
+def remove_user(connection: Connection, tenant: TenantId, user_id: str) -> None:
+    """Remove a person, with all the person's sessions."""
+    connection.execute(delete(tokens).where(tokens.c.tenant == tenant, tokens.c.user_id == user_id))
+    connection.execute(delete(users).where(users.c.tenant == tenant, users.c.id == user_id))
+
+
+# Tokens -------------------------------------------------------------------------------------------------------------
+
+
+def add_token(connection: Connection, token: Token, token_hash: bytes) -> None:
+    """Add a token of `token.tenant`."""
+    connection.execute(
+        insert(tokens).values(
+            id=token.id,
+            token_hash=token_hash,
+            tenant=token.tenant,
+            kind=token.kind,
+            name=token.name,
+            user_id=token.user_id,
+            session=token.session,
+            role=token.role,
+            scopes=" ".join(sorted(token.scopes)),
+            created_at=token.created_at,
+            expires_at=token.expires_at,
+            revoked_at=token.revoked_at,
+        )
+    )
+
+
+def list_keys(connection: Connection, tenant: TenantId) -> list[Token]:
+    """A tenant's API keys, revoked ones too, the newest first."""
+    keys = select(tokens).where(tokens.c.tenant == tenant, tokens.c.kind == TokenKind.KEY).order_by(tokens.c.id.desc())
+    return [_token(row) for row in connection.execute(keys)]
+
+
+def find_token(connection: Connection, token_hash: bytes) -> Token | None:
+    """The token with this hash, of whichever tenant and state."""
+    row = connection.execute(select(tokens).where(tokens.c.token_hash == token_hash)).first()
+    return None if row is None else _token(row)
+
+
+def revoke_key(connection: Connection, tenant: TenantId, token_id: str, now: int) -> Token:
+    """End an API key; one that has ended stays as it is. Raises NotFound."""
+    mine = (tokens.c.tenant == tenant, tokens.c.id == token_id, tokens.c.kind == TokenKind.KEY)
+    row = connection.execute(select(tokens).where(*mine)).first()
+    if row is None:
+        raise NotFound("There is no such API key.")
+    connection.execute(update(tokens).where(*mine, tokens.c.revoked_at.is_(None)).values(revoked_at=now))
+    return _token(row)
+
+
+def use_up(connection: Connection, token: Token, now: int) -> None:
+    """End one token of a session: a refresh token works once."""
+    connection.execute(
+        update(tokens).where(tokens.c.tenant == token.tenant, tokens.c.id == token.id).values(revoked_at=now)
+    )
+
+
+def revoke_session(connection: Connection, tenant: TenantId, session: str, now: int) -> None:
+    """End all tokens of one login."""
+    alive = (tokens.c.tenant == tenant, tokens.c.session == session, tokens.c.revoked_at.is_(None))
+    connection.execute(update(tokens).where(*alive).values(revoked_at=now))
+
+
+def revoke_sessions_of(connection: Connection, tenant: TenantId, user_id: str, now: int) -> None:
+    """End all logins of one person."""
+    alive = (tokens.c.tenant == tenant, tokens.c.user_id == user_id, tokens.c.revoked_at.is_(None))
+    connection.execute(update(tokens).where(*alive).values(revoked_at=now))
+
+
+def forget_ended_tokens(connection: Connection, before: int, rows: int = 1000) -> bool:
+    """Remove tokens that expired or keys that were revoked before this time; True when there may be more.
+
+    A used refresh token stays until it would have expired, so that its second use is noticed.
+    """
+    revoked_key = (tokens.c.kind == TokenKind.KEY) & (tokens.c.revoked_at < before)
+    some = select(tokens.c.id).where(or_(tokens.c.expires_at < before, revoked_key)).limit(rows)
+    return connection.execute(delete(tokens).where(tokens.c.id.in_(some))).rowcount > 0
+
+
+# Who is it ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A principal, and when its token ends by itself (milliseconds since 1970, UTC)."""
+
+    principal: Principal
+    expires_at: int | None
+
+
+def find_principal(connection: Connection, token_hash: bytes, now: int) -> Known:
+    """Who the token stands for: an access token or an API key, nothing else.
+
+    Raises Unauthorized when it is unknown, has expired, was revoked, or its user is disabled or gone; Forbidden when
+    its tenant is disabled, which only the holder of a good token learns.
+    """
+    row = connection.execute(
+        select(tokens, users.c.role.label("user_role"), users.c.enabled.label("user_enabled"), tenants.c.enabled)
+        .select_from(
+            tokens.outerjoin(users, users.c.id == tokens.c.user_id).outerjoin(tenants, tenants.c.id == tokens.c.tenant)
+        )
+        .where(tokens.c.token_hash == token_hash)
+    ).first()
+    if row is None or not _is_alive(row, now):
+        raise Unauthorized(UNKNOWN_TOKEN)
+    if row.tenant != SYSTEM and not row.enabled:
+        raise Forbidden("This tenant is disabled.")
+    return Known(_principal(row), row.expires_at)
+
+
+def _is_alive(row: Row[Any], now: int) -> bool:
+    if row.kind == TokenKind.REFRESH or row.revoked_at is not None:
+        return False
+    if row.expires_at is not None and row.expires_at <= now:
+        return False
+    return row.user_id is None or bool(row.user_enabled)
+
+
+def _principal(row: Row[Any]) -> Principal:
+    """What a person may do is asked anew each time; what a key may do was settled when it was made."""
+    role = Role(row.user_role or row.role)
+    scopes = SCOPES_OF_ROLE[role] if row.user_id is not None else _scopes(row.scopes) & SCOPES_OF_ROLE[role]
+    return Principal(TenantId(row.tenant), role, scopes, row.name, row.id, row.session)
+
+
+def _scopes(text: str) -> frozenset[Scope]:
+    return frozenset(Scope(word) for word in text.split())
+
+
+def _user(row: Row[Any]) -> User:
+    return User(row.id, TenantId(row.tenant), row.username, Role(row.role), row.enabled, row.created_at)
+
+
+def _token(row: Row[Any]) -> Token:
+    return Token(
+        id=row.id,
+        tenant=TenantId(row.tenant),
+        kind=TokenKind(row.kind),
+        name=row.name,
+        role=Role(row.role),
+        scopes=_scopes(row.scopes),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+        user_id=row.user_id,
+        session=row.session,
+    )

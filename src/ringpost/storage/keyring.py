@@ -1,0 +1,136 @@
+"""The key ring: the keys that seal, by name. The first is the current one; the others only open what they sealed.
+
+As text it is `name:key` items, separated by commas or lines; a key is 32 bytes in base64.
+"""
+
+import base64
+import binascii
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Self, final
+
+KEY_BYTES = 32
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
+
+
+class KeyRingError(Exception):
+    """The keys cannot be used. The message says what to change and never shows a key."""
+
+
+@final
+class KeyRing(Mapping[str, bytes]):
+    """Name -> key, the current one first. Its repr shows names only."""
+
+    def __init__(self, keys: Mapping[str, bytes]) -> None:
+        if not keys:
+            raise KeyRingError("The key ring is empty; it needs one key at least.")
+        for name, key in keys.items():
+            if not _NAME.fullmatch(name):
+                raise KeyRingError("A key's name is 1 to 32 of the characters A-Z a-z 0-9 _ -")
+            if len(key) != KEY_BYTES:
+                raise KeyRingError(f"The key {name} has {len(key)} bytes; it needs {KEY_BYTES}.")
+        self._keys = dict(keys)
+        self.current = next(iter(self._keys))
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Read `name:base64,name2:base64`. Raises KeyRingError."""
+        keys: dict[str, bytes] = {}
+        for item in filter(None, (item.strip() for item in re.split(r"[,\n]", text))):
+            name, colon, encoded = item.partition(":")
+            if not colon:
+                raise KeyRingError("Every key is written as name:base64.")
+            if name in keys:
+                raise KeyRingError("A key's name stands twice in the key ring.")
+            try:
+                keys[name] = base64.b64decode(encoded, validate=True)
+            except (binascii.Error, ValueError):
+                raise KeyRingError("A key is not base64.") from None
+        return cls(keys)
+
+    @classmethod
+    def load_or_create(cls, path: Path) -> Self:
+        """Read the key file; make it with one fresh key (mode 0600) when there is none. Raises KeyRingError."""
+        try:
+            return cls.load(path)
+        except FileNotFoundError:
+            _create(path, cls.fresh().to_text())
+            return cls.load(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read the key file. Raises FileNotFoundError, and KeyRingError also when others than its owner may read it."""
+        with path.open(encoding="ascii", errors="replace") as file:
+            if os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                raise KeyRingError(f"{path} holds keys but others may read it. Run: chmod 600 {path}")
+            return cls.from_text(file.read())
+
+    @classmethod
+    def fresh(cls) -> Self:
+        """A ring of one new key."""
+        return cls({secrets.token_hex(4): secrets.token_bytes(KEY_BYTES)})
+
+    def with_fresh_key(self) -> "KeyRing":
+        """A ring with a new current key in front of these. Re-encrypt, then `without_old_keys` ends the old ones."""
+        return KeyRing({**KeyRing.fresh(), **self})
+
+    def without_old_keys(self) -> "KeyRing":
+        """A ring of the current key alone."""
+        return KeyRing({self.current: self[self.current]})
+
+    def to_text(self) -> str:
+        """The keys themselves, a line each, as `from_text` reads them. For the key file only."""
+        return "".join(f"{name}:{base64.b64encode(key).decode()}\n" for name, key in self.items())
+
+    def save(self, path: Path) -> None:
+        """Replace the key file, so that a crash leaves the old or the new one and never a part."""
+        _write(path, self.to_text(), replace=True)
+
+    def __getitem__(self, name: str) -> bytes:
+        return self._keys[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __repr__(self) -> str:
+        return f"KeyRing({', '.join(self._keys)})"
+
+
+def _create(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _write(path, text, replace=False)
+
+
+def _write(path: Path, text: str, *, replace: bool) -> None:
+    """Write beside it, sync, then move it into place. Without `replace`, a file that another process made stays."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            draft.replace(path)
+        else:
+            try:
+                path.hardlink_to(draft)  # unlike a rename, it fails when the file is there
+            except FileExistsError:
+                return
+        _sync_folder(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,106 @@
+"""Tenants: the rows of the table, and the end of all that belongs to one."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from ringpost.domain.tenants import Tenant, TenantDraft, TenantId
+from ringpost.errors import AlreadyExists, NotFound
+from ringpost.storage import tables
+
+_tenants = tables.tenants
+_COLUMNS = tuple(_tenants.c[name] for name in ("id", "name", "domain", "enabled", "timezone", "locale", "created_at"))
+
+ROWS_PER_BITE = 1000
+"""Rows removed in one write: other writers wait some milliseconds and not for the whole tenant."""
+_EMPTIED_AT_ONCE = (tables.tokens, tables.users, tables.custom_templates, tables.template_revisions, tables.settings)
+
+
+def add(connection: Connection, tenant: TenantId, draft: TenantDraft, now: int) -> None:
+    """Add a tenant. Raises AlreadyExists when the domain is taken."""
+    _refuse_taken_domain(connection, tenant, draft.domain)
+    connection.execute(
+        insert(_tenants).values(
+            id=tenant,
+            name=draft.name,
+            domain=draft.domain,
+            enabled=draft.enabled,
+            timezone=draft.timezone,
+            locale=draft.locale,
+            created_at=now,
+            updated_at=now,
+        )
+    )
+
+
+def change(connection: Connection, tenant: TenantId, draft: TenantDraft, now: int) -> tuple[str, ...]:
+    """Replace what is said about a tenant; the names of the fields that changed. Raises NotFound, AlreadyExists."""
+    changed = draft.differences(show(connection, tenant))
+    if changed:
+        _refuse_taken_domain(connection, tenant, draft.domain)
+        values = {name: getattr(draft, name) for name in changed}
+        connection.execute(update(_tenants).where(_tenants.c.id == tenant).values(updated_at=now, **values))
+    return changed
+
+
+def show(connection: Connection, tenant: TenantId) -> Tenant:
+    """One tenant. Raises NotFound."""
+    row = connection.execute(select(*_COLUMNS).where(_tenants.c.id == tenant)).first()
+    if row is None:
+        raise NotFound("There is no such tenant.")
+    return _tenant(row)
+
+
+def find_by_domain(connection: Connection, domain: str) -> Tenant | None:
+    """The tenant with this domain, as `parse_domain` gives it."""
+    row = connection.execute(select(*_COLUMNS).where(_tenants.c.domain == domain)).first()
+    return None if row is None else _tenant(row)
+
+
+def list_all(connection: Connection, top: int = 1000, skip: int = 0) -> list[Tenant]:
+    """Tenants in the order in which they were made."""
+    rows = connection.execute(select(*_COLUMNS).order_by(_tenants.c.id).limit(top).offset(skip))
+    return [_tenant(row) for row in rows]
+
+
+def shut(connection: Connection, tenant: TenantId, now: int) -> Tenant:
+    """Disable a tenant, so that nothing new comes in. Raises NotFound."""
+    found = show(connection, tenant)
+    connection.execute(update(_tenants).where(_tenants.c.id == tenant).values(enabled=False, updated_at=now))
+    return found
+
+
+def empty_bite(connection: Connection, tenant: TenantId, rows: int = ROWS_PER_BITE) -> bool:
+    """Remove the next `rows` rows of a tenant's mail at most; False when there was none left."""
+    deliveries, events = tables.deliveries, tables.events
+    ids = connection.scalars(select(deliveries.c.id).where(deliveries.c.tenant == tenant).limit(rows)).all()
+    if ids:
+        connection.execute(delete(tables.attempts).where(tables.attempts.c.delivery.in_(ids)))
+        connection.execute(delete(deliveries).where(deliveries.c.id.in_(ids)))
+        return True
+    keys = connection.scalars(select(events.c.key).where(events.c.tenant == tenant).limit(rows)).all()
+    if keys:
+        connection.execute(delete(tables.messages).where(tables.messages.c.event.in_(keys)))
+        connection.execute(delete(events).where(events.c.key.in_(keys)))
+        return True
+    return False
+
+
+def remove(connection: Connection, tenant: TenantId) -> None:
+    """Remove what is left of a tenant, and the tenant. Its entries in the audit log stay."""
+    while empty_bite(connection, tenant, ROWS_PER_BITE):
+        pass
+    connection.execute(delete(tables.holds).where(tables.holds.c.lane == tenant))
+    for table in _EMPTIED_AT_ONCE:
+        connection.execute(delete(table).where(table.c.tenant == tenant))
+    connection.execute(delete(_tenants).where(_tenants.c.id == tenant))
+
+
+def _refuse_taken_domain(connection: Connection, tenant: TenantId, domain: str) -> None:
+    other = find_by_domain(connection, domain)
+    if other is not None and other.id != tenant:
+        raise AlreadyExists(f"There is a tenant with the domain {domain} already.")
+
+
+def _tenant(row: Row[Any]) -> Tenant:
+    return Tenant(TenantId(row.id), row.name, row.domain, row.enabled, row.timezone, row.locale, row.created_at)
