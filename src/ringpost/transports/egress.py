@@ -1,0 +1,91 @@
+"""Which addresses we connect to (SSRF control).
+
+A tenant names a host and a port. The name is resolved once per connect, every answer is checked, and the connection
+goes to a checked address, so an answer that changes between check and connect changes nothing.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import ip_address
+
+from ringpost.domain.hosts import SMTP_PORTS, AllowedNetwork, is_refused, parse_address, parse_host
+
+Lookup = Callable[[str, int], Awaitable[list[str]]]
+"""Host name and port -> IP addresses as text, the preferred first. Raises OSError when there are none."""
+
+
+class EgressRefused(Exception):
+    """The host, one of its addresses or the port is not allowed. Tells nobody which or why (an oracle for scans)."""
+
+
+async def system_lookup(host: str, port: int) -> list[str]:
+    """Addresses by the system's resolver. OSError when the name has none."""
+    loop = asyncio.get_running_loop()
+    found = await loop.run_in_executor(_resolver_threads(), _getaddrinfo, host, port)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+@dataclass(frozen=True, slots=True)
+class EgressRules:
+    """What the operator permits to tenants' mail servers."""
+
+    allowed: tuple[AllowedNetwork, ...] = ()
+    ports: frozenset[int] = SMTP_PORTS
+    lookup: Lookup = system_lookup
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedAddress:
+    """An address that may be connected to."""
+
+    ip: str
+    port: int
+
+
+async def resolve(
+    host: str, port: int, rules: EgressRules, *, restricted: bool = True, limit: float = 5
+) -> list[CheckedAddress]:
+    """Every address of `host`, all of them checked; one bad answer refuses all. `limit` is in seconds.
+
+    Raises EgressRefused, OSError when the name does not resolve, TimeoutError when it takes longer than `limit`.
+    """
+    if restricted and port not in rules.ports:
+        raise EgressRefused
+    try:
+        name = parse_host(host, single_label=not restricted)
+    except ValueError:
+        raise EgressRefused from None
+    if parse_address(name) is not None:
+        answers = [name]
+    else:
+        async with asyncio.timeout(limit):
+            answers = await rules.lookup(name, port)
+    if not answers:
+        raise OSError("The name has no address.")
+    return [_checked(answer, port, rules, restricted=restricted) for answer in answers]
+
+
+def _checked(answer: str, port: int, rules: EgressRules, *, restricted: bool) -> CheckedAddress:
+    if not restricted:
+        return CheckedAddress(answer, port)
+    try:
+        ip = ip_address(answer)
+    except ValueError:
+        raise EgressRefused from None
+    if is_refused(ip, port, rules.allowed):
+        raise EgressRefused
+    return CheckedAddress(str(ip), port)
+
+
+def _getaddrinfo(host: str, port: int) -> list[tuple[int, int, int, str, tuple[str | int, ...]]]:
+    return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP))
+
+
+@lru_cache(maxsize=1)
+def _resolver_threads() -> ThreadPoolExecutor:
+    # Threads of their own: a name server that does not answer must not keep the threads that work on the database.
+    return ThreadPoolExecutor(max_workers=8, thread_name_prefix="resolve")

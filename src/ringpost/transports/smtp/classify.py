@@ -1,0 +1,142 @@
+"""From what happened to an Outcome, by the table of outcomes. No I/O.
+
+| condition | whose | what |
+|---|---|---|
+| anything before MAIL; 421, a drop or garbage before the final dot | mail_server | retry |
+| 454 and other 4xx at AUTH | mail_server | retry |
+| 530, 534, 535, 538 anywhere, other 5xx at AUTH | configuration | retry |
+| 4xx / 5xx at MAIL, DATA, final dot | message | retry / rejected |
+| 4xx / 5xx at RCPT (552 counts as 4xx) | recipient | retry / rejected |
+| lost touch after the final dot | nobody's | retry, ambiguous |
+
+What is unknown is temporary.
+"""
+
+import ssl
+from base64 import b64encode
+
+from ringpost.domain.deliveries import REJECTED, RETRY, SENT, Outcome, Party, Stage
+from ringpost.domain.settings import SmtpEndpoint
+from ringpost.transports.egress import EgressRefused
+from ringpost.transports.smtp import hints
+from ringpost.transports.smtp.replies import Reply, clean
+
+_LOGIN_NEEDED = frozenset({530, 534, 535, 538})
+_OPENING = frozenset({Stage.RESOLVE, Stage.CONNECT, Stage.GREETING, Stage.TLS, Stage.EHLO})
+_BUSY = frozenset({452, 552})
+
+
+class Judge:
+    """Makes outcomes for one endpoint. Knows its password only to keep it out of what servers echo."""
+
+    __slots__ = ("_secrets",)
+
+    def __init__(self, endpoint: SmtpEndpoint) -> None:
+        self._secrets = _forms_of_password(endpoint)
+
+    def sent(self, reply: Reply) -> Outcome:
+        """The server took the mail."""
+        return Outcome(SENT, Stage.ACCEPTED, None, reply.code, reply.enhanced_code, self.words(reply))
+
+    def refused(self, stage: Stage, reply: Reply) -> Outcome:
+        """The answer was a refusal, or one that does not fit its command."""
+        party, rejected = _whose(stage, reply.code)
+        return Outcome(
+            REJECTED if rejected else RETRY,
+            stage,
+            party,
+            reply.code,
+            reply.enhanced_code,
+            self.words(reply),
+            hints.for_reply(stage, reply),
+        )
+
+    def words(self, reply: Reply) -> str:
+        """The server's words without our password in any form."""
+        raw = b" ".join(reply.lines)
+        for secret in self._secrets:
+            # Before the text is cut, or half of a secret could stay at its end.
+            raw = raw.replace(secret, b"***")
+        return clean(raw)
+
+
+def server_failed(stage: Stage, hint: str, words: str = "") -> Outcome:
+    """The mail server or the way to it failed; it waits without using up attempts."""
+    return Outcome(RETRY, stage, Party.MAIL_SERVER, reply=words, hint=hint)
+
+
+def misconfigured(stage: Stage, hint: str) -> Outcome:
+    """Somebody has to change the settings."""
+    return Outcome(RETRY, stage, Party.CONFIGURATION, hint=hint)
+
+
+def ambiguous() -> Outcome:
+    """Lost touch after the final dot."""
+    return Outcome(RETRY, Stage.ACCEPTED, hint=hints.AMBIGUOUS, ambiguous=True)
+
+
+def too_large(size: int, limit: int) -> Outcome:
+    """The server has said that it takes no mail of this size."""
+    return Outcome(REJECTED, Stage.MAIL_FROM, Party.MESSAGE, hint=hints.too_large(size, limit))
+
+
+def no_smtputf8() -> Outcome:
+    """The address needs an extension that the server does not have (RFC 6531 3.1)."""
+    return Outcome(REJECTED, Stage.RCPT_TO, Party.RECIPIENT, hint=hints.NO_SMTPUTF8)
+
+
+def unwritable() -> Outcome:
+    """The mail or an address cannot be put in SMTP without danger."""
+    return Outcome(REJECTED, Stage.MAIL_FROM, Party.MESSAGE, hint=hints.BAD_MESSAGE)
+
+
+def for_error(stage: Stage, error: Exception) -> Outcome:
+    """What a failure to resolve, connect or encrypt means."""
+    if isinstance(error, EgressRefused):
+        return misconfigured(stage, hints.NOT_ALLOWED)
+    if stage is Stage.RESOLVE:
+        return server_failed(stage, hints.RESOLVE_TIMEOUT if isinstance(error, TimeoutError) else hints.NO_NAME)
+    if isinstance(error, ssl.SSLError) or stage is Stage.TLS:
+        return server_failed(Stage.TLS, hints.for_tls(error))
+    if isinstance(error, TimeoutError):
+        return server_failed(stage, hints.CONNECT_TIMEOUT)
+    return server_failed(stage, hints.REFUSED if isinstance(error, ConnectionRefusedError) else hints.UNREACHABLE)
+
+
+def for_timeout(stage: Stage) -> Outcome:
+    """The server did not answer a command in time."""
+    return server_failed(stage, hints.GREETING_TIMEOUT if stage is Stage.GREETING else hints.TIMEOUT)
+
+
+def for_drop(stage: Stage) -> Outcome:
+    """The connection ended before the final dot."""
+    return server_failed(stage, hints.DROPPED_GREETING if stage is Stage.GREETING else hints.DROPPED)
+
+
+def _whose(stage: Stage, code: int) -> tuple[Party, bool]:
+    """Whose failure it is, and whether it is for good."""
+    if code == 421 or stage in _OPENING:
+        return Party.MAIL_SERVER, False
+    if code in _LOGIN_NEEDED:
+        return Party.CONFIGURATION, False
+    permanent = code // 100 == 5
+    if stage is Stage.AUTH:
+        return (Party.CONFIGURATION if permanent else Party.MAIL_SERVER), False
+    if code // 100 not in (4, 5):
+        # An answer that fits no command here: the two sides are out of step.
+        return Party.MAIL_SERVER, False
+    if stage is Stage.RCPT_TO:
+        return Party.RECIPIENT, permanent and code not in _BUSY
+    return Party.MESSAGE, permanent
+
+
+def _forms_of_password(endpoint: SmtpEndpoint) -> tuple[bytes, ...]:
+    if not endpoint.password:
+        return ()
+    password, username = (
+        endpoint.password.reveal().encode("utf-8", "replace"),
+        endpoint.username.encode("utf-8", "replace"),
+    )
+    # Without the padding, which an echo may have lost. Longest first: a form may hold another.
+    encoded = (b64encode(form).rstrip(b"=") for form in (password, b"\0" + username + b"\0" + password))
+    return tuple(sorted({password, *encoded}, key=len, reverse=True))

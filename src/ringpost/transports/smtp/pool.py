@@ -1,0 +1,171 @@
+"""Kept connections to one mail server, and the mails that wait for them.
+
+Connections take mails from one queue. The first is dialed alone, so a server that is down or refuses the login is asked
+once and not once per mail; its answer is the outcome of every mail that waits. When one is up, more are dialed while
+mails wait. A further one that fails only lowers how many we try to have: many servers limit connections per client.
+"""
+
+import asyncio
+from collections import deque
+from typing import Final
+
+from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
+from ringpost.domain.messages import Envelope
+from ringpost.domain.settings import SmtpEndpoint
+from ringpost.transports.smtp import classify
+from ringpost.transports.smtp.connection import Connection
+from ringpost.transports.smtp.dialing import Dial, Dialed
+from ringpost.transports.smtp.options import SmtpOptions
+from ringpost.transports.smtp.transactions import Mail
+
+REMEMBER: Final = 3600.0
+"""Seconds for which we remember that a server cannot do what it offers, or takes fewer connections than we would have."""
+GOODBYE: Final = 5.0
+"""Seconds that `close` takes at most."""
+
+_CLOSING = "Ringpost is shutting down. The mail is tried again."
+
+
+class SmtpTransport:
+    """Sends mail to one SMTP server. Implements `Transport`; belongs to the event loop that it is first used in."""
+
+    def __init__(self, endpoint: SmtpEndpoint, options: SmtpOptions) -> None:
+        self._endpoint = endpoint
+        self._options = options
+        self._judge = classify.Judge(endpoint)
+        self._waiting: deque[Mail] = deque()
+        self._connections: set[Connection] = set()
+        self._idle: dict[Connection, None] = {}
+        self._open_sockets: set[Connection] = set()
+        self._dial: Dial | None = None
+        self._dial_task: asyncio.Task[None] | None = None
+        self._fewer = options.connections
+        self._fewer_until = 0.0
+        self._one_by_one_until = 0.0
+        self._closing = False
+        self._all_gone = asyncio.Event()
+
+    async def send(self, envelope: Envelope, message: bytes) -> Outcome:
+        """Try once to hand over a message; see `Transport.send`. Takes at most `Deadlines.overall` when that is set."""
+        if self._closing:
+            return Outcome(RETRY, Stage.CONNECT, Party.NETWORK, hint=_CLOSING)
+        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        try:
+            mail = Mail(envelope, message, done)
+        except ValueError:
+            return classify.unwritable()
+        self._waiting.append(mail)
+        self._give_out()
+        overall = self._options.deadlines.overall
+        if overall is None:
+            return await done
+        timer = asyncio.get_running_loop().call_later(overall, self._give_up, mail)
+        try:
+            return await done
+        finally:
+            timer.cancel()
+
+    async def close(self) -> None:
+        """Let what is under way end, say goodbye to all connections, and be done after 5 s at most."""
+        self._closing = True
+        self._fail_waiting(Outcome(RETRY, Stage.CONNECT, Party.NETWORK, hint=_CLOSING))
+        if self._dial_task is not None:
+            self._dial_task.cancel()
+        for connection in list(self._connections):
+            connection.retire()
+        if self._open_sockets:
+            self._all_gone.clear()
+            try:
+                async with asyncio.timeout(GOODBYE):
+                    await self._all_gone.wait()
+            except TimeoutError:
+                for connection in list(self._open_sockets):
+                    connection.abort()
+                await self._all_gone.wait()
+
+    def next_mail(self) -> Mail | None:
+        """The mail that has waited longest; None when none waits."""
+        while self._waiting:
+            mail = self._waiting.popleft()
+            if not mail.done.done():  # Done already: its sender has given up.
+                return mail
+        return None
+
+    def connection_idle(self, connection: Connection) -> None:
+        """It has nothing to do and is kept for a while."""
+        self._idle[connection] = None
+
+    def connection_over(self, connection: Connection, put_back: list[Mail], *, pipelining_broken: bool) -> None:
+        """It takes no more mail; what it did not try goes to the front of the queue."""
+        self._connections.discard(connection)
+        self._idle.pop(connection, None)
+        if pipelining_broken:
+            self._one_by_one_until = asyncio.get_running_loop().time() + REMEMBER
+        if self._closing:
+            put_back_outcome = Outcome(RETRY, Stage.CONNECT, Party.NETWORK, hint=_CLOSING)
+            for mail in put_back:
+                mail.settle(put_back_outcome)
+            return
+        self._waiting.extendleft(reversed(put_back))
+        self._give_out()
+
+    def connection_gone(self, connection: Connection) -> None:
+        """Its socket is closed."""
+        self._open_sockets.discard(connection)
+        if not self._open_sockets:
+            self._all_gone.set()
+
+    def _give_out(self) -> None:
+        """See that somebody will take the mails that wait."""
+        while self._waiting and self._idle:
+            # The one that was used last: the others may then grow old and be closed.
+            connection, _ = self._idle.popitem()
+            connection.work()
+        if self._waiting and self._dial_task is None and len(self._connections) < self._wanted_connections():
+            self._dial = Dial(self._endpoint, self._options)
+            self._dial_task = asyncio.get_running_loop().create_task(self._run_dial(self._dial))
+
+    def _wanted_connections(self) -> int:
+        limited = asyncio.get_running_loop().time() < self._fewer_until
+        return max(1, self._fewer if limited else self._options.connections)
+
+    async def _run_dial(self, dial: Dial) -> None:
+        result: Dialed | Outcome | None = None
+        try:
+            result = await dial.run()
+        finally:
+            self._dial = self._dial_task = None
+            if isinstance(result, Dialed):
+                self._add(result)
+            elif result is not None:
+                self._dial_failed(result)
+
+    def _add(self, dialed: Dialed) -> None:
+        loop = asyncio.get_running_loop()
+        pipelining = loop.time() >= self._one_by_one_until
+        connection = Connection(dialed, self._judge, self._options, self, pipelining=pipelining)
+        self._connections.add(connection)
+        self._open_sockets.add(connection)
+        connection.start()
+        self._give_out()
+
+    def _dial_failed(self, outcome: Outcome) -> None:
+        if self._connections:
+            self._fewer = len(self._connections)
+            self._fewer_until = asyncio.get_running_loop().time() + REMEMBER
+        else:
+            self._fail_waiting(outcome)
+
+    def _fail_waiting(self, outcome: Outcome) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        for mail in waiting:
+            mail.settle(outcome)
+
+    def _give_up(self, mail: Mail) -> None:
+        """The time for the whole send is over."""
+        for connection in self._connections:
+            if connection.carries(mail):
+                connection.time_out()
+                break
+        # Put back or never begun: what we were waiting for tells most.
+        mail.settle(classify.for_timeout(self._dial.stage if self._dial is not None else Stage.CONNECT))

@@ -1,0 +1,136 @@
+"""What an SMTP server says, taken apart as it arrives. No I/O."""
+
+import re
+from typing import Final
+
+MAX_LINE: Final = 2048
+"""Octets of one reply line with its line end. RFC 5321 4.5.3.1.5 says 512; real servers say more."""
+MAX_REPLY: Final = 65536
+"""Octets of one reply with all its lines."""
+MAX_TEXT: Final = 512
+"""Octets of a server's words that we keep."""
+
+NOT_SMTP: Final = "What answered does not speak SMTP. Check the server and port."
+TOO_LONG: Final = "The mail server answered with more text than any reply needs. Check the server and port."
+UNASKED: Final = "The mail server answered without being asked, so nothing it says can be trusted."
+
+_ENHANCED = re.compile(rb"([245])\.(\d{1,3})\.(\d{1,3})(?= |$)")
+_LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
+
+
+class Reply:
+    """One complete reply (RFC 5321 4.2): its code and the text of each line, without codes and line ends."""
+
+    __slots__ = ("code", "lines")
+
+    def __init__(self, code: int, lines: tuple[bytes, ...]) -> None:
+        self.code = code
+        self.lines = lines
+
+    @property
+    def enhanced_code(self) -> str | None:
+        """The enhanced status code (RFC 3463), only when its class equals the first digit of the reply code."""
+        found = _ENHANCED.match(self.lines[0])
+        if found is None or int(found[1]) != self.code // 100:
+            return None
+        return found[0].decode("ascii")
+
+    @property
+    def text(self) -> str:
+        """The server's words in one line, cleaned and cut to 512 octets."""
+        return clean(b" ".join(self.lines))
+
+    def __repr__(self) -> str:
+        return f"Reply({self.code}, {self.text!r})"
+
+
+class Garbage:
+    """Bytes that are no reply, or a reply that nobody asked for. Nothing after it on this connection can be trusted."""
+
+    __slots__ = ("why",)
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+    def __repr__(self) -> str:
+        return f"Garbage({self.why!r})"
+
+
+class ReplyParser:
+    """Cuts a stream of bytes into replies. After Garbage it takes nothing more."""
+
+    __slots__ = ("_broken", "_code", "_lines", "_rest", "_size")
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._lines: list[bytes] = []
+        self._code = 0
+        self._size = 0
+        self._broken = False
+
+    @property
+    def partial(self) -> bool:
+        """True while a reply has begun and not ended."""
+        return bool(self._rest or self._lines)
+
+    def feed(self, data: bytes) -> list[Reply | Garbage]:
+        """The replies that `data` completes, in order; a Garbage is always the last."""
+        if self._broken:
+            return []
+        lines = (self._rest + data).split(b"\n")
+        self._rest = lines.pop()
+        found: list[Reply | Garbage] = []
+        for line in lines:
+            one = self._take(line)
+            if one is not None:
+                found.append(one)
+                if self._broken:
+                    return found
+        if len(self._rest) > MAX_LINE:
+            found.append(self._give_up(TOO_LONG))
+        return found
+
+    def _take(self, line: bytes) -> Reply | Garbage | None:
+        if line.endswith(b"\r"):
+            line = line[:-1]
+        found = _LINE.fullmatch(line)
+        if found is None or len(line) > MAX_LINE - 2:
+            return self._give_up(NOT_SMTP)
+        code, separator, text = int(found[1]), found[2], found[3] or b""
+        if separator != b"-" and not self._lines:
+            return Reply(code, (text,))
+        self._size += len(line) + 2
+        if self._lines and code != self._code:
+            return self._give_up(NOT_SMTP)
+        if self._size > MAX_REPLY:
+            return self._give_up(TOO_LONG)
+        self._code = code
+        self._lines.append(text)
+        if separator == b"-":
+            return None
+        reply = Reply(code, tuple(self._lines))
+        self._lines.clear()
+        self._size = 0
+        return reply
+
+    def _give_up(self, why: str) -> Garbage:
+        self._broken = True
+        self._rest = b""
+        self._lines.clear()
+        return Garbage(why)
+
+
+def clean(words: bytes) -> str:
+    """A server's words as text for people: one line, no control or format characters, at most 512 octets of UTF-8."""
+    text = words[: 4 * MAX_TEXT].decode("utf-8", "replace")
+    if not text.isprintable():
+        # isprintable is false for controls, format characters such as bidi overrides, separators and surrogates.
+        text = "".join(letter if letter.isprintable() else " " for letter in text)
+    if len(text) * 4 > MAX_TEXT:
+        text = cut(text)
+    return text.strip()
+
+
+def cut(text: str) -> str:
+    """The beginning of `text`, at most 512 octets of UTF-8, never half a character."""
+    return text.encode()[:MAX_TEXT].decode("utf-8", "ignore")
