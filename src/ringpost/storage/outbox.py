@@ -136,13 +136,13 @@ _PROBE = text("""
     UPDATE deliveries SET state = 'sending', claim = :claim, lease_until = :lease_until, claims = claims + 1
     WHERE id = (
       SELECT id FROM deliveries
-      WHERE state = 'queued' AND urgency = :urgency AND queue >= :first AND queue <= :last AND due_at <= :now
-      ORDER BY queue, due_at LIMIT 1)
+      WHERE state = 'queued' AND urgency = :urgency AND queue >= :first AND queue <= :last
+      ORDER BY due_at LIMIT 1)
     RETURNING id, tenant, event, recipient, urgency, secret, queue, attempts, retries, created_at, expires_at""")
 
 
 def claim_probes(connection: Connection, wanted: Claim) -> list[Claimed]:
-    """Take one delivery of each lane whose hold is due for a probe; the most urgent that waits.
+    """Take one delivery of each lane whose hold is due for a probe: the most urgent, and of those the one due first.
 
     The hold is put off to the end of the lease first, so that no second worker probes the same lane.
     """
@@ -165,7 +165,6 @@ def claim_probes(connection: Connection, wanted: Claim) -> list[Claimed]:
                     "urgency": urgency,
                     "first": first,
                     "last": last,
-                    "now": wanted.now,
                 },
             ).first()
             if row is not None:
@@ -442,3 +441,11 @@ def expire(connection: Connection, now: int, erase_after_ms: int, limit: int) ->
     if secret:
         erase(connection, secret)
     return len(rows)
+
+
+def due_for_erasure(connection: Connection, now: int, limit: int) -> list[str]:
+    """Events whose message may go now."""
+    keys = connection.execute(
+        select(deliveries.c.event).where(deliveries.c.erase_at <= now).order_by(deliveries.c.erase_at).limit(limit)
+    ).scalars()
+    return sorted(set(keys))

@@ -181,6 +181,12 @@ events = Table(
     UniqueConstraint("tenant", "id"),
     Index("events_tenant_type", "tenant", "type", "key"),
     Index("events_age", "accepted_at"),
+    Index(
+        "events_erasure",
+        "erase_at",
+        sqlite_where=text("erase_at IS NOT NULL"),
+        postgresql_where=text("erase_at IS NOT NULL"),
+    ),
 )
 
 messages = Table(

@@ -1,5 +1,6 @@
 """The room that every use case works in: database, sealing, clock, the way out, and what the operator chose."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -34,3 +35,5 @@ class Room:
     open_transport: Callable[[SmtpEndpoint], Transport]
     """A fresh transport to one mail server; whoever opens it closes it."""
     options: Options
+    bell: asyncio.Event = field(default_factory=asyncio.Event)
+    """Rung when there is new mail, so that a worker in this process need not wait for its next look."""

@@ -42,6 +42,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("tenant", "id", name=op.f("events_tenant_id_key")),
     )
     op.create_index("events_age", "events", ["accepted_at"], unique=False)
+    op.create_index(
+        "events_erasure",
+        "events",
+        ["erase_at"],
+        unique=False,
+        sqlite_where=sa.text("erase_at IS NOT NULL"),
+        postgresql_where=sa.text("erase_at IS NOT NULL"),
+    )
     op.create_index("events_tenant_type", "events", ["tenant", "type", "key"], unique=False)
     op.create_table(
         "holds",

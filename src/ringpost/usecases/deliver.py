@@ -1,0 +1,112 @@
+"""Deliver one mail: through the mail server in force, and judge what comes next."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from ringpost.domain.addresses import parse_address
+from ringpost.domain.deliveries import REJECTED, RETRY, Outcome, Party, Stage, State, Urgency, Verdict
+from ringpost.domain.messages import Envelope, Message, assemble
+from ringpost.domain.retries import TryAgain, hold, next_step, uses_up_attempt
+from ringpost.domain.settings import SmtpEndpoint
+from ringpost.storage.outbox import Claimed, Recorded
+from ringpost.storage.sealing import Place, SealBroken
+from ringpost.storage.settings import ServerInForce
+from ringpost.transports import Transport
+from ringpost.usecases.room import Room
+
+_log = structlog.get_logger("ringpost.deliver")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A claimed delivery with all that is needed to try it."""
+
+    claimed: Claimed
+    content: bytes | None
+    """The sealed message; None when it has been erased."""
+    server: ServerInForce | None
+    """None when there is nothing to send through."""
+    failures: int
+    """How often in a row the lane has failed before."""
+
+
+async def deliver(room: Room, work: Work, transport_to: Callable[[SmtpEndpoint], Transport], jitter: float) -> Recorded:
+    """Try once. Never raises for what a server does; the result is still to be recorded."""
+    started = room.clock()
+    outcome = await _try(room, work, transport_to)
+    return judge(room, work, outcome, started, jitter)
+
+
+async def _try(room: Room, work: Work, transport_to: Callable[[SmtpEndpoint], Transport]) -> Outcome:
+    claimed, server = work.claimed, work.server
+    if work.content is None:
+        return Outcome(REJECTED, Stage.RESOLVE, Party.MESSAGE, hint="The message has been erased.")
+    if server is None:
+        hint = "There is no mail server to send through. Fill in the mail server in the settings."
+        return Outcome(RETRY, Stage.RESOLVE, Party.CONFIGURATION, hint=hint)
+    try:
+        sealed_at = Place(claimed.tenant, "messages", claimed.event, "content")
+        message = Message.unpack(room.sealer.unseal(sealed_at, work.content))
+    except SealBroken:
+        _log.error("message_does_not_open", delivery=claimed.id, tenant=claimed.tenant)
+        hint = "The stored message cannot be opened: its key is missing from the key ring. The operator can mend that."
+        return Outcome(RETRY, Stage.RESOLVE, Party.MESSAGE, hint=hint)
+    envelope = Envelope(server.sender, parse_address(claimed.recipient))
+    mail = assemble(message, envelope=envelope, delivery_id=claimed.id, reply_to=server.reply_to)
+    return await transport_to(server.endpoint).send(envelope, mail)
+
+
+def judge(room: Room, work: Work, outcome: Outcome, started: int, jitter: float) -> Recorded:
+    """Where the delivery goes after an outcome, and whether its lane has to wait."""
+    claimed, policy, now = work.claimed, room.options.retry_policy, room.clock()
+    costs_retry = uses_up_attempt(outcome) or claimed.urgency is Urgency.EMERGENCY
+    step = next_step(
+        claimed.urgency,
+        attempts=claimed.retries + costs_retry,
+        age_s=(now - claimed.created_at) / 1000,
+        outcome=outcome,
+        jitter=jitter,
+        policy=policy,
+    )
+    hold_s = hold(outcome, work.failures + 1, policy)
+    again = isinstance(step, TryAgain)
+    endpoint = work.server.endpoint if work.server else None
+    return Recorded(
+        claimed,
+        outcome,
+        server=f"{endpoint.host}:{endpoint.port}" if endpoint else "",
+        started_at=started,
+        duration_ms=max(0, now - started),
+        state=State.QUEUED if again else step.state,
+        due_at=now + int(step.after_s * 1000) if again else now,
+        costs_retry=costs_retry,
+        hold_for_ms=None if hold_s is None else int(hold_s * 1000),
+        erase_at=None if again else erase_at(room, now, secret=claimed.secret),
+    )
+
+
+def erase_at(room: Room, now: int, *, secret: bool) -> int:
+    """When the message of a delivery that ends now may go: secrets at once, the rest after a while."""
+    return now if secret else now + room.options.keep_messages_s * 1000
+
+
+def lost_worker() -> Outcome:
+    """The outcome of a delivery whose worker died or stood still: the server may have the mail, nobody knows."""
+    return Outcome(
+        Verdict.RETRY,
+        Stage.DATA,
+        hint="Ringpost was stopped while this mail was being sent, so it may have been sent. It is tried again.",
+        ambiguous=True,
+    )
+
+
+def set_aside() -> Outcome:
+    """The outcome of a delivery that was claimed again and again without an outcome."""
+    return Outcome(
+        Verdict.REJECTED,
+        Stage.DATA,
+        Party.MESSAGE,
+        hint="Sending this mail stopped Ringpost several times, so it was set aside. Once that is mended, retry it.",
+    )

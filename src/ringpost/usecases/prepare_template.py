@@ -1,0 +1,41 @@
+"""Prepare a template once, and keep it: revisions never change, so a prepared one is good for ever."""
+
+import io
+from collections.abc import Mapping
+from functools import lru_cache
+
+import segno
+
+from ringpost.domain.events import Value
+from ringpost.domain.rendering import PreparedTemplate, prepare
+from ringpost.domain.templates import Template, merge
+from ringpost.storage.default_templates import default_template
+from ringpost.storage.templates import Revision
+
+LONGEST_QR_TEXT = 1200
+"""Characters; what still scans from a screen at the size at which mail programs show it."""
+
+
+@lru_cache(maxsize=1024)
+def prepared(kind: str, revision: Revision | None) -> PreparedTemplate:
+    """The template in force for an event type: the custom revision over the default, part by part."""
+    return prepare(in_force(kind, revision), kind)
+
+
+def in_force(kind: str, revision: Revision | None) -> Template:
+    """The parts of a custom revision, and of the default where it has none."""
+    default = default_template(kind)
+    if revision is None:
+        return default
+    parts = revision.parts
+    return merge(default, from_=parts.from_, subject=parts.subject, body=parts.body, text_body=parts.text_body)
+
+
+def qr_code(variables: Mapping[str, Value]) -> bytes | None:
+    """The PNG of the event's QR_CODE text; None when it has none, or more than a QR code can show."""
+    text = str(variables.get("QR_CODE") or variables.get("QR_CODE_URL") or "")
+    if not 0 < len(text) <= LONGEST_QR_TEXT:
+        return None
+    picture = io.BytesIO()
+    segno.make(text, micro=False).save(picture, kind="png", scale=5, border=4)
+    return picture.getvalue()
