@@ -90,7 +90,8 @@ def parse_address(text: str, field: str = "address") -> Address:
     try:
         return _parse(_trim(text))
     except ValueError as fault:
-        raise Invalid(FieldError(field, str(fault))) from None
+        is_list = len(text) <= _LONGEST_ITEM and sum("@" in item for item in _ITEM.findall(text)) > 1
+        raise Invalid(FieldError(field, "Only one address can stand here." if is_list else str(fault))) from None
 
 
 def parse_recipients(text: str, limit: int = MAX_RECIPIENTS, field: str = "recipients") -> tuple[Address, ...]:

@@ -110,7 +110,7 @@ class Fields:
         if value is None and not required:
             return default
         if not isinstance(value, str) or value not in choices.__members__.values():
-            self.wrong(field, f"This must be one of {', '.join(choices)}, in upper case.")
+            self.wrong(field, f"This must be one of {', '.join(choices)}, spelled exactly so.")
             return default
         return choices(value)
 

@@ -11,7 +11,8 @@ Whose failure it is decides what else waits:
 - The recipient's or the message's: this mail only. It has used up one attempt.
 - The mail server's or the network's: every mail of the lane would fail alike, so the whole lane waits: 5, 10, 20, 40 s
   and so on up to 5 minutes. No mail has used up an attempt. The one that was tried goes back by its first delay, so
-  that another one is the next probe: a mail that makes the server hang up cannot hold up the lane for long.
+  that another one is the next probe: a mail that makes the server hang up cannot hold up the lane for long. An emergency
+  does not wait for others to probe: it goes on by its own delays, so its tries count whoever fails.
 - The configuration's (a wrong password): the lane waits 15 minutes, because every try counts as a wrong login there, or
   until the settings change.
 - Nobody's, when touch was lost after the final dot: the server may have the mail. It is tried again all the same:
@@ -90,8 +91,8 @@ def next_step(
 ) -> TryAgain | End:
     """What comes after an attempt.
 
-    `attempts` counts those that were used up (`uses_up_attempt`), this one included; `age_s` is the time since the mail
-    was accepted; `jitter` is a random number from -1 to 1.
+    `attempts` is the place in the schedule: how many tries counted (`uses_up_attempt`; of an emergency, all), this one
+    included; `age_s` is the time since the mail was accepted; `jitter` is a random number from -1 to 1.
     """
     if outcome.verdict is Verdict.SENT:
         return End(State.SENT)
@@ -102,7 +103,8 @@ def next_step(
     asked = _asked_for(outcome, policy)
     if left <= 0 or asked > left:
         return End(State.EXPIRED)
-    delay = schedule.delay(attempts if uses_up_attempt(outcome) and attempts > 0 else 1)
+    is_probe = not uses_up_attempt(outcome) and urgency is not Urgency.EMERGENCY
+    delay = schedule.delay(1 if is_probe else max(attempts, 1))
     return TryAgain(min(left, max(asked, delay * (1 + policy.jitter * jitter))))
 
 

@@ -48,14 +48,13 @@ def parse_mail_server(raw: Mapping[str, object], rules: ServerRules) -> MailServ
 
 def read_mail_server(fields: Fields, rules: ServerRules) -> MailServer:
     """As `parse_mail_server`, among other fields; the result counts only when `fields.finish` passes."""
-    password = fields.secret("password", longest=LONGEST_PASSWORD)
     mail_server = MailServer(
         type=fields.choice("type", ServerType, ServerType.SMTP, required=True),
         server=fields.text("server", longest=LONGEST_SERVER),
         port=fields.integer("port", 0, 65535),
         reply_to=fields.parsed("reply_to", _reply_to, None),
         username=fields.text("username", longest=LONGEST_USERNAME, required=True) or "",
-        password=None if password is None else Secret(password),
+        password=_password(fields),
         auth=fields.choice("auth", Auth, Auth.AUTO),
         enable_tls_ssl=fields.flag("enable_tls_ssl", default=True),
         enable_starttls_auto=fields.flag("enable_starttls_auto", default=False),
@@ -63,6 +62,11 @@ def read_mail_server(fields: Fields, rules: ServerRules) -> MailServer:
     _check_host(fields, mail_server, rules)
     _check_clear_login(fields, mail_server, rules)
     return mail_server
+
+
+def _password(fields: Fields) -> Secret | None:
+    password = fields.secret("password", longest=LONGEST_PASSWORD)
+    return None if password is None else Secret(password)
 
 
 def _reply_to(text: str) -> Address | None:
@@ -80,12 +84,12 @@ def _check_host(fields: Fields, mail_server: MailServer, rules: ServerRules) -> 
     except ValueError:
         fields.wrong("server", _NO_HOST)
         return
-    if not rules.restricted or fields.is_wrong("port"):
+    if not rules.restricted:
         return
     ip, port = parse_ip(host), mail_server.tls[1]
     if ip is not None and is_refused(ip, port, rules.allowed):
         fields.wrong("server", _NO_TARGET)
-    elif mail_server.type is ServerType.SMTP:
+    elif mail_server.type is ServerType.SMTP and not fields.is_wrong("port"):
         _check_port(fields, ip, port, rules)
 
 
