@@ -145,6 +145,14 @@ def parse_password(text: str) -> Secret:
     return Secret(password)
 
 
+def parse_attempt(password: Secret) -> Secret:
+    """A password that somebody logs in with, written as `parse_password` does; one too long to be any becomes empty."""
+    text = password.reveal()
+    if len(text) > LONGEST_PASSWORD:
+        return Secret("")
+    return Secret(unicodedata.normalize("NFC", text))
+
+
 def role_fits(tenant: TenantId, role: Role) -> bool:
     """Whether people and keys of this tenant may have the role: only the system level has system administrators."""
     return (tenant == SYSTEM) == (role is Role.SYSTEM_ADMIN)

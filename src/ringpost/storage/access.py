@@ -119,10 +119,10 @@ def use_up(connection: Connection, token: Token, now: int) -> None:
     )
 
 
-def revoke_session(connection: Connection, tenant: TenantId, session: str, now: int) -> None:
-    """End all tokens of one login."""
+def revoke_session(connection: Connection, tenant: TenantId, session: str, now: int) -> bool:
+    """End all tokens of one login; False when all had ended."""
     alive = (tokens.c.tenant == tenant, tokens.c.session == session, tokens.c.revoked_at.is_(None))
-    connection.execute(update(tokens).where(*alive).values(revoked_at=now))
+    return connection.execute(update(tokens).where(*alive).values(revoked_at=now)).rowcount > 0
 
 
 def revoke_sessions_of(connection: Connection, tenant: TenantId, user_id: str, now: int) -> None:

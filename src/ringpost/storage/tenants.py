@@ -63,11 +63,12 @@ def list_all(connection: Connection, top: int = 1000, skip: int = 0) -> list[Ten
     return [_tenant(row) for row in rows]
 
 
-def shut(connection: Connection, tenant: TenantId, now: int) -> Tenant:
-    """Disable a tenant, so that nothing new comes in. Raises NotFound."""
-    found = show(connection, tenant)
+def shut(connection: Connection, tenant: TenantId, now: int) -> None:
+    """Disable a tenant and take its tokens and users away, so that nothing new comes in. Raises NotFound."""
+    show(connection, tenant)
     connection.execute(update(_tenants).where(_tenants.c.id == tenant).values(enabled=False, updated_at=now))
-    return found
+    for table in (tables.tokens, tables.users):
+        connection.execute(delete(table).where(table.c.tenant == tenant))
 
 
 def empty_bite(connection: Connection, tenant: TenantId, rows: int = ROWS_PER_BITE) -> bool:

@@ -1,0 +1,71 @@
+"""Which sealed values an older key has sealed, and sealing them anew."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import Column, Connection, Table, func, select, update
+
+from ringpost.storage.sealing import Place, SealBroken, Sealer
+from ringpost.storage.tables import events, messages, settings
+
+ROWS_PER_BITE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class SealedColumn:
+    """A column whose values are sealed; `row` is the primary key of its table."""
+
+    table: Table
+    row: Column[str]
+    value: Column[bytes]
+
+
+SEALED = (
+    SealedColumn(settings, settings.c.tenant, settings.c.password),
+    SealedColumn(events, events.c.key, events.c.variables),
+    SealedColumn(messages, messages.c.event, messages.c.content),
+)
+"""Every sealed column there is; a test holds it against the schema."""
+
+
+class Stale(NamedTuple):
+    """One value that an older key has sealed."""
+
+    row: str
+    tenant: str
+    sealed: bytes
+
+
+class Done(NamedTuple):
+    """How many of a bite were sealed anew, and how many did not open."""
+
+    resealed: int
+    broken: int
+
+
+def find_stale(connection: Connection, sealer: Sealer, column: SealedColumn, after: str) -> list[Stale]:
+    """The next values, by row, that the current key has not sealed."""
+    header = sealer.current_header
+    rows = connection.execute(
+        select(column.row, column.table.c.tenant, column.value)
+        .where(column.row > after, column.value.is_not(None), func.substr(column.value, 1, len(header)) != header)
+        .order_by(column.row)
+        .limit(ROWS_PER_BITE)
+    )
+    return [Stale(*row) for row in rows]
+
+
+def reseal(connection: Connection, sealer: Sealer, column: SealedColumn, bite: Sequence[Stale]) -> Done:
+    """Seal these values with the current key, each only if nobody changed it meanwhile."""
+    resealed = broken = 0
+    for stale in bite:
+        place = Place(stale.tenant, column.table.name, stale.row, column.value.name)
+        try:
+            fresh = sealer.seal(place, sealer.unseal(place, stale.sealed))
+        except SealBroken:
+            broken += 1
+            continue
+        unchanged = (column.row == stale.row, column.value == stale.sealed)
+        resealed += connection.execute(update(column.table).where(*unchanged).values({column.value: fresh})).rowcount
+    return Done(resealed, broken)

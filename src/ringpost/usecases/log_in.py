@@ -1,0 +1,129 @@
+"""Log in: a username and a password for a pair of tokens."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import Connection
+
+from ringpost.domain.access import (
+    ACCESS_TOKEN_S,
+    REFRESH_TOKEN_S,
+    SCOPES_OF_ROLE,
+    TOKEN_BYTES,
+    Token,
+    TokenKind,
+    TokenPair,
+    User,
+    hash_token,
+    parse_attempt,
+    parse_username,
+    write_token,
+)
+from ringpost.domain.secrets import Secret
+from ringpost.domain.tenants import SYSTEM, TenantId, parse_domain
+from ringpost.errors import Unauthorized
+from ringpost.storage import access, passwords, tenants
+from ringpost.storage.identifiers import new_id
+from ringpost.usecases.room import Room
+
+WRONG = "The username or the password is wrong."
+"""Also when there is no such user or tenant, or it is disabled: nobody learns who there is."""
+
+_log = structlog.get_logger("ringpost.access")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What somebody typed. `domain` names the tenant; without it, it is the system level."""
+
+    username: str
+    password: Secret
+    domain: str | None = None
+
+    @property
+    def account(self) -> str:
+        """The same text for all ways to write the same account; to count tries by."""
+        return f"{_canonical(self.username, parse_username)}@{_canonical(self.domain or '', parse_domain)}"
+
+
+async def log_in(room: Room, credentials: Credentials) -> TokenPair:
+    """Check the password and begin a session. Raises Unauthorized, after the same work whatever was wrong."""
+    now = room.clock()
+    found = await room.database.read(_find, credentials)
+    password = parse_attempt(credentials.password)
+    right = await passwords.verify_password(password, None if found is None else found[1])
+    if found is None or not right:
+        # What was typed is not logged: people type passwords where usernames belong.
+        _log.warning("login_refused", tenant=found and found[0].tenant, user=found and found[0].id)
+        raise Unauthorized(WRONG)
+    user, stored = found
+    renewed = await passwords.hash_password(password) if passwords.is_outdated(stored) else None
+    session, tokens = new_id(now), SessionTokens.make()
+
+    def store(connection: Connection) -> None:
+        if renewed is not None:
+            access.change_user(connection, user.tenant, user.id, {"password_hash": renewed})
+        tokens.add(connection, user, session, now)
+
+    await room.database.write(store)
+    return tokens.as_pair()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTokens:
+    """A fresh access and refresh token of one session."""
+
+    access: Secret
+    refresh: Secret
+
+    @classmethod
+    def make(cls) -> "SessionTokens":
+        """New tokens by chance."""
+        return cls(
+            write_token(TokenKind.ACCESS, os.urandom(TOKEN_BYTES)),
+            write_token(TokenKind.REFRESH, os.urandom(TOKEN_BYTES)),
+        )
+
+    def add(self, connection: Connection, user: User, session: str, now: int) -> None:
+        """Store both, for this user and from now on."""
+        for kind, secret, lives_s in (
+            (TokenKind.ACCESS, self.access, ACCESS_TOKEN_S),
+            (TokenKind.REFRESH, self.refresh, REFRESH_TOKEN_S),
+        ):
+            token = Token(
+                id=new_id(now),
+                tenant=user.tenant,
+                kind=kind,
+                name=user.username,
+                role=user.role,
+                scopes=SCOPES_OF_ROLE[user.role],
+                created_at=now,
+                expires_at=now + lives_s * 1000,
+                user_id=user.id,
+                session=session,
+            )
+            access.add_token(connection, token, hash_token(secret.reveal()))
+
+    def as_pair(self) -> TokenPair:
+        """What the client gets."""
+        return TokenPair(self.access, self.refresh, ACCESS_TOKEN_S)
+
+
+def _find(connection: Connection, credentials: Credentials) -> tuple[User, str] | None:
+    """The enabled user of an enabled tenant, and the hash of the password."""
+    tenant, enabled = SYSTEM, True
+    if credentials.domain:
+        found = tenants.find_by_domain(connection, _canonical(credentials.domain, parse_domain))
+        tenant, enabled = (TenantId(""), False) if found is None else (found.id, found.enabled)
+    user = access.find_user(connection, tenant, _canonical(credentials.username, parse_username))
+    return user if user is not None and user[0].enabled and enabled else None
+
+
+def _canonical(text: str, parse: Callable[[str], str]) -> str:
+    """As `parse` writes it; empty for what nobody can be called."""
+    try:
+        return parse(text)
+    except ValueError:
+        return ""
