@@ -15,8 +15,9 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
+from typing import cast
 
 import uvloop
 
@@ -91,7 +92,7 @@ def message(size: int) -> bytes:
 
 
 @contextmanager
-def sink() -> Iterator[int]:
+def sink() -> Generator[int]:
     """A running sink's port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -130,8 +131,7 @@ class OwnSink(asyncio.Protocol):
         self._in_data = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport) or hasattr(transport, "write")
-        self._write = transport.write  # type: ignore[attr-defined]  # pyright: ignore
+        self._write = cast("asyncio.WriteTransport", transport).write
         self._write(b"220 sink.example\r\n")
 
     def data_received(self, data: bytes) -> None:

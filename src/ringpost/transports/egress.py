@@ -18,15 +18,14 @@ Lookup = Callable[[str, int], Awaitable[list[str]]]
 """Host name and port -> IP addresses as text, the preferred first. Raises OSError when there are none."""
 
 
-class EgressRefused(Exception):
+class EgressError(Exception):
     """The host, one of its addresses or the port is not allowed. Tells nobody which or why (an oracle for scans)."""
 
 
 async def system_lookup(host: str, port: int) -> list[str]:
     """Addresses by the system's resolver. OSError when the name has none."""
     loop = asyncio.get_running_loop()
-    found = await loop.run_in_executor(_resolver_threads(), _getaddrinfo, host, port)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    return await loop.run_in_executor(_resolver_threads(), _addresses, host, port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +50,14 @@ async def resolve(
 ) -> list[CheckedAddress]:
     """Every address of `host`, all of them checked; one bad answer refuses all. `limit` is in seconds.
 
-    Raises EgressRefused, OSError when the name does not resolve, TimeoutError when it takes longer than `limit`.
+    Raises EgressError, OSError when the name does not resolve, TimeoutError when it takes longer than `limit`.
     """
     if restricted and port not in rules.ports:
-        raise EgressRefused
+        raise EgressError
     try:
         name = parse_host(host, single_label=not restricted)
     except ValueError:
-        raise EgressRefused from None
+        raise EgressError from None
     if parse_address(name) is not None:
         answers = [name]
     else:
@@ -75,14 +74,15 @@ def _checked(answer: str, port: int, rules: EgressRules, *, restricted: bool) ->
     try:
         ip = ip_address(answer)
     except ValueError:
-        raise EgressRefused from None
+        raise EgressError from None
     if is_refused(ip, port, rules.allowed):
-        raise EgressRefused
+        raise EgressError
     return CheckedAddress(str(ip), port)
 
 
-def _getaddrinfo(host: str, port: int) -> list[tuple[int, int, int, str, tuple[str | int, ...]]]:
-    return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP))
+def _addresses(host: str, port: int) -> list[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 @lru_cache(maxsize=1)

@@ -12,12 +12,13 @@
 What is unknown is temporary.
 """
 
+import socket
 import ssl
 from base64 import b64encode
 
 from ringpost.domain.deliveries import REJECTED, RETRY, SENT, Outcome, Party, Stage
 from ringpost.domain.settings import SmtpEndpoint
-from ringpost.transports.egress import EgressRefused
+from ringpost.transports.egress import EgressError
 from ringpost.transports.smtp import hints
 from ringpost.transports.smtp.replies import Reply, clean
 
@@ -80,9 +81,11 @@ def too_large(size: int, limit: int) -> Outcome:
     return Outcome(REJECTED, Stage.MAIL_FROM, Party.MESSAGE, hint=hints.too_large(size, limit))
 
 
-def no_smtputf8() -> Outcome:
-    """The address needs an extension that the server does not have (RFC 6531 3.1)."""
-    return Outcome(REJECTED, Stage.RCPT_TO, Party.RECIPIENT, hint=hints.NO_SMTPUTF8)
+def no_smtputf8(*, recipient: bool) -> Outcome:
+    """An address, the recipient's or else the sender's, needs an extension that is not offered (RFC 6531 3.1)."""
+    if recipient:
+        return Outcome(REJECTED, Stage.RCPT_TO, Party.RECIPIENT, hint=hints.NO_SMTPUTF8)
+    return Outcome(REJECTED, Stage.MAIL_FROM, Party.MESSAGE, hint=hints.NO_SMTPUTF8)
 
 
 def unwritable() -> Outcome:
@@ -92,10 +95,11 @@ def unwritable() -> Outcome:
 
 def for_error(stage: Stage, error: Exception) -> Outcome:
     """What a failure to resolve, connect or encrypt means."""
-    if isinstance(error, EgressRefused):
+    if isinstance(error, EgressError):
         return misconfigured(stage, hints.NOT_ALLOWED)
     if stage is Stage.RESOLVE:
-        return server_failed(stage, hints.RESOLVE_TIMEOUT if isinstance(error, TimeoutError) else hints.NO_NAME)
+        away = isinstance(error, TimeoutError) or getattr(error, "errno", None) == socket.EAI_AGAIN
+        return server_failed(stage, hints.RESOLVE_TIMEOUT if away else hints.NO_NAME)
     if isinstance(error, ssl.SSLError) or stage is Stage.TLS:
         return server_failed(Stage.TLS, hints.for_tls(error))
     if isinstance(error, TimeoutError):

@@ -61,7 +61,7 @@ def rcpt(recipient: Address) -> bytes:
 
 
 def path(address: Address) -> bytes:
-    """An address as it stands between < and > (RFC 5321 4.1.2): the domain in A-labels, the local part quoted if need be."""
+    """An address as it stands between < and > (RFC 5321 4.1.2): domain in A-labels, local part quoted if need be."""
     local, domain = address.local, address.ascii_domain
     if _DOMAIN.fullmatch(domain) is None:
         raise ValueError("The domain of the address cannot be written in a command.")
@@ -92,14 +92,15 @@ def framed(message: bytes) -> bytes:
 
     ValueError for a bare CR or LF: servers disagree on whether it ends a line, and that is how mail is smuggled.
     """
-    ends = message.count(b"\r\n")
-    if message.count(b"\n") != ends or message.count(b"\r") != ends:
+    if not message.endswith(b"\r\n"):
+        message += b"\r\n"
+    lines = message.splitlines()
+    # Bytes are split at CRLF, CR and LF alike, so two octets are gone per line only if every line end is CRLF.
+    if len(message) - sum(map(len, lines)) != 2 * len(lines):
         raise ValueError("The message has a bare CR or LF.")
     if b"\r\n." in message:
         message = message.replace(b"\r\n.", b"\r\n..")
-    if message.startswith(b"."):
-        message = b"." + message
-    return message + (b".\r\n" if message.endswith(b"\r\n") else b"\r\n.\r\n" if message else b".\r\n")
+    return b".%b.\r\n" % message if message.startswith(b".") else message + LONE_DOT
 
 
 def _quoted(local: str) -> str:

@@ -1,15 +1,15 @@
 """A connection at work: carries bytes between its mails (`Transactions`) and the network, and keeps the deadlines."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Protocol
 
 from ringpost.transports.smtp import commands
 from ringpost.transports.smtp.classify import Judge
 from ringpost.transports.smtp.dialing import Dialed
+from ringpost.transports.smtp.mails import Mail
 from ringpost.transports.smtp.options import Deadlines, SmtpOptions
 from ringpost.transports.smtp.replies import Garbage, Reply
-from ringpost.transports.smtp.transactions import BLOCK, Kind, Mail, Transactions
+from ringpost.transports.smtp.transactions import BLOCK, Kind, Transactions
 
 
 class Owner(Protocol):
@@ -54,13 +54,7 @@ class Connection:
     def start(self) -> None:
         """Begin to work."""
         self._wire.listener = self
-        if self._wire.closed or self._wire.has_unread:
-            # What came between the last answer and now was not asked for; it may be a 421 and the end.
-            self._wire.abort()
-            self._mails.closed = True
-            self._finish()
-        else:
-            self.work()
+        self.work()
 
     def work(self) -> None:
         """Take a mail that waits. Only for an idle connection."""
@@ -73,11 +67,11 @@ class Connection:
         if self._mails.idle:
             self._quit()
 
-    def time_out(self) -> None:
-        """Give up waiting now."""
-        if not self._over:
-            self._mails.timed_out()
-            self._flush()
+    def give_up(self, mail: Mail) -> None:
+        """Wait no longer for the answer to this mail. What else is under way here is settled or put back."""
+        self._mails.give_up(mail)
+        self._mails.lost()
+        self._flush()
 
     def abort(self) -> None:
         """Close without goodbye."""
@@ -182,7 +176,8 @@ class Connection:
         elif self._mails.idle:
             self._quit()
         else:
-            self.time_out()
+            self._mails.timed_out()
+            self._flush()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

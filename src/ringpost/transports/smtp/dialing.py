@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from ringpost.domain.deliveries import Outcome, Stage
 from ringpost.domain.hosts import parse_host
 from ringpost.domain.settings import SmtpEndpoint, TlsMode
-from ringpost.transports.egress import CheckedAddress, EgressRefused, resolve
+from ringpost.transports.egress import CheckedAddress, EgressError, resolve
 from ringpost.transports.smtp import classify, hints
 from ringpost.transports.smtp.capabilities import Capabilities
 from ringpost.transports.smtp.opening import Encrypt, Failed, Opening, Ready, Say
 from ringpost.transports.smtp.options import SmtpOptions
+from ringpost.transports.smtp.replies import UNASKED
 from ringpost.transports.smtp.wire import Wire, tls_context
 
 
@@ -41,7 +42,7 @@ class Dial:
         """Dialed, or the outcome for every mail that waits for this connection."""
         try:
             done = await self._run()
-        except (OSError, EgressRefused) as error:  # ssl.SSLError, TimeoutError and ConnectionError are OSErrors
+        except (OSError, EgressError) as error:  # ssl.SSLError, TimeoutError and ConnectionError are OSErrors
             done = self._judge(error)
         except BaseException:
             self._hang_up()
@@ -80,6 +81,8 @@ class Dial:
                     await self._encrypt(wire)
                     step = self._opening.encrypted()
                 case Ready(capabilities):
+                    if wire.has_unread:
+                        return classify.server_failed(self.stage, UNASKED)
                     return Dialed(wire, capabilities)
                 case Failed(outcome):
                     return outcome

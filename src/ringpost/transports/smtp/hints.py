@@ -56,7 +56,10 @@ NO_CLEAR_LOGIN: Final = (
     "The connection is not encrypted, so the password is not sent. Turn TLS on, or set auth to DISABLE if the server "
     "needs no login."
 )
-NO_AUTH: Final = "The mail server offers no login that we may use. Set auth to DISABLE if it needs none, or try another port such as 587."
+NO_AUTH: Final = (
+    "The mail server offers no login that we may use. Set auth to DISABLE if it needs none, or try "
+    "another port such as 587."
+)
 NO_PASSWORD: Final = "A login is configured but no user name or password is stored. Enter them, or set auth to DISABLE."  # noqa: S105
 BAD_LOGIN: Final = "User name or password have a character that cannot be sent. Enter them again."
 NO_SMTPUTF8: Final = (
@@ -100,7 +103,9 @@ _AT_AUTH: Final = {
 }
 _ANYWHERE: Final = {
     421: "The mail server is closing or overloaded, or it limits how often we may connect. The mail is tried again.",
-    450: "The mailbox is busy or the server puts unknown senders off for a while (greylisting). The mail is tried again.",
+    450: (
+        "The mailbox is busy or the server puts unknown senders off for a while (greylisting). The mail is tried again."
+    ),
     451: "The mail server had a problem of its own. The mail is tried again.",
     452: "The mail server or the mailbox is out of room, or too many recipients at once. The mail is tried again.",
     454: "The mail server is not ready for this just now. The mail is tried again.",
@@ -114,7 +119,10 @@ _ANYWHERE: Final = {
 _WORDS: Final = (
     (
         re.compile(r"relay", re.IGNORECASE),
-        "The mail server does not send to other domains for us. Set auth, user name and password, or let its operator permit us.",
+        (
+            "The mail server does not send to other domains for us. Set auth, user name and password, or let its "
+            "operator permit us."
+        ),
     ),
     (
         re.compile(
@@ -141,13 +149,21 @@ _ENHANCED: Final = {
     "2.2": "The mailbox is full.",
     "3.4": _ANYWHERE[552],
     "7.0": "The mail server refused for reasons of policy. Its own words say more.",
-    "7.1": "The mail server refused for reasons of policy: sender, recipient or login may not do this. Its own words say more.",
+    "7.1": (
+        "The mail server refused for reasons of policy: sender, recipient or login may not do this. Its own "
+        "words say more."
+    ),
     "7.8": _AT_AUTH[535],
     "7.9": _AT_AUTH[534],
-    "7.57": "The mail server wants a login first, or SMTP login is switched off for this mailbox. Set auth, user name and password.",
+    "7.57": (
+        "The mail server wants a login first, or SMTP login is switched off for this mailbox. Set auth, user "
+        "name and password."
+    ),
 }
 _AT_STAGE: Final = {
-    Stage.GREETING: "The mail server does not want to talk to us now. It may be closed, or it may not accept our address.",
+    Stage.GREETING: (
+        "The mail server does not want to talk to us now. It may be closed, or it may not accept our address."
+    ),
     Stage.EHLO: "The mail server does not accept our name (EHLO). The system administrator can set a real host name.",
     Stage.TLS: "The mail server offers STARTTLS but could not begin it. The mail is tried again.",
     Stage.AUTH: "The mail server refused the login. Check auth, user name and password.",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from ringpost.transports.egress import EgressRules
+from ringpost.transports.smtp import commands
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +44,7 @@ class SmtpOptions:
     clear_login: bool = False
     """The operator permits logins without encryption where the endpoint says TlsMode.CLEAR."""
     egress: EgressRules = field(default_factory=EgressRules)
+
+    def __post_init__(self) -> None:
+        """ValueError when the EHLO name cannot be said."""
+        commands.ehlo(self.ehlo_name)

@@ -15,11 +15,13 @@ from ringpost.domain.settings import SmtpEndpoint
 from ringpost.transports.smtp import classify
 from ringpost.transports.smtp.connection import Connection
 from ringpost.transports.smtp.dialing import Dial, Dialed
+from ringpost.transports.smtp.mails import Mail
 from ringpost.transports.smtp.options import SmtpOptions
-from ringpost.transports.smtp.transactions import Mail
 
-REMEMBER: Final = 3600.0
-"""Seconds for which we remember that a server cannot do what it offers, or takes fewer connections than we would have."""
+ONE_BY_ONE: Final = 3600.0
+"""Seconds for which a server that cannot do the PIPELINING that it offers gets one command at a time."""
+FEWER: Final = 60.0
+"""Seconds after which more connections are tried again when one too many was refused."""
 GOODBYE: Final = 5.0
 """Seconds that `close` takes at most."""
 
@@ -100,7 +102,7 @@ class SmtpTransport:
         self._connections.discard(connection)
         self._idle.pop(connection, None)
         if pipelining_broken:
-            self._one_by_one_until = asyncio.get_running_loop().time() + REMEMBER
+            self._one_by_one_until = asyncio.get_running_loop().time() + ONE_BY_ONE
         if self._closing:
             put_back_outcome = Outcome(RETRY, Stage.CONNECT, Party.NETWORK, hint=_CLOSING)
             for mail in put_back:
@@ -117,17 +119,21 @@ class SmtpTransport:
 
     def _give_out(self) -> None:
         """See that somebody will take the mails that wait."""
+        while self._waiting and self._waiting[0].done.done():
+            self._waiting.popleft()
         while self._waiting and self._idle:
             # The one that was used last: the others may then grow old and be closed.
             connection, _ = self._idle.popitem()
             connection.work()
-        if self._waiting and self._dial_task is None and len(self._connections) < self._wanted_connections():
+        if self._waiting and self._dial_task is None and self._may_dial():
             self._dial = Dial(self._endpoint, self._options)
             self._dial_task = asyncio.get_running_loop().create_task(self._run_dial(self._dial))
 
-    def _wanted_connections(self) -> int:
-        limited = asyncio.get_running_loop().time() < self._fewer_until
-        return max(1, self._fewer if limited else self._options.connections)
+    def _may_dial(self) -> bool:
+        up = len(self._connections)
+        if up == 0 or up >= self._options.connections:
+            return up == 0
+        return up < self._fewer or asyncio.get_running_loop().time() >= self._fewer_until
 
     async def _run_dial(self, dial: Dial) -> None:
         result: Dialed | Outcome | None = None
@@ -137,8 +143,9 @@ class SmtpTransport:
             self._dial = self._dial_task = None
             if isinstance(result, Dialed):
                 self._add(result)
-            elif result is not None:
-                self._dial_failed(result)
+            else:
+                # None: cancelled by close, or a fault of ours, which must not leave the mails waiting for ever.
+                self._dial_failed(result or classify.for_drop(dial.stage))
 
     def _add(self, dialed: Dialed) -> None:
         loop = asyncio.get_running_loop()
@@ -152,7 +159,7 @@ class SmtpTransport:
     def _dial_failed(self, outcome: Outcome) -> None:
         if self._connections:
             self._fewer = len(self._connections)
-            self._fewer_until = asyncio.get_running_loop().time() + REMEMBER
+            self._fewer_until = asyncio.get_running_loop().time() + FEWER
         else:
             self._fail_waiting(outcome)
 
@@ -165,7 +172,7 @@ class SmtpTransport:
         """The time for the whole send is over."""
         for connection in self._connections:
             if connection.carries(mail):
-                connection.time_out()
-                break
-        # Put back or never begun: what we were waiting for tells most.
+                connection.give_up(mail)
+                return
+        # It was never begun: what we were waiting for tells most.
         mail.settle(classify.for_timeout(self._dial.stage if self._dial is not None else Stage.CONNECT))

@@ -1,7 +1,7 @@
 """What is said on a connection that is ready: mails in, bytes out, replies in, outcomes out. No I/O.
 
-With PIPELINING (RFC 2920) MAIL, RCPT and DATA of a mail go in one write, and while mails wait, the final dot of one mail
-is followed in the same write by that group of the next one. So a mail costs one round trip:
+With PIPELINING (RFC 2920) MAIL, RCPT and DATA of a mail go in one write, and while mails wait, the final dot of one
+mail is followed in the same write by that group of the next one. So a mail costs one round trip:
 
     us      MAIL RCPT DATA │            │ body 1 . MAIL RCPT DATA │                 │ body 2 . MAIL ...
     server                 │ 250 250 354│                         │ 250 250 250 354 │
@@ -11,16 +11,15 @@ an answer. Only that one is ambiguous when the connection is lost; a mail whose 
 not been handed over and is put back.
 """
 
-from asyncio import Future
 from collections import deque
 from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import Final
 
 from ringpost.domain.deliveries import Outcome, Stage
-from ringpost.domain.messages import Envelope
 from ringpost.transports.smtp import classify, commands
 from ringpost.transports.smtp.capabilities import Capabilities
+from ringpost.transports.smtp.mails import Mail
 from ringpost.transports.smtp.replies import NOT_SMTP, UNASKED, Garbage, Reply
 
 BLOCK: Final = 65536
@@ -41,29 +40,6 @@ class Kind(IntEnum):
 _STAGES: Final = (Stage.MAIL_FROM, Stage.MAIL_FROM, Stage.RCPT_TO, Stage.DATA, Stage.ACCEPTED, Stage.DATA)
 _RSET, _MAIL, _RCPT, _DATA, _DOT, _EMPTY_DOT = Kind
 _MAYBE_PARAMETER = frozenset({501, 504, 555})
-
-
-class Mail:
-    """One mail on its way, and where its outcome goes."""
-
-    __slots__ = ("ascii", "bare", "done", "envelope", "failure", "frame", "size")
-
-    def __init__(self, envelope: Envelope, message: bytes, done: Future[Outcome]) -> None:
-        """ValueError when the message has a bare CR or LF."""
-        self.envelope = envelope
-        self.frame = commands.framed(message)
-        self.size = len(message)
-        self.ascii = message.isascii()
-        self.done = done
-        self.bare = False
-        """The server did not understand a parameter of MAIL, so this goes without."""
-        self.failure: Outcome | None = None
-        """What an earlier reply of a group has decided; the later replies of the group still have to come."""
-
-    def settle(self, outcome: Outcome) -> None:
-        """Tell the sender, unless it has gone away."""
-        if not self.done.done():
-            self.done.set_result(outcome)
 
 
 class Transactions:
@@ -153,6 +129,16 @@ class Transactions:
         else:
             self._fail(classify.for_timeout, written=len(self._expected))
 
+    def give_up(self, mail: Mail) -> None:
+        """The sender's own time is over; the connection is closed after this."""
+        for kind, one in self._expected:
+            if one is mail:
+                past_dot = kind is _DOT
+                mail.settle(classify.ambiguous() if past_dot else classify.for_timeout(_STAGES[kind]))
+                break
+        else:
+            mail.settle(classify.for_timeout(Stage.DATA))
+
     def lost(self) -> None:
         """The connection has ended."""
         self._fail(classify.for_drop, written=len(self._expected))
@@ -187,7 +173,7 @@ class Transactions:
         if limit is not None and mail.size > limit:
             return classify.too_large(mail.size, limit)
         if not self._capabilities.smtputf8 and commands.needs_smtputf8(mail.envelope.sender, mail.envelope.recipient):
-            return classify.no_smtputf8()
+            return classify.no_smtputf8(recipient=not mail.envelope.recipient.local.isascii())
         return None
 
     def _mail_command(self, mail: Mail) -> bytes:
@@ -196,6 +182,10 @@ class Transactions:
         size = None if mail.bare else mail.size
         eight_bit = not mail.bare and not mail.ascii
         return commands.mail(sender, commands.mail_parameters(self._capabilities, size, utf8=utf8, eight_bit=eight_bit))
+
+    def _has_parameters(self, mail: Mail) -> bool:
+        """Whether MAIL had parameters that can be left out."""
+        return self._capabilities.size_offered or (self._capabilities.eight_bit_mime and not mail.ascii)
 
     def _on_rset(self, mail: Mail, reply: Reply) -> None:
         if reply.code // 100 != 2:
@@ -208,7 +198,7 @@ class Transactions:
             if not self._pipelining:
                 self._say(_RCPT, mail, commands.rcpt(mail.envelope.recipient))
             return
-        if reply.code in _MAYBE_PARAMETER and not mail.bare:
+        if reply.code in _MAYBE_PARAMETER and not mail.bare and self._has_parameters(mail):
             mail.bare = True
             self._again = mail
         self._refuse(_MAIL, mail, reply)
@@ -229,7 +219,7 @@ class Transactions:
                 mail.failure = self._judge.refused(Stage.DATA, reply)
             self._end(mail)
         elif mail.failure is not None:
-            # The server takes data without a recipient: an empty message ends that, and is sent to nobody (RFC 2920 3.1).
+            # It takes data without a recipient: an empty message ends that and goes to nobody (RFC 2920 3.1).
             self._say(_EMPTY_DOT, mail, commands.LONE_DOT)
         elif len(mail.frame) > BLOCK:
             self.body = mail
@@ -303,7 +293,7 @@ class Transactions:
         self._give_back(mail for _, mail in self._expected)
 
     def _fail(self, judge: Callable[[Stage], Outcome], *, written: int, answered: bool = False) -> None:
-        """The connection is over. `written` of the awaited commands had gone out; `answered`: this answers the first."""
+        """The connection is over. `written` of the awaited commands are out; `answered`: this answers the first."""
         self.closed = True
         self.out.clear()
         body, self.body = self.body, None

@@ -68,7 +68,7 @@ class Wire(asyncio.Protocol):
         return self._parser.partial
 
     async def encrypt(self, context: ssl.SSLContext, name: str, seconds: float) -> None:
-        """TLS handshake; `name` is checked against the certificate. ssl.SSLError, OSError or TimeoutError when it fails."""
+        """TLS handshake; `name` is checked against the certificate. OSError when it fails, mostly an ssl.SSLError."""
         assert self._transport is not None  # noqa: S101  set by connection_made
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(seconds):
@@ -102,7 +102,7 @@ class Wire(asyncio.Protocol):
         if self._unread:
             self._wake()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  the reason changes nothing
         self.closed = True
         if self.listener is not None:
             self.listener.wire_closed()
