@@ -27,10 +27,11 @@ from urllib.parse import parse_qsl
 from fastapi import Depends, FastAPI, Request
 
 from ringpost.api.limits import Clock, Limits, address_of
+from ringpost.api.problems import Refused
 from ringpost.domain.access import Principal, Role, Scope, hash_token
 from ringpost.domain.secrets import Secret
 from ringpost.domain.tenants import SYSTEM
-from ringpost.errors import Forbidden, RingpostError, Unauthorized
+from ringpost.errors import Forbidden, Unauthorized
 from ringpost.storage.access import UNKNOWN_TOKEN, find_principal
 from ringpost.usecases.room import Room
 
@@ -40,10 +41,6 @@ LONGEST_TOKEN = 512
 """Bytes; ours have under 60. Keeps what strangers send from being hashed at length."""
 
 _NO_TOKENS_IN_THE_QUERY = frozenset({"access_token", "token", "api_key", "authorization"})
-
-
-class AmbiguousRequest(RingpostError):  # noqa: N818  named as in ringpost.errors
-    """More than one Authorization header: whichever counted, someone in between may have counted the other (400)."""
 
 
 class Authenticator:
@@ -60,7 +57,7 @@ class Authenticator:
         self._asked: dict[bytes, asyncio.Task[Principal]] = {}
 
     async def authenticate(self, request: Request) -> Principal:
-        """The principal of this request. Raises Unauthorized, Forbidden, RateLimited, AmbiguousRequest."""
+        """The principal of this request. Raises Unauthorized, Forbidden, RateLimited, Refused."""
         token_hash = _token_hash(request)
         if token_hash is not None:
             remembered = self._remembered.get(token_hash)
@@ -73,6 +70,10 @@ class Authenticator:
         except Unauthorized:
             self._limits.bad_tokens.hit(address_of(request))
             raise
+
+    def forget(self) -> None:
+        """Ask anew about every token: something was revoked here, so this process need not wait."""
+        self._remembered.clear()
 
     async def _ask(self, token_hash: bytes | None) -> Principal:
         """Ask the database, once for all requests that want to know the same at the same time."""
@@ -166,12 +167,12 @@ SystemAdmin = Annotated[Principal, Depends(_rule(may_administer))]
 
 
 def _token_hash(request: Request) -> bytes | None:
-    """The hash of the bearer token; None when there is none to be had. Raises AmbiguousRequest."""
+    """The hash of the bearer token; None when there is none to be had. Raises Refused."""
     found: bytes | None = None
     for name, value in request.scope["headers"]:
         if name == b"authorization":
             if found is not None:
-                raise AmbiguousRequest("There is more than one Authorization header.")
+                raise Refused("BAD_REQUEST", "The request has two Authorization headers. Send one.")
             found = value
     query: bytes = request.scope["query_string"]
     if query and any(name.lower() in _NO_TOKENS_IN_THE_QUERY for name, _ in parse_qsl(query.decode("latin-1"))):

@@ -98,9 +98,9 @@ class LoginLimits:
 
     def begin(self, account: str, address: str) -> None:
         """Before a try. Raises RateLimited."""
+        self._pairs.begin(f"{address} {account}")  # first: what it holds back does not count against the account
         self._addresses.hit(address)
         self._accounts.hit(account)
-        self._pairs.begin(f"{address} {account}")
 
     def succeeded(self, account: str, address: str) -> None:
         """After a good try; it does not count as a failure of anyone."""

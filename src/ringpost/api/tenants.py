@@ -1,0 +1,144 @@
+"""Tenants, for system administrators."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from ringpost.api.authentication import Authenticator, SystemAdmin
+from ringpost.api.http_rules import JsonRoute
+from ringpost.api.problems import Problem
+from ringpost.api.times import rfc3339
+from ringpost.domain.tenants import Tenant, TenantDraft, TenantId
+from ringpost.storage import tenants
+from ringpost.usecases.change_tenant import change_tenant
+from ringpost.usecases.create_tenant import create_tenant
+from ringpost.usecases.destroy_tenant import destroy_tenant
+from ringpost.usecases.room import Room
+
+MOST_AT_ONCE: Final = 1000
+
+_REFUSED: Final[dict[int | str, dict[str, Any]]] = {
+    401: {"model": Problem, "description": "`UNAUTHORIZED`"},
+    403: {"model": Problem, "description": "`FORBIDDEN`: the token is not a system administrator's."},
+}
+_UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {404: {"model": Problem, "description": "`NOT_FOUND`"}}
+_WRONG: Final[dict[int | str, dict[str, Any]]] = {
+    409: {"model": Problem, "description": "`ALREADY_EXISTS`: another tenant has this domain."},
+    422: {"model": Problem, "description": "`VALIDATE_FAILED`, one entry for each wrong field."},
+}
+
+router = APIRouter(prefix="/tenants", route_class=JsonRoute, tags=["Tenants"], responses=_REFUSED)
+
+TenantPath = Annotated[str, Path(description="Id of the tenant.", examples=["018c2f9a5b0a1b2c3d4e5f60"])]
+
+
+class TenantRequest(BaseModel):
+    """A tenant, as a client says it. What is left out or null takes its default."""
+
+    model_config = ConfigDict(strict=True)
+
+    name: Annotated[str, Field(description="1 to 128 characters.", examples=["Acme Ltd."])]
+    domain: Annotated[str, Field(description="A host name, its own.", examples=["acme.example"])]
+    enabled: Annotated[
+        bool | None, Field(description="Default true. Tokens of a disabled tenant answer 403, and it sends no mail.")
+    ] = None
+    timezone: Annotated[str | None, Field(description="IANA name. Default UTC.", examples=["Europe/Berlin"])] = None
+    locale: Annotated[str | None, Field(description="BCP 47 tag. Default en.", examples=["de-CH"])] = None
+
+    def draft(self) -> TenantDraft:
+        """With the defaults in place."""
+        enabled = True if self.enabled is None else self.enabled
+        return TenantDraft(self.name, self.domain, enabled, (self.timezone or "UTC"), (self.locale or "en"))
+
+
+class TenantAnswer(BaseModel):
+    """A tenant."""
+
+    id: str
+    name: Annotated[str, Field(examples=["Acme Ltd."])]
+    domain: Annotated[str, Field(examples=["acme.example"])]
+    enabled: bool
+    timezone: Annotated[str, Field(examples=["Europe/Berlin"])]
+    locale: Annotated[str, Field(examples=["de-CH"])]
+    created_at: Annotated[str, Field(description="RFC 3339, UTC.", examples=["2026-01-31T12:00:00.000Z"])]
+
+
+class TenantList(BaseModel):
+    """Tenants in the order in which they were made."""
+
+    items: list[TenantAnswer]
+
+
+class CreatedAnswer(BaseModel):
+    """The id of what was made."""
+
+    id: Annotated[str, Field(examples=["018c2f9a5b0a1b2c3d4e5f60"])]
+
+
+@router.get("", summary="List the tenants", response_model=TenantList)
+async def get_tenants(
+    _principal: SystemAdmin,
+    request: Request,
+    top: Annotated[int, Query(ge=1, le=MOST_AT_ONCE, description="How many at most.")] = MOST_AT_ONCE,
+    skip: Annotated[int, Query(ge=0, le=1 << 31, description="How many to leave out first.")] = 0,
+) -> TenantList:
+    """All tenants, `top` of them at a time."""
+    found = await _room(request).database.read(tenants.list_all, top, skip)
+    return TenantList(items=[_answer(tenant) for tenant in found])
+
+
+@router.post(
+    "", summary="Create a tenant", response_model=CreatedAnswer, status_code=201, responses={**_REFUSED, **_WRONG}
+)
+async def post_tenants(body: TenantRequest, principal: SystemAdmin, request: Request) -> CreatedAnswer:
+    """Create a tenant. It has no settings of its own, and the default templates."""
+    return CreatedAnswer(id=await create_tenant(_room(request), body.draft(), principal))
+
+
+@router.get("/{tenant}", summary="Show a tenant", response_model=TenantAnswer, responses={**_REFUSED, **_UNKNOWN})
+async def get_tenant(tenant: TenantPath, _principal: SystemAdmin, request: Request) -> TenantAnswer:
+    """One tenant."""
+    return _answer(await _room(request).database.read(tenants.show, TenantId(tenant)))
+
+
+@router.post(
+    "/{tenant}",
+    summary="Change a tenant",
+    response_class=Response,
+    responses={200: {"description": "Changed. No body."}, **_REFUSED, **_UNKNOWN, **_WRONG},
+)
+async def post_tenant(tenant: TenantPath, body: TenantRequest, principal: SystemAdmin, request: Request) -> Response:
+    """Replace all that is said about a tenant."""
+    await change_tenant(_room(request), TenantId(tenant), body.draft(), principal)
+    _forget_tokens(request)
+    return Response()
+
+
+@router.post("/{tenant}/destroy", summary="Destroy a tenant", status_code=204, responses={**_REFUSED, **_UNKNOWN})
+async def post_tenant_destroy(tenant: TenantPath, principal: SystemAdmin, request: Request) -> Response:
+    """Remove a tenant with all its settings, templates, users, tokens, events and mail. It cannot be undone."""
+    await destroy_tenant(_room(request), TenantId(tenant), principal)
+    _forget_tokens(request)
+    return Response(status_code=204)
+
+
+def _room(request: Request) -> Room:
+    return request.app.state.room
+
+
+def _forget_tokens(request: Request) -> None:
+    authenticator: Authenticator = request.app.state.authenticator
+    authenticator.forget()
+
+
+def _answer(tenant: Tenant) -> TenantAnswer:
+    return TenantAnswer(
+        id=tenant.id,
+        name=tenant.name,
+        domain=tenant.domain,
+        enabled=tenant.enabled,
+        timezone=tenant.timezone,
+        locale=tenant.locale,
+        created_at=rfc3339(tenant.created_at) or "",
+    )
