@@ -1,7 +1,7 @@
 """Logs: structured, one line an event, and no secret in them.
 
 What the code logs (structlog) and what libraries log (the standard library's logging) goes the same way and through
-the same redaction: fields named like secrets lose their value, and so does text that looks like one, wherever it stands.
+the same redaction: fields named like secrets lose their value, and so does text that looks like one, anywhere.
 """
 
 import logging
