@@ -93,10 +93,27 @@ def cancel(connection: Connection, tenant: TenantId, delivery: str, now: int, er
     _change(connection, delivery, state, {"state": State.CANCELLED, "ended_at": now, "erase_at": erase_at})
 
 
-def counts(connection: Connection) -> dict[str, int]:
-    """How many deliveries wait or are being sent, over all tenants; for metrics."""
-    query = select(deliveries.c.state, func.count()).where(deliveries.c.state.in_([State.QUEUED, State.SENDING]))
-    return {row[0]: row[1] for row in connection.execute(query.group_by(deliveries.c.state))}
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How full the outbox is, over all tenants."""
+
+    open: dict[str, int]
+    """Deliveries by state, of those that have not ended."""
+    holds: int
+    oldest_due_s: float
+
+
+def depth(connection: Connection, now: int) -> Depth:
+    """How full the outbox is, for metrics. `now` in milliseconds."""
+    by_state = {
+        state.value: connection.execute(select(func.count()).where(deliveries.c.state == state)).scalar() or 0
+        for state in (State.QUEUED, State.SENDING)
+    }
+    held = connection.execute(select(func.count()).select_from(holds)).scalar() or 0
+    oldest = connection.execute(
+        select(func.min(deliveries.c.due_at)).where(deliveries.c.state == State.QUEUED)
+    ).scalar()
+    return Depth(by_state, held, max(0, now - oldest) / 1000 if oldest is not None else 0.0)
 
 
 def _with_last_attempt() -> Select[Any]:

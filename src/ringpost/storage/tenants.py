@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
 from ringpost.domain.tenants import Tenant, TenantDraft, TenantId
 from ringpost.errors import AlreadyExists, NotFound
@@ -55,6 +57,22 @@ def find_by_domain(connection: Connection, domain: str) -> Tenant | None:
     """The tenant with this domain, as `parse_domain` gives it."""
     row = connection.execute(select(*_COLUMNS).where(_tenants.c.domain == domain)).first()
     return None if row is None else _tenant(row)
+
+
+def by_id(connection: Connection, wanted: Iterable[TenantId]) -> dict[TenantId, Tenant]:
+    """Many tenants at once; one that is not there is left out."""
+    rows = connection.execute(select(*_COLUMNS).where(_tenants.c.id.in_(list(wanted))))
+    return {TenantId(row.id): _tenant(row) for row in rows}
+
+
+def by_name(connection: Connection, names: Sequence[str]) -> dict[str, TenantId]:
+    """Which tenants these ids or domains stand for; a name that stands for none is left out."""
+    columns = _tenants.c
+    rows = connection.execute(
+        select(columns.id, columns.domain).where(or_(columns.id.in_(names), columns.domain.in_(names)))
+    ).all()
+    found = {row.domain: TenantId(row.id) for row in rows} | {row.id: TenantId(row.id) for row in rows}
+    return {name: found[name] for name in names if name in found}
 
 
 def list_all(connection: Connection, top: int = 1000, skip: int = 0) -> list[Tenant]:

@@ -1,0 +1,169 @@
+"""GET /deliveries, GET /deliveries/{id}, POST /deliveries/{id}/retry and /cancel."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field
+from sqlalchemy import Connection
+
+from ringpost.api.authentication import TenantEditor, TenantReader
+from ringpost.api.openapi import errors
+from ringpost.api.times import rfc3339
+from ringpost.domain.deliveries import State
+from ringpost.domain.tenants import TenantId
+from ringpost.storage import deliveries
+from ringpost.storage.deliveries import MOST_ON_A_PAGE, Filter
+from ringpost.usecases.cancel_delivery import cancel_delivery
+from ringpost.usecases.retry_delivery import retry_delivery
+from ringpost.usecases.room import Room
+
+router = APIRouter(tags=["Deliveries"])
+
+
+class Attempt(BaseModel):
+    """One try at a delivery."""
+
+    number: int
+    started_at: str
+    duration_ms: int
+    server: str | None = Field(description="Host and port of the mail server that was tried.")
+    verdict: str = Field(description="`sent`, `retry` or `rejected`.")
+    stage: str = Field(description="How far it came.")
+    party: str | None = Field(description="Whose failure it was.")
+    code: int | None
+    enhanced_code: str | None
+    reply: str = Field(description="The server's own words.")
+    hint: str = Field(description="What to change, in plain words.")
+    ambiguous: bool = Field(description="The server may have taken the mail; touch was lost before it said so.")
+
+
+class Delivery(BaseModel):
+    """One message to one recipient."""
+
+    id: str
+    event: str = Field(description="The event id.")
+    type: str
+    recipient: str
+    urgency: str
+    state: State
+    attempts: int
+    created_at: str
+    due_at: str | None = Field(description="When it is tried next; null when it has ended.")
+    expires_at: str
+    sent_at: str | None
+    ended_at: str | None
+    last_attempt: Attempt | None
+
+
+class Waiting(BaseModel):
+    """Why the mail server of a delivery is left alone for a while."""
+
+    since: str
+    next_probe_at: str
+    failures: int
+    stage: str
+    code: int | None
+    enhanced_code: str | None
+    reply: str
+    hint: str
+
+
+class DeliveryStory(Delivery):
+    """One delivery with every attempt."""
+
+    waiting_for_server: Waiting | None = Field(description="Why all mail to this server waits; null when it does not.")
+    all_attempts: list[Attempt]
+
+
+class Deliveries(BaseModel):
+    """A page of deliveries, the newest first."""
+
+    items: list[Delivery]
+
+
+class DeliveryQuery(BaseModel):
+    """How to narrow the list."""
+
+    state: State | None = None
+    recipient: str | None = Field(None, max_length=320, description="The whole address.")
+    event: str | None = Field(None, max_length=255, description="The event id.")
+    top: int = Field(50, ge=1, le=MOST_ON_A_PAGE)
+    skip: int = Field(0, ge=0, le=1_000_000)
+
+
+@router.get("/deliveries", summary="List deliveries", responses=errors(401, 403, 422, 429))
+async def list_deliveries(
+    request: Request, principal: TenantReader, query: Annotated[DeliveryQuery, Query()]
+) -> Deliveries:
+    """Deliveries of the tenant, the newest first, with their last attempt."""
+    room: Room = request.app.state.room
+    wanted = Filter(query.state, query.recipient, query.event, query.top, query.skip)
+    rows = await room.database.read(deliveries.page, principal.tenant, wanted)
+    return Deliveries(items=[Delivery(**_delivery(row)) for row in rows])
+
+
+@router.get("/deliveries/{id}", summary="One delivery with every attempt", responses=errors(401, 403, 404, 429))
+async def show_delivery(request: Request, principal: TenantReader, id: str) -> DeliveryStory:  # noqa: A002
+    """What became of a delivery, and why: every attempt with the server's words and what to change."""
+    room: Room = request.app.state.room
+    return DeliveryStory(**await room.database.read(_story, principal.tenant, id))
+
+
+@router.post(
+    "/deliveries/{id}/retry",
+    summary="Try a delivery again",
+    status_code=204,
+    responses=errors(401, 403, 404, 409, 429),
+)
+async def retry(request: Request, principal: TenantEditor, id: str) -> None:  # noqa: A002
+    """Queue it at once, whether it waits or has ended without being sent."""
+    await retry_delivery(request.app.state.room, principal, id)
+
+
+@router.post(
+    "/deliveries/{id}/cancel",
+    summary="Cancel a delivery",
+    status_code=204,
+    responses=errors(401, 403, 404, 409, 429),
+)
+async def cancel(request: Request, principal: TenantEditor, id: str) -> None:  # noqa: A002
+    """End a delivery that waits. One that is being sent at this moment answers 409."""
+    await cancel_delivery(request.app.state.room, principal, id)
+
+
+def _story(connection: Connection, tenant: TenantId, delivery: str) -> dict[str, Any]:
+    row = deliveries.show(connection, tenant, delivery)
+    held = deliveries.hold_of(connection, row.queue) if row.state == State.QUEUED else None
+    attempts = deliveries.attempts_of(connection, tenant, delivery)
+    return _delivery(row) | {
+        "waiting_for_server": None if held is None else _waiting(held),
+        "all_attempts": [_attempt(attempt, "") for attempt in attempts],
+    }
+
+
+def _delivery(row: Any) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "event": row.event_id,
+        "type": row.type,
+        "recipient": row.recipient,
+        "urgency": ("emergency", "alert", "normal")[row.urgency],
+        "state": row.state,
+        "attempts": row.attempts,
+        "created_at": rfc3339(row.created_at),
+        "due_at": rfc3339(row.due_at) if row.ended_at is None else None,
+        "expires_at": rfc3339(row.expires_at),
+        "sent_at": rfc3339(row.sent_at),
+        "ended_at": rfc3339(row.ended_at),
+        "last_attempt": None if row.attempt_number is None else _attempt(row, "attempt_"),
+    }
+
+
+def _attempt(row: Any, prefix: str) -> dict[str, Any]:
+    fields = {name: getattr(row, prefix + name) for name in Attempt.model_fields}
+    return fields | {"started_at": rfc3339(fields["started_at"])}
+
+
+def _waiting(row: Any) -> dict[str, Any]:
+    fields = {name: getattr(row, name) for name in Waiting.model_fields if name not in ("since", "next_probe_at")}
+    return fields | {"since": rfc3339(row.since), "next_probe_at": rfc3339(row.until)}

@@ -1,0 +1,178 @@
+"""POST /events and GET /events/{id}. The first is the hot path: a plain Starlette route, no dependency injection."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ringpost.api import problems
+from ringpost.api.authentication import authenticate, may_read, may_send_events
+from ringpost.api.metrics import count_events
+from ringpost.api.strict_json import loads
+from ringpost.api.times import rfc3339
+from ringpost.domain.access import Principal
+from ringpost.domain.catalogue import CATALOGUE
+from ringpost.domain.events import Event, parse_event
+from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.errors import FieldError, Invalid, NotFound, RingpostError
+from ringpost.storage import events as event_rows
+from ringpost.storage import tenants as tenant_rows
+from ringpost.storage.sealing import Place, Sealer
+from ringpost.usecases.accept_events import Receipt, accept_events
+from ringpost.usecases.room import Room
+
+MOST_EVENTS = 1000
+LARGEST_WITHOUT_ATTACHMENTS = 1024 * 1024
+
+Fields = Mapping[str, Any]
+
+
+async def post_events(request: Request) -> Response:
+    """Accept one event, or a list of them. 202 means: on disk, will be sent or its failure shown."""
+    principal = may_send_events(await authenticate(request))
+    body = await request.body()
+    fields = loads(body)
+    if not isinstance(fields, dict):
+        raise Invalid(FieldError("", "The body must be one event, or an object with a list of them in events."))
+    posted = cast("dict[str, Any]", fields)
+    listed = posted.get("events") if "type" not in posted else None
+    items = [posted] if listed is None else _checked_list(listed)
+    if len(body) > LARGEST_WITHOUT_ATTACHMENTS:
+        _refuse_large(body, items)
+    room: Room = request.app.state.room
+    results = await _accept(room, principal, items)
+    count_events(results)
+    if listed is None:
+        return _one(results[0])
+    return _json({"results": [_result(result) for result in results]}, 202)
+
+
+async def get_event(request: Request) -> Response:
+    """One event: what was sent because of it, or why nothing was."""
+    principal = may_read(await authenticate(request))
+    room: Room = request.app.state.room
+    return _json(await room.database.read(_show, room.sealer, principal.tenant, request.path_params["id"]), 200)
+
+
+routes = [
+    Route("/events", post_events, methods=["POST"]),
+    Route("/events/{id:path}", get_event, methods=["GET"]),
+]
+
+
+async def _accept(room: Room, principal: Principal, items: Sequence[object]) -> list[Receipt | RingpostError]:
+    tenants = await _tenants(room, principal, items)
+    results: list[Receipt | RingpostError | None] = []
+    wanted: list[Event] = []
+    for item in items:
+        try:
+            wanted.append(_parse(principal, item, tenants))
+            results.append(None)
+        except RingpostError as error:
+            results.append(error)
+    accepted = iter(await accept_events(room, wanted) if wanted else ())
+    return [next(accepted) if result is None else result for result in results]
+
+
+def _parse(principal: Principal, item: object, tenants: Mapping[str, TenantId]) -> Event:
+    if not isinstance(item, dict):
+        raise Invalid(FieldError("events", "Every item must be an object."))
+    fields = cast("Fields", item)
+    if principal.tenant != SYSTEM:
+        return parse_event(principal.tenant, fields)
+    name = fields.get("tenant")
+    if not isinstance(name, str) or name not in tenants:
+        raise Invalid(
+            FieldError("tenant", "must be the id or the domain of a tenant, because the token is the system's")
+        )
+    return parse_event(tenants[name], fields)
+
+
+async def _tenants(room: Room, principal: Principal, items: Sequence[object]) -> Mapping[str, TenantId]:
+    """Which tenants the events of a system token name; of a tenant's token, none is asked."""
+    if principal.tenant != SYSTEM:
+        return {}
+    named = {cast("Fields", item).get("tenant") for item in items if isinstance(item, dict)}
+    return await room.database.read(tenant_rows.by_name, sorted(name for name in named if isinstance(name, str)))
+
+
+def _checked_list(listed: object) -> list[object]:
+    if not isinstance(listed, list):
+        raise Invalid(FieldError("events", "must be a list of events"))
+    items = cast("list[object]", listed)
+    if not 1 <= len(items) <= MOST_EVENTS:
+        raise Invalid(FieldError("events", f"must hold 1 to {MOST_EVENTS} events"))
+    return items
+
+
+def _refuse_large(body: bytes, items: Sequence[object]) -> None:
+    """Attachments have a limit of their own; what else there is must keep to that of every body."""
+    attached = 0
+    for item in items:
+        files = cast("Fields", item).get("attachments") if isinstance(item, dict) else None
+        if isinstance(files, list):
+            contents = (
+                cast("Fields", file).get("content") for file in cast("list[object]", files) if isinstance(file, dict)
+            )
+            attached += sum(len(content) for content in contents if isinstance(content, str))
+    if len(body) - attached > LARGEST_WITHOUT_ATTACHMENTS:
+        raise problems.Refused("TOO_LARGE", "The body is larger than 1 MiB, attachments not counted.")
+
+
+def _one(result: Receipt | RingpostError) -> Response:
+    if isinstance(result, RingpostError):
+        raise result
+    response = _json(_receipt(result), 202)
+    if result.repeated:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+def _result(result: Receipt | RingpostError) -> dict[str, Any]:
+    if isinstance(result, Receipt):
+        return {"status": 202, "event": _receipt(result), "errors": None}
+    answer = problems.from_error(result)
+    return {"status": answer.status_code, "event": None, **json.loads(bytes(answer.body))}
+
+
+def _receipt(receipt: Receipt) -> dict[str, Any]:
+    return {
+        "id": receipt.id,
+        "type": receipt.type,
+        "deliveries": [{"id": delivery, "recipient": recipient} for delivery, recipient in receipt.deliveries],
+        "skipped": receipt.skipped,
+    }
+
+
+def _show(connection: Connection, sealer: Sealer, tenant: TenantId, event_id: str) -> dict[str, Any]:
+    row = event_rows.show(connection, tenant, event_id)
+    if row is None:
+        raise NotFound("There is no such event.")
+    made = event_rows.delivered_to(connection, [row.key]).get(row.key, [])
+    return {
+        "id": row.id,
+        "type": row.type,
+        "occurred_at": rfc3339(row.occurred_at),
+        "accepted_at": rfc3339(row.accepted_at),
+        "variables": None if row.variables is None else _variables(sealer, row),
+        "template": {"custom": row.template is not None, "revision": row.template_number},
+        "unknown_variables": row.unknown_variables.split(", ") if row.unknown_variables else [],
+        "deliveries": [{"id": delivery, "recipient": recipient} for delivery, recipient in made],
+        "skipped": row.skip_reason,
+    }
+
+
+def _variables(sealer: Sealer, row: Any) -> dict[str, Any]:
+    """As they came, but for secrets."""
+    stored = json.loads(sealer.unseal(Place(row.tenant, "events", row.key, "variables"), row.variables))
+    secret = {variable.name for variable in CATALOGUE[row.type].variables if variable.secret}
+    return {name: "***" if name in secret else value for name, value in stored.items()}
+
+
+def _json(content: object, status: int) -> Response:
+    return Response(msgspec.json.encode(content), status, media_type="application/json")

@@ -1,0 +1,145 @@
+"""The operator's choices: environment variables `RINGPOST_*` and a file `.env`. docs/configuration.md is made from this.
+
+Only wiring and the command line read it; everything below gets values.
+"""
+
+import socket
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ringpost.domain.hosts import AllowedNetwork, parse_allowed_networks, parse_host
+
+
+class Config(BaseSettings):
+    """Each field is an environment variable: `data_dir` is RINGPOST_DATA_DIR."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="RINGPOST_", env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True
+    )
+
+    data_dir: Path = Field(
+        default=Path("ringpost-data"),
+        description="Folder of the embedded database and the key file. Made on the first start, for this user only.",
+    )
+    database_url: str | None = Field(
+        default=None,
+        description="Where the data is, when not in the data folder: `sqlite:///path/to/file.db`.",
+    )
+    keys: SecretStr | None = Field(
+        default=None,
+        description=(
+            "The key ring, `name:base64,name2:base64` with keys of 32 bytes; the first one seals, all open. "
+            "Without it, the file `keys` in the data folder is used."
+        ),
+    )
+    admin_token: SecretStr | None = Field(
+        default=None,
+        description="A token that is the system administrator's as long as it is set. For the first set-up.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address that the API listens on.")
+    port: int = Field(default=8025, ge=0, le=65535, description="Port that the API listens on; 0 takes a free one.")
+    workers: int = Field(default=1, ge=0, le=64, description="Workers that `serve` runs beside the API; 0 for none.")
+    trusted_proxies: str = Field(
+        default="", description="Addresses of proxies whose X-Forwarded-For is believed, comma-separated; `*` for all."
+    )
+    pbx_web_domain: str = Field(
+        default="", description="Host name of the phone system's web portal: the variable PBX_WEB_DOMAIN in templates."
+    )
+    ehlo_name: str = Field(
+        default="",
+        description=(
+            "How Ringpost introduces itself to mail servers: a host name, or an address literal such as `[192.0.2.1]`. "
+            "Without it, the host's full name when it has one, else its address."
+        ),
+    )
+    allowed_mail_networks: str = Field(
+        default="",
+        description=(
+            "Networks that tenants' mail servers may be in although they are not public: comma-separated CIDR, each "
+            "with an optional `:port` (`10.1.0.0/16,192.0.2.7/32:2525,[fd00::/8]:25`); without a port, every port."
+        ),
+    )
+    extra_mail_ports: str = Field(
+        default="",
+        description="Ports of tenants' mail servers beside 25, 465, 587, 2465, 2525 and 2587, comma-separated.",
+    )
+    allow_clear_login: bool = Field(
+        default=False, description="Let mail servers be logged in to without encryption. Passwords are then readable."
+    )
+    mail_ca_file: Path | None = Field(
+        default=None, description="PEM file of certificate authorities to trust beside the system's, for mail servers."
+    )
+    connections_per_server: int = Field(
+        default=4, ge=1, le=100, description="Connections to one mail server at once, at most, per worker."
+    )
+    lease_seconds: float = Field(
+        default=60, ge=1, le=3600, description="After so long without a sign of life, a worker's mails go to another."
+    )
+    normal_lifetime_hours: float = Field(
+        default=72, gt=0, le=24 * 30, description="How long a normal mail is tried before it expires."
+    )
+    keep_messages_hours: float = Field(
+        default=24, ge=0, le=24 * 90, description="How long messages are kept after they ended; secrets go at once."
+    )
+    keep_history_days: float = Field(
+        default=90, ge=1, le=3650, description="How long events, deliveries and attempts are kept after they ended."
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        default="auto", description="`console` for people, `json` for machines; `auto` is console on a terminal."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="What to log at least.")
+
+    @property
+    def url(self) -> str:
+        """Where the database is."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'ringpost.db'}"
+
+    @property
+    def allowed_networks(self) -> tuple[AllowedNetwork, ...]:
+        """The networks of `allowed_mail_networks`."""
+        return parse_allowed_networks(self.allowed_mail_networks)
+
+    @property
+    def extra_ports(self) -> frozenset[int]:
+        """The ports of `extra_mail_ports`."""
+        return frozenset(int(port) for port in self.extra_mail_ports.split(",") if port.strip())
+
+    @property
+    def introduced_as(self) -> str:
+        """The EHLO name in effect (RFC 5321 4.1.1.1): never `localhost`, which tells the server nothing."""
+        if self.ehlo_name:
+            return self.ehlo_name
+        name = socket.getfqdn()
+        try:
+            if not name.startswith("localhost"):
+                return parse_host(name)
+        except ValueError:
+            pass
+        return f"[{_own_address()}]"
+
+    @field_validator("allowed_mail_networks")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        parse_allowed_networks(text)
+        return text
+
+    @field_validator("extra_mail_ports")
+    @classmethod
+    def _are_ports(cls, text: str) -> str:
+        for port in filter(None, (item.strip() for item in text.split(","))):
+            if not port.isdecimal() or not 1 <= int(port) <= 65535:
+                raise ValueError(f"{port} is not a port from 1 to 65535")
+        return text
+
+
+def _own_address() -> str:
+    """The address that this host would send from. Nothing is sent: a datagram socket only looks up the route."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            return probe.getsockname()[0]
+        except OSError:
+            return "127.0.0.1"

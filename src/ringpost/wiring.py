@@ -1,0 +1,83 @@
+"""Where the parts are put together, for the command line, the demo and the tests."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from starlette.types import ASGIApp
+
+from ringpost.api.app import create_app
+from ringpost.config import Config
+from ringpost.domain.hosts import SMTP_PORTS
+from ringpost.domain.retries import RetryPolicy
+from ringpost.domain.secrets import Secret
+from ringpost.domain.settings import ServerRules, SmtpEndpoint
+from ringpost.storage.database import open_database
+from ringpost.storage.keyring import KeyRing
+from ringpost.storage.sealing import Sealer
+from ringpost.transports import Transport
+from ringpost.transports.egress import EgressRules
+from ringpost.transports.smtp import SmtpOptions, SmtpTransport
+from ringpost.usecases.room import Options, Room
+from ringpost.worker import Worker, WorkerOptions
+
+
+@asynccontextmanager
+async def open_room(config: Config) -> AsyncIterator[Room]:
+    """The room with its database open; made on the first start. Raises StorageUnavailable, KeyRingError, ValueError."""
+    config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    ring = KeyRing.from_text(config.keys.get_secret_value()) if config.keys else key_file(config)
+    database = await open_database(config.url)
+    try:
+        yield Room(database, Sealer(ring), clock, _opener(config), _options(config))
+    finally:
+        await database.close()
+
+
+def key_file(config: Config) -> KeyRing:
+    """The key ring of the data folder, made on the first start."""
+    return KeyRing.load_or_create(config.data_dir / "keys")
+
+
+def app(room: Room, config: Config) -> ASGIApp:
+    """The HTTP application."""
+    token = config.admin_token
+    return create_app(room, admin_token=Secret(token.get_secret_value()) if token else None)
+
+
+def worker(room: Room, config: Config) -> Worker:
+    """A worker, ready to run."""
+    return Worker(room, WorkerOptions(lease_s=config.lease_seconds))
+
+
+def clock() -> int:
+    """Milliseconds since 1970, UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def _options(config: Config) -> Options:
+    policy = RetryPolicy()
+    return Options(
+        pbx_web_domain=config.pbx_web_domain,
+        server_rules=ServerRules(
+            restricted=True,
+            allowed=config.allowed_networks,
+            extra_ports=config.extra_ports,
+            clear_login=config.allow_clear_login,
+        ),
+        retry_policy=replace(policy, others=replace(policy.others, lifetime=config.normal_lifetime_hours * 3600)),
+        keep_messages_s=int(config.keep_messages_hours * 3600),
+        keep_history_s=int(config.keep_history_days * 24 * 3600),
+    )
+
+
+def _opener(config: Config) -> Callable[[SmtpEndpoint], Transport]:
+    options = SmtpOptions(
+        ehlo_name=config.introduced_as,
+        ca_file=str(config.mail_ca_file) if config.mail_ca_file else None,
+        connections=config.connections_per_server,
+        clear_login=config.allow_clear_login,
+        egress=EgressRules(allowed=config.allowed_networks, ports=SMTP_PORTS | config.extra_ports),
+    )
+    return lambda endpoint: SmtpTransport(endpoint, options)
