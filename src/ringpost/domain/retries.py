@@ -11,8 +11,8 @@ Whose failure it is decides what else waits:
 - The recipient's or the message's: this mail only. It has used up one attempt.
 - The mail server's or the network's: every mail of the lane would fail alike, so the whole lane waits: 5, 10, 20, 40 s
   and so on up to 5 minutes. No mail has used up an attempt. The one that was tried goes back by its first delay, so
-  that another one is the next probe: a mail that makes the server hang up cannot hold up the lane for long. An emergency
-  does not wait for others to probe: it goes on by its own delays, so its tries count whoever fails.
+  that another one is the next probe: a mail that makes the server hang up cannot hold up the lane for long. An
+  emergency does not wait for others to probe: it goes on by its own delays, so its tries count whoever fails.
 - The configuration's (a wrong password): the lane waits 15 minutes, because every try counts as a wrong login there, or
   until the settings change.
 - Nobody's, when touch was lost after the final dot: the server may have the mail. It is tried again all the same:
