@@ -1,8 +1,35 @@
-"""A message is the rendered content of one event: everything of the mail but the headers that depend on the mail server."""
+"""A message is the rendered content of one event: all of the mail but the headers that depend on the mail server.
 
+    multipart/mixed                only with attachments
+      multipart/alternative        only with HTML
+        text/plain
+        multipart/related          only with an inline image
+          text/html
+          image/png
+      attachments
+
+Every boundary holds `=_`, which neither quoted-printable nor base64 can hold (RFC 2045 6.7 (5)), so it is fixed.
+"""
+
+import re
+import struct
 from dataclasses import dataclass
+from typing import Final, Self
 
 from ringpost.domain.addresses import Address
+from ringpost.domain.events import Attachment
+from ringpost.domain.mime import base64_lines, date, header, parameter, phrase, unstructured
+
+_PACKED = struct.Struct(">BII")
+_PACKED_VERSION = 1
+_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,60}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
+_AUTOMATIC: Final = (
+    header("MIME-Version", "1.0")
+    + header("Auto-Submitted", "auto-generated")  # RFC 3834 5
+    + header("X-Auto-Response-Suppress", "All")  # the same for Exchange, which does not heed it
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +50,120 @@ class Message:
     """Right side of the Message-ID, an A-label host name."""
     content: bytes
     """Subject, Date, MIME and automatic-mail headers and the body, CRLF lines of at most 76 octets (headers 78)."""
+
+    def pack(self) -> bytes:
+        """One string of bytes, for storage."""
+        name, domain = self.from_name.encode("utf-8", "replace"), self.message_id_domain.encode()
+        return b"".join([_PACKED.pack(_PACKED_VERSION, len(name), len(domain)), name, domain, self.content])
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Self:
+        """What `pack` was given. ValueError when it is not from there."""
+        try:
+            version, name, domain = _PACKED.unpack_from(data)
+        except struct.error:
+            raise ValueError("This is no packed message.") from None
+        at = _PACKED.size
+        if version != _PACKED_VERSION or at + name + domain > len(data):
+            raise ValueError("This is no packed message, or one of another version.")
+        return cls(
+            data[at : at + name].decode(), data[at + name : at + name + domain].decode(), data[at + name + domain :]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The bodies of a message, encoded: each an entity with its headers (RFC 2045 2.4)."""
+
+    text: bytes
+    html: bytes | None = None
+    image: bytes | None = None
+    attachments: tuple[Attachment, ...] = ()
+
+
+def write_content(subject: str, timestamp: int, parts: Parts) -> bytes:
+    """The `content` of a message. `subject` is one line; `timestamp` is milliseconds since 1970."""
+    entity = parts.text
+    if parts.html is not None:
+        shown = _multipart("related", parts.html, parts.image) if parts.image else parts.html
+        entity = _multipart("alternative", parts.text, shown)
+    if parts.attachments:
+        entity = _multipart("mixed", entity, *[_attachment(file) for file in parts.attachments])
+    head = header("Subject", unstructured(subject, len("Subject: "))) + header("Date", date(timestamp)) + _AUTOMATIC
+    return head.encode("ascii") + entity
+
+
+def text_entity(subtype: str, encoded: str) -> bytes:
+    """A text part whose body is in quoted-printable already."""
+    return (
+        f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{encoded}"
+    ).encode("ascii")
+
+
+def text_entity_in_base64(subtype: str, text: str) -> bytes:
+    """A text part, for text that is mostly not ASCII."""
+    head = f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    return head.encode("ascii") + base64_lines(text.replace("\n", "\r\n").encode("utf-8", "replace"))
+
+
+def image_entity(png: bytes, content_id: str) -> bytes:
+    """An inline PNG image that HTML refers to as `cid:` and `content_id`."""
+    head = (
+        'Content-Type: image/png; name="qr-code.png"\r\nContent-Transfer-Encoding: base64\r\n'
+        f'Content-ID: <{content_id}>\r\nContent-Disposition: inline; filename="qr-code.png"\r\n\r\n'
+    )
+    return head.encode("ascii") + base64_lines(png)
+
+
+def assemble(message: Message, *, envelope: Envelope, delivery_id: str, reply_to: Address | None) -> bytes:
+    """The whole mail, ready for a transport.
+
+    It is 7-bit but for a local part that is not ASCII, which stands in its address as UTF-8 (RFC 6532 3.2).
+    ValueError when `delivery_id` or the domain of the Message-ID could not stand there (RFC 5322 3.6.4).
+    """
+    if not (_ID.fullmatch(delivery_id) and _HOST.fullmatch(message.message_id_domain)):
+        raise ValueError("The delivery id or the domain cannot be part of a Message-ID.")
+    head = _mailbox("From", message.from_name, envelope.sender)
+    head += _mailbox("To", envelope.recipient.display_name, envelope.recipient)
+    if reply_to is not None:
+        head += _mailbox("Reply-To", reply_to.display_name, reply_to)
+    message_id = f"<{delivery_id}@{message.message_id_domain}>"
+    head += header("Message-ID", message_id if len(message_id) <= 64 else f"\r\n {message_id}")
+    return head.encode() + message.content
+
+
+def _mailbox(name: str, display_name: str, address: Address) -> str:
+    spec = f"{address.local}@{address.ascii_domain}"
+    if not display_name:
+        return header(name, spec)
+    shown = phrase(display_name, len(name) + 2)
+    fold = "\r\n " if "\r" in shown or len(name) + len(shown) + len(spec) > 70 else " "
+    return header(name, f"{shown}{fold}<{spec}>")
+
+
+def _multipart(subtype: str, *entities: bytes) -> bytes:
+    boundary = f"=_ringpost_{subtype}"
+    head = f'Content-Type: multipart/{subtype};\r\n boundary="{boundary}"\r\n'.encode("ascii")
+    line = f"\r\n--{boundary}".encode("ascii")
+    return b"".join([head, *[part for entity in entities for part in (line, b"\r\n", entity)], line, b"--\r\n"])
+
+
+def _attachment(file: Attachment) -> bytes:
+    kind = file.content_type if _MEDIA_TYPE.fullmatch(file.content_type) else "application/octet-stream"
+    if kind.lower().startswith(("multipart/", "message/")):  # these may not be base64 (RFC 2046 5.2.1)
+        kind = "application/octet-stream"
+    filename = re.sub(r"[\x00-\x1f\x7f/\\]+", "_", file.filename).strip(". ") or "attachment"
+    fallback = filename if filename.isascii() and len(filename) <= 50 else _ascii_filename(filename)
+    disposition = f"attachment{parameter('filename', filename)}"
+    head = header("Content-Type", f"{kind}{parameter('name', fallback)}")
+    head += header("Content-Transfer-Encoding", "base64") + header("Content-Disposition", disposition) + "\r\n"
+    return head.encode("ascii") + base64_lines(file.data)
+
+
+def _ascii_filename(filename: str) -> str:
+    """For programs that do not know RFC 2231: the extension stays, so that the file opens."""
+    stem, dot, extension = filename.rpartition(".")
+    if not dot:
+        stem, extension = filename, ""
+    stem, extension = (re.sub(r"[^A-Za-z0-9_-]+", "_", part).strip("_") for part in (stem, extension))
+    return f"{stem[:30] or 'attachment'}.{extension[:10]}" if extension else stem[:30] or "attachment"

@@ -84,10 +84,11 @@ def parameter(name: str, value: str) -> str:
     safe = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~")
     octets = [chr(o) if o in safe else f"%{o:02X}" for o in value.encode("utf-8", "replace")]
     pieces = [octets[start : start + 18] for start in range(0, len(octets), 18)] or [[]]
+    charset = "utf-8''"
     if len(pieces) == 1:
-        return f";\r\n {name}*=utf-8''{''.join(pieces[0])}"
+        return f";\r\n {name}*={charset}{''.join(pieces[0])}"
     return "".join(
-        f";\r\n {name}*{number}*={'' if number else "utf-8''"}{''.join(piece)}" for number, piece in enumerate(pieces)
+        f";\r\n {name}*{number}*={'' if number else charset}{''.join(piece)}" for number, piece in enumerate(pieces)
     )
 
 
@@ -104,8 +105,10 @@ def quoted_printable(text: str) -> str:
 
     What ends without a line break ends in a soft one. CR LF, CR and LF are all line breaks.
     """
-    if _QP_PLAIN.fullmatch(text) and text[:1] not in (".", "F", "-"):
-        return f"{text}=\r\n" if text else ""
+    if not text:
+        return ""
+    if _QP_PLAIN.fullmatch(text) and not text.startswith((".", "-", "From ")):
+        return f"{text}=\r\n"
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     lines = text.split("\n")

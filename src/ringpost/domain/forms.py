@@ -1,0 +1,118 @@
+"""A form is a text with blanks: cut once, filled often. Filling is a join.
+
+The text stands in `literals`, with an empty string in the place of each blank. The same literals are kept in
+quoted-printable, so that a mail's body never has to be encoded as a whole: each literal and each filling is encoded by
+itself into whole lines, and lines can be joined.
+
+A block is a part of the text that is left out unless at least one of its variables has a value.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from ringpost.domain.mime import prefers_base64, quoted_printable
+from ringpost.errors import FieldError, Invalid
+
+VARIABLE: Final = re.compile(r"%%([A-Z0-9_]{1,64}+)%%")
+LARGEST_RESULT: Final = 2 * 1024 * 1024
+"""Characters of a filled form."""
+
+Escape = Callable[[str], str]
+Values = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """Where a variable stands, and what makes its value safe there."""
+
+    start: int
+    end: int
+    name: str
+    escape: Escape | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A part that is left out when all the variables of `names` are empty."""
+
+    start: int
+    end: int
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A text ready to be filled. Made by `cut`."""
+
+    literals: tuple[str, ...]
+    encoded: tuple[str, ...]
+    """The literals in quoted-printable."""
+    fillings: tuple[tuple[str, Escape | None], ...]
+    """The different pairs of variable and escape."""
+    places: tuple[tuple[int, int], ...]
+    """Index in `literals`, index in `fillings`."""
+    blocks: tuple[tuple[int, int, frozenset[str]], ...]
+    """First literal, one past the last, names."""
+    in_base64: bool
+    """Base64 is shorter than quoted-printable."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The variables that a value is asked for."""
+        return frozenset(name for name, _ in self.fillings)
+
+    def fill(self, values: Values) -> str:
+        """The text with every blank filled; a variable without a value is empty. Invalid when it grows too large."""
+        fillings = self._fillings(values)
+        return "".join(self._joined(self.literals, fillings, values))
+
+    def fill_encoded(self, values: Values) -> str:
+        """The same in quoted-printable, as whole lines."""
+        fillings = [quoted_printable(filling) for filling in self._fillings(values)]
+        return "".join(self._joined(self.encoded, fillings, values))
+
+    def _fillings(self, values: Values) -> list[str]:
+        fillings = [escape(values.get(name, "")) if escape else values.get(name, "") for name, escape in self.fillings]
+        if sum(map(len, fillings)) * len(self.places) > LARGEST_RESULT:  # cheap, and nearly always enough
+            size = sum(len(fillings[filling]) for _, filling in self.places)
+            if size + sum(map(len, self.literals)) > LARGEST_RESULT:
+                raise Invalid(FieldError("body", f"The mail would be larger than {LARGEST_RESULT // 2**20} MiB."))
+        return fillings
+
+    def _joined(self, literals: tuple[str, ...], fillings: list[str], values: Values) -> list[str]:
+        parts = list(literals)
+        for place, filling in self.places:
+            parts[place] = fillings[filling]
+        for first, stop, names in self.blocks:
+            if not any(values.get(name) for name in names):
+                parts[first:stop] = [""] * (stop - first)
+        return parts
+
+
+def cut(source: str, blanks: Iterable[Blank], blocks: Iterable[Block] = ()) -> Form:
+    """Make a form of `source`. Blanks are in order and do not overlap; blocks begin and end outside of blanks."""
+    ordered, blocks = tuple(blanks), tuple(blocks)
+    edges = {0, len(source)}
+    edges.update(edge for item in (*ordered, *blocks) for edge in (item.start, item.end))
+    cuts = sorted(edges)
+    index = {start: number for number, start in enumerate(cuts)}
+    literals = [source[start:end] for start, end in pairwise(cuts)]
+    fillings: dict[tuple[str, Escape | None], int] = {}
+    places: list[tuple[int, int]] = []
+    for blank in ordered:
+        place = index[blank.start]
+        literals[place] = ""
+        places.append((place, fillings.setdefault((blank.name, blank.escape), len(fillings))))
+    return Form(
+        literals=tuple(literals),
+        encoded=tuple(quoted_printable(literal) for literal in literals),
+        fillings=tuple(fillings),
+        places=tuple(places),
+        blocks=tuple(
+            (index[block.start], index[block.end], block.names) for block in blocks if block.end > block.start
+        ),
+        in_base64=prefers_base64("".join(literals)),
+    )

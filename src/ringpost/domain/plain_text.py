@@ -1,0 +1,175 @@
+"""Writes the text part of a mail from its HTML template, so that it reads well where HTML is not shown.
+
+It works on the template, variables and all, once per revision; filling the result is a join like any other. Links
+become `label: url`, rows of two cells `label: value`, other rows ` | ` between cells; what is hidden (preheader, style,
+script, head) is left out.
+"""
+
+import re
+from dataclasses import dataclass, field
+from html import unescape
+from typing import Final
+
+from ringpost.domain.markup import Kind, Token, tokenize
+
+_MOST_FRAMES: Final = 60
+"""Nested cells, links and rows that are told apart; what is nested deeper reads as one."""
+
+_PARAGRAPH = re.compile("p|h[1-6]|ul|ol|dl|pre|blockquote|table|section|article|header|footer|main")
+_LINE = re.compile("div|tr|li|dt|dd|center|form|fieldset|figure|figcaption|address|caption|thead|tbody|tfoot")
+_FRAMES = frozenset({"a", "tr", "td", "th"})
+_SPACES = re.compile(r"[ \t\n\r\f\u00a0]+")
+_INVISIBLE = re.compile("[\u00ad\u034f\u200b-\u200f\u2060\ufeff]+")
+_MANY_SPACES = re.compile(r" {2,}")
+_MANY_BREAKS = re.compile(r"\n{3,}")
+_HIDDEN_STYLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all)", re.IGNORECASE)
+
+
+def derive_text(source: str) -> str:
+    """The text of an HTML template, with its variables; ends with a line break unless it is empty."""
+    writer = _Writer(source)
+    for token in tokenize(source):
+        writer.write(token)
+    text = writer.finish()
+    return f"{text}\n" if text else ""
+
+
+@dataclass(slots=True)
+class _Frame:
+    """An element whose text is needed as a whole before it can be written."""
+
+    name: str
+    href: str = ""
+    parts: list[str] = field(default_factory=list[str])
+    cells: list[str] = field(default_factory=list[str])
+
+
+class _Writer:
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._frames = [_Frame("")]
+        self._hidden: list[str] = []
+        self._numbers: list[int | None] = []
+        self._pre = 0
+
+    def write(self, token: Token) -> None:
+        if token.conditional:
+            return
+        match token.kind:
+            case Kind.START:
+                self._start(token)
+            case Kind.END:
+                self._end(token.name)
+            case Kind.TEXT if not self._hidden:
+                self._text(self._source[token.start : token.end])
+            case _:
+                pass
+
+    def finish(self) -> str:
+        while len(self._frames) > 1:
+            self._close()
+        return _tidy("".join(self._frames[0].parts))
+
+    def _start(self, token: Token) -> None:
+        name = token.name
+        if self._hidden or self._hides(token):
+            if not token.is_void and (not self._hidden or name == self._hidden[0]):
+                self._hidden.append(name)
+            return
+        if name in _FRAMES and len(self._frames) < _MOST_FRAMES:
+            self._open(token)
+        elif name in ("ul", "ol"):
+            self._numbers.append(0 if name == "ol" else None)
+        self._break(name)
+        if name == "br":
+            self._put("\n")
+        elif name == "hr":
+            self._put("\n\n----\n\n")
+        elif name == "img":
+            self._text(token.value("alt", self._source) or "")
+        elif name == "li":
+            self._put(self._bullet())
+        elif name == "pre":
+            self._pre += 1
+
+    def _end(self, name: str) -> None:
+        if self._hidden:
+            if name == self._hidden[-1]:
+                self._hidden.pop()
+            return
+        if name in _FRAMES:
+            if any(frame.name == name for frame in self._frames[-4:]):
+                while self._close() != name:
+                    pass
+        elif name in ("ul", "ol") and self._numbers:
+            self._numbers.pop()
+        elif name == "pre":
+            self._pre = max(self._pre - 1, 0)
+        self._break(name)
+
+    def _hides(self, token: Token) -> bool:
+        if token.name in ("head", "title", "template", "noscript") or token.attribute("hidden"):
+            return True
+        return bool(_HIDDEN_STYLE.search(token.value("style", self._source) or ""))
+
+    def _bullet(self) -> str:
+        number = self._numbers[-1] if self._numbers else None
+        if number is None:
+            return "- "
+        self._numbers[-1] = number + 1
+        return f"{number + 1}. "
+
+    def _break(self, name: str) -> None:
+        if _PARAGRAPH.fullmatch(name):
+            self._put("\n\n")
+        elif _LINE.fullmatch(name):
+            self._put("\n")
+
+    def _text(self, text: str) -> None:
+        text = _INVISIBLE.sub("", unescape(text))
+        self._put(text if self._pre else _SPACES.sub(" ", text))
+
+    def _put(self, text: str) -> None:
+        self._frames[-1].parts.append(text)
+
+    def _open(self, token: Token) -> None:
+        href = unescape(token.value("href", self._source) or "").strip() if token.name == "a" else ""
+        self._frames.append(_Frame(token.name, href))
+
+    def _close(self) -> str:
+        """Write the innermost frame into the one around it."""
+        frame = self._frames.pop()
+        text = _tidy("".join(frame.parts))
+        around = self._frames[-1]
+        if frame.name == "a":
+            lead = " " if frame.parts and frame.parts[0][:1] == " " else ""
+            around.parts.append(lead + _link(text, frame.href))
+        elif frame.name == "tr":
+            around.parts.append("\n" + _row([*frame.cells, text]) + "\n")
+        elif around.name == "tr":
+            around.cells.append(text)
+        else:
+            around.parts.append(f"\n{text}\n")
+        return frame.name
+
+
+def _link(label: str, href: str) -> str:
+    target = href.removeprefix("mailto:").removeprefix("tel:")
+    if not href or href.startswith("#") or label in (href, target):
+        return label
+    return f"{label}: {target}" if label else target
+
+
+def _row(cells: list[str]) -> str:
+    """`label: value` for two short cells, ` | ` between more, and lines of their own for what is longer."""
+    cells = [cell for cell in cells if cell]
+    if len(cells) < 2 or any("\n" in cell for cell in cells):
+        return "\n\n".join(cells)
+    if len(cells) == 2:
+        return f"{cells[0].removesuffix(':')}: {cells[1]}"
+    return " | ".join(cells)
+
+
+def _tidy(text: str) -> str:
+    lines = "\n".join([line.strip() for line in _MANY_SPACES.sub(" ", text).split("\n")])
+    return _MANY_BREAKS.sub("\n\n", lines).strip()

@@ -1,0 +1,136 @@
+"""Templates: what a tenant writes, what is wrong with it, and how it is laid over the default."""
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final
+
+from ringpost.domain.catalogue import ALIASES, EventType, canonical_name
+from ringpost.domain.forms import VARIABLE
+from ringpost.errors import FieldError, Invalid
+
+LARGEST_BODY: Final = 512 * 1024
+"""UTF-8 octets of a body; some mail programs cut mails off at 100 KiB already."""
+LONGEST_LINE: Final = 998
+"""Characters of a subject or sender's name: what a header line may hold (RFC 5322 2.1.1)."""
+
+# C0, DEL and C1 have VT, FF, FS, GS, RS and U+0085 among them; U+2028 and U+2029 break lines as well.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_NOT_IN_BODY = re.compile("[\x00\ud800-\udfff]")
+_ELEMENTS = (
+    "a|abbr|address|article|aside|b|base|big|blockquote|body|br|button|caption|center|cite|code|col|colgroup|dd|del|"
+    "div|dl|dt|em|fieldset|figcaption|figure|font|footer|form|h[1-6]|head|header|hr|html|i|img|input|ins|kbd|label|li|"
+    "link|main|mark|meta|nav|ol|p|pre|q|s|samp|section|select|small|span|strike|strong|style|sub|sup|table|tbody|td|"
+    "textarea|tfoot|th|thead|time|title|tr|tt|u|ul|var|video"
+)
+_ELEMENT = re.compile(rf"<(?:!doctype html|/?(?:{_ELEMENTS})(?=[\s/>]))[^<>]*>", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A whole template: what an event of the type of this name looks like."""
+
+    name: str
+    from_: str
+    """The sender's display name."""
+    subject: str
+    body: str
+    """HTML when it has an HTML element, else plain text."""
+    text_body: str | None = None
+    """The text alternative; None: derived from the HTML."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownVariable:
+    """A variable that the catalogue does not have for this type."""
+
+    name: str
+    nearest: str | None
+    """The known name that it looks like."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a check of a template found. Neither keeps it from being saved."""
+
+    unknown_variables: tuple[UnknownVariable, ...]
+    missing_variables: tuple[str, ...]
+    """What its reader would need and it does not say."""
+
+
+def is_html(body: str) -> bool:
+    """True when it has an HTML element. `<jane@example.com>` and `a < b` are none."""
+    return _ELEMENT.search(body) is not None
+
+
+def validate_parts(
+    *, from_: str | None = None, subject: str | None = None, body: str | None = None, text_body: str | None = None
+) -> None:
+    """Raises Invalid with one entry per wrong part; None is a part that falls back to the default's."""
+    faults = [*_line_faults("from", from_), *_line_faults("subject", subject)]
+    faults += [*_body_faults("body", body), *_body_faults("text_body", text_body)]
+    if faults:
+        raise Invalid(*faults)
+
+
+def customise(
+    default: Template,
+    *,
+    from_: str | None = None,
+    subject: str | None = None,
+    body: str | None = None,
+    text_body: str | None = None,
+) -> Template:
+    """Lay custom parts over the default; None keeps the default's.
+
+    The default's text alternative goes with the default's body: a new body gets one derived from it.
+    """
+    return Template(
+        name=default.name,
+        from_=default.from_ if from_ is None else from_,
+        subject=default.subject if subject is None else subject,
+        body=default.body if body is None else body,
+        text_body=text_body if text_body is not None or body is not None else default.text_body,
+    )
+
+
+def check(template: Template, event_type: EventType) -> Findings:
+    """Look for variables that the type does not have, and for essential ones that the body does not use."""
+    known = event_type.variable_names
+    names = known | {alias for alias, name in ALIASES.items() if name in known}
+    used = variables_of(template)
+    said = {canonical_name(name) for name in (*VARIABLE.findall(template.body), *VARIABLE.findall(template.subject))}
+    return Findings(
+        tuple(
+            UnknownVariable(name, next(iter(get_close_matches(name, sorted(names), n=1, cutoff=0.6)), None))
+            for name in used[:100]
+            if name not in names
+        ),
+        tuple(variable.name for variable in event_type.variables if variable.essential and variable.name not in said),
+    )
+
+
+def variables_of(template: Template) -> tuple[str, ...]:
+    """Names of the variables it uses, aliases as written, in the order of their first use."""
+    parts = (template.from_, template.subject, template.body, template.text_body or "")
+    return tuple(dict.fromkeys(name for part in parts for name in VARIABLE.findall(part)))
+
+
+def _line_faults(field: str, text: str | None) -> list[FieldError]:
+    if text is None:
+        return []
+    if _CONTROL.search(text):
+        return [FieldError(field, "This is one line: no line breaks, no control characters.")]
+    if len(text) > LONGEST_LINE:
+        return [FieldError(field, f"At most {LONGEST_LINE} characters.")]
+    return []
+
+
+def _body_faults(field: str, text: str | None) -> list[FieldError]:
+    if text is None:
+        return []
+    if _NOT_IN_BODY.search(text):
+        return [FieldError(field, "This holds characters that no mail can hold.")]
+    if len(text.encode()) > LARGEST_BODY:
+        return [FieldError(field, f"At most {LARGEST_BODY // 1024} KiB.")]
+    return []
