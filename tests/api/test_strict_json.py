@@ -7,6 +7,7 @@ from typing import cast
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from ringpost.api.strict_json import MalformedJson, check_text, loads, loads_any_text
@@ -194,12 +195,14 @@ JSON = st.recursive(
 )
 
 
+@hypothesis_settings(deadline=None)  # machines that test are busy
 @given(JSON, st.booleans())
 def test_a_valid_document_is_read_as_the_standard_library_reads_it(value: object, ascii_only: bool) -> None:
     body = json.dumps(value, ensure_ascii=ascii_only)
     assert loads(body.encode()) == json.loads(body)
 
 
+@hypothesis_settings(deadline=None)  # machines that test are busy
 @given(st.binary())
 def test_any_bytes_are_either_read_or_refused(body: bytes) -> None:
     with contextlib.suppress(MalformedJson, Invalid):

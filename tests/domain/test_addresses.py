@@ -6,6 +6,7 @@ import unicodedata
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from ringpost.domain.addresses import (
@@ -302,6 +303,7 @@ def test_a_mebibyte_of_anything_is_read_in_no_time(unit: str) -> None:
     assert time.perf_counter() - started < 10  # seconds; a quadratic reader takes hours
 
 
+@hypothesis_settings(deadline=None)  # machines that test are busy
 @given(st.text())
 def test_any_text_is_either_read_or_refused(text: str) -> None:
     try:
@@ -318,6 +320,7 @@ DOMAINS = st.sampled_from(
 )
 
 
+@hypothesis_settings(deadline=None)  # machines that test are busy
 @given(st.lists(st.tuples(NAMES, LOCALS, DOMAINS), max_size=15))
 def test_what_is_formatted_reads_back_as_the_same(parts: list[tuple[str, str, str]]) -> None:
     escaped = [(name.replace("\\", "\\\\").replace('"', '\\"'), local, domain) for name, local, domain in parts]
@@ -329,6 +332,7 @@ def test_what_is_formatted_reads_back_as_the_same(parts: list[tuple[str, str, st
     assert not any(set("\r\n\x00") & set(one.wire + one.display_name) for one in read)
 
 
+@hypothesis_settings(deadline=None)  # machines that test are busy
 @given(st.text())
 def test_what_is_shown_of_a_text_has_nothing_unseen(text: str) -> None:
     assert unseen_character(visible(text)) is None

@@ -2,6 +2,7 @@
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from ringpost.domain.deliveries import OPEN_STATES, Outcome, Party, Stage, State, Urgency, Verdict
@@ -130,6 +131,7 @@ def test_the_policy_can_be_set() -> None:
     assert [hold(UNREACHABLE, failures, policy) for failures in (1, 2, 3)] == [1, 2, 3]
 
 
+@hypothesis_settings(deadline=None)  # machines that test are busy
 @given(
     st.sampled_from(Urgency),
     st.integers(0, 10**6),

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from ringpost.domain.fields import as_object
@@ -264,6 +265,7 @@ VALUES = (
 )
 
 
+@hypothesis_settings(deadline=None)  # machines that test are busy
 @given(st.dictionaries(st.sampled_from(["password", *FULL]), VALUES))
 def test_any_object_is_either_read_or_refused_by_its_fields(raw: dict[str, object]) -> None:
     try:
