@@ -1,4 +1,4 @@
-"""The operator's choices: environment variables `RINGPOST_*` and a file `.env`. docs/configuration.md is made from this.
+"""The operator's choices: environment variables `RINGPOST_*` and a file `.env`; docs/configuration.md comes from here.
 
 Only wiring and the command line read it; everything below gets values.
 """

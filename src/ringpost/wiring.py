@@ -1,7 +1,7 @@
 """Where the parts are put together, for the command line, the demo and the tests."""
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -19,12 +19,12 @@ from ringpost.storage.sealing import Sealer
 from ringpost.transports import Transport
 from ringpost.transports.egress import EgressRules
 from ringpost.transports.smtp import SmtpOptions, SmtpTransport
-from ringpost.usecases.room import Options, Room
+from ringpost.usecases.room import OpenTransport, Options, Room
 from ringpost.worker import Worker, WorkerOptions
 
 
 @asynccontextmanager
-async def open_room(config: Config) -> AsyncIterator[Room]:
+async def open_room(config: Config) -> AsyncGenerator[Room]:
     """The room with its database open; made on the first start. Raises StorageUnavailable, KeyRingError, ValueError."""
     config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     ring = KeyRing.from_text(config.keys.get_secret_value()) if config.keys else key_file(config)
@@ -72,7 +72,7 @@ def _options(config: Config) -> Options:
     )
 
 
-def _opener(config: Config) -> Callable[[SmtpEndpoint], Transport]:
+def _opener(config: Config) -> OpenTransport:
     options = SmtpOptions(
         ehlo_name=config.introduced_as,
         ca_file=str(config.mail_ca_file) if config.mail_ca_file else None,
@@ -80,4 +80,10 @@ def _opener(config: Config) -> Callable[[SmtpEndpoint], Transport]:
         clear_login=config.allow_clear_login,
         egress=EgressRules(allowed=config.allowed_networks, ports=SMTP_PORTS | config.extra_ports),
     )
-    return lambda endpoint: SmtpTransport(endpoint, options)
+
+    def open_transport(endpoint: SmtpEndpoint, *, overall_s: float | None = None) -> Transport:
+        if overall_s is None:
+            return SmtpTransport(endpoint, options)
+        return SmtpTransport(endpoint, replace(options, deadlines=replace(options.deadlines, overall=overall_s)))
+
+    return open_transport

@@ -14,6 +14,7 @@ from ringpost.domain.catalogue import CATALOGUE, Audience, EventType
 from ringpost.domain.deliveries import State, Urgency
 from ringpost.domain.events import Event, SkipReason, Value
 from ringpost.domain.hosts import parse_host
+from ringpost.domain.rendering import Stamp
 from ringpost.domain.tenants import Tenant, TenantId
 from ringpost.errors import AlreadyExists, Invalid, RingpostError
 from ringpost.storage import events as event_rows
@@ -154,8 +155,7 @@ class _Desk:
         template = prepared(event.type, self.revisions.get((event.tenant, event.type)))
         rendered = template.render(
             self._values(event),
-            date_ms=self.now,
-            message_id_domain=parse_host(self.tenants[event.tenant].domain, single_label=True),
+            Stamp(self.now, parse_host(self.tenants[event.tenant].domain, single_label=True)),
             qr_png=qr_code(event.variables),
             attachments=event.attachments,
         )

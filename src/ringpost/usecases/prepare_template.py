@@ -6,10 +6,11 @@ from functools import lru_cache
 
 import segno
 
+from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.events import Value
 from ringpost.domain.rendering import PreparedTemplate, prepare
-from ringpost.domain.templates import Template, merge
-from ringpost.storage.default_templates import default_template
+from ringpost.domain.templates import Template, customise
+from ringpost.storage.default_templates import default_templates
 from ringpost.storage.templates import Revision
 
 LONGEST_QR_TEXT = 1200
@@ -19,16 +20,16 @@ LONGEST_QR_TEXT = 1200
 @lru_cache(maxsize=1024)
 def prepared(kind: str, revision: Revision | None) -> PreparedTemplate:
     """The template in force for an event type: the custom revision over the default, part by part."""
-    return prepare(in_force(kind, revision), kind)
+    return prepare(in_force(kind, revision), CATALOGUE[kind])
 
 
 def in_force(kind: str, revision: Revision | None) -> Template:
     """The parts of a custom revision, and of the default where it has none."""
-    default = default_template(kind)
+    default = default_templates()[kind]
     if revision is None:
         return default
     parts = revision.parts
-    return merge(default, from_=parts.from_, subject=parts.subject, body=parts.body, text_body=parts.text_body)
+    return customise(default, from_=parts.from_, subject=parts.subject, body=parts.body, text_body=parts.text_body)
 
 
 def qr_code(variables: Mapping[str, Value]) -> bytes | None:
