@@ -1,0 +1,408 @@
+"""Logging in, staying logged in, API keys: what lets whom in, and for how long."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import Connection, select
+
+from ringpost.domain.access import Principal, Role, Scope, TokenKind, User, hash_token
+from ringpost.domain.secrets import Secret
+from ringpost.domain.tenants import SYSTEM, TenantDraft, TenantId
+from ringpost.errors import AlreadyExists, Forbidden, Invalid, NotFound, Unauthorized
+from ringpost.storage import access, audit, passwords, tables
+from ringpost.usecases.change_tenant import change_tenant
+from ringpost.usecases.change_user import UserChange, change_user
+from ringpost.usecases.create_tenant import create_tenant
+from ringpost.usecases.create_token import NewKey, create_token
+from ringpost.usecases.create_user import NewUser, create_user
+from ringpost.usecases.destroy_tenant import destroy_tenant
+from ringpost.usecases.destroy_user import destroy_user
+from ringpost.usecases.log_in import Credentials, log_in
+from ringpost.usecases.log_out import log_out
+from ringpost.usecases.refresh_login import refresh_login
+from ringpost.usecases.revoke_token import revoke_token
+from ringpost.usecases.room import Room
+
+if TYPE_CHECKING:
+    from tests.conftest import Clock
+
+PASSWORD = "correct horse battery"
+ANNA = NewUser("Anna", PASSWORD, Role.TENANT_ADMIN)
+DRAFT = TenantDraft("Acme", "acme.example")
+
+
+@pytest.fixture
+async def acme(room: Room) -> TenantId:
+    return await create_tenant(room, DRAFT)
+
+
+@pytest.fixture
+async def anna(room: Room, acme: TenantId) -> User:
+    return await create_user(room, acme, ANNA)
+
+
+def credentials(username: str = "anna", password: str = PASSWORD, domain: str | None = "acme.example") -> Credentials:
+    return Credentials(username, Secret(password), domain)
+
+
+async def who(room: Room, token: Secret) -> Principal:
+    known = await room.database.read(access.find_principal, hash_token(token.reveal()), room.clock())
+    return known.principal
+
+
+async def test_a_login_stands_for_its_user(room: Room, acme: TenantId, anna: User) -> None:
+    pair = await log_in(room, credentials())
+    principal = await who(room, pair.access)
+    assert (principal.tenant, principal.role, principal.name) == (acme, Role.TENANT_ADMIN, anna.username)
+    assert principal.scopes == {Scope.EVENTS_WRITE, Scope.SETTINGS}
+    assert pair.access.reveal().startswith("rp_access_")
+    assert pair.refresh.reveal().startswith("rp_refresh_")
+    assert pair.expires_in == 3600
+
+
+@pytest.mark.usefixtures("anna")
+@pytest.mark.parametrize("domain", ["acme.example", "ACME.Example", " acme.example "])
+@pytest.mark.parametrize("username", ["anna", "ANNA", " Anna", "\uff21\uff4e\uff4e\uff41"])
+async def test_case_and_width_of_names_do_not_matter(room: Room, username: str, domain: str) -> None:
+    assert await log_in(room, credentials(username, domain=domain))
+
+
+@pytest.mark.usefixtures("anna")
+async def test_a_password_may_be_typed_in_either_unicode_form(room: Room, acme: TenantId) -> None:
+    await create_user(room, acme, NewUser("zoe", "pässwörd pässwörd", Role.READ_ONLY))
+    assert await log_in(room, credentials("zoe", "pa\u0308sswo\u0308rd pa\u0308sswo\u0308rd"))
+
+
+@pytest.mark.usefixtures("anna")
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        credentials(password="correct horse batteri"),
+        credentials(password=""),
+        credentials(password=PASSWORD + " "),
+        credentials(password="x" * 100_000),
+        credentials(password="\ud800" * 12),
+        credentials(username="bob"),
+        credentials(username=""),
+        credentials(username="anna\0"),
+        credentials(username="x" * 100_000),
+        credentials(domain="other.example"),
+        credentials(domain="not a domain"),
+        credentials(domain=None),
+    ],
+    ids=range(12),
+)
+async def test_whatever_is_wrong_gets_the_same_answer(room: Room, wrong: Credentials) -> None:
+    with pytest.raises(Unauthorized) as caught:
+        await log_in(room, wrong)
+    assert caught.value.message == "The username or the password is wrong."
+
+
+@pytest.mark.usefixtures("anna")
+async def test_a_hash_is_verified_also_when_there_is_no_such_user(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    verified: list[str] = []
+    verify = passwords._verify  # pyright: ignore[reportPrivateUsage]
+
+    def counted(password: str, stored: str) -> bool:
+        verified.append(stored)
+        return verify(password, stored)
+
+    monkeypatch.setattr(passwords, "_verify", counted)
+    for wrong in (credentials("bob"), credentials(domain="other.example"), credentials(password="wrong")):
+        with pytest.raises(Unauthorized):
+            await log_in(room, wrong)
+    assert len(verified) == 3
+    parameters = {stored.rsplit("$", 2)[0] for stored in verified}
+    assert parameters == {"$argon2id$v=19$m=19456,t=2,p=1"}, "the same work for all"
+
+
+@pytest.mark.usefixtures("anna")
+async def test_the_password_of_nobody_lets_nobody_in(room: Room) -> None:
+    with pytest.raises(Unauthorized):
+        await log_in(room, credentials("bob", "the password of nobody"))
+
+
+async def test_a_disabled_user_cannot_log_in_and_is_logged_out(room: Room, acme: TenantId, anna: User) -> None:
+    pair = await log_in(room, credentials())
+    await change_user(room, acme, anna.id, UserChange(enabled=False))
+    for refused in (who(room, pair.access), refresh_login(room, pair.refresh), log_in(room, credentials())):
+        with pytest.raises(Unauthorized):
+            await refused
+
+
+async def test_the_people_of_a_disabled_tenant_are_kept_out(room: Room, acme: TenantId, anna: User) -> None:
+    pair = await log_in(room, credentials())
+    await change_tenant(room, acme, TenantDraft("Acme", "acme.example", enabled=False))
+    with pytest.raises(Forbidden):
+        await who(room, pair.access)
+    for refused in (refresh_login(room, pair.refresh), log_in(room, credentials(anna.username))):
+        with pytest.raises(Unauthorized):
+            await refused
+    await change_tenant(room, acme, DRAFT)
+    assert (await who(room, pair.access)).tenant == acme
+
+
+async def test_another_password_ends_all_sessions(room: Room, acme: TenantId, anna: User) -> None:
+    pair = await log_in(room, credentials())
+    await change_user(room, acme, anna.id, UserChange(password="another long password"))
+    for refused in (who(room, pair.access), refresh_login(room, pair.refresh), log_in(room, credentials())):
+        with pytest.raises(Unauthorized):
+            await refused
+    assert await log_in(room, credentials(password="another long password"))
+
+
+async def test_another_role_is_in_force_for_tokens_that_are_out(room: Room, acme: TenantId, anna: User) -> None:
+    pair = await log_in(room, credentials())
+    await change_user(room, acme, anna.id, UserChange(role=Role.READ_ONLY))
+    principal = await who(room, pair.access)
+    assert (principal.role, principal.scopes) == (Role.READ_ONLY, frozenset())
+
+
+async def test_a_user_that_was_destroyed_is_gone_with_all_sessions(room: Room, acme: TenantId, anna: User) -> None:
+    pair = await log_in(room, credentials())
+    await destroy_user(room, acme, anna.id)
+    for refused in (who(room, pair.access), refresh_login(room, pair.refresh), log_in(room, credentials())):
+        with pytest.raises(Unauthorized):
+            await refused
+    with pytest.raises(NotFound):
+        await destroy_user(room, acme, anna.id)
+
+
+@pytest.mark.usefixtures("anna")
+async def test_an_access_token_expires(room: Room, clock: "Clock") -> None:
+    pair = await log_in(room, credentials())
+    clock.advance(3599)
+    assert await who(room, pair.access)
+    clock.advance(1)
+    with pytest.raises(Unauthorized):
+        await who(room, pair.access)
+
+
+@pytest.mark.usefixtures("anna")
+async def test_hashes_with_other_parameters_are_renewed_at_the_next_login(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stored(connection: Connection) -> str:
+        return connection.execute(select(tables.users.c.password_hash)).scalar_one()
+
+    before = await room.database.read(stored)
+    stronger = passwords.PasswordHasher(time_cost=3, memory_cost=19 * 1024, parallelism=1)
+    monkeypatch.setattr(passwords, "_hasher", stronger)
+    await log_in(room, credentials())
+    after = await room.database.read(stored)
+    assert "t=2" in before
+    assert "t=3" in after
+    await log_in(room, credentials())
+    assert await room.database.read(stored) == after
+
+
+# Refreshing ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("anna")
+async def test_a_refresh_token_gives_the_next_pair_of_the_same_session(room: Room, clock: "Clock") -> None:
+    first = await log_in(room, credentials())
+    clock.advance(3000)
+    second = await refresh_login(room, first.refresh)
+    assert (await who(room, second.access)).session == (await who(room, first.access)).session
+    clock.advance(29 * 24 * 3600)
+    assert await refresh_login(room, second.refresh)
+
+
+@pytest.mark.usefixtures("anna")
+async def test_a_refresh_token_that_comes_twice_ends_the_session(room: Room, acme: TenantId) -> None:
+    first = await log_in(room, credentials())
+    second = await refresh_login(room, first.refresh)
+    other = await log_in(room, credentials())
+    with pytest.raises(Unauthorized):
+        await refresh_login(room, first.refresh)
+    for refused in (who(room, first.access), who(room, second.access), refresh_login(room, second.refresh)):
+        with pytest.raises(Unauthorized):
+            await refused
+    assert await who(room, other.access), "the other session goes on"
+    actions = [entry.action for entry in await room.database.read(audit.entries, acme)]
+    assert actions.count("end_session_after_reuse") == 1
+
+
+@pytest.mark.usefixtures("anna")
+async def test_a_refresh_token_expires_and_is_no_access_token(room: Room, clock: "Clock") -> None:
+    pair = await log_in(room, credentials())
+    for refused in (who(room, pair.refresh), refresh_login(room, pair.access), refresh_login(room, Secret(""))):
+        with pytest.raises(Unauthorized):
+            await refused
+    clock.advance(30 * 24 * 3600)
+    with pytest.raises(Unauthorized):
+        await refresh_login(room, pair.refresh)
+
+
+@pytest.mark.usefixtures("anna")
+async def test_logging_out_ends_this_session_only(room: Room) -> None:
+    one, other = await log_in(room, credentials()), await log_in(room, credentials())
+    await log_out(room, await who(room, one.access))
+    for refused in (who(room, one.access), refresh_login(room, one.refresh)):
+        with pytest.raises(Unauthorized):
+            await refused
+    assert await who(room, other.access)
+
+
+@pytest.mark.usefixtures("anna")
+async def test_used_refresh_tokens_are_remembered_until_they_would_have_expired(room: Room, clock: "Clock") -> None:
+    first = await log_in(room, credentials())
+    clock.advance(7200)
+    second = await refresh_login(room, first.refresh)
+    await room.database.write(access.forget_ended_tokens, clock.ms)
+    assert await room.database.read(access.find_token, hash_token(first.access.reveal())) is None
+    with pytest.raises(Unauthorized):
+        await refresh_login(room, first.refresh)
+    with pytest.raises(Unauthorized):
+        await who(room, second.access)
+    clock.advance(31 * 24 * 3600)
+    while await room.database.write(access.forget_ended_tokens, clock.ms):
+        pass
+    assert await room.database.read(access.find_token, hash_token(second.refresh.reveal())) is None
+
+
+# API keys -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_key_has_the_scopes_it_was_made_with(room: Room, acme: TenantId, clock: "Clock") -> None:
+    token, secret = await create_token(room, acme, NewKey("PBX", frozenset({Scope.EVENTS_WRITE})))
+    clock.advance(10 * 366 * 24 * 3600)
+    principal = await who(room, secret)
+    assert secret.reveal().startswith("rp_key_")
+    assert (principal.tenant, principal.name, principal.token_id) == (acme, "PBX", token.id)
+    assert principal.scopes == {Scope.EVENTS_WRITE}
+    with pytest.raises(Forbidden):
+        await log_out(room, principal)
+
+
+async def test_a_key_expires_when_told(room: Room, acme: TenantId, clock: "Clock") -> None:
+    _, secret = await create_token(room, acme, NewKey("PBX", expires_in_s=60))
+    clock.advance(60)
+    with pytest.raises(Unauthorized):
+        await who(room, secret)
+
+
+async def test_a_revoked_key_is_no_good_and_stays_in_the_list(room: Room, acme: TenantId) -> None:
+    token, secret = await create_token(room, acme, NewKey("PBX"))
+    other = await create_tenant(room, TenantDraft("Other", "other.example"))
+    with pytest.raises(NotFound):
+        await revoke_token(room, other, token.id)
+    assert await who(room, secret)
+    await revoke_token(room, acme, token.id)
+    await revoke_token(room, acme, token.id)
+    with pytest.raises(Unauthorized):
+        await who(room, secret)
+    (listed,) = await room.database.read(access.list_keys, acme)
+    assert (listed.id, listed.kind, listed.revoked_at) == (token.id, TokenKind.KEY, room.clock())
+
+
+@pytest.mark.parametrize(
+    ("tenant", "key"),
+    [
+        (SYSTEM, NewKey("x", role=Role.TENANT_ADMIN)),
+        (SYSTEM, NewKey("x", role=Role.READ_ONLY)),
+        (None, NewKey("x", role=Role.SYSTEM_ADMIN)),
+        (None, NewKey("x", frozenset({Scope.ADMIN}))),
+        (None, NewKey("x", frozenset({Scope.SETTINGS}), Role.READ_ONLY)),
+        (None, NewKey("")),
+        (None, NewKey("a\nb")),
+        (None, NewKey("x" * 129)),
+        (None, NewKey("x", expires_in_s=0)),
+    ],
+)
+async def test_no_key_reaches_beyond_its_role_or_tenant(
+    room: Room, acme: TenantId, tenant: TenantId | None, key: NewKey
+) -> None:
+    with pytest.raises(Invalid):
+        await create_token(room, tenant or acme, key)
+
+
+async def test_keys_and_users_need_a_tenant_that_exists(room: Room) -> None:
+    nowhere = TenantId("nowhere")
+    with pytest.raises(NotFound):
+        await create_token(room, nowhere, NewKey("x"))
+    with pytest.raises(NotFound):
+        await create_user(room, nowhere, ANNA)
+
+
+# People -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("new", "field"),
+    [
+        (NewUser("", PASSWORD, Role.READ_ONLY), "username"),
+        (NewUser("a\nb", PASSWORD, Role.READ_ONLY), "username"),
+        (NewUser("x" * 129, PASSWORD, Role.READ_ONLY), "username"),
+        (NewUser("bob", "elevenchars", Role.READ_ONLY), "password"),
+        (NewUser("bob", "ä" * 513, Role.READ_ONLY), "password"),
+        (NewUser("bob", "\ud800" * 12, Role.READ_ONLY), "password"),
+        (NewUser("bob", PASSWORD, Role.SYSTEM_ADMIN), "role"),
+    ],
+)
+async def test_a_wrong_user_is_refused_by_field(room: Room, acme: TenantId, new: NewUser, field: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        await create_user(room, acme, new)
+    assert [error.field for error in caught.value.errors] == [field]
+    assert new.password not in str(caught.value)
+
+
+@pytest.mark.usefixtures("anna")
+async def test_a_username_is_taken_once_per_tenant(room: Room, acme: TenantId) -> None:
+    with pytest.raises(AlreadyExists):
+        await create_user(room, acme, NewUser("ANNA", PASSWORD, Role.READ_ONLY))
+    other = await create_tenant(room, TenantDraft("Other", "other.example"))
+    assert await create_user(room, other, ANNA)
+
+
+async def test_a_system_administrator_logs_in_without_a_domain(room: Room) -> None:
+    await create_user(room, SYSTEM, NewUser("root", PASSWORD, Role.SYSTEM_ADMIN))
+    pair = await log_in(room, credentials("root", domain=None))
+    assert (await who(room, pair.access)).scopes == frozenset(Scope)
+    assert (await refresh_login(room, pair.refresh)).access != pair.access
+
+
+# What is kept -------------------------------------------------------------------------------------------------------
+
+
+async def test_every_change_is_in_the_audit_log_without_values(room: Room, acme: TenantId, anna: User) -> None:
+    actor = Principal(SYSTEM, Role.SYSTEM_ADMIN, frozenset(), "root", "t")
+    token, _ = await create_token(room, acme, NewKey("PBX"), actor)
+    await revoke_token(room, acme, token.id, actor)
+    await change_user(room, acme, anna.id, UserChange(password="another long password", role=Role.READ_ONLY), actor)
+    await change_tenant(room, acme, TenantDraft("Acme", "acme.example", locale="de"), actor)
+    await change_tenant(room, acme, TenantDraft("Acme", "acme.example", locale="de"), actor)
+    await destroy_tenant(room, acme, actor)
+    mine = await room.database.read(audit.entries, acme)
+    of_the_system = await room.database.read(audit.entries, SYSTEM)
+    assert {(entry.action, entry.subject, entry.fields) for entry in mine} == {
+        ("create_user", anna.id, ()),
+        ("create_token", token.id, ()),
+        ("revoke_token", token.id, ()),
+        ("change_user", anna.id, ("role", "password")),
+    }
+    assert {(entry.action, entry.actor, entry.fields) for entry in of_the_system} == {
+        ("create_tenant", "cli", ()),
+        ("change_tenant", "root", ("locale",)),
+        ("destroy_tenant", "root", ()),
+    }
+    assert len(of_the_system) == 3
+
+
+@pytest.mark.usefixtures("anna")
+async def test_no_token_and_no_password_is_in_the_database_file(
+    room: Room, acme: TenantId, database_path: Path
+) -> None:
+    _, key = await create_token(room, acme, NewKey("PBX"))
+    first = await log_in(room, credentials())
+    second = await refresh_login(room, first.refresh)
+    canaries = [PASSWORD.encode()]
+    secrets = (key, first.access, first.refresh, second.access, second.refresh)
+    canaries += [secret.reveal().split("_", 2)[2].encode() for secret in secrets]
+    files = b"".join(file.read_bytes() for file in database_path.parent.glob("ringpost.db*"))
+    assert b"acme.example" in files, "the right files were read"
+    assert [canary for canary in canaries if canary in files] == []
+    for secret in (key, first, second):
+        assert "rp_" not in repr(secret)
