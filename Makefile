@@ -1,0 +1,55 @@
+# Ringpost. `make` alone lists the commands; nothing here needs root.
+
+SHELL := /bin/sh
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+INSTALLED := $(VENV)/.installed
+COMPILE := uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock" -q --python-version 3.11
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench docs lock clean
+
+help: ## List these commands
+	@awk 'BEGIN { FS = ":.*## "; print "Usage: make COMMAND [ARGS=...]\n" } \
+		/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(INSTALLED) ## Make .venv with the ringpost command in it (again only when the lock file changed)
+	@echo "Ready: $(BIN)/ringpost --help"
+
+$(INSTALLED): requirements/dev.lock pyproject.toml tools/setup.sh
+	@sh tools/setup.sh $(VENV)
+	@touch $@
+
+demo: $(INSTALLED) ## Show it all: a phone system's events become mails you can read in the browser (ARGS=--once: and exit)
+	@$(BIN)/ringpost demo $(ARGS)
+
+test: $(INSTALLED) ## Run the tests (ARGS="tests/journeys -k demo": some of them)
+	@$(BIN)/pytest -n auto $(ARGS)
+
+check: $(INSTALLED) ## Run all that reads the code: format, lint, types, import rules, generated docs, known vulnerabilities
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/python tools/docs.py --check
+	$(BIN)/python tools/audit.py requirements/dev.lock
+
+format: $(INSTALLED) ## Format the code and mend what can be mended by itself
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: $(INSTALLED) ## Run the benchmarks (ARGS=render: one of them)
+	@for bench in $(if $(ARGS),$(ARGS),$(basename $(notdir $(wildcard bench/[a-z]*.py)))); do \
+		echo "== bench/$$bench.py"; $(BIN)/python bench/$$bench.py || exit 1; done
+
+docs: $(INSTALLED) ## Write the pages of docs/ that are made from the code
+	@$(BIN)/python tools/docs.py
+
+lock: ## Resolve the dependencies anew into requirements/*.lock (needs uv; ARGS=--upgrade: take newer ones)
+	$(COMPILE) $(ARGS) -o requirements/runtime.lock
+	$(COMPILE) $(ARGS) --extra dev -o requirements/dev.lock
+
+clean: ## Remove .venv and all caches
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
