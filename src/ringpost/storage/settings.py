@@ -131,6 +131,12 @@ def mail_server_in_force(connection: Connection, sealer: Sealer, tenant: TenantI
     return _server_in_force(tenant, server, server.reply_to)
 
 
+def own_server(connection: Connection, tenant: TenantId) -> MailServer | None:
+    """The mail server that the tenant saved, whether it can send or not; a stand-in takes the place of its password."""
+    row = _row(connection, tenant)
+    return None if row is None else _mail_server(row, _STORED if row.password is not None else None)
+
+
 def borrowed_server(connection: Connection, sealer: Sealer, tenant: TenantId) -> ServerInForce | None:
     """The system's mail server as this tenant may use it, whatever it has of its own; None when it may not.
 

@@ -3,12 +3,21 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from ringpost.domain.retries import RetryPolicy
 from ringpost.domain.settings import ServerRules, SmtpEndpoint
 from ringpost.storage.database import Database
 from ringpost.storage.sealing import Sealer
 from ringpost.transports import Transport
+
+
+class OpenTransport(Protocol):
+    """Opens a fresh transport to one mail server; whoever opens it closes it."""
+
+    def __call__(self, endpoint: SmtpEndpoint, *, overall_s: float | None = None) -> Transport:
+        """`overall_s`: how long one send may take in all; None leaves it to the timeouts of each stage."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +41,7 @@ class Room:
     sealer: Sealer
     clock: Callable[[], int]
     """Milliseconds since 1970, UTC."""
-    open_transport: Callable[[SmtpEndpoint], Transport]
-    """A fresh transport to one mail server; whoever opens it closes it."""
+    open_transport: OpenTransport
     options: Options
     bell: asyncio.Event = field(default_factory=asyncio.Event)
     """Rung when there is new mail, so that a worker in this process need not wait for its next look."""

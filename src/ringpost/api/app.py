@@ -1,0 +1,56 @@
+"""The API as an ASGI application."""
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from starlette.routing import Route
+
+from ringpost.api import (
+    admin,
+    authentication,
+    deliveries,
+    documented,
+    events,
+    health,
+    metrics,
+    notification,
+    openapi,
+    problems,
+    sessions,
+    templates,
+    tenants,
+)
+from ringpost.api.docs_page import DOCS_HEADERS, docs_page
+from ringpost.api.http_rules import MAX_BODY, HttpRules
+from ringpost.domain.secrets import Secret
+from ringpost.usecases.room import Room
+
+
+def create_app(room: Room, *, admin_token: Secret | None = None, max_body: int = MAX_BODY) -> FastAPI:
+    """The API that works in `room`.
+
+    `admin_token` is the operator's own, from the environment; `max_body` is in octets. What routes need hangs on
+    `app.state`: `room`, `authenticator`, `limits`.
+    """
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.room = room
+    authentication.set_up(app, room, admin_token)
+    app.router.routes.extend([*events.routes, *health.routes, *metrics.routes])  # first, because they are the busy ones
+    for part in (notification, templates, admin, sessions, tenants, deliveries):
+        app.include_router(part.router)
+    app.router.routes.extend(_documentation(app))
+    problems.install(app)
+    app.add_middleware(HttpRules, max_body=max_body)
+    return app
+
+
+def _documentation(app: FastAPI) -> list[Route]:
+    document = openapi.build(app, documented.router.routes)
+    as_json, as_page = msgspec.json.encode(document), docs_page(document)
+
+    async def openapi_json(_request: Request) -> Response:
+        return Response(as_json, media_type="application/json")
+
+    async def docs(_request: Request) -> Response:
+        return Response(as_page, media_type="text/html", headers=DOCS_HEADERS)
+
+    return [Route("/openapi.json", openapi_json), Route("/docs", docs)]

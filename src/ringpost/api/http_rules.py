@@ -1,0 +1,203 @@
+"""What holds for every request before a route sees it, and for every answer after: sizes, paths, HEAD, safe headers.
+
+Plain ASGI, because it is on the way of every event. Every path is served under `/api` as well, which is the base path
+of the phone system that the contract comes from.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, cast
+
+import structlog
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ringpost.api import problems, strict_json
+from ringpost.api.problems import Refused
+
+MAX_BODY: Final = 1 << 20
+MAX_EVENTS_BODY: Final = 16 << 20
+"""Events may carry attachments."""
+MAX_HEADERS: Final = 16 << 10
+"""Octets of path, query and all header lines together."""
+PREFIX: Final = "/api"
+
+_DRAIN_S: Final = 5.0
+_LINE_OVERHEAD: Final = 4  # the colon, the blank and the line break
+_BAD_PATH = re.compile(rb"%00|%2e%2e|/(?:\.|%2e){1,2}(?:/|\Z)", re.IGNORECASE)
+"""NUL, and whatever one reader takes for `..` and another does not."""
+_JSON = re.compile(rb'\s*application/json\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?', re.IGNORECASE)
+_SAFE_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+)
+_DATA_HEADERS: Final = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+
+_log = structlog.get_logger("ringpost.api")
+
+
+class HttpRules:
+    """ASGI middleware; `app` is everything else."""
+
+    def __init__(self, app: ASGIApp, max_body: int = MAX_BODY) -> None:
+        self.app = app
+        self.max_body = max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if scope["path"].startswith(f"{PREFIX}/"):
+            scope = {**scope, "root_path": scope.get("root_path", "") + PREFIX}
+        answer = _Answer(send, head=scope["method"] == "HEAD")
+        if answer.head:
+            scope = {**scope, "method": "GET"}
+        body = _Body(receive, self._limit(scope))
+        try:
+            announced = _check(scope)
+            if announced > body.limit:
+                if not any(name == b"expect" for name, _ in scope["headers"]):
+                    await body.drain()
+                raise too_large(body.limit)  # noqa: TRY301  the answer is made in one place
+            await self.app(scope, body.receive, answer.send)
+        except Refused as refusal:
+            await problems.from_error(refusal)(scope, receive, answer.send)
+        except Exception:
+            _log.exception("request_failed", method=scope["method"], path=scope["path"])
+            if answer.started:
+                raise
+            await problems.internal()(scope, receive, answer.send)
+
+    def _limit(self, scope: Scope) -> int:
+        path: str = scope["path"]
+        return MAX_EVENTS_BODY if path in ("/events", f"{PREFIX}/events") else self.max_body
+
+
+class _Body:
+    """The body of a request, up to its limit."""
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self._seen = 0
+        self.limit = limit
+
+    async def receive(self) -> Message:
+        """The next piece. Raises Refused when the body is longer than allowed."""
+        message = await self._receive()
+        body = message.get("body")
+        if body:
+            self._seen += len(body)
+            if self._seen > self.limit:
+                await self.drain()
+                raise too_large(self.limit)
+        return message
+
+    async def drain(self) -> None:
+        """Read on for a while, since most clients look at the answer only when they have sent everything."""
+        try:
+            async with asyncio.timeout(_DRAIN_S):
+                while self._seen <= MAX_EVENTS_BODY:
+                    message = await self._receive()
+                    self._seen += len(message.get("body", b""))
+                    if not message.get("more_body"):
+                        return
+        except TimeoutError:
+            return
+
+
+class _Answer:
+    """The way back: adds what every answer has, and leaves out the body of an answer to HEAD."""
+
+    def __init__(self, send: Send, *, head: bool) -> None:
+        self._send = send
+        self.head = head
+        self.started = False
+
+    async def send(self, message: Message) -> None:
+        """Pass on one message of the answer."""
+        if message["type"] == "http.response.start":
+            self.started = True
+            headers = [*message["headers"], *_SAFE_HEADERS]
+            names = {name for name, _ in headers}
+            headers += [header for header in _DATA_HEADERS if header[0] not in names]
+            message = {**message, "headers": headers}
+        elif self.head and message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await self._send(message)
+
+
+def too_large(limit: int) -> Refused:
+    """The refusal of a body over its limit (in octets)."""
+    return Refused("TOO_LARGE", f"The body is larger than {limit >> 20} MiB.")
+
+
+def is_json(content_type: bytes | None) -> bool:
+    """Whether a Content-Type means JSON in UTF-8."""
+    return content_type is not None and _JSON.fullmatch(content_type) is not None
+
+
+def require_json(request: Request) -> None:
+    """Refuse a body that does not say that it is JSON."""
+    content_type = request.headers.get("content-type")
+    if not is_json(None if content_type is None else content_type.encode("latin-1")):
+        raise Refused("UNSUPPORTED_MEDIA_TYPE", "Send JSON, with the header Content-Type: application/json.")
+
+
+class JsonRequest(Request):
+    """A request whose JSON is read strictly."""
+
+    async def json(self) -> Any:
+        """The parsed body. Raises MalformedJson and Invalid."""
+        return strict_json.loads(await self.body())
+
+
+class JsonRoute(APIRoute):
+    """A route whose body, when it takes one, is JSON, read strictly. For `APIRouter(route_class=JsonRoute)`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler of FastAPI, given a stricter request."""
+        handle = super().get_route_handler()
+        takes_body = self.body_field is not None
+
+        async def strictly(request: Request) -> Response:
+            if takes_body:
+                require_json(request)
+                if not await request.body():
+                    raise strict_json.MalformedJson("The body is empty. Send a JSON object.")
+            return await handle(JsonRequest(request.scope, _replay(request)))
+
+        return strictly
+
+
+def _replay(request: Request) -> Receive:
+    """Hand out the body that was read already, then what else comes."""
+    body = cast("bytes | None", getattr(request, "_body", None))
+    if body is None:
+        return request.receive
+    pieces: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Message:
+        return pieces.pop() if pieces else await request.receive()
+
+    return receive
+
+
+def _check(scope: Scope) -> int:
+    """Refuse a request by its head alone; else the length that it announces for its body, 0 when it does not."""
+    if _BAD_PATH.search(scope.get("raw_path") or scope["path"].encode()) or "\0" in scope["path"]:
+        raise Refused("NOT_FOUND", problems.CODES["NOT_FOUND"].example)
+    size, length = len(scope.get("raw_path") or b"") + len(scope["query_string"]), 0
+    for name, value in scope["headers"]:
+        size += len(name) + len(value) + _LINE_OVERHEAD
+        if name == b"content-length":
+            length = int(value) if value.isdigit() else 0
+    if size > MAX_HEADERS:
+        raise Refused("HEADERS_TOO_LARGE", f"The headers are larger than {MAX_HEADERS >> 10} KiB.")
+    return length

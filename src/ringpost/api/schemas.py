@@ -1,0 +1,246 @@
+"""What goes in and out of the routes of settings and templates, as OpenAPI describes it.
+
+The settings are described here but read by `domain.settings`, so that there is one source of their rules and every
+wrong field is told at once. A test holds the two against each other.
+"""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from ringpost.domain.catalogue import CATALOGUE
+from ringpost.domain.mail_servers import Auth, ServerType
+from ringpost.usecases.check_template import Values
+
+TEMPLATE_NAMES: list[JsonValue] = list(CATALOGUE)
+
+_Switch = Annotated[bool, Field(description="Send this notification.")]
+_Threshold = Annotated[float, Field(ge=0, le=1, description="Share of the whole, 0 to 1; 0 is off.", examples=[0.9])]
+_PostedSwitch = Annotated[bool | None, Field(description="Send this notification. Default false.")]
+_PostedThreshold = Annotated[
+    float | None, Field(ge=0, le=1, description="Share of the whole, 0 to 1. Default 0: off.", examples=[0.9])
+]
+
+
+class MailServerAnswer(BaseModel):
+    """A mail server, without its password."""
+
+    type: ServerType | None = Field(description="null until a mail server was saved.")
+    server: str | None = Field(examples=["mail.example.com"])
+    port: int | None = Field(ge=0, le=65535, examples=[465])
+    reply_to: str | None = Field(examples=["office@example.com"])
+    username: str | None = Field(examples=["pbx@example.com"])
+    auth: Auth
+    enable_tls_ssl: bool
+    enable_starttls_auto: bool
+    recipients: str | None = Field(
+        description="Separated by `, `.", examples=["ann@example.com, Bob <bob@example.com>"]
+    )
+
+
+class SettingsAnswer(MailServerAnswer):
+    """A tenant's notification settings."""
+
+    enable_system_email_server: bool = Field(
+        description="Read-only: there is a mail server of the system, and tenants without their own send through it."
+    )
+    notify_user_registration: _Switch
+    notify_queue_sla_breached: _Switch
+    notify_queue_callback: _Switch
+    notify_queue_callback_failed: _Switch
+    notify_queue_call_lost: _Switch
+
+
+class SystemSettingsAnswer(MailServerAnswer):
+    """The system level's notification settings."""
+
+    enable_tenant_access: bool = Field(description="Tenants without a mail server of their own send through this one.")
+    hard_disk_threshold: _Threshold
+    cpu_threshold: _Threshold
+    memory_threshold: _Threshold
+    notify_hard_disk_exceeded_threshold: _Switch
+    notify_cpu_exceeded_threshold: _Switch
+    notify_memory_exceeded_threshold: _Switch
+    notify_ip_blocked: _Switch
+    notify_license_limited: _Switch
+    notify_service_disconnected: _Switch
+    notify_push_certs_update_failed: _Switch
+
+
+class MailServerRequest(BaseModel):
+    """A mail server and the recipients."""
+
+    type: ServerType = Field(description="What kind of mail server sends.")
+    server: str | None = Field(
+        None,
+        max_length=255,
+        description="Host name or IP address, without port. Required for type SMTP.",
+        examples=["mail.example.com"],
+    )
+    port: int | None = Field(
+        None, ge=0, le=65535, description="0 or null: 465, 587 or 25, as the TLS flags say.", examples=[465]
+    )
+    reply_to: str | None = Field(
+        None,
+        description="One address for answers; also the sender when `username` is no address.",
+        examples=["office@example.com"],
+    )
+    username: str = Field(
+        min_length=1,
+        max_length=128,
+        description="Login name, and the sender's address when it is one.",
+        examples=["pbx@example.com"],
+    )
+    password: str | None = Field(
+        None,
+        max_length=1024,
+        description="Never shown again. Left out, the stored one stays, as long as type, server, port, username and "
+        "the TLS flags are unchanged; else it has to be given again (PASSWORD_REQUIRED). An empty one removes it.",
+        json_schema_extra={"format": "password", "writeOnly": True},
+    )
+    auth: Auth | None = Field(None, description="Default AUTO: PLAIN or LOGIN, whichever the server offers.")
+    enable_tls_ssl: bool | None = Field(None, description="TLS is required. Default true.")
+    enable_starttls_auto: bool | None = Field(None, description="TLS begins with STARTTLS. Default false.")
+    recipients: str | None = Field(
+        None,
+        description="Up to 15 addresses, separated by commas (semicolons and line breaks are understood).",
+        examples=['ann@example.com, "Doe, Bob" <bob@example.com>'],
+    )
+
+
+class SettingsRequest(MailServerRequest):
+    """A tenant's notification settings. What is left out or null takes its default."""
+
+    notify_user_registration: _PostedSwitch = None
+    notify_queue_sla_breached: _PostedSwitch = None
+    notify_queue_callback: _PostedSwitch = None
+    notify_queue_callback_failed: _PostedSwitch = None
+    notify_queue_call_lost: _PostedSwitch = None
+
+
+class SystemSettingsRequest(MailServerRequest):
+    """The system level's notification settings. What is left out or null takes its default."""
+
+    enable_tenant_access: bool | None = Field(
+        None, description="Tenants without a mail server of their own send through this one. Default true."
+    )
+    hard_disk_threshold: _PostedThreshold = None
+    cpu_threshold: _PostedThreshold = None
+    memory_threshold: _PostedThreshold = None
+    notify_hard_disk_exceeded_threshold: _PostedSwitch = None
+    notify_cpu_exceeded_threshold: _PostedSwitch = None
+    notify_memory_exceeded_threshold: _PostedSwitch = None
+    notify_ip_blocked: _PostedSwitch = None
+    notify_license_limited: _PostedSwitch = None
+    notify_service_disconnected: _PostedSwitch = None
+    notify_push_certs_update_failed: _PostedSwitch = None
+
+
+class TestMailRequest(BaseModel):
+    """A mail to try the mail server with."""
+
+    __test__ = False
+    model_config = ConfigDict(strict=True)
+
+    recipient: str = Field(description="One address.", examples=["ann@example.com"])
+    subject: str = Field(min_length=1, description="One line.", examples=["Test"])
+    content: str = Field(min_length=1, description="Sent as HTML when it looks like HTML.", examples=["It works."])
+
+
+class TemplateAnswer(BaseModel):
+    """A whole template."""
+
+    name: str = Field(examples=["QUEUE_SLA"], json_schema_extra={"enum": TEMPLATE_NAMES})
+    from_: str = Field(alias="from", description="The sender's display name.", examples=["%%TENANT_NAME%%"])
+    subject: str = Field(examples=["%%QUEUE_NAME%%: a caller waits too long"])
+    body: str = Field(description="HTML.", examples=["<p>%%CALLER_NUMBER%% waits.</p>"])
+    text_body: str | None = Field(description="The text alternative; null: derived from the HTML.")
+
+
+class CustomTemplateAnswer(BaseModel):
+    """A template as the tenant customised it; null is a part of the default."""
+
+    name: str = Field(examples=["QUEUE_SLA"], json_schema_extra={"enum": TEMPLATE_NAMES})
+    from_: str | None = Field(alias="from")
+    subject: str | None
+    body: str | None
+    text_body: str | None
+
+
+class TemplateList(BaseModel):
+    """All default templates."""
+
+    items: list[TemplateAnswer]
+
+
+class CustomTemplateList(BaseModel):
+    """All templates that the tenant customised."""
+
+    items: list[CustomTemplateAnswer]
+
+
+class TemplateParts(BaseModel):
+    """What the tenant writes. A part that is left out or null is the default's."""
+
+    model_config = ConfigDict(strict=True)
+
+    from_: str | None = Field(
+        None, alias="from", description="The sender's display name; one line.", examples=["%%TENANT_NAME%% phones"]
+    )
+    subject: str | None = Field(None, description="One line.", examples=["%%QUEUE_NAME%%: a caller waits"])
+    body: str | None = Field(
+        None, description="HTML, or plain text when it has no HTML element.", examples=["<p>%%CALLER_NUMBER%%</p>"]
+    )
+    text_body: str | None = Field(
+        None, description="The text alternative of an HTML body; null: derived from it. Beyond the contract."
+    )
+
+
+class NewTemplate(TemplateParts):
+    """A template to customise."""
+
+    name: str = Field(examples=["QUEUE_SLA"], json_schema_extra={"enum": TEMPLATE_NAMES})
+
+
+class DraftRequest(TemplateParts):
+    """A template that is being written, and what to fill its preview with."""
+
+    model_config = ConfigDict(strict=True)
+
+    values: Annotated[
+        Values,
+        Field(
+            strict=False, description="`last_event` takes the values of the newest event; samples when there is none."
+        ),
+    ] = Values.SAMPLES
+
+
+class Created(BaseModel):
+    """The id of what was made."""
+
+    id: str = Field(examples=["QUEUE_SLA"])
+
+
+class UnknownVariable(BaseModel):
+    """A variable that events of this type do not have."""
+
+    name: str = Field(examples=["QUEUE_NAM"])
+    nearest: str | None = Field(description="The known name that it looks like.", examples=["QUEUE_NAME"])
+
+
+class Preview(BaseModel):
+    """How the mail would look. Show the HTML only in `<iframe sandbox="">`."""
+
+    from_: str = Field(alias="from")
+    subject: str
+    html: str | None = Field(description="null for a plain-text template.")
+    text: str
+    values: Values = Field(description="What it was filled with.")
+
+
+class CheckAnswer(BaseModel):
+    """What a check of a template found. None of it keeps the template from being saved."""
+
+    unknown_variables: list[UnknownVariable]
+    missing_variables: list[str] = Field(description="What the reader would need and the template does not say.")
+    preview: Preview

@@ -1,0 +1,102 @@
+"""The HTTP server: uvicorn, with bounds on what a client may send and how long it may take before a request begins."""
+
+from asyncio import BaseTransport, TimerHandle, Transport
+from typing import Any, Final, cast
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from ringpost.api import problems
+from ringpost.api.http_rules import MAX_HEADERS
+
+HEAD_S: Final = 30.0
+"""How long a client may take to send the head of a request."""
+IDLE_S: Final = 65
+"""How long a connection is kept between requests; longer than what load balancers keep theirs (60 s)."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Answers 431 as soon as a head grows over the limit, and hangs up on heads that do not come to an end."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_head = True
+        self._head_octets = 0
+        self._timer: TimerHandle | None = None
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """A client came."""
+        super().connection_made(cast("Transport", transport))
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It went."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Octets of a head or a body. A head that begins in the middle of `data` is counted from the next on."""
+        if self._in_head:
+            self._head_octets += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_octets > MAX_HEADERS and not self.transport.is_closing():
+            limit = f"The headers are larger than {MAX_HEADERS >> 10} KiB."
+            self._refuse("HEADERS_TOO_LARGE", limit)
+
+    def on_message_begin(self) -> None:
+        """The first octet of a request."""
+        super().on_message_begin()
+        if not self._in_head:
+            self._head_octets = 0
+            self._await_head()
+
+    def on_headers_complete(self) -> None:
+        """The head came to its end."""
+        self._in_head = False
+        self._stop_timer()
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """The request is not HTTP."""
+        self._refuse("BAD_REQUEST", msg)
+
+    def _await_head(self) -> None:
+        self._in_head = True
+        self._stop_timer()
+        self._timer = self.loop.call_later(HEAD_S, self.transport.close)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _refuse(self, code: str, message: str) -> None:
+        response = problems.problem(code, message, headers={"Connection": "close"})
+        cycle = cast("Any", self.cycle)
+        if cycle is None or cycle.response_complete:  # else the answer would stand in the middle of another
+            status = problems.CODES[code].status
+            head = [f"HTTP/1.1 {status.value} {status.phrase}".encode()]
+            head += [name + b": " + value for name, value in response.raw_headers]
+            self.transport.write(b"\r\n".join([*head, b"", bytes(response.body)]))
+        self.transport.close()
+
+
+def server(app: ASGIApp, host: str, port: int, *, trusted_proxies: str = "") -> uvicorn.Server:
+    """A server, ready to `serve()`. `trusted_proxies`: whose X-Forwarded-For is believed, comma-separated."""
+    config = uvicorn.Config(
+        app,
+        host,
+        port,
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=trusted_proxies or None,
+        timeout_keep_alive=IDLE_S,
+        timeout_graceful_shutdown=30,
+    )
+    return uvicorn.Server(config)

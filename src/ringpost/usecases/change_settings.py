@@ -1,0 +1,85 @@
+"""Change the notification settings of a tenant, or of the system level."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ringpost.domain.access import Principal
+from ringpost.domain.settings import (
+    Settings,
+    SystemSettings,
+    merge_password,
+    parse_settings,
+    parse_system_settings,
+    settings_to_json,
+    system_settings_to_json,
+)
+from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.storage import audit, outbox
+from ringpost.storage import settings as rows
+from ringpost.storage.sealing import SealBroken
+from ringpost.usecases.room import Room
+
+
+async def change_settings(room: Room, principal: Principal, raw: Mapping[str, object]) -> None:
+    """Replace the settings of the principal's tenant by what was posted. Raises Invalid, PasswordRequired."""
+    wanted = parse_settings(raw, room.options.server_rules)
+    await room.database.write(_replace, room, principal, wanted)
+    room.bell.set()
+
+
+async def change_system_settings(room: Room, principal: Principal, raw: Mapping[str, object]) -> None:
+    """Replace the system level's settings. Its own mail server may be anywhere. Raises Invalid, PasswordRequired."""
+    wanted = parse_system_settings(raw, replace(room.options.server_rules, restricted=False))
+    await room.database.write(_replace, room, principal, wanted)
+    room.bell.set()
+
+
+def _replace(connection: Connection, room: Room, principal: Principal, wanted: Settings) -> None:
+    tenant, now = principal.tenant, room.clock()
+    old = _stored(connection, room, tenant)
+    if wanted.mail_server is not None:
+        wanted = replace(wanted, mail_server=merge_password(old.mail_server, wanted.mail_server))
+    changed = _changed_fields(old, wanted)
+    if not changed:
+        return
+    rows.save(connection, room.sealer, tenant, wanted, now)
+    audit.record(connection, tenant, audit.Entry(now, principal.name, "change_settings", "settings", changed))
+    outbox.release_hold(connection, tenant)
+    if tenant != SYSTEM and _can_send(old) != _can_send(wanted):
+        outbox.move_queue(connection, tenant, own_server=_can_send(wanted))
+
+
+def _stored(connection: Connection, room: Room, tenant: TenantId) -> Settings:
+    """What is in force. A password whose key is gone counts as none, so that a new one can be given."""
+    try:
+        if tenant == SYSTEM:
+            return rows.load_system(connection, room.sealer)
+        return rows.load(connection, room.sealer, tenant)
+    except SealBroken:
+        return rows.show_system(connection) if tenant == SYSTEM else rows.show(connection, tenant)
+
+
+def _changed_fields(old: Settings, new: Settings) -> tuple[str, ...]:
+    """Names of the fields that are not the same, for the audit log."""
+    before, after = _to_json(old), _to_json(new)
+    changed = [name for name, value in after.items() if before[name] != value]
+    if _password(old) != _password(new):
+        changed.append("password")
+    return tuple(changed)
+
+
+def _to_json(settings: Settings) -> dict[str, Any]:
+    if isinstance(settings, SystemSettings):
+        return system_settings_to_json(settings)
+    return settings_to_json(settings, system_server_offered=False)
+
+
+def _password(settings: Settings) -> object:
+    return settings.mail_server.password if settings.mail_server else None
+
+
+def _can_send(settings: Settings) -> bool:
+    return settings.mail_server is not None and settings.mail_server.missing() is None

@@ -1,0 +1,93 @@
+"""Check a template that is not saved yet: what is wrong with its variables, and how it would look."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from ringpost.domain.catalogue import CATALOGUE, EventType, canonical_name
+from ringpost.domain.rendering import Rendered, Stamp, Value, prepare
+from ringpost.domain.templates import Findings, check, customise, validate_parts
+from ringpost.domain.tenants import Tenant, TenantId
+from ringpost.storage import events
+from ringpost.storage import tenants as tenant_rows
+from ringpost.storage.default_templates import default_templates
+from ringpost.storage.sealing import Place, SealBroken
+from ringpost.storage.templates import Parts
+from ringpost.usecases.prepare_template import qr_code
+from ringpost.usecases.room import Room
+
+
+class Values(StrEnum):
+    """Where the values of a preview come from."""
+
+    SAMPLES = "samples"
+    LAST_EVENT = "last_event"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A template of this name as it is being written."""
+
+    name: str
+    parts: Parts
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found."""
+
+    findings: Findings
+    preview: Rendered
+    values: Values
+    """What the preview was filled with; samples when there was no event to take values from."""
+
+
+async def check_template(room: Room, tenant: TenantId, draft: Draft, values: Values) -> Checked:
+    """Check a draft. Nothing is stored. Raises Invalid when it could not be saved, or renders to more than 2 MiB."""
+    parts = draft.parts
+    validate_parts(from_=parts.from_, subject=parts.subject, body=parts.body, text_body=parts.text_body)
+    return await room.database.read(_check, room, tenant, draft, values)
+
+
+def _check(connection: Connection, room: Room, tenant: TenantId, draft: Draft, values: Values) -> Checked:
+    parts, event_type = draft.parts, CATALOGUE[draft.name]
+    template = customise(
+        default_templates()[draft.name],
+        from_=parts.from_,
+        subject=parts.subject,
+        body=parts.body,
+        text_body=parts.text_body,
+    )
+    filled, source = _values(connection, room, tenant_rows.show(connection, tenant), event_type, values)
+    stamp = Stamp(room.clock(), "preview.invalid")
+    preview = prepare(template, event_type).render(filled, stamp, qr_png=qr_code(filled))
+    return Checked(check(template, event_type), preview, source)
+
+
+def _values(
+    connection: Connection, room: Room, tenant: Tenant, event_type: EventType, wanted: Values
+) -> tuple[dict[str, Value], Values]:
+    own: dict[str, Value] = {"TENANT_NAME": tenant.name, "PBX_WEB_DOMAIN": room.options.pbx_web_domain}
+    samples: dict[str, Value] = {**event_type.samples, **own}
+    last = _last_event(connection, room, tenant, event_type) if wanted is Values.LAST_EVENT else None
+    if last is None:
+        return samples, Values.SAMPLES
+    secrets: dict[str, Value] = {one.name: one.sample for one in event_type.variables if one.secret}
+    shown = {name: value for name, value in last.items() if canonical_name(name) not in secrets}
+    return {**shown, **own, **secrets}, Values.LAST_EVENT  # secrets are for their recipient only
+
+
+def _last_event(connection: Connection, room: Room, tenant: Tenant, event_type: EventType) -> dict[str, Value] | None:
+    row = events.last_of_type(connection, tenant.id, event_type.name)
+    if row is None:
+        return None
+    try:
+        stored = room.sealer.unseal(Place(tenant.id, "events", row.key, "variables"), row.variables)
+    except SealBroken:
+        return None
+    moment = datetime.fromtimestamp(row.occurred_at / 1000, UTC).astimezone(ZoneInfo(tenant.timezone))
+    return {**json.loads(stored), "DATE_TIME": f"{moment:%Y-%m-%d %H:%M:%S} {moment.tzname()}"}

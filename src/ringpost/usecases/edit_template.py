@@ -1,0 +1,65 @@
+"""Edit a tenant's templates: customise one, change what was customised, go back to the default."""
+
+from dataclasses import fields
+
+from sqlalchemy import Connection
+
+from ringpost.domain.access import Principal
+from ringpost.domain.templates import validate_parts
+from ringpost.storage import audit
+from ringpost.storage import templates as rows
+from ringpost.storage.templates import Edit, Parts, Revision
+from ringpost.usecases.room import Room
+
+
+async def create_template(room: Room, principal: Principal, name: str, parts: Parts) -> Revision:
+    """Customise a template for the first time. Raises Invalid, AlreadyExists."""
+    _validate(parts)
+    return await room.database.write(_create, room, principal, name, parts)
+
+
+async def update_template(room: Room, principal: Principal, name: str, parts: Parts) -> Revision:
+    """Replace what was customised. Raises Invalid, NotFound."""
+    _validate(parts)
+    return await room.database.write(_update, room, principal, name, parts)
+
+
+async def destroy_template(room: Room, principal: Principal, name: str) -> None:
+    """Go back to the default. Raises NotFound."""
+    await room.database.write(_destroy, room, principal, name)
+
+
+def _create(connection: Connection, room: Room, principal: Principal, name: str, parts: Parts) -> Revision:
+    edit = Edit(principal.name, room.clock())
+    revision = rows.create(connection, principal.tenant, name, parts, edit)
+    _record(connection, principal, edit, "create_template", (name, _changed(Parts(), parts)))
+    return revision
+
+
+def _update(connection: Connection, room: Room, principal: Principal, name: str, parts: Parts) -> Revision:
+    edit = Edit(principal.name, room.clock())
+    before = rows.get(connection, principal.tenant, name)
+    after = rows.update(connection, principal.tenant, name, parts, edit)
+    if after != before:
+        _record(connection, principal, edit, "update_template", (name, _changed(before.parts, parts)))
+    return after
+
+
+def _destroy(connection: Connection, room: Room, principal: Principal, name: str) -> None:
+    rows.destroy(connection, principal.tenant, name)
+    _record(connection, principal, Edit(principal.name, room.clock()), "destroy_template", (name, ()))
+
+
+def _record(
+    connection: Connection, principal: Principal, edit: Edit, action: str, what: tuple[str, tuple[str, ...]]
+) -> None:
+    audit.record(connection, principal.tenant, audit.Entry(edit.at, edit.author, action, *what))
+
+
+def _changed(before: Parts, after: Parts) -> tuple[str, ...]:
+    names = [field.name for field in fields(Parts)]
+    return tuple(name.rstrip("_") for name in names if getattr(before, name) != getattr(after, name))
+
+
+def _validate(parts: Parts) -> None:
+    validate_parts(from_=parts.from_, subject=parts.subject, body=parts.body, text_body=parts.text_body)

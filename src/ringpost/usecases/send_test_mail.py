@@ -1,0 +1,121 @@
+"""Send a test mail through the mail server in force, now, and say exactly what became of it."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ringpost.domain.access import Principal
+from ringpost.domain.addresses import Address, parse_address
+from ringpost.domain.deliveries import RETRY, SENT, Outcome, Party, Stage
+from ringpost.domain.messages import Envelope, assemble
+from ringpost.domain.rendering import Stamp, compose
+from ringpost.domain.templates import validate_parts
+from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.errors import FieldError, Invalid, MailServerFailed, NotConfigured
+from ringpost.storage import settings as rows
+from ringpost.storage.identifiers import new_id
+from ringpost.storage.sealing import SealBroken
+from ringpost.storage.settings import ServerInForce
+from ringpost.usecases.room import Room
+
+LONGEST_WAIT_S = 30.0
+GRACE_S = 2.0
+"""For the transport to say by itself how far it came, before it is cut off."""
+
+_NO_SERVER = "There is no mail server to send through. Save one in the settings first."
+
+
+@dataclass(frozen=True, slots=True)
+class TestMail:
+    """What to send, and to whom."""
+
+    __test__ = False  # pytest takes the name for a test
+
+    recipient: Address
+    subject: str
+    content: str
+
+
+def parse_test_mail(recipient: str, subject: str, content: str) -> TestMail:
+    """A test mail as posted. Raises Invalid with every wrong field."""
+    faults: list[FieldError] = []
+    address = None
+    try:
+        address = parse_address(recipient, "recipient")
+    except Invalid as fault:
+        faults += fault.errors
+    try:
+        validate_parts(subject=subject, body=content)
+    except Invalid as fault:
+        faults += [FieldError("content" if one.field == "body" else one.field, one.message) for one in fault.errors]
+    for field, text in (("subject", subject), ("content", content)):
+        if not text.strip():
+            faults.append(FieldError(field, "This field is required."))
+    if faults or address is None:
+        raise Invalid(*faults)
+    return TestMail(address, subject, content)
+
+
+async def send_test_mail(room: Room, principal: Principal, mail: TestMail) -> None:
+    """Send it; when this returns, the mail server has accepted it.
+
+    Raises NotConfigured, MailServerFailed, and Invalid when a tenant that borrows the system's mail server names a
+    recipient that is not one of its own: else it could send anything to anybody in the operator's name.
+    """
+    server = await room.database.read(_server_for, room, principal.tenant, mail.recipient)
+    now = room.clock()
+    envelope = Envelope(server.sender, mail.recipient)
+    message = compose(mail.subject, mail.content, "", Stamp(now, server.sender.ascii_domain))
+    content = assemble(message, envelope=envelope, delivery_id=f"test-{new_id(now)}", reply_to=server.reply_to)
+    outcome = await _send(room, server, envelope, content)
+    if outcome.verdict is not SENT:
+        raise MailServerFailed(_message(outcome), _detail(outcome))
+
+
+def _server_for(connection: Connection, room: Room, tenant: TenantId, recipient: Address) -> ServerInForce:
+    try:
+        server = rows.mail_server_in_force(connection, room.sealer, tenant)
+    except SealBroken:
+        raise NotConfigured("The stored password cannot be opened any more. Save the settings again with it.") from None
+    settings = rows.show(connection, tenant)
+    if server is None:
+        own = rows.own_server(connection, tenant)
+        raise NotConfigured((own.missing() if own else None) or _NO_SERVER)
+    if server.lane == SYSTEM and tenant != SYSTEM and recipient.key not in {one.key for one in settings.recipients}:
+        message = "Without a mail server of your own, test mails go only to the recipients in your settings."
+        raise Invalid(FieldError("recipient", message))
+    return server
+
+
+async def _send(room: Room, server: ServerInForce, envelope: Envelope, content: bytes) -> Outcome:
+    transport = room.open_transport(server.endpoint, overall_s=LONGEST_WAIT_S - GRACE_S)
+    try:
+        async with asyncio.timeout(LONGEST_WAIT_S):
+            return await transport.send(envelope, content)
+    except TimeoutError:
+        hint = f"The mail server took more than {LONGEST_WAIT_S:.0f} s. Check its name and port."
+        return Outcome(RETRY, Stage.CONNECT, Party.MAIL_SERVER, hint=hint)
+    finally:
+        closing = asyncio.create_task(transport.close())  # saying goodbye need not keep anybody waiting
+        _goodbyes.add(closing)
+        closing.add_done_callback(_goodbyes.discard)
+
+
+_goodbyes: set[asyncio.Task[None]] = set()
+"""Holds on to them: the event loop keeps only weak references to tasks."""
+
+
+def _message(outcome: Outcome) -> str:
+    return outcome.hint or "The mail server did not accept the mail."
+
+
+def _detail(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "stage": outcome.stage.value,
+        "code": outcome.code,
+        "enhanced_code": outcome.enhanced_code,
+        "reply": outcome.reply or None,
+        "hint": outcome.hint or None,
+    }
