@@ -93,6 +93,8 @@ class Dial:
         await wire.encrypt(context, name, self._options.deadlines.opening)
 
     def _judge(self, error: Exception) -> Outcome:
+        if self._early is Stage.TLS and self._wire is not None and self._wire.has_unread:
+            return classify.server_failed(Stage.TLS, hints.TLS_NOT_TLS)  # It greeted us in clear text.
         if self._early is not Stage.GREETING or self.stage is Stage.TLS:
             return classify.for_error(self.stage, error)
         if isinstance(error, TimeoutError):

@@ -51,7 +51,10 @@ TLS_NOT_TLS: Final = (
     "The port does not speak TLS from the first byte. For STARTTLS turn enable_starttls_auto on (usually port 587)."
 )
 TLS_OLD: Final = "The mail server only offers old TLS versions or ciphers. TLS 1.2 or newer is needed."
-TLS_FAILED: Final = "The encrypted connection to the mail server could not be set up."
+TLS_FAILED: Final = (
+    "The encrypted connection to the mail server could not be set up. The port may speak no TLS, or only versions "
+    "older than TLS 1.2."
+)
 NO_CLEAR_LOGIN: Final = (
     "The connection is not encrypted, so the password is not sent. Turn TLS on, or set auth to DISABLE if the server "
     "needs no login."
