@@ -13,7 +13,7 @@ MAX_LINE: Final = 76
 
 _CRLF = "\r\n"
 _BREAKS = re.compile(r"[\r\n\0]")
-_QP = tuple(chr(octet) if 32 <= octet <= 126 and octet != 61 else f"={octet:02X}" for octet in range(256))
+_QP_SPECIAL = re.compile(r"[^ -<>-~]")
 _QP_PLAIN = re.compile(r"[ -<>-~]{0,75}")
 # In encoded words within phrases only these may stand for themselves (RFC 2047 5 (3)); we keep to them everywhere.
 _Q_SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!*+-/")
@@ -155,7 +155,9 @@ def _q_word(text: str) -> str:
 def _qp_line(line: str, end: str) -> str:
     """One line of text as encoded lines. Those that begin with a dot, a dash or `From ` get their first octet encoded:
     some programs on the way still take these for something else (RFC 2049 3)."""
-    encoded = "".join([_QP[octet] for octet in line.encode("utf-8", "replace")])
+    encoded = line if line.isascii() else line.encode("utf-8", "replace").decode("latin-1")
+    if "=" in encoded or not (encoded.isascii() and encoded.isprintable()):
+        encoded = _QP_SPECIAL.sub(_hexadecimal, encoded)
     if end == _CRLF and encoded.endswith(" "):
         encoded = encoded[:-1] + "=20"
     pieces: list[str] = []
@@ -172,6 +174,10 @@ def _qp_line(line: str, end: str) -> str:
         if stop >= size:
             return "=\r\n".join(pieces) + end
         start = stop
+
+
+def _hexadecimal(octet: re.Match[str]) -> str:
+    return f"={ord(octet[0]):02X}"
 
 
 def _civil(days: int) -> tuple[int, int, int]:

@@ -126,7 +126,9 @@ class _Writer:
             self._put("\n")
 
     def _text(self, text: str) -> None:
-        text = _INVISIBLE.sub("", unescape(text))
+        text = unescape(text)
+        if not text.isascii():
+            text = _INVISIBLE.sub("", text)
         self._put(text if self._pre else _SPACES.sub(" ", text))
 
     def _put(self, text: str) -> None:
@@ -171,5 +173,7 @@ def _row(cells: list[str]) -> str:
 
 
 def _tidy(text: str) -> str:
-    lines = "\n".join([line.strip() for line in _MANY_SPACES.sub(" ", text).split("\n")])
-    return _MANY_BREAKS.sub("\n\n", lines).strip()
+    if "  " in text:
+        text = _MANY_SPACES.sub(" ", text)
+    text = "\n".join([line.strip() for line in text.split("\n")])
+    return _MANY_BREAKS.sub("\n\n", text).strip() if "\n\n\n" in text else text.strip()

@@ -164,7 +164,7 @@ def prepare(template: Template, event_type: EventType) -> PreparedTemplate:
     if html is not None:
         forms.append(html)
     used = dict.fromkeys(name for form in forms for name, _ in form.fillings if name)
-    conditions = frozenset(name for form in forms for _, _, names in form.blocks for name in names)
+    conditions = frozenset(name for form in forms for _, _, names in form.blocks for name in names if name)
     known = event_type.variable_names
     return PreparedTemplate(
         from_,
@@ -200,14 +200,15 @@ def _plain_form(text: str) -> Form:
 
 def _cut_text(source: str, *, blocks: bool = False) -> Form:
     """A form of plain text. With `blocks`, a line that is a label and a variable goes when the variable is empty."""
-    source = _NEW_LINE.sub("\n", source)
-    source = VARIABLE.sub(lambda match: "" if match[1] in IMAGE_VARIABLES else match[0], source)
-    blanks = (Blank(match.start(), match.end(), match[1]) for match in VARIABLE.finditer(source))
-    lines = _LABELLED_LINE.finditer(source) if blocks else ()
-    return cut(source, blanks, (Block(line.start(), line.end(), frozenset({line[1]})) for line in lines))
+    source = source.replace("\r\n", "\n").replace("\r", "\n")
+    blanks = [Blank(match.start(), match.end(), _text_name(match[1])) for match in VARIABLE.finditer(source)]
+    lines = _LABELLED_LINE.finditer(source) if blocks and blanks else ()
+    return cut(source, blanks, (Block(line.start(), line.end(), frozenset({_text_name(line[1])})) for line in lines))
 
 
-_NEW_LINE = re.compile(r"\r\n?")
+def _text_name(name: str) -> str:
+    """Images have no text: they become a variable that never has a value."""
+    return "" if name in IMAGE_VARIABLES else name
 
 
 def _sources(name: str) -> tuple[str, ...]:
