@@ -1,6 +1,6 @@
 """Logging in, staying logged in, logging out."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ringpost.api.authentication import Authenticator, SignedIn
 from ringpost.api.http_rules import JsonRoute
 from ringpost.api.limits import Limits, address_of
-from ringpost.api.problems import Problem
+from ringpost.api.openapi import errors
 from ringpost.domain.access import TokenPair
 from ringpost.domain.secrets import Secret
 from ringpost.usecases.log_in import Credentials, log_in
@@ -19,10 +19,6 @@ from ringpost.usecases.room import Room
 router = APIRouter(route_class=JsonRoute, tags=["Sessions"])
 
 _NO_STORE: Final = {"Cache-Control": "no-store"}  # RFC 6749 5.1
-_REFUSED: Final[dict[int | str, dict[str, Any]]] = {
-    401: {"model": Problem, "description": "`UNAUTHORIZED`. It is not told what was wrong."},
-    422: {"model": Problem, "description": "`VALIDATE_FAILED`: a field is missing or of the wrong type."},
-}
 
 
 class LoginRequest(BaseModel):
@@ -61,7 +57,7 @@ class TokensAnswer(BaseModel):
     description="Gives a pair of tokens for a username and a password. An unknown user and a wrong password get the "
     "same answer. After five failures the account has to wait, longer each time.",
     response_model=TokensAnswer,
-    responses={**_REFUSED, 429: {"model": Problem, "description": "`RATE_LIMITED`: wait as Retry-After says."}},
+    responses=errors("UNAUTHORIZED", "VALIDATE_FAILED", "RATE_LIMITED"),
 )
 async def post_login(body: LoginRequest, request: Request, response: Response) -> TokensAnswer:
     """See the description of the route."""
@@ -81,7 +77,7 @@ async def post_login(body: LoginRequest, request: Request, response: Response) -
     summary="Get the next pair of tokens",
     description="A refresh token works once. One that comes a second time is in two hands, so it ends the session.",
     response_model=TokensAnswer,
-    responses=_REFUSED,
+    responses=errors("UNAUTHORIZED", "VALIDATE_FAILED"),
 )
 async def post_refresh_token(body: RefreshRequest, request: Request, response: Response) -> TokensAnswer:
     """See the description of the route."""
@@ -95,10 +91,7 @@ async def post_refresh_token(body: RefreshRequest, request: Request, response: R
     summary="Log out",
     description="Ends the session of the access token: this token and its refresh token are of no use any more.",
     status_code=204,
-    responses={
-        401: {"model": Problem, "description": "`UNAUTHORIZED`"},
-        403: {"model": Problem, "description": "`FORBIDDEN`: an API key does not log out."},
-    },
+    responses=errors("UNAUTHORIZED", "FORBIDDEN"),
 )
 async def post_logout(principal: SignedIn, request: Request) -> Response:
     """See the description of the route."""

@@ -1,13 +1,13 @@
 """Tenants, for system administrators."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from ringpost.api.authentication import Authenticator, SystemAdmin
 from ringpost.api.http_rules import JsonRoute
-from ringpost.api.problems import Problem
+from ringpost.api.openapi import errors, no_content
 from ringpost.api.times import rfc3339
 from ringpost.domain.tenants import Tenant, TenantDraft, TenantId
 from ringpost.storage import tenants
@@ -18,17 +18,7 @@ from ringpost.usecases.room import Room
 
 MOST_AT_ONCE: Final = 1000
 
-_REFUSED: Final[dict[int | str, dict[str, Any]]] = {
-    401: {"model": Problem, "description": "`UNAUTHORIZED`"},
-    403: {"model": Problem, "description": "`FORBIDDEN`: the token is not a system administrator's."},
-}
-_UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {404: {"model": Problem, "description": "`NOT_FOUND`"}}
-_WRONG: Final[dict[int | str, dict[str, Any]]] = {
-    409: {"model": Problem, "description": "`ALREADY_EXISTS`: another tenant has this domain."},
-    422: {"model": Problem, "description": "`VALIDATE_FAILED`, one entry for each wrong field."},
-}
-
-router = APIRouter(prefix="/tenants", route_class=JsonRoute, tags=["Tenants"], responses=_REFUSED)
+router = APIRouter(prefix="/tenants", route_class=JsonRoute, tags=["Tenants"])
 
 TenantPath = Annotated[str, Path(description="Id of the tenant.", examples=["018c2f9a5b0a1b2c3d4e5f60"])]
 
@@ -76,7 +66,7 @@ class CreatedAnswer(BaseModel):
     id: Annotated[str, Field(examples=["018c2f9a5b0a1b2c3d4e5f60"])]
 
 
-@router.get("", summary="List the tenants", response_model=TenantList)
+@router.get("", summary="List the tenants", response_model=TenantList, responses=errors(401, 403, "VALIDATE_FAILED"))
 async def get_tenants(
     _principal: SystemAdmin,
     request: Request,
@@ -89,14 +79,18 @@ async def get_tenants(
 
 
 @router.post(
-    "", summary="Create a tenant", response_model=CreatedAnswer, status_code=201, responses={**_REFUSED, **_WRONG}
+    "",
+    summary="Create a tenant",
+    response_model=CreatedAnswer,
+    status_code=201,
+    responses=errors(401, 403, "ALREADY_EXISTS", "VALIDATE_FAILED"),
 )
 async def post_tenants(body: TenantRequest, principal: SystemAdmin, request: Request) -> CreatedAnswer:
     """Create a tenant. It has no settings of its own, and the default templates."""
     return CreatedAnswer(id=await create_tenant(_room(request), body.draft(), principal))
 
 
-@router.get("/{tenant}", summary="Show a tenant", response_model=TenantAnswer, responses={**_REFUSED, **_UNKNOWN})
+@router.get("/{tenant}", summary="Show a tenant", response_model=TenantAnswer, responses=errors(401, 403, 404))
 async def get_tenant(tenant: TenantPath, _principal: SystemAdmin, request: Request) -> TenantAnswer:
     """One tenant."""
     return _answer(await _room(request).database.read(tenants.show, TenantId(tenant)))
@@ -106,7 +100,7 @@ async def get_tenant(tenant: TenantPath, _principal: SystemAdmin, request: Reque
     "/{tenant}",
     summary="Change a tenant",
     response_class=Response,
-    responses={200: {"description": "Changed. No body."}, **_REFUSED, **_UNKNOWN, **_WRONG},
+    responses=no_content("Changed.") | errors(401, 403, 404, "ALREADY_EXISTS", "VALIDATE_FAILED"),
 )
 async def post_tenant(tenant: TenantPath, body: TenantRequest, principal: SystemAdmin, request: Request) -> Response:
     """Replace all that is said about a tenant."""
@@ -115,7 +109,7 @@ async def post_tenant(tenant: TenantPath, body: TenantRequest, principal: System
     return Response()
 
 
-@router.post("/{tenant}/destroy", summary="Destroy a tenant", status_code=204, responses={**_REFUSED, **_UNKNOWN})
+@router.post("/{tenant}/destroy", summary="Destroy a tenant", status_code=204, responses=errors(401, 403, 404))
 async def post_tenant_destroy(tenant: TenantPath, principal: SystemAdmin, request: Request) -> Response:
     """Remove a tenant with all its settings, templates, users, tokens, events and mail. It cannot be undone."""
     await destroy_tenant(_room(request), TenantId(tenant), principal)
