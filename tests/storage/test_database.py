@@ -1,0 +1,122 @@
+"""The group commit: one transaction for many, a savepoint for each."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, text
+
+from ringpost.errors import StorageUnavailable
+from ringpost.storage.database import Database, open_database
+from ringpost.storage.engines import open_engines
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    """A database with one table of ours."""
+    opened = await open_database(f"sqlite:///{tmp_path / 'x.db'}")
+    await opened.write(lambda connection: connection.execute(text("CREATE TABLE note (word TEXT UNIQUE)")))
+    yield opened
+    await opened.close()
+
+
+def add(connection: Connection, word: str) -> str:
+    """Write a word, then fail for some."""
+    connection.execute(text("INSERT INTO note VALUES (:word)"), {"word": word})
+    if word.startswith("bad"):
+        raise ValueError(word)
+    return word
+
+
+def words(connection: Connection) -> set[str]:
+    """What is there."""
+    return set(connection.execute(text("SELECT word FROM note")).scalars())
+
+
+async def test_a_write_that_raises_undoes_only_its_own_changes(database: Database) -> None:
+    results = await asyncio.gather(*(database.write(add, word) for word in ("a", "bad", "b")), return_exceptions=True)
+    assert results[0] == "a"
+    assert isinstance(results[1], ValueError)
+    assert results[2] == "b"
+    assert await database.read(words) == {"a", "b"}
+
+
+async def test_joined_writes_of_a_group_with_a_fault_are_done_one_by_one(database: Database) -> None:
+    def add_all(connection: Connection, _context: object, items: Sequence[str]) -> list[str]:
+        return [add(connection, item) for item in items]
+
+    context = object()
+    results = await asyncio.gather(
+        *(database.write_each(add_all, context, word) for word in ("a", "bad", "b")), return_exceptions=True
+    )
+    assert [type(result) for result in results] == [str, ValueError, str]
+    assert await database.read(words) == {"a", "b"}
+
+
+async def test_joined_writes_get_their_own_results_in_order(database: Database) -> None:
+    groups: list[int] = []
+
+    def shout(_connection: Connection, _context: object, items: Sequence[str]) -> list[str]:
+        groups.append(len(items))
+        return [item.upper() for item in items]
+
+    context = object()
+    wanted = [f"w{number}" for number in range(200)]
+    results = await asyncio.gather(*(database.write_each(shout, context, word) for word in wanted))
+    assert results == [word.upper() for word in wanted]
+    assert len(groups) < 200, "none of 200 concurrent writes was joined with another"
+
+
+async def test_a_read_commits_nothing(database: Database) -> None:
+    await database.read(add, "never")
+    assert await database.read(words) == set()
+
+
+async def test_a_cancelled_waiter_does_not_undo_the_write_of_others(database: Database) -> None:
+    gone = asyncio.create_task(database.write(add, "a"))
+    stays = asyncio.create_task(database.write(add, "b"))
+    await asyncio.sleep(0)
+    gone.cancel()
+    assert await stays == "b"
+    assert "b" in await database.read(words)
+
+
+async def test_a_closed_database_refuses_instead_of_hanging(tmp_path: Path) -> None:
+    opened = await open_database(f"sqlite:///{tmp_path / 'x.db'}")
+    pending = asyncio.create_task(opened.write(lambda connection: connection.execute(text("SELECT 1")).scalar()))
+    await asyncio.sleep(0)
+    await opened.close()
+    assert await pending == 1, "what was submitted before the close is finished"
+    with pytest.raises(StorageUnavailable):
+        await opened.write(words)
+
+
+async def test_a_full_disk_acknowledges_nothing_and_heals_by_itself(database: Database) -> None:
+    def limit(connection: Connection, pages: int) -> None:
+        connection.execute(text(f"PRAGMA max_page_count = {pages}"))
+
+    def fill(connection: Connection, word: str) -> None:
+        connection.execute(text("INSERT INTO note VALUES (:word)"), {"word": word * 4096 * 64})
+
+    await database.write(limit, 1)  # as large as it is, and no larger
+    with pytest.raises(StorageUnavailable):
+        await database.write(fill, "x")
+    await database.write(limit, 1_000_000)
+    await database.write(add, "after")
+    assert await database.read(words) == {"after"}
+
+
+def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    reader, writer = open_engines(f"sqlite:///{tmp_path / 'deep' / 'x.db'}")
+    with writer.connect() as connection:
+        assert connection.execute(text("PRAGMA synchronous")).scalar() == 2, "FULL: an answer survives a power cut"
+        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+    reader.dispose()
+    writer.dispose()
+    assert (tmp_path / "deep" / "x.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_unknown_kind_of_database_is_refused() -> None:
+    with pytest.raises(ValueError, match="RINGPOST_DATABASE_URL"):
+        open_engines("mysql://db.example.com/ringpost")
