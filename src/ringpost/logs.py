@@ -72,7 +72,7 @@ def configure(format: Format = "json", level: str = "info", stream: TextIO | Non
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Hide what is named or looks like a secret, at any depth."""
-    return {name: _redacted(name, value, 0) for name, value in event.items()}
+    return {_shown(name): _redacted(name, value, 0) for name, value in event.items()}
 
 
 def _last(format: Format) -> list[Processor]:  # noqa: A002
@@ -84,10 +84,12 @@ def _last(format: Format) -> list[Processor]:  # noqa: A002
 
 
 def _redacted(name: str, value: object, depth: int) -> object:
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool):
         return value
     if depth > _DEEPEST or (_SECRET_NAME.search(name) and name not in _NOT_SECRET):
         return HIDDEN
+    if isinstance(value, int | float):
+        return value
     if isinstance(value, Mapping):
         items = cast("Mapping[object, object]", value).items()
         return {_shown(key): _redacted(_shown(key), inner, depth + 1) for key, inner in items}
