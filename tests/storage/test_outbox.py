@@ -1,0 +1,274 @@
+"""The outbox: who is claimed when, what an outcome changes, and what happens when a worker is lost."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, insert, select
+
+from ringpost.domain.deliveries import REJECTED, RETRY, SENT, Outcome, Party, Stage, State, Urgency
+from ringpost.domain.tenants import TenantId
+from ringpost.storage import outbox
+from ringpost.storage.engines import open_engines
+from ringpost.storage.outbox import Claim, Claimed, Recorded
+from ringpost.storage.tables import attempts, deliveries, events, holds, messages
+
+NOW = 1_000_000
+GOOD = Outcome(SENT, Stage.ACCEPTED, code=250)
+DOWN = Outcome(RETRY, Stage.CONNECT, Party.MAIL_SERVER, hint="refused")
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Any:
+    """A migrated database."""
+    reader, writer = open_engines(f"sqlite:///{tmp_path / 'x.db'}")
+    yield writer
+    reader.dispose()
+    writer.dispose()
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Any:
+    """An open transaction."""
+    with engine.begin() as opened:
+        yield opened
+
+
+def put(connection: Connection, key: str, tenant: str = "t1", **fields: Any) -> str:
+    """One event with one delivery that waits; returns the delivery's id."""
+    connection.execute(
+        insert(events).values(
+            key=key, tenant=tenant, id=key, type="QUEUE_SLA", occurred_at=NOW, accepted_at=NOW, fingerprint=b"",
+            variables=b"sealed",
+        )
+    )  # fmt: skip
+    connection.execute(insert(messages).values(event=key, tenant=tenant, content=b"sealed"))
+    values: dict[str, Any] = {
+        "id": f"{key}-1", "tenant": tenant, "event": key, "type": "QUEUE_SLA", "recipient": "a@example.com",
+        "urgency": Urgency.NORMAL, "queue": tenant, "state": State.QUEUED, "created_at": NOW, "due_at": NOW,
+        "expires_at": NOW + 10_000_000,
+    }  # fmt: skip
+    connection.execute(insert(deliveries).values(**{**values, **fields}))
+    return f"{key}-1"
+
+
+def claim(connection: Connection, *, share: int = 100, limit: int = 100, **fields: Any) -> list[Claimed]:
+    """Claim normal mail, from the beginning of the ring."""
+    values: dict[str, Any] = {
+        "name": "w-1", "now": NOW, "lease_until": NOW + 60_000, "urgency": Urgency.NORMAL, "after": "",
+    }  # fmt: skip
+    wanted = Claim(**{**values, **fields}, limit=limit, room_for=lambda _queue: share)
+    return outbox.claim(connection, wanted)[0]
+
+
+def said(claimed: Claimed, outcome: Outcome, state: State = State.SENT, **fields: Any) -> Recorded:
+    """What a worker says of an attempt."""
+    values: dict[str, Any] = {
+        "server": "mail.example.com:25", "started_at": NOW, "duration_ms": 5, "due_at": NOW, "costs_retry": True,
+        "erase_at": None if state is State.QUEUED else NOW + 1000,
+    }  # fmt: skip
+    return Recorded(claimed, outcome, state=state, **{**values, **fields})
+
+
+def row(connection: Connection, delivery: str) -> Any:
+    """A delivery as it is stored."""
+    return connection.execute(select(deliveries).where(deliveries.c.id == delivery)).one()
+
+
+def ids(claimed: Sequence[Claimed]) -> set[str]:
+    """Ids only."""
+    return {item.id for item in claimed}
+
+
+def test_what_is_claimed_is_not_claimed_again(connection: Connection) -> None:
+    put(connection, "a")
+    assert ids(claim(connection)) == {"a-1"}
+    assert claim(connection, name="w-2") == []
+
+
+def test_what_is_not_due_yet_waits(connection: Connection) -> None:
+    put(connection, "a", due_at=NOW + 1)
+    assert claim(connection) == []
+    assert ids(claim(connection, now=NOW + 1)) == {"a-1"}
+
+
+def test_a_flood_of_one_tenant_leaves_room_for_the_others(connection: Connection) -> None:
+    for number in range(50):
+        put(connection, f"flood{number}", "t1")
+    put(connection, "b", "t2")
+    put(connection, "c", "t3")
+    claimed = claim(connection, share=5)
+    assert len([item for item in claimed if item.tenant == "t1"]) == 5
+    assert {"b-1", "c-1"} <= ids(claimed)
+
+
+def test_the_ring_goes_on_where_the_last_claim_ended(connection: Connection) -> None:
+    for number in range(100):
+        put(connection, f"e{number:03}", f"t{number:03}")
+    first, after = outbox.claim(connection, Claim("w-1", NOW, NOW + 60_000, Urgency.NORMAL, 1000, lambda _queue: 1, ""))
+    second, end = outbox.claim(
+        connection, Claim("w-2", NOW, NOW + 60_000, Urgency.NORMAL, 1000, lambda _queue: 1, after)
+    )
+    assert len(ids(first) | ids(second)) == 100
+    assert end == "", "the ring was walked to its end"
+
+
+def test_what_is_due_first_is_claimed_first(connection: Connection) -> None:
+    put(connection, "late", due_at=NOW - 1)
+    put(connection, "early", due_at=NOW - 9)
+    assert ids(claim(connection, limit=1)) == {"early-1"}
+
+
+def test_an_outcome_of_a_lost_claim_changes_nothing(connection: Connection) -> None:
+    put(connection, "a")
+    (stale,) = claim(connection)
+    outbox.return_lapsed(connection, NOW, stale, DOWN)
+    (fresh,) = claim(connection, name="w-2")
+    assert outbox.record(connection, NOW, [said(stale, GOOD)]) == [False]
+    assert row(connection, "a-1").state == "sending"
+    assert outbox.record(connection, NOW, [said(fresh, GOOD)]) == [True]
+    assert row(connection, "a-1").state == "sent"
+
+
+def test_a_lost_claim_does_not_keep_others_of_the_batch_from_counting(connection: Connection) -> None:
+    put(connection, "a")
+    put(connection, "b")
+    stale, good = sorted(claim(connection), key=lambda item: item.id)
+    outbox.return_lapsed(connection, NOW, stale, DOWN)
+    assert outbox.record(connection, NOW, [said(stale, GOOD), said(good, GOOD)]) == [False, True]
+    assert (row(connection, "a-1").state, row(connection, "b-1").state) == ("queued", "sent")
+
+
+def test_every_attempt_is_written_once_and_numbered(connection: Connection) -> None:
+    put(connection, "a")
+    for number in range(3):
+        (claimed,) = claim(connection, name=f"w-{number}")
+        outbox.record(connection, NOW, [said(claimed, Outcome(RETRY, Stage.RCPT_TO, Party.RECIPIENT), State.QUEUED)])
+    numbers = connection.execute(select(attempts.c.number).order_by(attempts.c.number)).scalars().all()
+    assert list(numbers) == [1, 2, 3]
+    assert row(connection, "a-1").retries == 3
+
+
+def test_a_lane_that_fails_waits_as_a_whole_and_is_probed_by_one(connection: Connection) -> None:
+    for number in range(5):
+        put(connection, f"a{number}", "t1")
+    put(connection, "other", "t2")
+    first, *_ = [item for item in claim(connection, share=1) if item.tenant == "t1"]
+    outbox.record(connection, NOW, [said(first, DOWN, State.QUEUED, costs_retry=False, hold_for_ms=5000)])
+    assert claim(connection, name="w-2") == [], "the lane is on hold"
+    probes = outbox.claim_probes(connection, probe_claim("w-3", NOW + 5000))
+    assert len(probes) == 1
+    assert outbox.claim_probes(connection, probe_claim("w-4", NOW + 5000)) == [], "one probe at a time"
+    assert claim(connection, name="w-5", now=NOW + 5000) == []
+
+
+def probe_claim(name: str, now: int) -> Claim:
+    """A claim for probes."""
+    return Claim(name, now, now + 60_000, Urgency.EMERGENCY, 10, lambda _queue: 10, "")
+
+
+def test_a_probe_that_gets_through_opens_the_lane_and_one_that_fails_counts(connection: Connection) -> None:
+    put(connection, "a", "t1")
+    put(connection, "b", "t1")
+    claimed = claim(connection)
+    hold: dict[str, Any] = {"state": State.QUEUED, "costs_retry": False, "hold_for_ms": 5000}
+    outbox.record(connection, NOW, [said(item, DOWN, **hold) for item in claimed])
+    assert outbox.failures_of(connection, ["t1"]) == {"t1": 1}, "what failed together is one failure"
+    (probe,) = outbox.claim_probes(connection, probe_claim("w-2", NOW + 5000))
+    outbox.record(connection, NOW + 5000, [said(probe, DOWN, **hold)])
+    assert outbox.failures_of(connection, ["t1"]) == {"t1": 2}
+    (probe,) = outbox.claim_probes(connection, probe_claim("w-3", NOW + 10_000))
+    outbox.record(connection, NOW + 10_000, [said(probe, GOOD)])
+    assert connection.execute(select(holds)).all() == []
+
+
+def test_mail_on_hold_uses_up_no_retries(connection: Connection) -> None:
+    put(connection, "a")
+    (claimed,) = claim(connection)
+    outbox.record(connection, NOW, [said(claimed, DOWN, State.QUEUED, costs_retry=False, hold_for_ms=5000)])
+    assert (row(connection, "a-1").attempts, row(connection, "a-1").retries) == (1, 0)
+
+
+def test_an_emergency_does_not_wait_for_a_held_lane(connection: Connection) -> None:
+    put(connection, "a")
+    (claimed,) = claim(connection)
+    outbox.record(connection, NOW, [said(claimed, DOWN, State.QUEUED, costs_retry=False, hold_for_ms=5000)])
+    put(connection, "help", urgency=Urgency.EMERGENCY)
+    assert ids(claim(connection, urgency=Urgency.EMERGENCY)) == {"help-1"}
+
+
+def test_the_systems_server_is_one_lane_for_all_who_borrow_it(connection: Connection) -> None:
+    for tenant in ("t1", "t2"):
+        put(connection, f"of-{tenant}", tenant, queue=outbox.queue_of(TenantId(tenant), own_server=False))
+    put(connection, "own", "t3")
+    borrowed = next(item for item in claim(connection, limit=1) if item.lane == "system")
+    outbox.record(connection, NOW, [said(borrowed, DOWN, State.QUEUED, costs_retry=False, hold_for_ms=5000)])
+    assert ids(claim(connection, name="w-2")) == {"own-1"}
+    assert len(outbox.claim_probes(connection, probe_claim("w-3", NOW + 5000))) == 1
+
+
+def test_a_released_hold_lets_mail_go_at_once(connection: Connection) -> None:
+    put(connection, "a")
+    (claimed,) = claim(connection)
+    outbox.record(connection, NOW, [said(claimed, DOWN, State.QUEUED, costs_retry=False, hold_for_ms=900_000)])
+    outbox.release_hold(connection, "t1")
+    assert ids(claim(connection, name="w-2")) == {"a-1"}
+
+
+def test_mail_moves_to_the_tenants_own_server_when_it_gets_one(connection: Connection) -> None:
+    put(connection, "a", "t1", queue="system:t1")
+    outbox.move_queue(connection, TenantId("t1"), own_server=True)
+    assert row(connection, "a-1").queue == "t1"
+    outbox.move_queue(connection, TenantId("t1"), own_server=False)
+    assert row(connection, "a-1").queue == "system:t1"
+
+
+def test_a_lapsed_lease_is_found_and_a_renewed_one_is_not(connection: Connection) -> None:
+    put(connection, "a")
+    put(connection, "b")
+    claim(connection, limit=1, name="dead")
+    (alive,) = claim(connection, name="alive")
+    outbox.renew(connection, ["alive"], NOW + 120_000)
+    lapsed = outbox.lapsed(connection, NOW + 60_000, 10)
+    assert len(lapsed) == 1
+    assert lapsed[0][0].id != alive.id
+    assert lapsed[0][1] == 1, "claimed once without an outcome"
+
+
+def test_what_was_given_back_is_as_if_never_claimed(connection: Connection) -> None:
+    put(connection, "a")
+    outbox.give_back(connection, claim(connection))
+    assert (row(connection, "a-1").state, row(connection, "a-1").claims) == ("queued", 0)
+
+
+def test_what_waited_past_its_time_expires(connection: Connection) -> None:
+    put(connection, "a", expires_at=NOW)
+    put(connection, "b")
+    assert outbox.expire(connection, NOW, 1000, 10) == 1
+    assert (row(connection, "a-1").state, row(connection, "b-1").state) == ("expired", "queued")
+
+
+def test_secrets_are_erased_the_moment_their_last_delivery_ends(connection: Connection) -> None:
+    put(connection, "a", secret=True)
+    (claimed,) = claim(connection)
+    outbox.record(connection, NOW, [said(claimed, GOOD)])
+    assert connection.execute(select(messages)).all() == []
+    assert connection.execute(select(events.c.variables)).scalar_one() is None
+
+
+def test_a_message_stays_while_one_of_its_deliveries_is_open(connection: Connection) -> None:
+    put(connection, "a", secret=True)
+    values = {**row(connection, "a-1")._mapping, "id": "a-2"}
+    connection.execute(insert(deliveries).values(**values))
+    (first,) = claim(connection, limit=1)
+    outbox.record(connection, NOW, [said(first, Outcome(REJECTED, Stage.RCPT_TO, Party.RECIPIENT), State.REJECTED)])
+    assert len(connection.execute(select(messages)).all()) == 1
+
+
+def test_messages_that_are_due_for_erasure_are_found(connection: Connection) -> None:
+    put(connection, "a")
+    (claimed,) = claim(connection)
+    outbox.record(connection, NOW, [said(claimed, GOOD, erase_at=NOW + 1000)])
+    assert outbox.due_for_erasure(connection, NOW + 999, 10) == []
+    assert outbox.due_for_erasure(connection, NOW + 1000, 10) == ["a"]
