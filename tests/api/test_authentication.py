@@ -10,13 +10,11 @@ from fastapi import FastAPI
 from starlette.requests import Request
 
 from ringpost.api import authentication
-from ringpost.api.app import create_app
 from ringpost.api.authentication import authenticate, may_administer, may_edit, may_read, may_send_events
 from ringpost.domain.access import Principal, Role, Scope
 from ringpost.domain.secrets import Secret
-from ringpost.domain.tenants import SYSTEM, TenantDraft, TenantId
+from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.errors import Forbidden
-from ringpost.usecases.create_tenant import create_tenant
 from ringpost.usecases.create_token import NewKey, create_token
 from ringpost.usecases.create_user import NewUser, create_user
 from ringpost.usecases.revoke_token import revoke_token
@@ -25,16 +23,9 @@ from ringpost.usecases.room import Room
 if TYPE_CHECKING:
     from tests.conftest import Clock
 
-ADMIN = "the operator's own token, long enough"
+ADMIN = "the-operators-own-token-from-the-environment"
 PASSWORD = "correct horse battery"
 Client = httpx.AsyncClient
-
-
-@pytest.fixture
-def app(room: Room, clock: "Clock") -> FastAPI:
-    app = create_app(room)
-    authentication.set_up(app, room, Secret(ADMIN), clock.monotonic)
-    return app
 
 
 def client_at(app: FastAPI, address: str) -> Client:
@@ -45,11 +36,6 @@ def client_at(app: FastAPI, address: str) -> Client:
 async def client(app: FastAPI) -> AsyncIterator[Client]:
     async with client_at(app, "192.0.2.1") as client:
         yield client
-
-
-@pytest.fixture
-async def acme(room: Room) -> TenantId:
-    return await create_tenant(room, TenantDraft("Acme", "acme.example"))
 
 
 @pytest.fixture

@@ -1,29 +1,21 @@
 """Tenants over HTTP, for system administrators."""
 
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
-from ringpost.api.app import create_app
-from ringpost.domain.secrets import Secret
-from ringpost.usecases.room import Room
-
 if TYPE_CHECKING:
     from tests.conftest import Clock
 
-ADMIN = "the operator's own token, long enough"
 ACME = {"name": "Acme Ltd.", "domain": "acme.example", "enabled": True, "timezone": "Europe/Berlin", "locale": "de-CH"}
 Client = httpx.AsyncClient
 
 
 @pytest.fixture
-async def client(room: Room) -> AsyncIterator[Client]:
-    transport = httpx.ASGITransport(create_app(room, admin_token=Secret(ADMIN)))
-    headers = {"Authorization": f"Bearer {ADMIN}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://ringpost", headers=headers) as client:
-        yield client
+def client(admin_client: Client) -> Client:
+    """The system administrator."""
+    return admin_client
 
 
 async def created(client: Client, **fields: Any) -> str:

@@ -53,6 +53,13 @@ async def test_tenants_are_listed_in_the_order_in_which_they_were_made(room: Roo
     assert [tenant.name for tenant in await room.database.read(tenants.list_all, 1, 1)] == ["b"]
 
 
+async def test_a_tenant_is_found_by_its_id_and_by_its_domain_however_it_is_written(room: Room) -> None:
+    await room.database.write(tenants.add, A, TenantDraft("Acme", "münchen.example"), 1000)
+    names = ["a", "münchen.example", "MÜNCHEN.example", "xn--mnchen-3ya.example", "b", "", "no domain"]
+    found = await room.database.read(tenants.by_name, names)
+    assert found == dict.fromkeys(names[:4], A)
+
+
 async def test_removing_a_tenant_leaves_no_row_of_it_and_all_rows_of_others(room: Room) -> None:
     for tenant in (A, B):
         await room.database.write(tenants.add, tenant, TenantDraft(tenant, f"{tenant}.example"), 1000)

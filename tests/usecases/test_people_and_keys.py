@@ -33,11 +33,6 @@ DRAFT = TenantDraft("Acme", "acme.example")
 
 
 @pytest.fixture
-async def acme(room: Room) -> TenantId:
-    return await create_tenant(room, DRAFT)
-
-
-@pytest.fixture
 async def anna(room: Room, acme: TenantId) -> User:
     return await create_user(room, acme, ANNA)
 

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import Connection, insert, select, update
 
 from ringpost.storage import resealing
+from ringpost.storage.keyring import KeyRingError
 from ringpost.storage.sealing import KeyRing, Place, SealBroken, Sealer
 from ringpost.storage.tables import events, messages, metadata, settings
 from ringpost.usecases.reseal import Resealed, reseal
@@ -54,6 +55,16 @@ async def test_what_changed_meanwhile_is_not_overwritten(room: Room, rings: tupl
     await room.database.write(lambda connection: connection.execute(update(settings).values(password=newer)))
     assert await room.database.write(resealing.reseal, sealer, column, bite) == (0, 0)
     assert (await room.database.read(_all))[0][1] == newer
+
+
+async def test_keys_of_another_database_are_noticed_at_the_start(room: Room, rings: tuple[KeyRing, KeyRing]) -> None:
+    await room.database.read(resealing.check_keys, Sealer(rings[1]))
+    with pytest.raises(KeyRingError, match="do not belong to this database"):
+        await room.database.read(resealing.check_keys, Sealer(KeyRing.fresh()))
+
+
+async def test_an_empty_database_goes_with_any_keys(room: Room) -> None:
+    await room.database.read(resealing.check_keys, Sealer(KeyRing.fresh()))
 
 
 def test_every_binary_column_is_resealed_or_known_to_be_a_hash() -> None:

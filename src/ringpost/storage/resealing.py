@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Column, Connection, Table, func, select, update
 
+from ringpost.storage.keyring import KeyRingError
 from ringpost.storage.sealing import Place, SealBroken, Sealer
 from ringpost.storage.tables import events, messages, settings
 
@@ -29,8 +30,8 @@ SEALED = (
 """Every sealed column there is; a test holds it against the schema."""
 
 
-class Stale(NamedTuple):
-    """One value that an older key has sealed."""
+class Sealed(NamedTuple):
+    """One sealed value, and where it lives."""
 
     row: str
     tenant: str
@@ -44,7 +45,30 @@ class Done(NamedTuple):
     broken: int
 
 
-def find_stale(connection: Connection, sealer: Sealer, column: SealedColumn, after: str) -> list[Stale]:
+def check_keys(connection: Connection, sealer: Sealer) -> None:
+    """Raise KeyRingError when what was sealed last opens with no key of the ring: these are another database's keys.
+
+    For the start: it is better not to run than to find out at every mail.
+    """
+    for column in SEALED:
+        newest = connection.execute(
+            select(column.row, column.table.c.tenant, column.value)
+            .where(column.value.is_not(None))
+            .order_by(column.row.desc())
+            .limit(1)
+        ).first()
+        if newest is None:
+            continue
+        try:
+            sealer.unseal(_place(column, Sealed(*newest)), newest[2])
+        except SealBroken as error:
+            raise KeyRingError(
+                f"The keys do not belong to this database: a value of {column.table.name} does not open ({error}). "
+                "Bring back the key file that was in use, or RINGPOST_KEYS."
+            ) from None
+
+
+def find_stale(connection: Connection, sealer: Sealer, column: SealedColumn, after: str) -> list[Sealed]:
     """The next values, by row, that the current key has not sealed."""
     header = sealer.current_header
     rows = connection.execute(
@@ -53,14 +77,14 @@ def find_stale(connection: Connection, sealer: Sealer, column: SealedColumn, aft
         .order_by(column.row)
         .limit(ROWS_PER_BITE)
     )
-    return [Stale(*row) for row in rows]
+    return [Sealed(*row) for row in rows]
 
 
-def reseal(connection: Connection, sealer: Sealer, column: SealedColumn, bite: Sequence[Stale]) -> Done:
+def reseal(connection: Connection, sealer: Sealer, column: SealedColumn, bite: Sequence[Sealed]) -> Done:
     """Seal these values with the current key, each only if nobody changed it meanwhile."""
     resealed = broken = 0
     for stale in bite:
-        place = Place(stale.tenant, column.table.name, stale.row, column.value.name)
+        place = _place(column, stale)
         try:
             fresh = sealer.seal(place, sealer.unseal(place, stale.sealed))
         except SealBroken:
@@ -69,3 +93,7 @@ def reseal(connection: Connection, sealer: Sealer, column: SealedColumn, bite: S
         unchanged = (column.row == stale.row, column.value == stale.sealed)
         resealed += connection.execute(update(column.table).where(*unchanged).values({column.value: fresh})).rowcount
     return Done(resealed, broken)
+
+
+def _place(column: SealedColumn, value: Sealed) -> Place:
+    return Place(value.tenant, column.table.name, value.row, column.value.name)

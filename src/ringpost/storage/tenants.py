@@ -1,12 +1,11 @@
 """Tenants: the rows of the table, and the end of all that belongs to one."""
 
-from typing import Any
-
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
-from ringpost.domain.tenants import Tenant, TenantDraft, TenantId
+from ringpost.domain.tenants import Tenant, TenantDraft, TenantId, parse_domain
 from ringpost.errors import AlreadyExists, NotFound
 from ringpost.storage import tables
 
@@ -68,11 +67,12 @@ def by_id(connection: Connection, wanted: Iterable[TenantId]) -> dict[TenantId, 
 def by_name(connection: Connection, names: Sequence[str]) -> dict[str, TenantId]:
     """Which tenants these ids or domains stand for; a name that stands for none is left out."""
     columns = _tenants.c
+    domains = {name: _domain(name) for name in names}
     rows = connection.execute(
-        select(columns.id, columns.domain).where(or_(columns.id.in_(names), columns.domain.in_(names)))
+        select(columns.id, columns.domain).where(or_(columns.id.in_(names), columns.domain.in_(set(domains.values()))))
     ).all()
     found = {row.domain: TenantId(row.id) for row in rows} | {row.id: TenantId(row.id) for row in rows}
-    return {name: found[name] for name in names if name in found}
+    return {name: found.get(name) or found[domain] for name, domain in domains.items() if {name, domain} & found.keys()}
 
 
 def list_all(connection: Connection, top: int = 1000, skip: int = 0) -> list[Tenant]:
@@ -119,6 +119,14 @@ def _refuse_taken_domain(connection: Connection, tenant: TenantId, domain: str) 
     other = find_by_domain(connection, domain)
     if other is not None and other.id != tenant:
         raise AlreadyExists(f"There is a tenant with the domain {domain} already.")
+
+
+def _domain(name: str) -> str:
+    """As domains are stored; empty for what cannot be one."""
+    try:
+        return parse_domain(name)
+    except ValueError:
+        return ""
 
 
 def _tenant(row: Row[Any]) -> Tenant:
