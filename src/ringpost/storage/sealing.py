@@ -28,7 +28,7 @@ OPENERS_KEPT = 256
 """Derived keys kept ready; one process uses one or two, so this many serve all that wrote lately."""
 
 
-class SealBroken(Exception):  # noqa: N818  named as in ringpost.errors
+class SealBroken(Exception):
     """Sealed bytes do not open: changed, in another place than they were sealed for, or their key is gone."""
 
 
