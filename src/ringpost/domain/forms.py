@@ -17,6 +17,7 @@ from ringpost.domain.mime import prefers_base64, quoted_printable
 from ringpost.errors import FieldError, Invalid
 
 VARIABLE: Final = re.compile(r"%%([A-Z0-9_]{1,64}+)%%")
+VARIABLE_NAME: Final = re.compile(r"[A-Z0-9_]{1,64}")
 LARGEST_RESULT: Final = 2 * 1024 * 1024
 """Characters of a filled form."""
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from ringpost.domain.catalogue import IMAGE_VARIABLES, canonical_name
 from ringpost.domain.escaping import escapes_in
-from ringpost.domain.forms import VARIABLE, Blank, Block, Form, cut
+from ringpost.domain.forms import VARIABLE, VARIABLE_NAME, Blank, Block, Form, cut
 from ringpost.domain.markup import Attribute, Kind, Token, tokenize
 
 QR_CONTENT_ID: Final = "qr-code@ringpost"
@@ -24,7 +24,6 @@ _WHEN = "data-when"
 _MOST_BLOCKS = 200
 _ROUNDS = 4
 _REFERENCE_START = re.compile(r"&#?[A-Za-z0-9]{0,32}\Z")
-_NAMES = re.compile(r"[A-Z0-9_]{1,64}")
 _IMAGE = (
     f'<img {_WHEN}="QR_CODE" src="cid:{QR_CONTENT_ID}" alt="QR code" width="200" height="200" '
     'style="display:block;width:200px;height:200px;border:0">'
@@ -147,7 +146,7 @@ def _blocks(tokens: tuple[Token, ...], source: str) -> list[Block]:
         else:
             continue
         condition = start.value(_WHEN, source)
-        names = frozenset(canonical_name(name) for name in _NAMES.findall(condition or ""))
+        names = frozenset(canonical_name(name) for name in VARIABLE_NAME.findall(condition or ""))
         if names and len(blocks) < _MOST_BLOCKS:
             blocks.append(Block(start.start, token.end, names))
     return blocks

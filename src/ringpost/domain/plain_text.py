@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from html import unescape
 from typing import Final
 
+from ringpost.domain.catalogue import IMAGE_VARIABLES
+from ringpost.domain.forms import VARIABLE_NAME
 from ringpost.domain.markup import Kind, Token, tokenize
 
 _MOST_FRAMES: Final = 60
@@ -17,11 +19,12 @@ _MOST_FRAMES: Final = 60
 
 _PARAGRAPH = re.compile("p|h[1-6]|ul|ol|dl|pre|blockquote|table|section|article|header|footer|main")
 _LINE = re.compile("div|tr|li|dt|dd|center|form|fieldset|figure|figcaption|address|caption|thead|tbody|tfoot")
-_FRAMES = frozenset({"a", "tr", "td", "th"})
+_FRAMES = frozenset({"a", "table", "tr", "td", "th"})
+_LINE_ENDS, _PARAGRAPH_ENDS = "\x01", "\x02"
+_BREAKS = re.compile(r" ?[\n\x01\x02][ \n\x01\x02]*")
 _SPACES = re.compile(r"[ \t\n\r\f\u00a0]+")
-_INVISIBLE = re.compile("[\u00ad\u034f\u200b-\u200f\u2060\ufeff]+")
+_INVISIBLE = re.compile("[\x01\x02\u00ad\u034f\u200b-\u200f\u2060\ufeff]+")
 _MANY_SPACES = re.compile(r" {2,}")
-_MANY_BREAKS = re.compile(r"\n{3,}")
 _HIDDEN_STYLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all)", re.IGNORECASE)
 
 
@@ -73,10 +76,9 @@ class _Writer:
     def _start(self, token: Token) -> None:
         name = token.name
         if self._hidden or self._hides(token):
-            if not token.is_void and (not self._hidden or name == self._hidden[0]):
-                self._hidden.append(name)
+            self._hide(token)
             return
-        if name in _FRAMES and len(self._frames) < _MOST_FRAMES:
+        if name in _FRAMES:
             self._open(token)
         elif name in ("ul", "ol"):
             self._numbers.append(0 if name == "ol" else None)
@@ -84,9 +86,10 @@ class _Writer:
         if name == "br":
             self._put("\n")
         elif name == "hr":
-            self._put("\n\n----\n\n")
+            self._put(f"{_PARAGRAPH_ENDS}----{_PARAGRAPH_ENDS}")
         elif name == "img":
-            self._text(token.value("alt", self._source) or "")
+            if (token.value("src", self._source) or "").strip(" %") not in IMAGE_VARIABLES:
+                self._text(token.value("alt", self._source) or "")
         elif name == "li":
             self._put(self._bullet())
         elif name == "pre":
@@ -98,17 +101,23 @@ class _Writer:
                 self._hidden.pop()
             return
         if name in _FRAMES:
-            if any(frame.name == name for frame in self._frames[-4:]):
-                while self._close() != name:
-                    pass
+            self._close_to(name)
         elif name in ("ul", "ol") and self._numbers:
             self._numbers.pop()
         elif name == "pre":
             self._pre = max(self._pre - 1, 0)
         self._break(name)
 
+    def _hide(self, token: Token) -> None:
+        """Until the end tag of the same name, counting those within."""
+        if not token.is_void and token.name in (self._hidden or [token.name]):
+            self._hidden.append(token.name)
+
     def _hides(self, token: Token) -> bool:
         if token.name in ("head", "title", "template", "noscript") or token.attribute("hidden"):
+            return True
+        condition = VARIABLE_NAME.findall(token.value("data-when", self._source) or "")
+        if condition and IMAGE_VARIABLES.issuperset(condition):
             return True
         return bool(_HIDDEN_STYLE.search(token.value("style", self._source) or ""))
 
@@ -121,13 +130,13 @@ class _Writer:
 
     def _break(self, name: str) -> None:
         if _PARAGRAPH.fullmatch(name):
-            self._put("\n\n")
+            self._put(_PARAGRAPH_ENDS)
         elif _LINE.fullmatch(name):
-            self._put("\n")
+            self._put(_LINE_ENDS)
 
     def _text(self, text: str) -> None:
         text = unescape(text)
-        if not text.isascii():
+        if not (text.isascii() and text.isprintable()):
             text = _INVISIBLE.sub("", text)
         self._put(text if self._pre else _SPACES.sub(" ", text))
 
@@ -135,8 +144,27 @@ class _Writer:
         self._frames[-1].parts.append(text)
 
     def _open(self, token: Token) -> None:
+        """Cells and rows end where the next begins, written or not (13.1.2.4)."""
+        if token.name in ("td", "th"):
+            self._close_to("td") or self._close_to("th")
+        elif token.name == "tr":
+            self._close_to("tr")
         href = unescape(token.value("href", self._source) or "").strip() if token.name == "a" else ""
-        self._frames.append(_Frame(token.name, href))
+        if len(self._frames) < _MOST_FRAMES:
+            self._frames.append(_Frame(token.name, href))
+
+    def _close_to(self, name: str) -> bool:
+        """Close the innermost frame of that name and all in it; False when there is none in this table."""
+        for frame in reversed(self._frames):
+            if frame.name == name:
+                break
+            if frame.name == "table":
+                return False
+        else:
+            return False
+        while self._close() != name:
+            pass
+        return True
 
     def _close(self) -> str:
         """Write the innermost frame into the one around it."""
@@ -147,11 +175,13 @@ class _Writer:
             lead = " " if frame.parts and frame.parts[0][:1] == " " else ""
             around.parts.append(lead + _link(text, frame.href))
         elif frame.name == "tr":
-            around.parts.append("\n" + _row([*frame.cells, text]) + "\n")
+            around.parts.append(_LINE_ENDS + _row([*frame.cells, text]) + _LINE_ENDS)
+        elif frame.name == "table":
+            around.parts.append(_PARAGRAPH_ENDS + text + _PARAGRAPH_ENDS)
         elif around.name == "tr":
             around.cells.append(text)
         else:
-            around.parts.append(f"\n{text}\n")
+            around.parts.append(_LINE_ENDS + text + _LINE_ENDS)
         return frame.name
 
 
@@ -175,5 +205,9 @@ def _row(cells: list[str]) -> str:
 def _tidy(text: str) -> str:
     if "  " in text:
         text = _MANY_SPACES.sub(" ", text)
-    text = "\n".join([line.strip() for line in text.split("\n")])
-    return _MANY_BREAKS.sub("\n\n", text).strip() if "\n\n\n" in text else text.strip()
+    return _BREAKS.sub(_break, text).strip()
+
+
+def _break(match: re.Match[str]) -> str:
+    """However many elements end in one place, it is one line break, or one empty line."""
+    return "\n\n" if _PARAGRAPH_ENDS in match[0] or match[0].count("\n") > 1 else "\n"

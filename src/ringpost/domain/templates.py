@@ -21,7 +21,7 @@ _ELEMENTS = (
     "a|abbr|address|article|aside|b|base|big|blockquote|body|br|button|caption|center|cite|code|col|colgroup|dd|del|"
     "div|dl|dt|em|fieldset|figcaption|figure|font|footer|form|h[1-6]|head|header|hr|html|i|img|input|ins|kbd|label|li|"
     "link|main|mark|meta|nav|ol|p|pre|q|s|samp|section|select|small|span|strike|strong|style|sub|sup|table|tbody|td|"
-    "textarea|tfoot|th|thead|time|title|tr|tt|u|ul|var|video"
+    "textarea|tfoot|th|thead|time|title|tr|tt|u|ul|var|video|wbr|script|noscript|iframe|svg|object|picture|details|summary"
 )
 _ELEMENT = re.compile(rf"<(?:!doctype html|/?(?:{_ELEMENTS})(?=[\s/>]))[^<>]*>", re.IGNORECASE)
 

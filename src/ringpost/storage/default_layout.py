@@ -3,7 +3,7 @@
 The fragments are HTML with a few elements of our own, which become e-mail HTML (tables, inline CSS):
 
     <preheader>    what lists of mails show after the subject
-    <kicker>       a word or two above the title: the area
+    <kicker>       a word or two above the title: the area; with `badge="..."`, what stands in the badge before it
     <h1> <h2> <p> <small>
     <facts>        a table, of <fact label="Queue">%%QUEUE_NAME%%</fact> and <secret label="PIN">..</secret>; one whose
                    variables are all empty is left out
@@ -34,13 +34,14 @@ _ELEMENT = r"<{0}(?P<attributes>(?:\s[^>]*)?)>(?P<content>.*?)</{0}>"
 def compose_body(layout: str, fragments: str, subject: str, urgency: Urgency) -> str:
     """The whole HTML document of one default template. ValueError when a fragment is missing."""
     preheader, fragments = _take("preheader", fragments)
+    own_badge = re.search(r'<kicker badge="([^"]*)">', fragments)
     kicker, fragments = _take("kicker", fragments)
     reason, fragments = _take("reason", fragments)
     light, dark, badge = _ACCENTS[urgency]
     slots = {
         "subject": subject,
         "preheader": preheader,
-        "header": _badge(badge, light) + _kicker(kicker),
+        "header": _badge(own_badge[1] if own_badge else badge, light) + _kicker(kicker),
         "content": _content(fragments).strip(),
         "reason": reason,
         "dark": dark,

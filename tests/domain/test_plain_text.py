@@ -1,0 +1,92 @@
+"""The text part that is derived from HTML reads well."""
+
+import time
+
+import pytest
+
+from ringpost.domain.plain_text import derive_text
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("", ""),
+        ("<p>One</p><p>Two\n  words</p>", "One\n\nTwo words\n"),
+        ("a<br>b<br/>c", "a\nb\nc\n"),
+        ("<b>bold</b> and <i> slanted</i>", "bold and slanted\n"),
+        ("&lt;a&gt; &amp; &uuml;&nbsp;x", "<a> & ü x\n"),
+        ("<ul><li>a</li><li>b</li></ul><ol><li>c<li>d</ol>", "- a\n- b\n\n1. c\n2. d\n"),
+        ("<h1>Title</h1><div>x</div><div>y</div>", "Title\n\nx\ny\n"),
+        ("a<hr>b", "a\n\n----\n\nb\n"),
+        ("<img src=x alt='A logo'> and <img src=y>", "A logo and\n"),
+        ("%%A%% <b>%%B%%</b>", "%%A%% %%B%%\n"),
+    ],
+)
+def test_text_keeps_its_shape(html: str, text: str) -> None:
+    assert derive_text(html) == text
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ('<a href="https://x.example/">Open it</a>', "Open it: https://x.example/\n"),
+        ('See <a href="%%LINK%%">the report</a>.', "See the report: %%LINK%%.\n"),
+        ('<a href="https://x.example/">https://x.example/</a>', "https://x.example/\n"),
+        ('<a href="mailto:a@x.example">a@x.example</a>', "a@x.example\n"),
+        ('<a href="tel:%%N%%">Call back</a>', "Call back: %%N%%\n"),
+        ('<a href="#top">Up</a> <a>none</a>', "Up none\n"),
+        ('<a href="https://x.example/"><img src=y></a>', "https://x.example/\n"),
+    ],
+)
+def test_links_show_where_they_lead(html: str, text: str) -> None:
+    assert derive_text(html) == text
+
+
+def test_rows_of_two_cells_are_label_and_value() -> None:
+    html = "<table><tr><th>Queue:</th><td>%%QUEUE_NAME%%</td></tr><tr><td>Caller</td><td>Jane</td></tr></table>"
+
+    assert derive_text(html) == "Queue: %%QUEUE_NAME%%\nCaller: Jane\n"
+
+
+def test_longer_rows_have_bars_between_their_cells() -> None:
+    assert derive_text("<table><tr><td>a<td>b<td>c</table>") == "a | b | c\n"
+
+
+def test_tables_that_only_lay_out_read_from_top_to_bottom() -> None:
+    html = "<table><tr><td><table><tr><td><p>One</p><p>Two</p></td></tr></table></td></tr><tr><td>Three</table>"
+
+    assert derive_text(html).split() == ["One", "Two", "Three"]
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "<title>x</title>",
+        "<style>p{}</style>",
+        "<script>x</script>",
+        "<!-- x -->",
+        "<div style='display:none'>x<div>y</div></div>",
+        "<span hidden>x</span>",
+        "<p style='mso-hide: all'>x</p>",
+        "<!--[if mso]><table><tr><td>x<![endif]-->",
+    ],
+)
+def test_what_is_hidden_is_left_out(hidden: str) -> None:
+    assert derive_text(f"<p>before</p>{hidden}<p>after</p>") == "before\n\nafter\n"
+
+
+def test_what_only_outlook_does_not_see_is_shown() -> None:
+    assert derive_text("<!--[if !mso]><!--><p>shown</p><!--<![endif]-->") == "shown\n"
+
+
+@pytest.mark.parametrize(
+    "piece", ["<td>", "<tr><td>", "<", "<!--", "<a href='", "&", "<b>", "</td>", "<p hidden>", " ", "\n", "<li>"]
+)
+def test_time_grows_with_length_and_no_faster(piece: str) -> None:
+    def seconds(length: int) -> float:
+        html = "<p>" + piece * (length // len(piece)) + "x" * 1000
+        started = time.process_time()
+        derive_text(html)
+        return time.process_time() - started
+
+    assert seconds(200_000) < 30 * max(seconds(20_000), 0.005)
