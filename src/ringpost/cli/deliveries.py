@@ -1,0 +1,141 @@
+"""delivery list, show, retry, cancel."""
+
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Connection
+
+from ringpost.cli.opening import AsJson, DataDir, TenantOption, find_tenant, in_room, operator
+from ringpost.cli.output import moment, print_fields, print_json, print_rows, say
+from ringpost.domain.deliveries import State, Urgency
+from ringpost.domain.tenants import TenantId
+from ringpost.storage import deliveries
+from ringpost.storage.deliveries import Filter
+from ringpost.storage.tables import AnyRow
+from ringpost.usecases.cancel_delivery import cancel_delivery
+from ringpost.usecases.retry_delivery import retry_delivery
+from ringpost.usecases.room import Room
+
+app = typer.Typer(help="Deliveries: one message to one recipient, and what became of it.", no_args_is_help=True)
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The delivery's id, as `ringpost delivery list` shows it.")]
+StateOption = Annotated[State | None, typer.Option("--state", help="Only those in this state.")]
+Recipient = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Only those to this address.")]
+EventId = Annotated[str | None, typer.Option("--event", metavar="ID", help="Only those of this event.")]
+Top = Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")]
+
+
+@app.command("list")
+def list_(
+    tenant: TenantOption = None,
+    state: StateOption = None,
+    recipient: Recipient = None,
+    event: EventId = None,
+    top: Top = 50,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """List deliveries, the newest first.
+
+    Example: [b]ringpost delivery list --tenant acme.example.com --state rejected[/b]
+    """
+    wanted = Filter(state, recipient, event, top)
+
+    async def work(room: Room) -> list[dict[str, Any]]:
+        owner = await find_tenant(room, tenant)
+        return [_row(row) for row in await room.database.read(deliveries.page, owner.id, wanted)]
+
+    print_rows(in_room(data_dir, work), as_json=as_json, nothing="There is no such delivery.")
+
+
+@app.command()
+def show(delivery: Id, tenant: TenantOption = None, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Show one delivery with every attempt: what the mail server said, and what to change.
+
+    Example: [b]ringpost delivery show 019b3f2a...-1[/b]
+    """
+
+    async def work(room: Room) -> dict[str, Any]:
+        return await room.database.read(_story, (await find_tenant(room, tenant)).id, delivery)
+
+    story = in_room(data_dir, work)
+    if as_json:
+        print_json(story)
+        return
+    attempts = story.pop("attempts")
+    print_fields(story, as_json=False)
+    print_rows(attempts, as_json=False, nothing="It has not been tried yet.")
+
+
+@app.command()
+def retry(delivery: Id, tenant: TenantOption = None, data_dir: DataDir = None) -> None:
+    """Try a delivery again at once, whether it waits or has ended without being sent.
+
+    Example: [b]ringpost delivery retry 019b3f2a...-1[/b]
+    """
+
+    async def work(room: Room) -> None:
+        await retry_delivery(room, operator((await find_tenant(room, tenant)).id), delivery)
+
+    in_room(data_dir, work)
+    say(f"{delivery} is queued.")
+
+
+@app.command()
+def cancel(delivery: Id, tenant: TenantOption = None, data_dir: DataDir = None) -> None:
+    """Cancel a delivery that waits.
+
+    Example: [b]ringpost delivery cancel 019b3f2a...-1[/b]
+    """
+
+    async def work(room: Room) -> None:
+        await cancel_delivery(room, operator((await find_tenant(room, tenant)).id), delivery)
+
+    in_room(data_dir, work)
+    say(f"{delivery} is cancelled.")
+
+
+def _row(row: AnyRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "type": row.type,
+        "recipient": row.recipient,
+        "state": row.state,
+        "attempts": row.attempts,
+        "created_at": moment(row.created_at),
+        "ended_at": moment(row.ended_at),
+        "last_words": row.attempt_hint or row.attempt_reply or None,
+    }
+
+
+def _story(connection: Connection, tenant: TenantId, delivery: str) -> dict[str, Any]:
+    row = deliveries.show(connection, tenant, delivery)
+    hold = deliveries.hold_of(connection, row.queue) if row.state == State.QUEUED else None
+    return {
+        "id": row.id,
+        "event": row.event_id,
+        "type": row.type,
+        "recipient": row.recipient,
+        "urgency": Urgency(row.urgency).name.lower(),
+        "state": row.state,
+        "created_at": moment(row.created_at),
+        "next_attempt_at": moment(row.due_at) if row.ended_at is None else None,
+        "expires_at": moment(row.expires_at),
+        "ended_at": moment(row.ended_at),
+        "waits_because": (hold.hint or hold.reply) if hold else None,
+        "attempts": [_attempt(attempt) for attempt in deliveries.attempts_of(connection, tenant, delivery)],
+    }
+
+
+def _attempt(row: AnyRow) -> dict[str, Any]:
+    return {
+        "number": row.number,
+        "started_at": moment(row.started_at),
+        "ms": row.duration_ms,
+        "server": row.server,
+        "verdict": row.verdict,
+        "stage": row.stage,
+        "code": row.enhanced_code or row.code,
+        "reply": row.reply or None,
+        "hint": row.hint or None,
+    }

@@ -1,0 +1,66 @@
+"""keys rotate, reseal, retire: a new key for what is sealed at rest, in three steps."""
+
+import typer
+
+from ringpost import wiring
+from ringpost.cli.exits import Failed, Misconfigured
+from ringpost.cli.opening import DataDir, in_room, load_config
+from ringpost.cli.output import say
+from ringpost.config import Config
+from ringpost.usecases.reseal import Resealed, reseal
+
+app = typer.Typer(
+    help="Keys that seal passwords and mails at rest. To change them: rotate, restart everything, reseal, retire.",
+    no_args_is_help=True,
+)
+
+
+@app.command()
+def rotate(data_dir: DataDir = None) -> None:
+    """Put a new key in front of the key file; the old ones still open what they sealed.
+
+    Restart all processes after it, then run `ringpost keys reseal`.
+
+    Example: [b]ringpost keys rotate && systemctl restart ringpost && ringpost keys reseal && ringpost keys retire[/b]
+    """
+    config = _with_key_file(data_dir)
+    ring = wiring.key_file(config).with_fresh_key()
+    ring.save(config.data_dir / "keys")
+    say(f"{ring.current} seals from now on. Restart all processes of Ringpost, then: ringpost keys reseal")
+
+
+@app.command("reseal")
+def reseal_(data_dir: DataDir = None) -> None:
+    """Seal again, with the newest key, what older keys have sealed. It can run beside everything else.
+
+    Example: [b]ringpost keys reseal[/b]
+    """
+    done = in_room(data_dir, reseal)
+    say(f"{done.resealed} values were sealed with the newest key.")
+    _refuse_broken(done)
+
+
+@app.command()
+def retire(data_dir: DataDir = None) -> None:
+    """Drop all keys but the newest, after a last reseal. A backup from before needs the old ones: keep that key file.
+
+    Example: [b]ringpost keys retire[/b]
+    """
+    config = _with_key_file(data_dir)
+    _refuse_broken(in_room(data_dir, reseal))
+    before = wiring.key_file(config)
+    before.without_old_keys().save(config.data_dir / "keys")
+    say(f"{len(before) - 1} old keys were dropped; {before.current} is the only one.")
+
+
+def _with_key_file(data_dir: DataDir) -> Config:
+    config = load_config(data_dir)
+    if config.keys is not None:
+        fresh = "name:base64 of 32 random bytes (openssl rand -base64 32)"
+        raise Misconfigured(f"The keys come from RINGPOST_KEYS, so change them there: {fresh}, put in front.")
+    return config
+
+
+def _refuse_broken(done: Resealed) -> None:
+    if done.broken:
+        raise Failed(f"{done.broken} values open with none of the keys; keep all keys until you know why.")

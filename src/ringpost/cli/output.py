@@ -1,0 +1,98 @@
+"""What goes to stdout: tables for people, JSON for programs."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+STATE_STYLES = {
+    "queued": "yellow",
+    "sending": "yellow",
+    "sent": "green",
+    "rejected": "bold red",
+    "expired": "red",
+    "cancelled": "dim",
+    "disabled": "red",
+    "revoked": "dim",
+}
+WIDE = 200
+"""Columns of a table that goes into a pipe or a file, where nothing needs to fit."""
+
+
+def console() -> Console:
+    """The console of stdout. Rich heeds NO_COLOR and leaves colours out of pipes by itself."""
+    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def print_line(text: str) -> None:
+    """One line, as it is."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def say(text: str) -> None:
+    """One line for the person at the terminal; it does not disturb what a pipe carries."""
+    sys.stderr.write(f"{text}\n")
+
+
+def print_json(value: object) -> None:
+    """Indented, so that people can read it too."""
+    print_line(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, nothing: str) -> None:
+    """A list of like things, as a table or as JSON. `nothing` is said when there are none."""
+    if as_json:
+        print_json(list(rows))
+        return
+    if not rows:
+        say(nothing)
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for name in rows[0]:
+        table.add_column(name.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*[_cell(value) for value in row.values()])
+    console().print(table)
+
+
+def print_fields(fields: Mapping[str, Any], *, as_json: bool) -> None:
+    """One thing, a line a field, or JSON."""
+    if as_json:
+        print_json(fields)
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in fields.items():
+        table.add_row(name.replace("_", " "), _cell(value))
+    console().print(table)
+
+
+def moment(milliseconds: int | None) -> str | None:
+    """A time as the API writes it: RFC 3339, UTC."""
+    if milliseconds is None:
+        return None
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _cell(value: object) -> Text:
+    match value:
+        case None:
+            return Text("-", style="dim")
+        case bool():
+            return Text("yes" if value else "no")
+        case _:
+            text = _one_line(str(value))
+            return Text(text, style=STATE_STYLES.get(text, ""))
+
+
+def _one_line(text: str) -> str:
+    """What a mail server said must not move the cursor or change the colours of a terminal."""
+    return "".join(character if character.isprintable() else " " for character in text)

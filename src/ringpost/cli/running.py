@@ -1,0 +1,113 @@
+"""serve, worker, migrate."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import structlog
+import typer
+from sqlalchemy import Connection
+
+from ringpost import serving
+from ringpost.cli.opening import DataDir, load_config, log_format, open_room
+from ringpost.cli.output import print_line, say
+from ringpost.config import Config
+from ringpost.domain.tenants import SYSTEM
+from ringpost.storage import access, tenants
+
+FIRST_STEPS = (
+    "In another terminal, with the same data folder: "
+    "ringpost tenant create acme.example.com && ringpost token create --tenant acme.example.com"
+)
+
+Host = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Listen here. [default: 127.0.0.1]")]
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Listen on this port; 0: a free one. [default: 8025]")]
+Workers = Annotated[
+    int | None, typer.Option(min=0, max=64, help="Workers in this process; 0: none, they run elsewhere. [default: 1]")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    commands: list[Callable[..., Any]] = [serve, worker, migrate]
+    for command in commands:
+        app.command(rich_help_panel="Run")(command)
+
+
+def serve(host: Host = None, port: Port = None, workers: Workers = None, data_dir: DataDir = None) -> None:
+    """Run the API and a worker in one process.
+
+    The first start makes the database and the key file in the data folder. SIGTERM or Ctrl-C stops it gently: what is
+    in hand ends; once more quits at once.
+
+    Example: [b]ringpost serve --data-dir /var/lib/ringpost --host 0.0.0.0 --port 8025[/b]
+    """
+    config = load_config(data_dir, host=host, port=port, workers=workers)
+    serving.run(_serve(config))
+
+
+def worker(data_dir: DataDir = None) -> None:
+    """Run one worker without an API.
+
+    Several of them, and `serve`, can share one database: each mail is claimed by one of them.
+
+    Example: [b]ringpost worker --data-dir /var/lib/ringpost[/b]
+    """
+    serving.run(_work(load_config(data_dir)))
+
+
+def migrate(data_dir: DataDir = None) -> None:
+    """Bring the database to the newest schema, and make it when there is none.
+
+    Every start does the same; this is for doing it beforehand, while all is stopped.
+
+    Example: [b]ringpost migrate --data-dir /var/lib/ringpost[/b]
+    """
+    serving.run(_migrate(load_config(data_dir)))
+
+
+async def _serve(config: Config) -> None:
+    tell = _teller(config)
+    with serving.listen(config.host, config.port) as listener:
+        missing = _missing(config)
+        async with open_room(config) as room:
+            for made in missing:
+                tell(f"Made {made}")
+            url = serving.url_of(listener)
+            tell(f"Ringpost listens on {url} (documentation: {url}/docs). Ctrl-C stops it.")
+            if not config.admin_token and await room.database.read(_is_nobody_there):
+                tell(f"Nobody can use it yet. {FIRST_STEPS}")
+            await serving.serve(room, config, listener)
+
+
+async def _work(config: Config) -> None:
+    missing = _missing(config)
+    async with open_room(config) as room:
+        for made in missing:
+            _teller(config)(f"Made {made}")
+        await serving.work(room, config)
+
+
+async def _migrate(config: Config) -> None:
+    async with open_room(config):
+        print_line(f"{config.url} is up to date")
+
+
+def _teller(config: Config) -> Callable[[str], Any]:
+    """Plain lines for people; log lines where a program reads stderr."""
+    return say if log_format(config) == "console" else structlog.get_logger("ringpost.cli").info
+
+
+def _missing(config: Config) -> list[str]:
+    """What the first start will make."""
+    made = {"the database": Path(config.url.removeprefix("sqlite:///"))} if config.url.startswith("sqlite:///") else {}
+    if config.keys is None:
+        made["the key file"] = (config.data_dir / "keys").resolve()
+    return [f"{what}: {path}" for what, path in made.items() if not path.exists()]
+
+
+def _is_nobody_there(connection: Connection) -> bool:
+    """Whether there is neither a tenant nor anybody at the system level."""
+    return not (
+        tenants.list_all(connection, 1) or access.list_keys(connection, SYSTEM) or access.list_users(connection, SYSTEM)
+    )

@@ -1,0 +1,95 @@
+"""tenant create, list, show, disable."""
+
+from typing import Annotated, Any
+
+import typer
+
+from ringpost.cli.opening import AsJson, DataDir, find_tenant, in_room
+from ringpost.cli.output import moment, print_fields, print_line, print_rows, say
+from ringpost.domain.tenants import Tenant, TenantDraft
+from ringpost.storage import tenants
+from ringpost.usecases.change_tenant import change_tenant
+from ringpost.usecases.create_tenant import create_tenant
+from ringpost.usecases.room import Room
+
+app = typer.Typer(help="Tenants: the customers of the phone system.", no_args_is_help=True)
+
+Domain = Annotated[str, typer.Argument(metavar="DOMAIN", help="The tenant's domain, such as acme.example.com.")]
+Which = Annotated[str, typer.Argument(metavar="DOMAIN", help="The tenant's domain or id.")]
+Name = Annotated[str | None, typer.Option(help="What mails call the tenant.", show_default="the domain")]
+Timezone = Annotated[str, typer.Option(help="IANA name; times in mails are in it.")]
+Locale = Annotated[str, typer.Option(help="BCP 47 tag, such as en or de-CH.")]
+
+
+@app.command()
+def create(
+    domain: Domain,
+    name: Name = None,
+    timezone: Timezone = "UTC",
+    locale: Locale = "en",
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Create a tenant; prints its id.
+
+    Example: [b]ringpost tenant create acme.example.com --name "Acme" --timezone Europe/Berlin[/b]
+    """
+    draft = TenantDraft(name or domain, domain, timezone=timezone, locale=locale)
+    tenant = in_room(data_dir, lambda room: create_tenant(room, draft))
+    if as_json:
+        print_fields({"id": tenant}, as_json=True)
+    else:
+        print_line(tenant)
+
+
+@app.command("list")
+def list_(as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """List all tenants.
+
+    Example: [b]ringpost tenant list --json | jq -r '.[].domain'[/b]
+    """
+    found = in_room(data_dir, lambda room: room.database.read(tenants.list_all, 1_000_000))
+    print_rows(
+        [_fields(tenant) for tenant in found],
+        as_json=as_json,
+        nothing="There is no tenant yet. Make one: ringpost tenant create acme.example.com",
+    )
+
+
+@app.command()
+def show(domain: Which, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Show one tenant.
+
+    Example: [b]ringpost tenant show acme.example.com[/b]
+    """
+    print_fields(_fields(in_room(data_dir, lambda room: find_tenant(room, domain))), as_json=as_json)
+
+
+@app.command()
+def disable(domain: Which, data_dir: DataDir = None) -> None:
+    """Disable a tenant: its tokens answer 403, and it sends nothing.
+
+    Nothing of it is removed. POST /tenants/ID with "enabled": true turns it on again.
+
+    Example: [b]ringpost tenant disable acme.example.com[/b]
+    """
+    in_room(data_dir, lambda room: _disable(room, domain))
+    say(f"{domain} is disabled.")
+
+
+async def _disable(room: Room, name: str) -> None:
+    tenant = await find_tenant(room, name)
+    draft = TenantDraft(tenant.name, tenant.domain, enabled=False, timezone=tenant.timezone, locale=tenant.locale)
+    await change_tenant(room, tenant.id, draft)
+
+
+def _fields(tenant: Tenant) -> dict[str, Any]:
+    return {
+        "id": tenant.id,
+        "domain": tenant.domain,
+        "name": tenant.name,
+        "enabled": tenant.enabled,
+        "timezone": tenant.timezone,
+        "locale": tenant.locale,
+        "created_at": moment(tenant.created_at),
+    }

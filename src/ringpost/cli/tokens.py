@@ -1,0 +1,113 @@
+"""token create, list, revoke."""
+
+from typing import Annotated, Any
+
+import typer
+
+from ringpost.cli.opening import AsJson, DataDir, TenantOption, find_tenant, in_room
+from ringpost.cli.output import moment, print_line, print_rows, say
+from ringpost.domain.access import SCOPES_OF_ROLE, Role, Scope, Token
+from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.storage import access
+from ringpost.usecases.create_token import NewKey, create_token
+from ringpost.usecases.revoke_token import revoke_token
+from ringpost.usecases.room import Room
+
+app = typer.Typer(help="Tokens: API keys for machines, such as a phone system.", no_args_is_help=True)
+
+System = Annotated[bool, typer.Option("--system", help="Of the system level, not of a tenant.")]
+Scopes = Annotated[
+    list[Scope] | None,
+    typer.Option("--scope", help="What it may do; can be given several times. [default: all that its level may]"),
+]
+Name = Annotated[str, typer.Option(help="What it is for; it stands in lists and in the audit log.")]
+ReadOnly = Annotated[bool, typer.Option("--read-only", help="It reads everything of its tenant and changes nothing.")]
+Days = Annotated[int | None, typer.Option("--expires-in-days", min=1, help="[default: it does not expire]")]
+
+
+@app.command()
+def create(
+    tenant: TenantOption = None,
+    system: System = False,
+    scope: Scopes = None,
+    name: Name = "made by the command line",
+    read_only: ReadOnly = False,
+    expires_in_days: Days = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Create a token and print it, alone, on stdout. It is shown this once: only its hash is kept.
+
+    Scopes: [b]events:write[/b] to send events, [b]settings[/b] to change settings and templates, [b]admin[/b] for
+    tenants and the system level (with --system).
+
+    Example: [b]TOKEN=$(ringpost token create --tenant acme.example.com --scope events:write --name pbx)[/b]
+    """
+    new = _new_key(scope, name, Role.SYSTEM_ADMIN if system else Role.TENANT_ADMIN, read_only=read_only)
+    seconds = None if expires_in_days is None else expires_in_days * 86_400
+    key = NewKey(new.name, new.scopes, new.role, seconds)
+
+    async def work(room: Room) -> str:
+        _, secret = await create_token(room, await _owner(room, tenant, system=system), key)
+        return secret.reveal()
+
+    print_line(in_room(data_dir, work))
+
+
+@app.command("list")
+def list_(
+    tenant: TenantOption = None, system: System = False, as_json: AsJson = False, data_dir: DataDir = None
+) -> None:
+    """List tokens: what is known of them, not they themselves.
+
+    Example: [b]ringpost token list --tenant acme.example.com[/b]
+    """
+
+    async def work(room: Room) -> list[Token]:
+        return await room.database.read(access.list_keys, await _owner(room, tenant, system=system))
+
+    rows = [_fields(token) for token in in_room(data_dir, work)]
+    print_rows(rows, as_json=as_json, nothing="There is no token yet. Make one: ringpost token create")
+
+
+@app.command()
+def revoke(
+    token_id: Annotated[str, typer.Argument(metavar="ID", help="The id, as `ringpost token list` shows it.")],
+    tenant: TenantOption = None,
+    system: System = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Revoke a token. Running servers heed it within 5 seconds.
+
+    Example: [b]ringpost token revoke 019b3f2a... --tenant acme.example.com[/b]
+    """
+
+    async def work(room: Room) -> None:
+        await revoke_token(room, await _owner(room, tenant, system=system), token_id)
+
+    in_room(data_dir, work)
+    say(f"{token_id} is revoked.")
+
+
+def _new_key(scope: list[Scope] | None, name: str, role: Role, *, read_only: bool) -> NewKey:
+    if read_only:
+        if scope or role is Role.SYSTEM_ADMIN:
+            raise typer.BadParameter("--read-only goes with a tenant and without --scope.")
+        return NewKey(name, frozenset(), Role.READ_ONLY)
+    return NewKey(name, frozenset(scope) if scope else SCOPES_OF_ROLE[role], role)
+
+
+async def _owner(room: Room, tenant: str | None, *, system: bool) -> TenantId:
+    if system and tenant:
+        raise typer.BadParameter("A token is of a tenant or of the system level, not both.")
+    return SYSTEM if system else (await find_tenant(room, tenant)).id
+
+
+def _fields(token: Token) -> dict[str, Any]:
+    return {
+        "id": token.id,
+        "name": token.name,
+        "scopes": " ".join(sorted(token.scopes)) or token.role.value,
+        "state": "revoked" if token.revoked_at else "in force",
+        "created_at": moment(token.created_at),
+        "expires_at": moment(token.expires_at),
+    }

@@ -1,0 +1,61 @@
+"""user create."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from ringpost.cli.opening import DataDir, TenantOption, find_tenant, in_room
+from ringpost.cli.output import print_line
+from ringpost.domain.access import Role
+from ringpost.domain.tenants import SYSTEM
+from ringpost.usecases.create_user import NewUser, create_user
+from ringpost.usecases.room import Room
+
+app = typer.Typer(help="Users: people who log in.", no_args_is_help=True)
+
+Username = Annotated[str, typer.Argument(help="What the person logs in with. Case does not matter.")]
+System = Annotated[bool, typer.Option("--system", help="A system administrator, of no tenant.")]
+RoleOption = Annotated[Role | None, typer.Option("--role", help="What the person may do. [default: tenant_admin]")]
+FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from the first line of stdin.")]
+
+
+@app.callback()
+def _group() -> None:
+    """Keep `create` a command of its own although it is the only one."""
+
+
+@app.command()
+def create(
+    username: Username,
+    tenant: TenantOption = None,
+    system: System = False,
+    role: RoleOption = None,
+    password_stdin: FromStdin = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Create a user; asks for the password (12 characters or more), and prints the id.
+
+    Example: [b]ringpost user create anna --tenant acme.example.com[/b]
+
+    Example: [b]pwgen -s 24 1 | ringpost user create root --system --password-stdin[/b]
+    """
+    if system and tenant:
+        raise typer.BadParameter("A user is of a tenant or of the system level, not both.")
+    chosen = role or (Role.SYSTEM_ADMIN if system else Role.TENANT_ADMIN)
+    new = NewUser(username, _password(from_stdin=password_stdin), chosen)
+
+    async def work(room: Room) -> str:
+        owner = SYSTEM if system else (await find_tenant(room, tenant)).id
+        return (await create_user(room, owner, new)).id
+
+    print_line(in_room(data_dir, work))
+
+
+def _password(*, from_stdin: bool) -> str:
+    """Never from the command line, which every process on the machine can read."""
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("There is no terminal to ask for the password; use --password-stdin.")
+    return typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)

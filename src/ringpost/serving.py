@@ -1,0 +1,131 @@
+"""Run until told to stop: the API and workers in one process, or workers alone.
+
+The first SIGTERM or SIGINT stops it gently: nothing new is taken on, and what is in hand ends. A second one ends the
+process at once, which loses nothing either: what was acknowledged is on disk.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Callable, Coroutine, Generator
+from types import FrameType
+from typing import Any, Final, cast
+
+import structlog
+import uvicorn
+import uvloop
+
+from ringpost import wiring
+from ringpost.api.server import server
+from ringpost.config import Config
+from ringpost.usecases.room import Room
+from ringpost.worker import Worker
+
+BACKLOG: Final = 2048
+"""Connections that wait to be accepted; a phone system that reconnects all at once must not be refused."""
+
+_log = structlog.get_logger("ringpost.serving")
+
+
+class ApiServer(uvicorn.Server):
+    """Leaves signals to whoever runs it, because the workers have to hear of them too."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Nothing to capture."""
+        yield
+
+    def stop(self) -> None:
+        """Accept nothing more; `serve` returns when what is in hand has been answered."""
+        self.should_exit = True
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run to the end on uvloop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket to serve on; port 0 takes a free one. Raises OSError with the address in its text."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise OSError(error.errno, f"Cannot listen on {host}: {error.strerror or error}") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise OSError(error.errno, f"Cannot listen on {host} port {port}: {error.strerror}") from None
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """Where a listening socket is reached from this machine."""
+    host, port = cast("tuple[str, int]", listener.getsockname()[:2])
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not bound
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+
+
+def api_server(room: Room, config: Config) -> ApiServer:
+    """The API, ready to `serve(sockets=[...])`."""
+    made = server(wiring.app(room, config), config.host, config.port, trusted_proxies=config.trusted_proxies)
+    return ApiServer(made.config)
+
+
+async def serve(room: Room, config: Config, listener: socket.socket) -> None:
+    """The API on `listener` and `config.workers` workers beside it, until a signal."""
+    api = api_server(room, config)
+    workers = [wiring.worker(room, config) for _ in range(config.workers)]
+    with stopping_on_signals(lambda: _stop(api, workers)):
+        async with asyncio.TaskGroup() as group:
+            for worker in workers:
+                group.create_task(worker.run())
+            _log.info("serving", url=url_of(listener), workers=len(workers))
+            await api.serve(sockets=[listener])
+            for worker in workers:  # also when the API ended by itself
+                worker.stop()
+    _log.info("stopped")
+
+
+async def work(room: Room, config: Config) -> None:
+    """One worker without an API, until a signal."""
+    worker = wiring.worker(room, config)
+    with stopping_on_signals(worker.stop):
+        await worker.run()
+
+
+@contextlib.contextmanager
+def stopping_on_signals(stop: Callable[[], None]) -> Generator[None, None, None]:
+    """Call `stop` at the first SIGTERM or SIGINT; a second one has its usual effect."""
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        for each in numbers:
+            signal.signal(each, _quit)
+        _log.info("stopping", signal=signal.Signals(number).name, hint="once more to quit at once")
+        loop.call_soon_threadsafe(stop)
+
+    before = {number: signal.signal(number, on_signal) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _quit(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+def _stop(api: ApiServer, workers: list[Worker]) -> None:
+    api.stop()
+    for worker in workers:
+        worker.stop()
