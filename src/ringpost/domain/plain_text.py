@@ -146,7 +146,8 @@ class _Writer:
     def _open(self, token: Token) -> None:
         """Cells and rows end where the next begins, written or not (13.1.2.4)."""
         if token.name in ("td", "th"):
-            self._close_to("td") or self._close_to("th")
+            if not self._close_to("td"):
+                self._close_to("th")
         elif token.name == "tr":
             self._close_to("tr")
         href = unescape(token.value("href", self._source) or "").strip() if token.name == "a" else ""
