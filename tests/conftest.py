@@ -1,15 +1,29 @@
-"""What many tests start from: a room over a real database file, and a clock that moves when told."""
+"""What many tests start from: a room over a real database file, a clock that moves when told, the API, its clients."""
 
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
+from fastapi import FastAPI
 
+from ringpost.api import authentication
+from ringpost.api.app import create_app
+from ringpost.domain.access import SCOPES_OF_ROLE, Role
+from ringpost.domain.secrets import Secret
 from ringpost.domain.settings import ServerRules, SmtpEndpoint
+from ringpost.domain.tenants import TenantDraft, TenantId
 from ringpost.storage.database import open_database
-from ringpost.storage.sealing import KeyRing, Sealer
+from ringpost.storage.engines import open_engines
+from ringpost.storage.keyring import KeyRing
+from ringpost.storage.sealing import Sealer
 from ringpost.transports import Transport
+from ringpost.usecases.create_tenant import create_tenant
+from ringpost.usecases.create_token import NewKey, create_token
 from ringpost.usecases.room import Options, Room
+
+ADMIN_TOKEN = "the-operators-own-token-from-the-environment"
 
 
 class Clock:
@@ -36,10 +50,19 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture(scope="session")
+def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with nothing but the schema, to be copied: migrating takes longer than most tests."""
+    path = tmp_path_factory.mktemp("fresh") / "ringpost.db"
+    for engine in open_engines(f"sqlite:///{path}"):
+        engine.dispose()
+    return path
+
+
 @pytest.fixture
-def database_path(tmp_path: Path) -> Path:
+def database_path(tmp_path: Path, fresh_database: Path) -> Path:
     """The database file of `room`."""
-    return tmp_path / "ringpost.db"
+    return Path(shutil.copy(fresh_database, tmp_path / "ringpost.db"))
 
 
 @pytest.fixture
@@ -52,3 +75,69 @@ async def room(database_path: Path, clock: Clock) -> AsyncIterator[Room]:
 
 def _no_way_out(endpoint: SmtpEndpoint, *, overall_s: float | None = None) -> Transport:
     raise AssertionError(f"nothing is sent in this test, least of all to {endpoint.host} within {overall_s} s")
+
+
+@pytest.fixture
+def app(room: Room, clock: Clock) -> FastAPI:
+    """The API in `room`; its limits go by `clock`."""
+    app = create_app(room)
+    authentication.set_up(app, room, Secret(ADMIN_TOKEN), clock.monotonic)
+    return app
+
+
+@pytest.fixture
+async def acme(room: Room) -> TenantId:
+    """A tenant."""
+    return await create_tenant(room, TenantDraft("Acme", "acme.example"))
+
+
+@pytest.fixture
+async def other(room: Room) -> TenantId:
+    """Another tenant, who must never see anything of the first."""
+    return await create_tenant(room, TenantDraft("Other", "other.example"))
+
+
+@pytest.fixture
+async def acme_token(room: Room, acme: TenantId) -> str:
+    """May do everything in the tenant `acme`."""
+    return await key_of(room, acme)
+
+
+@pytest.fixture
+async def anyone(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client without a token."""
+    async with client_with(app, None) as client:
+        yield client
+
+
+@pytest.fixture
+async def tenant_client(app: FastAPI, acme_token: str) -> AsyncIterator[httpx.AsyncClient]:
+    """The administrator of `acme`."""
+    async with client_with(app, acme_token) as client:
+        yield client
+
+
+@pytest.fixture
+async def other_client(app: FastAPI, room: Room, other: TenantId) -> AsyncIterator[httpx.AsyncClient]:
+    """The administrator of `other`."""
+    async with client_with(app, await key_of(room, other)) as client:
+        yield client
+
+
+@pytest.fixture
+async def admin_client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """The system administrator."""
+    async with client_with(app, ADMIN_TOKEN) as client:
+        yield client
+
+
+def client_with(app: FastAPI, token: str | None) -> httpx.AsyncClient:
+    """A client in this process, with a token or without."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ringpost", headers=headers)
+
+
+async def key_of(room: Room, tenant: TenantId, role: Role = Role.TENANT_ADMIN) -> str:
+    """A fresh key that has all scopes of its role."""
+    _, secret = await create_token(room, tenant, NewKey("test", SCOPES_OF_ROLE[role], role))
+    return secret.reveal()

@@ -1,5 +1,8 @@
 """The API as an ASGI application."""
 
+from functools import cache
+from typing import Any
+
 import msgspec
 from fastapi import FastAPI, Request, Response
 from starlette.routing import Route
@@ -44,13 +47,18 @@ def create_app(room: Room, *, admin_token: Secret | None = None, max_body: int =
 
 
 def _documentation(app: FastAPI) -> list[Route]:
-    document = openapi.build(app, documented.router.routes)
-    as_json, as_page = msgspec.json.encode(document), docs_page(document)
+    @cache
+    def document() -> dict[str, Any]:
+        return openapi.build(app, documented.router.routes)
+
+    @cache
+    def page() -> str:
+        return docs_page(document())
 
     async def openapi_json(_request: Request) -> Response:
-        return Response(as_json, media_type="application/json")
+        return Response(msgspec.json.encode(document()), media_type="application/json")
 
     async def docs(_request: Request) -> Response:
-        return Response(as_page, media_type="text/html", headers=DOCS_HEADERS)
+        return Response(page(), media_type="text/html", headers=DOCS_HEADERS)
 
-    return [Route("/openapi.json", openapi_json), Route("/docs", docs)]
+    return [Route("/openapi.json", openapi_json, methods=["GET"]), Route("/docs", docs, methods=["GET"])]

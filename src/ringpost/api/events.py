@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from ringpost.api import problems
 from ringpost.api.authentication import authenticate, may_read, may_send_events
+from ringpost.api.http_rules import require_json
 from ringpost.api.metrics import count_events
 from ringpost.api.strict_json import loads
 from ringpost.api.times import rfc3339
@@ -35,6 +36,7 @@ Fields = Mapping[str, Any]
 async def post_events(request: Request) -> Response:
     """Accept one event, or a list of them. 202 means: on disk, will be sent or its failure shown."""
     principal = may_send_events(await authenticate(request))
+    require_json(request)
     body = await request.body()
     fields = loads(body)
     if not isinstance(fields, dict):

@@ -1,0 +1,66 @@
+"""A room that sends to mail servers of this machine, a mail server, and the API behind a real socket."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+
+import pytest
+from aiosmtpd.controller import Controller
+from fastapi import FastAPI
+from tests.api.mailboxes import Mailbox
+
+from ringpost.api.server import server
+from ringpost.domain.hosts import SMTP_PORTS, parse_allowed_networks
+from ringpost.domain.settings import ServerRules, SmtpEndpoint
+from ringpost.serving import ApiServer, listen, url_of
+from ringpost.transports import Transport
+from ringpost.transports.egress import EgressRules
+from ringpost.transports.smtp import Deadlines, SmtpOptions, SmtpTransport
+from ringpost.usecases.room import Options, Room
+
+
+@pytest.fixture
+def smtp_port() -> int:
+    """A free port for a mail server."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def room(room: Room, smtp_port: int) -> Room:
+    """The room, with a way out to this machine."""
+    loopback = parse_allowed_networks(f"127.0.0.0/8:{smtp_port}")
+    egress = EgressRules(allowed=loopback, ports=SMTP_PORTS | {smtp_port})
+
+    def open_transport(endpoint: SmtpEndpoint, *, overall_s: float | None = None) -> Transport:
+        options = SmtpOptions("ringpost.test", Deadlines(overall=overall_s), egress=egress)
+        return SmtpTransport(endpoint, options)
+
+    rules = ServerRules(allowed=loopback, extra_ports=frozenset({smtp_port}))
+    return replace(room, open_transport=open_transport, options=Options("pbx.example", rules))
+
+
+@pytest.fixture
+def mailbox(smtp_port: int) -> Iterator[Mailbox]:
+    """A mail server that takes everything, without login."""
+    box = Mailbox("127.0.0.1", smtp_port, [])
+    controller = Controller(box, box.host, box.port)
+    controller.start()
+    yield box
+    controller.stop()
+
+
+@pytest.fixture
+async def live(app: FastAPI) -> AsyncIterator[str]:
+    """The URL of the API behind a real socket."""
+    listener = listen("127.0.0.1", 0)
+    serving = ApiServer(server(app, "127.0.0.1", 0).config)
+    task = asyncio.create_task(serving.serve(sockets=[listener]))
+    while not serving.started:  # noqa: ASYNC110  uvicorn has no event for it
+        await asyncio.sleep(0.01)
+    yield url_of(listener)
+    serving.stop()
+    await task

@@ -1,0 +1,53 @@
+"""Bad input, test mails: every row of the list."""
+
+import httpx
+import pytest
+from tests.api.mailboxes import Mailbox
+
+TEST_MAIL = "/tenant/notification/test_email"
+MAIL = {"recipient": "ann@example.com", "subject": "Test", "content": "It works."}
+
+WRONG = {
+    "two recipients": ({"recipient": "ann@example.com, bob@example.com"}, "recipient"),
+    "two recipients with a semicolon": ({"recipient": "ann@example.com;bob@example.com"}, "recipient"),
+    "no recipient": ({"recipient": None}, "recipient"),
+    "no address": ({"recipient": "ann"}, "recipient"),
+    "recipient with CR LF": ({"recipient": "ann@example.com\r\nDATA"}, "recipient"),
+    "no subject": ({"subject": None}, "subject"),
+    "blank subject": ({"subject": " "}, "subject"),
+    "subject with a line break": ({"subject": "Test\r\nBcc: z@example.com"}, "subject"),
+    "no content": ({"content": None}, "content"),
+    "empty content": ({"content": ""}, "content"),
+    "content a number": ({"content": 1}, "content"),
+}
+
+
+@pytest.mark.parametrize(("changes", "field"), WRONG.values(), ids=WRONG)
+async def test_a_wrong_field_is_422_and_nothing_is_sent(
+    tenant_client: httpx.AsyncClient, mailbox: Mailbox, changes: dict[str, object], field: str
+) -> None:
+    assert (await tenant_client.post("/tenant/notification", json=mailbox.settings())).status_code == 200
+
+    answer = await tenant_client.post(TEST_MAIL, json=MAIL | changes)
+
+    assert answer.status_code == 422
+    assert [one["detail"]["field"] for one in answer.json()["errors"]] == [field]
+    assert mailbox.mails == []
+
+
+async def test_nothing_configured_is_409(tenant_client: httpx.AsyncClient) -> None:
+    answer = await tenant_client.post(TEST_MAIL, json=MAIL)
+
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (409, "NOT_CONFIGURED")
+
+
+async def test_the_sixth_a_minute_is_429(tenant_client: httpx.AsyncClient, mailbox: Mailbox) -> None:
+    await tenant_client.post("/tenant/notification", json=mailbox.settings())
+    for _ in range(5):
+        assert (await tenant_client.post(TEST_MAIL, json=MAIL)).status_code == 200
+
+    answer = await tenant_client.post(TEST_MAIL, json=MAIL)
+
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (429, "RATE_LIMITED")
+    assert 1 <= int(answer.headers["retry-after"]) <= 60
+    assert len(mailbox.mails) == 5
