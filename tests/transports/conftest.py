@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 import trustme
+from tests.transports.mail_samples import Connect, options
 
-from mail_samples import options
 from ringpost.domain.settings import SmtpEndpoint
 from ringpost.transports.smtp import SmtpOptions, SmtpTransport
-
-Connect = Callable[..., SmtpTransport]
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +30,7 @@ def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> 
 def context_with(certificate: trustme.LeafCert) -> ssl.SSLContext:
     """The server's side of TLS with this certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    certificate.configure_cert(context)
+    certificate.configure_cert(context)  # pyright: ignore[reportUnknownMemberType]  trustme also takes pyOpenSSL's
     return context
 
 

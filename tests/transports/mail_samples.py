@@ -1,5 +1,6 @@
 """Endpoints, envelopes and options for tests of the transports."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -7,8 +8,10 @@ from ringpost.domain.addresses import Address
 from ringpost.domain.messages import Envelope
 from ringpost.domain.secrets import Secret
 from ringpost.domain.settings import Auth, SmtpEndpoint, TlsMode
-from ringpost.transports.smtp import Deadlines, SmtpOptions
+from ringpost.transports.smtp import Deadlines, SmtpOptions, SmtpTransport
 
+Connect = Callable[..., SmtpTransport]
+"""Makes a transport from an endpoint and, if need be, options (fixture `connect`)."""
 MESSAGE = b"From: pbx@sender.example\r\nTo: alice@recipient.example\r\nSubject: x\r\n\r\n.a line with a dot\r\n"
 PASSWORD = "correct horse battery"
 

@@ -146,54 +146,64 @@ def polite(
 
     Verbs: GREETING EHLO HELO STARTTLS AUTH (also its later lines) MAIL RCPT DATA DOT RSET QUIT.
     """
-    keywords = [*capabilities, *(["STARTTLS"] if context is not None else [])]
-    hello = "".join(f"250-{word}\r\n" for word in ["scripted", *keywords[:-1]])
-    default = {
-        "GREETING": b"220 scripted ESMTP\r\n",
-        "EHLO": f"{hello}250 {keywords[-1]}\r\n".encode() if keywords else b"250 scripted\r\n",
-        "STARTTLS": b"220 2.0.0 go\r\n",
-        "AUTH": b"235 2.7.0 welcome\r\n",
-        "DATA": b"354 go\r\n",
-        "DOT": b"250 2.0.0 taken\r\n",
-        "QUIT": b"221 2.0.0 bye\r\n",
-    }
-    special = {
-        verb: answer if isinstance(answer, bytes | Trick) else iter(answer)
-        for verb, answer in (answers or {}).items()
-    }
+    return _Polite(answers or {}, tuple(capabilities), context)
 
-    def answer_to(verb: str) -> Answer:
-        answer = special.get(verb)
+
+class _Polite:
+    def __init__(
+        self,
+        answers: Mapping[str, Answer | Iterable[Answer]],
+        capabilities: tuple[str, ...],
+        context: ssl.SSLContext | None,
+    ) -> None:
+        self._context = context
+        self._special = {
+            verb: answer if isinstance(answer, bytes | Trick) else iter(answer) for verb, answer in answers.items()
+        }
+        self._default = {
+            "GREETING": b"220 scripted ESMTP\r\n",
+            "EHLO": _hello("scripted", *capabilities, *(["STARTTLS"] if context is not None else [])),
+            "STARTTLS": b"220 2.0.0 go\r\n",
+            "AUTH": b"235 2.7.0 welcome\r\n",
+            "DATA": b"354 go\r\n",
+            "DOT": b"250 2.0.0 taken\r\n",
+            "QUIT": b"221 2.0.0 bye\r\n",
+        }
+
+    async def __call__(self, client: Client) -> None:
+        verb: str | None = "GREETING"
+        while verb is not None:
+            answer = self._answer_to(verb)
+            if isinstance(answer, bytes):
+                await client.say(answer)
+            elif not await client.trick(answer):
+                return
+            verb = await self._next(client, verb, answer)
+
+    def _answer_to(self, verb: str) -> Answer:
+        answer = self._special.get(verb)
         if answer is not None and not isinstance(answer, bytes | Trick):
             answer = next(answer, None)
-        return default.get(verb, b"250 2.0.0 ok\r\n") if answer is None else answer
+        return self._default.get(verb, b"250 2.0.0 ok\r\n") if answer is None else answer
 
-    async def script(client: Client) -> None:
-        verb = "GREETING"
-        while True:
-            answer = answer_to(verb)
-            if isinstance(answer, Trick):
-                if not await client.trick(answer):
-                    return
-            else:
-                await client.say(answer)
-            if verb == "QUIT":
-                return
-            if verb == "STARTTLS" and answer == default["STARTTLS"]:
-                assert context is not None
-                await client.encrypt(context)
-            if verb == "DATA" and isinstance(answer, bytes) and answer.startswith(b"354"):
-                message = await client.message()
-                if client.reader.at_eof():
-                    return
-                client.server.mails.append(message)
-                verb = "DOT"
-                continue
-            line = await client.command()
-            if not line:
-                return
-            verb = "AUTH" if verb == "AUTH" and isinstance(answer, bytes) and answer.startswith(b"334") else (
-                line.decode("utf-8").partition(" ")[0].upper()
-            )
+    async def _next(self, client: Client, verb: str, answer: Answer) -> str | None:
+        """What the client says next; None when the conversation is over."""
+        code = answer[:3] if isinstance(answer, bytes) else b""
+        if verb == "QUIT":
+            return None
+        if (verb, code) == ("DATA", b"354"):
+            message = await client.message()
+            if client.reader.at_eof():
+                return None
+            client.server.mails.append(message)
+            return "DOT"
+        if (verb, code) == ("STARTTLS", b"220") and self._context is not None:
+            await client.encrypt(self._context)
+        line = await client.command()
+        if not line:
+            return None
+        return "AUTH" if code == b"334" else line.decode("utf-8", "replace").partition(" ")[0].upper()
 
-    return script
+
+def _hello(*lines: str) -> bytes:
+    return "".join(f"250{' ' if line is lines[-1] else '-'}{line}\r\n" for line in lines).encode()

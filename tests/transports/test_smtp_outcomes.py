@@ -4,14 +4,13 @@ import asyncio
 import socket
 
 import pytest
+from tests.transports.mail_samples import MESSAGE, Connect, endpoint, envelope, options, short
+from tests.transports.scripted_server import CAPABILITIES, Answer, Client, Script, ScriptedServer, Trick, polite
 
-from conftest import Connect
-from mail_samples import MESSAGE, endpoint, envelope, options, short
 from ringpost.domain.addresses import Address
 from ringpost.domain.deliveries import REJECTED, RETRY, SENT, Outcome, Party, Stage, Verdict
 from ringpost.domain.messages import Envelope
 from ringpost.transports.smtp import Deadlines
-from scripted_server import CAPABILITIES, Answer, Client, Script, ScriptedServer, Trick, polite
 
 BOTH_WAYS = pytest.mark.parametrize("capabilities", [CAPABILITIES, CAPABILITIES[1:]], ids=["pipelined", "one by one"])
 
@@ -46,33 +45,33 @@ async def test_a_mail_arrives_as_it_was_sent(connect: Connect, capabilities: tup
 
 @BOTH_WAYS
 @pytest.mark.parametrize(
-    ("verb", "reply", "verdict", "party", "stage"),
+    ("verb", "reply", "judgement"),
     [
-        ("GREETING", b"554 no\r\n", RETRY, Party.MAIL_SERVER, Stage.GREETING),
-        ("GREETING", b"421 busy\r\n", RETRY, Party.MAIL_SERVER, Stage.GREETING),
-        ("GREETING", b"HTTP/1.1 400 Bad Request\r\n", RETRY, Party.MAIL_SERVER, Stage.GREETING),
-        ("GREETING", b"\x16\x03\x01\x00\n", RETRY, Party.MAIL_SERVER, Stage.GREETING),
-        ("GREETING", Trick.DROP, RETRY, Party.MAIL_SERVER, Stage.GREETING),
-        ("EHLO", b"550 bad name\r\n", RETRY, Party.MAIL_SERVER, Stage.EHLO),
-        ("EHLO", Trick.DROP, RETRY, Party.MAIL_SERVER, Stage.EHLO),
-        ("EHLO", b"250-a\r\n251 b\r\n", RETRY, Party.MAIL_SERVER, Stage.EHLO),
-        ("MAIL", b"451 4.3.0 later\r\n", RETRY, Party.MESSAGE, Stage.MAIL_FROM),
-        ("MAIL", b"550 5.7.1 not you\r\n", REJECTED, Party.MESSAGE, Stage.MAIL_FROM),
-        ("MAIL", b"530 5.7.0 log in first\r\n", RETRY, Party.CONFIGURATION, Stage.MAIL_FROM),
-        ("MAIL", b"421 4.3.2 closing\r\n", RETRY, Party.MAIL_SERVER, Stage.MAIL_FROM),
-        ("MAIL", Trick.DROP, RETRY, Party.MAIL_SERVER, Stage.MAIL_FROM),
-        ("RCPT", b"450 4.2.1 greylisted\r\n", RETRY, Party.RECIPIENT, Stage.RCPT_TO),
-        ("RCPT", b"550 5.1.1 nobody\r\n", REJECTED, Party.RECIPIENT, Stage.RCPT_TO),
-        ("RCPT", b"452 4.2.2 full\r\n", RETRY, Party.RECIPIENT, Stage.RCPT_TO),
-        ("RCPT", b"552 5.2.2 full\r\n", RETRY, Party.RECIPIENT, Stage.RCPT_TO),
-        ("RCPT", b"421 4.3.2 closing\r\n", RETRY, Party.MAIL_SERVER, Stage.RCPT_TO),
-        ("DATA", b"451 4.3.0 later\r\n", RETRY, Party.MESSAGE, Stage.DATA),
-        ("DATA", b"554 5.5.1 no\r\n", REJECTED, Party.MESSAGE, Stage.DATA),
-        ("DATA", Trick.DROP, RETRY, Party.MAIL_SERVER, Stage.DATA),
-        ("DOT", b"451 4.3.0 later\r\n", RETRY, Party.MESSAGE, Stage.DATA),
-        ("DOT", b"554 5.7.1 spam\r\n", REJECTED, Party.MESSAGE, Stage.DATA),
-        ("DOT", b"552 5.3.4 too large\r\n", REJECTED, Party.MESSAGE, Stage.DATA),
-        ("DOT", b"421 4.3.2 closing\r\n", RETRY, Party.MAIL_SERVER, Stage.DATA),
+        ("GREETING", b"554 no\r\n", (RETRY, Party.MAIL_SERVER, Stage.GREETING)),
+        ("GREETING", b"421 busy\r\n", (RETRY, Party.MAIL_SERVER, Stage.GREETING)),
+        ("GREETING", b"HTTP/1.1 400 Bad Request\r\n", (RETRY, Party.MAIL_SERVER, Stage.GREETING)),
+        ("GREETING", b"\x16\x03\x01\x00\n", (RETRY, Party.MAIL_SERVER, Stage.GREETING)),
+        ("GREETING", Trick.DROP, (RETRY, Party.MAIL_SERVER, Stage.GREETING)),
+        ("EHLO", b"550 bad name\r\n", (RETRY, Party.MAIL_SERVER, Stage.EHLO)),
+        ("EHLO", Trick.DROP, (RETRY, Party.MAIL_SERVER, Stage.EHLO)),
+        ("EHLO", b"250-a\r\n251 b\r\n", (RETRY, Party.MAIL_SERVER, Stage.EHLO)),
+        ("MAIL", b"451 4.3.0 later\r\n", (RETRY, Party.MESSAGE, Stage.MAIL_FROM)),
+        ("MAIL", b"550 5.7.1 not you\r\n", (REJECTED, Party.MESSAGE, Stage.MAIL_FROM)),
+        ("MAIL", b"530 5.7.0 log in first\r\n", (RETRY, Party.CONFIGURATION, Stage.MAIL_FROM)),
+        ("MAIL", b"421 4.3.2 closing\r\n", (RETRY, Party.MAIL_SERVER, Stage.MAIL_FROM)),
+        ("MAIL", Trick.DROP, (RETRY, Party.MAIL_SERVER, Stage.MAIL_FROM)),
+        ("RCPT", b"450 4.2.1 greylisted\r\n", (RETRY, Party.RECIPIENT, Stage.RCPT_TO)),
+        ("RCPT", b"550 5.1.1 nobody\r\n", (REJECTED, Party.RECIPIENT, Stage.RCPT_TO)),
+        ("RCPT", b"452 4.2.2 full\r\n", (RETRY, Party.RECIPIENT, Stage.RCPT_TO)),
+        ("RCPT", b"552 5.2.2 full\r\n", (RETRY, Party.RECIPIENT, Stage.RCPT_TO)),
+        ("RCPT", b"421 4.3.2 closing\r\n", (RETRY, Party.MAIL_SERVER, Stage.RCPT_TO)),
+        ("DATA", b"451 4.3.0 later\r\n", (RETRY, Party.MESSAGE, Stage.DATA)),
+        ("DATA", b"554 5.5.1 no\r\n", (REJECTED, Party.MESSAGE, Stage.DATA)),
+        ("DATA", Trick.DROP, (RETRY, Party.MAIL_SERVER, Stage.DATA)),
+        ("DOT", b"451 4.3.0 later\r\n", (RETRY, Party.MESSAGE, Stage.DATA)),
+        ("DOT", b"554 5.7.1 spam\r\n", (REJECTED, Party.MESSAGE, Stage.DATA)),
+        ("DOT", b"552 5.3.4 too large\r\n", (REJECTED, Party.MESSAGE, Stage.DATA)),
+        ("DOT", b"421 4.3.2 closing\r\n", (RETRY, Party.MAIL_SERVER, Stage.DATA)),
     ],
 )
 async def test_a_failure_is_judged_by_reply_and_stage(
@@ -80,13 +79,11 @@ async def test_a_failure_is_judged_by_reply_and_stage(
     capabilities: tuple[str, ...],
     verb: str,
     reply: Answer,
-    verdict: Verdict,
-    party: Party,
-    stage: Stage,
+    judgement: tuple[Verdict, Party, Stage],
 ) -> None:
     outcome = await send_one(connect, polite({verb: reply}, capabilities=capabilities))
 
-    assert (outcome.verdict, outcome.party, outcome.stage) == (verdict, party, stage)
+    assert (outcome.verdict, outcome.party, outcome.stage) == judgement
     assert outcome.hint
     assert not outcome.ambiguous
 

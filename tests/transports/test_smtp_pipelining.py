@@ -2,11 +2,11 @@
 
 import asyncio
 
-from conftest import Connect
-from mail_samples import MESSAGE, endpoint, envelope, options, short
+from tests.transports.mail_samples import MESSAGE, Connect, endpoint, envelope, options, short
+from tests.transports.scripted_server import CAPABILITIES, Client, ScriptedServer, Trick, polite
+
 from ringpost.domain.deliveries import REJECTED, RETRY, SENT, Outcome, Party, Stage
 from ringpost.transports.smtp import SmtpTransport
-from scripted_server import CAPABILITIES, Client, ScriptedServer, Trick, polite
 
 HELLO = b"250-scripted\r\n250 PIPELINING\r\n"
 
@@ -161,27 +161,6 @@ async def test_a_server_that_loses_pipelined_commands_gets_one_at_a_time(connect
         outcome = await transport.send(envelope(), MESSAGE)
 
         assert outcome.verdict is SENT
-
-
-async def test_without_pipelining_each_command_waits_for_the_answer_before(connect: Connect) -> None:
-    early: list[bytes] = []
-
-    async def strict(client: Client) -> None:
-        await client.say(b"220 hi\r\n")
-        for verb, reply in ((b"EHLO", b"250 hi"), (b"MAIL", b"250 ok"), (b"RCPT", b"250 ok"), (b"DATA", b"354 go")):
-            await client.expect(verb)
-            early.append(bytes(client.reader._buffer))  # type: ignore[attr-defined]  # pyright: ignore
-            await client.say(reply + b"\r\n")
-        await client.message()
-        await client.say(b"250 taken\r\n")
-        await client.reader.read()
-
-    async with ScriptedServer(strict) as server:
-        transport = connect(endpoint(server.port), options(deadlines=short(quit=0.05)))
-        outcome = await transport.send(envelope(), MESSAGE)
-
-    assert outcome.verdict is SENT
-    assert early == [b"", b"", b"", b""]
 
 
 async def test_one_failed_dial_is_the_outcome_of_all_that_wait(connect: Connect) -> None:

@@ -5,13 +5,12 @@ import ssl
 from collections.abc import Callable
 
 import pytest
+from tests.transports.mail_samples import MESSAGE, PASSWORD, Connect, endpoint, envelope, options, short, with_login
+from tests.transports.scripted_server import Client, ScriptedServer, Trick, polite
 
-from conftest import Connect
-from mail_samples import MESSAGE, PASSWORD, endpoint, envelope, options, short, with_login
 from ringpost.domain.deliveries import RETRY, SENT, Outcome, Party, Stage
 from ringpost.domain.secrets import Secret
 from ringpost.domain.settings import Auth, TlsMode
-from scripted_server import Client, ScriptedServer, Trick, polite
 
 LOGIN = ("PIPELINING", "AUTH PLAIN LOGIN")
 PLAIN_RESPONSE = base64.b64encode(f"\0user\0{PASSWORD}".encode())
@@ -286,7 +285,7 @@ async def test_tls_below_1_2_is_refused(
 ) -> None:
     old = server_context()
     old.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         old.maximum_version = ssl.TLSVersion.TLSv1_1
     old.set_ciphers("ALL:@SECLEVEL=0")
     async with ScriptedServer(polite(capabilities=LOGIN), context=old) as server:

@@ -59,6 +59,7 @@ _REFUSED_UNLESS_ALLOWED: Final = tuple(
         "5f00::/16",
     )
 )
+_THIS_NETWORK: Final = IPv4Network("0.0.0.0/8")
 _COMPATIBLE: Final = IPv6Network("::/96")
 _LOOPBACK6: Final = IPv6Address("::1")
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -67,7 +68,7 @@ _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 @dataclass(frozen=True, slots=True)
 class AllowedNetwork:
-    """A network that the operator opened to tenants' mail servers; `port` None means every permitted port of it."""
+    """A network that the operator opened to tenants' mail servers; `port` None means every port of it."""
 
     network: IpNetwork
     port: int | None = None
@@ -109,6 +110,18 @@ def parse_allowed_networks(text: str) -> tuple[AllowedNetwork, ...]:
     return tuple(_allowed_network(part.strip()) for part in text.split(",") if part.strip())
 
 
+def is_port_permitted(
+    port: int, extra: frozenset[int], allowed: Iterable[AllowedNetwork], ip: IpAddress | None = None
+) -> bool:
+    """True when a tenant's mail server may have this port: a usual one, one of the operator's, or by its network.
+
+    `ip` None: the address is not known yet, and a name may resolve into any of the operator's networks.
+    """
+    if port in SMTP_PORTS or port in extra:
+        return True
+    return any(one.port in (None, port) for one in allowed if ip is None or ip in one.network)
+
+
 def is_refused(ip: IpAddress, port: int, allowed: Iterable[AllowedNetwork] = ()) -> bool:
     """True when a tenant's mail server must not be at this address. The port only matters for allowed networks."""
     allowed = tuple(allowed)
@@ -138,7 +151,7 @@ def _addresses_inside(ip: IpAddress) -> list[IPv4Address]:
     if number >> 32 == 0x0064FF9B << 64:  # 64:ff9b::/96, NAT64 (RFC 6052)
         found.append(last)
     if number >> 80 == 0x0064FF9B0001:  # 64:ff9b:1::/48, local NAT64 (RFC 8215), any prefix length of RFC 6052 2.2
-        found += [last, *(_nat64(number, length) for length in (48, 56, 64))]
+        found += _addresses_in_local_nat64(number)
     if number >> 112 == 0x2002:  # 6to4 (RFC 3056)
         found.append(IPv4Address(number >> 80 & 0xFFFFFFFF))
     if number >> 96 == 0x20010000:  # Teredo (RFC 4380): the server, and the client with its bits turned over
@@ -146,6 +159,12 @@ def _addresses_inside(ip: IpAddress) -> list[IPv4Address]:
     if number >> 32 & 0xFDFFFFFF == 0x00005EFE:  # ISATAP interface identifier (RFC 5214 6.1), either value of the u bit
         found.append(last)
     return found
+
+
+def _addresses_in_local_nat64(number: int) -> list[IPv4Address]:
+    # Where the address stands depends on the network's own prefix length; a reading that gives 0.x.x.x is not meant.
+    readings = [IPv4Address(number & 0xFFFFFFFF), *(_nat64(number, length) for length in (48, 56, 64))]
+    return [one for one in readings if one not in _THIS_NETWORK] or readings[:1]
 
 
 def _nat64(number: int, length: int) -> IPv4Address:

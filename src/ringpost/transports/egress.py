@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
 
-from ringpost.domain.hosts import SMTP_PORTS, AllowedNetwork, is_refused, parse_address, parse_host
+from ringpost.domain.hosts import AllowedNetwork, is_port_permitted, is_refused, parse_address, parse_host
 
 Lookup = Callable[[str, int], Awaitable[list[str]]]
 """Host name and port -> IP addresses as text, the preferred first. Raises OSError when there are none."""
@@ -33,7 +33,8 @@ class EgressRules:
     """What the operator permits to tenants' mail servers."""
 
     allowed: tuple[AllowedNetwork, ...] = ()
-    ports: frozenset[int] = SMTP_PORTS
+    extra_ports: frozenset[int] = frozenset()
+    """Ports beside `hosts.SMTP_PORTS`."""
     lookup: Lookup = system_lookup
 
 
@@ -52,7 +53,7 @@ async def resolve(
 
     Raises EgressError, OSError when the name does not resolve, TimeoutError when it takes longer than `limit`.
     """
-    if restricted and port not in rules.ports:
+    if restricted and not is_port_permitted(port, rules.extra_ports, rules.allowed):
         raise EgressError
     try:
         name = parse_host(host, single_label=not restricted)
@@ -75,7 +76,7 @@ def _checked(answer: str, port: int, rules: EgressRules, *, restricted: bool) ->
         ip = ip_address(answer)
     except ValueError:
         raise EgressError from None
-    if is_refused(ip, port, rules.allowed):
+    if is_refused(ip, port, rules.allowed) or not is_port_permitted(port, rules.extra_ports, rules.allowed, ip):
         raise EgressError
     return CheckedAddress(str(ip), port)
 

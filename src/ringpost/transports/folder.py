@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import time
 from itertools import count
 from pathlib import Path
 
-from ringpost.domain.deliveries import RETRY, SENT, Outcome, Party, Stage
+from ringpost.domain.deliveries import REJECTED, RETRY, SENT, Outcome, Party, Stage
 from ringpost.domain.messages import Envelope
+from ringpost.transports.smtp import commands
 
 
 class FolderTransport:
@@ -18,9 +20,13 @@ class FolderTransport:
 
     async def send(self, envelope: Envelope, message: bytes) -> Outcome:
         """Write one mail: complete and durable under its name, or not there at all."""
-        name = f"{os.getpid()}-{next(self._numbers):08d}.eml"
+        # The time keeps apart what processes with the same number wrote, one after the other, into a kept folder.
+        name = f"{time.time_ns()}-{os.getpid()}-{next(self._numbers):06d}.eml"
         try:
-            await asyncio.to_thread(_write, self._folder, name, _with_envelope(envelope, message))
+            content = _with_envelope(envelope, message)
+            await asyncio.to_thread(_write, self._folder, name, content)
+        except ValueError:
+            return Outcome(REJECTED, Stage.MAIL_FROM, Party.MESSAGE, hint="An address has forbidden characters.")
         except OSError as error:
             hint = "The mail folder cannot be written to. Look at its place, its permissions and the free space."
             return Outcome(RETRY, Stage.DATA, Party.MAIL_SERVER, reply=str(error.strerror or "")[:128], hint=hint)
@@ -32,10 +38,8 @@ class FolderTransport:
 
 def _with_envelope(envelope: Envelope, message: bytes) -> bytes:
     """The message under the two lines that a mailbox would add (RFC 5321 4.4: Return-Path; Delivered-To by custom)."""
-    sender, recipient = envelope.sender, envelope.recipient
-    head = f"Return-Path: <{sender.local}@{sender.ascii_domain}>\r\n"
-    head += f"Delivered-To: {recipient.local}@{recipient.ascii_domain}\r\n"
-    return head.encode() + message
+    sender, recipient = commands.path(envelope.sender), commands.path(envelope.recipient)
+    return b"Return-Path: <%b>\r\nDelivered-To: %b\r\n%b" % (sender, recipient, message)
 
 
 def _write(folder: Path, name: str, content: bytes) -> None:

@@ -138,7 +138,7 @@ _WORDS: Final = (
         "The domain of the sender does not permit this server to send for it (SPF, DKIM or DMARC records in its DNS).",
     ),
     (
-        re.compile(r"spam|blocked|blacklist|blocklist|listed|reputation", re.IGNORECASE),
+        re.compile(r"spam|blocked|black ?list|block ?list|\blisted\b|reputation", re.IGNORECASE),
         "The mail server takes us or the mail for spam. Its words say which list or rule.",
     ),
 )
