@@ -9,7 +9,6 @@ from starlette.types import ASGIApp
 
 from ringpost.api.app import create_app
 from ringpost.config import Config
-from ringpost.domain.hosts import SMTP_PORTS
 from ringpost.domain.retries import RetryPolicy
 from ringpost.domain.secrets import Secret
 from ringpost.domain.settings import ServerRules, SmtpEndpoint
@@ -78,7 +77,7 @@ def _opener(config: Config) -> OpenTransport:
         ca_file=str(config.mail_ca_file) if config.mail_ca_file else None,
         connections=config.connections_per_server,
         clear_login=config.allow_clear_login,
-        egress=EgressRules(allowed=config.allowed_networks, ports=SMTP_PORTS | config.extra_ports),
+        egress=EgressRules(allowed=config.allowed_networks, extra_ports=config.extra_ports),
     )
 
     def open_transport(endpoint: SmtpEndpoint, *, overall_s: float | None = None) -> Transport:

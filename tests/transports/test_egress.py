@@ -89,6 +89,20 @@ async def test_a_name_server_that_does_not_answer_is_given_up() -> None:
         await resolve("mail.example.com", 25, EgressRules(lookup=silent), limit=0.01)
 
 
+async def test_a_network_opened_without_a_port_is_open_on_every_port() -> None:
+    rules = EgressRules(allowed=parse_allowed_networks("127.0.0.0/8"))
+
+    assert await resolve("127.0.0.1", 40123, rules) == [CheckedAddress("127.0.0.1", 40123)]
+    with pytest.raises(EgressError):
+        await resolve("8.8.8.8", 40123, rules)
+
+
+async def test_a_network_opened_on_a_port_needs_no_other_setting() -> None:
+    rules = EgressRules(allowed=parse_allowed_networks("10.0.0.0/8:10025"))
+
+    assert await resolve("10.1.2.3", 10025, rules) == [CheckedAddress("10.1.2.3", 10025)]
+
+
 async def test_the_systems_own_names_are_known() -> None:
     assert "127.0.0.1" in await system_lookup("localhost", 25)
 

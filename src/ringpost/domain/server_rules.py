@@ -10,7 +10,7 @@ from typing import Final
 
 from ringpost.domain.addresses import Address, parse_address
 from ringpost.domain.fields import Fields
-from ringpost.domain.hosts import SMTP_PORTS, AllowedNetwork, IpAddress, is_refused, parse_host
+from ringpost.domain.hosts import SMTP_PORTS, AllowedNetwork, IpAddress, is_port_permitted, is_refused, parse_host
 from ringpost.domain.hosts import parse_address as parse_ip
 from ringpost.domain.mail_servers import Auth, MailServer, ServerType, TlsMode
 from ringpost.domain.secrets import Secret
@@ -94,12 +94,9 @@ def _check_host(fields: Fields, mail_server: MailServer, rules: ServerRules) -> 
 
 
 def _check_port(fields: Fields, ip: IpAddress | None, port: int, rules: ServerRules) -> None:
-    if port not in SMTP_PORTS | rules.extra_ports:
-        # A name may resolve into any of the operator's networks, so any of them may permit the port.
-        networks = [one for one in rules.allowed if ip is None or ip in one.network]
-        if not any(one.port in (None, port) for one in networks):
-            ports = ", ".join(map(str, sorted(SMTP_PORTS | rules.extra_ports)))
-            fields.wrong("port", f"This port is not allowed. Mail servers take mail on one of {ports}.")
+    if not is_port_permitted(port, rules.extra_ports, rules.allowed, ip):
+        ports = ", ".join(map(str, sorted(SMTP_PORTS | rules.extra_ports)))
+        fields.wrong("port", f"This port is not allowed. Mail servers take mail on one of {ports}.")
 
 
 def _check_clear_login(fields: Fields, mail_server: MailServer, rules: ServerRules) -> None:
