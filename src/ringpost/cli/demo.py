@@ -30,4 +30,7 @@ def demo(once: Once = False, port: Port = 0, data_dir: DataDir = None) -> None:
         from ringpost import demo as show  # noqa: PLC0415  needs the extra `demo`, which a server does without
     except ModuleNotFoundError as error:
         raise Failed(f"The demo needs {error.name}: pip install 'ringpost[demo]'") from None
-    show.run(show.Plan(data_dir, port, once=once))
+    try:
+        show.run(show.Plan(data_dir, port, once=once))
+    except* show.DemoFailed as failed:
+        raise Failed(str(failed.exceptions[0])) from None

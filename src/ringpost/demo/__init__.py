@@ -1,0 +1,5 @@
+"""The demo: a phone system of one tenant, all of Ringpost, and a mailbox in the browser, on this machine alone."""
+
+from ringpost.demo.show import DemoFailed, Plan, run
+
+__all__ = ["DemoFailed", "Plan", "run"]
