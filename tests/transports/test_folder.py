@@ -11,12 +11,16 @@ from ringpost.domain.messages import Envelope
 from ringpost.transports.folder import FolderTransport
 
 
+def files_in(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir())
+
+
 async def test_every_mail_becomes_one_complete_file(tmp_path: Path) -> None:
     transport = FolderTransport(tmp_path / "new" / "mail")
     outcomes = await asyncio.gather(*(transport.send(envelope(), MESSAGE) for _ in range(20)))
     await transport.close()
 
-    files = sorted((tmp_path / "new" / "mail").iterdir())
+    files = files_in(tmp_path / "new" / "mail")
     assert {outcome.verdict for outcome in outcomes} == {SENT}
     assert [file.name for file in files] == sorted(outcome.reply for outcome in outcomes)
     assert {file.read_bytes() for file in files} == {
@@ -39,4 +43,4 @@ async def test_an_address_cannot_add_a_header(tmp_path: Path) -> None:
     outcome = await FolderTransport(tmp_path).send(hostile, MESSAGE)
 
     assert outcome.verdict is REJECTED
-    assert list(tmp_path.iterdir()) == []
+    assert files_in(tmp_path) == []

@@ -16,6 +16,10 @@ from ringpost.domain.secrets import Secret
 from ringpost.domain.settings import Auth, TlsMode
 from ringpost.transports.smtp import SmtpTransport
 
+pytestmark = [
+    # aiosmtpd does not see that its socket is encrypted from the first byte.
+    pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning"),
+]
 LOOPS = pytest.mark.parametrize("factory", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 
 
