@@ -1,7 +1,7 @@
 """What many tests start from: a room over a real database file, a clock that moves when told, the API, its clients."""
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import httpx
@@ -78,6 +78,12 @@ def _no_way_out(endpoint: SmtpEndpoint, *, overall_s: float | None = None) -> Tr
 
 
 @pytest.fixture
+def key_of() -> "KeyOf":
+    """Makes keys: `await key_of(room, tenant, role)`."""
+    return make_key
+
+
+@pytest.fixture
 def app(room: Room, clock: Clock) -> FastAPI:
     """The API in `room`; its limits go by `clock`."""
     app = create_app(room)
@@ -100,7 +106,7 @@ async def other(room: Room) -> TenantId:
 @pytest.fixture
 async def acme_token(room: Room, acme: TenantId) -> str:
     """May do everything in the tenant `acme`."""
-    return await key_of(room, acme)
+    return await make_key(room, acme)
 
 
 @pytest.fixture
@@ -120,7 +126,7 @@ async def tenant_client(app: FastAPI, acme_token: str) -> AsyncIterator[httpx.As
 @pytest.fixture
 async def other_client(app: FastAPI, room: Room, other: TenantId) -> AsyncIterator[httpx.AsyncClient]:
     """The administrator of `other`."""
-    async with client_with(app, await key_of(room, other)) as client:
+    async with client_with(app, await make_key(room, other)) as client:
         yield client
 
 
@@ -137,7 +143,10 @@ def client_with(app: FastAPI, token: str | None) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ringpost", headers=headers)
 
 
-async def key_of(room: Room, tenant: TenantId, role: Role = Role.TENANT_ADMIN) -> str:
+async def make_key(room: Room, tenant: TenantId, role: Role = Role.TENANT_ADMIN) -> str:
     """A fresh key that has all scopes of its role."""
     _, secret = await create_token(room, tenant, NewKey("test", SCOPES_OF_ROLE[role], role))
     return secret.reveal()
+
+
+KeyOf = Callable[..., Awaitable[str]]

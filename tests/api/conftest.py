@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from tests.api.mailboxes import Mailbox
 
 from ringpost.api.server import server
-from ringpost.domain.hosts import SMTP_PORTS, parse_allowed_networks
+from ringpost.domain.hosts import parse_allowed_networks
 from ringpost.domain.settings import ServerRules, SmtpEndpoint
 from ringpost.serving import ApiServer, listen, url_of
 from ringpost.transports import Transport
@@ -33,13 +33,13 @@ def smtp_port() -> int:
 def room(room: Room, smtp_port: int) -> Room:
     """The room, with a way out to this machine."""
     loopback = parse_allowed_networks(f"127.0.0.0/8:{smtp_port}")
-    egress = EgressRules(allowed=loopback, ports=SMTP_PORTS | {smtp_port})
+    egress = EgressRules(allowed=loopback, extra_ports=frozenset({smtp_port}))
 
     def open_transport(endpoint: SmtpEndpoint, *, overall_s: float | None = None) -> Transport:
         options = SmtpOptions("ringpost.test", Deadlines(overall=overall_s), egress=egress)
         return SmtpTransport(endpoint, options)
 
-    rules = ServerRules(allowed=loopback, extra_ports=frozenset({smtp_port}))
+    rules = ServerRules(allowed=loopback)
     return replace(room, open_transport=open_transport, options=Options("pbx.example", rules))
 
 
@@ -59,7 +59,7 @@ async def live(app: FastAPI) -> AsyncIterator[str]:
     listener = listen("127.0.0.1", 0)
     serving = ApiServer(server(app, "127.0.0.1", 0).config)
     task = asyncio.create_task(serving.serve(sockets=[listener]))
-    while not serving.started:  # noqa: ASYNC110  uvicorn has no event for it
+    while not serving.started:
         await asyncio.sleep(0.01)
     yield url_of(listener)
     serving.stop()
