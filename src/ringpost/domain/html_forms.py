@@ -2,6 +2,7 @@
 
 What is changed in the template's HTML on the way, so that no value can change what it means:
 - Variables in names of tags and attributes, comments and declarations are taken out.
+- In script and style that hold what looks like a tag, too: inside of svg and math it may be one.
 - Attribute values with variables get quotes; `<` or the beginning of a reference right before a variable is escaped.
 - `<img src="%%QR_CODE%%">` refers to the inline image, and is left out when there is none; a bare `%%QR_CODE%%` in text
   becomes such an image; anywhere else it is taken out.
@@ -24,6 +25,7 @@ _WHEN = "data-when"
 _MOST_BLOCKS = 200
 _ROUNDS = 4
 _REFERENCE_START = re.compile(r"&#?[A-Za-z0-9]{0,32}\Z")
+_TAG_LIKE = re.compile(r"<[A-Za-z/!?]")
 _IMAGE = (
     f'<img {_WHEN}="QR_CODE" src="cid:{QR_CONTENT_ID}" alt="QR code" width="200" height="200" '
     'style="display:block;width:200px;height:200px;border:0">'
@@ -73,7 +75,8 @@ def _edited(source: str, find: _Find) -> str:
 
 
 def _hopeless(token: Token, source: str) -> Iterator[_Edit]:
-    if token.kind in (Kind.HIDDEN, Kind.END):
+    is_odd = token.kind is Kind.RAW and _TAG_LIKE.search(source, token.start, token.end)
+    if token.kind in (Kind.HIDDEN, Kind.END) or is_odd:
         yield from _removals(source, token.start, token.end)
     elif token.kind is Kind.START:
         at = token.start
@@ -122,6 +125,9 @@ def _mend_content(source: str, start: int, end: int, image: str, *, raw: bool = 
     for match in VARIABLE.finditer(source, start, end):
         before = source[max(start, match.start() - 34) : match.start()]
         reference = _REFERENCE_START.search(before)
+        if raw and before.endswith("<"):
+            yield match.start(), match.end(), " "
+            continue
         if not raw and reference:
             at = match.start() - len(reference[0])
             yield at, at + 1, "&amp;"

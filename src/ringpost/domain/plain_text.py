@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from html import unescape
 from typing import Final
 
-from ringpost.domain.catalogue import IMAGE_VARIABLES
-from ringpost.domain.forms import VARIABLE_NAME
+from ringpost.domain.catalogue import IMAGE_VARIABLES, canonical_name
+from ringpost.domain.forms import VARIABLE_NAME, Block
 from ringpost.domain.markup import Kind, Token, tokenize
 
 _MOST_FRAMES: Final = 60
@@ -21,20 +21,34 @@ _PARAGRAPH = re.compile("p|h[1-6]|ul|ol|dl|pre|blockquote|table|section|article|
 _LINE = re.compile("div|tr|li|dt|dd|center|form|fieldset|figure|figcaption|address|caption|thead|tbody|tfoot")
 _FRAMES = frozenset({"a", "table", "tr", "td", "th"})
 _LINE_ENDS, _PARAGRAPH_ENDS = "\x01", "\x02"
+_CONDITION, _CONDITION_END = "\x03", "\x04"
+_MARK = re.compile("\x03([^\x03]*)\x03|\x04")
+_MOST_BLOCKS = 200
+_INLINE = re.compile("a|abbr|b|big|em|font|i|small|span|strong|u")
 _BREAKS = re.compile(r" ?[\n\x01\x02][ \n\x01\x02]*")
 _SPACES = re.compile(r"[ \t\n\r\f\u00a0]+")
-_INVISIBLE = re.compile("[\x01\x02\u00ad\u034f\u200b-\u200f\u2060\ufeff]+")
+_INVISIBLE = re.compile("[\x01-\x04\u00ad\u034f\u200b-\u200f\u2060\ufeff]+")
 _MANY_SPACES = re.compile(r" {2,}")
 _HIDDEN_STYLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all)", re.IGNORECASE)
 
 
-def derive_text(source: str) -> str:
-    """The text of an HTML template, with its variables; ends with a line break unless it is empty."""
+@dataclass(frozen=True, slots=True)
+class DerivedText:
+    """The text of an HTML template, with its variables."""
+
+    text: str
+    """Ends with a line break unless it is empty."""
+    blocks: tuple[Block, ...]
+    """Words that go when their variables are empty: elements with data-when within a line."""
+
+
+def derive_text(source: str) -> DerivedText:
+    """Write an HTML template as text. Time is linear in its length."""
     writer = _Writer(source)
     for token in tokenize(source):
         writer.write(token)
     text = writer.finish()
-    return f"{text}\n" if text else ""
+    return _without_marks(f"{text}\n" if text else "")
 
 
 @dataclass(slots=True)
@@ -49,6 +63,7 @@ class _Frame:
 
 class _Writer:
     def __init__(self, source: str) -> None:
+        self._conditions: dict[str, list[bool]] = {}
         self._source = source
         self._frames = [_Frame("")]
         self._hidden: list[str] = []
@@ -78,20 +93,17 @@ class _Writer:
         if self._hidden or self._hides(token):
             self._hide(token)
             return
+        if _INLINE.fullmatch(name):
+            self._condition(token)
         if name in _FRAMES:
             self._open(token)
         elif name in ("ul", "ol"):
             self._numbers.append(0 if name == "ol" else None)
         self._break(name)
-        if name == "br":
-            self._put("\n")
-        elif name == "hr":
-            self._put(f"{_PARAGRAPH_ENDS}----{_PARAGRAPH_ENDS}")
-        elif name == "img":
+        self._put(self._sign(name))
+        if name == "img":
             if (token.value("src", self._source) or "").strip(" %") not in IMAGE_VARIABLES:
                 self._text(token.value("alt", self._source) or "")
-        elif name == "li":
-            self._put(self._bullet())
         elif name == "pre":
             self._pre += 1
 
@@ -106,7 +118,16 @@ class _Writer:
             self._numbers.pop()
         elif name == "pre":
             self._pre = max(self._pre - 1, 0)
+        if self._conditions.get(name) and self._conditions[name].pop():
+            self._put(_CONDITION_END)
         self._break(name)
+
+    def _condition(self, token: Token) -> None:
+        """Mark the beginning of an element that is shown under a condition."""
+        names = VARIABLE_NAME.findall(token.value("data-when", self._source) or "")
+        self._conditions.setdefault(token.name, []).append(bool(names))
+        if names:
+            self._put(f"{_CONDITION}{' '.join(names)}{_CONDITION}")
 
     def _hide(self, token: Token) -> None:
         """Until the end tag of the same name, counting those within."""
@@ -120,6 +141,13 @@ class _Writer:
         if condition and IMAGE_VARIABLES.issuperset(condition):
             return True
         return bool(_HIDDEN_STYLE.search(token.value("style", self._source) or ""))
+
+    def _sign(self, name: str) -> str:
+        if name == "br":
+            return "\n"
+        if name == "hr":
+            return f"{_PARAGRAPH_ENDS}----{_PARAGRAPH_ENDS}"
+        return self._bullet() if name == "li" else ""
 
     def _bullet(self) -> str:
         number = self._numbers[-1] if self._numbers else None
@@ -184,6 +212,23 @@ class _Writer:
         else:
             around.parts.append(_LINE_ENDS + text + _LINE_ENDS)
         return frame.name
+
+
+def _without_marks(text: str) -> DerivedText:
+    parts: list[str] = []
+    blocks: list[Block] = []
+    begun: list[tuple[int, frozenset[str]]] = []
+    at = size = 0
+    for mark in _MARK.finditer(text):
+        parts.append(text[at : mark.start()])
+        size += len(parts[-1])
+        at = mark.end()
+        if mark[1]:
+            begun.append((size, frozenset(map(canonical_name, mark[1].split()))))
+        elif begun:
+            start, names = begun.pop()
+            blocks.append(Block(start, size, names))
+    return DerivedText("".join([*parts, text[at:]]), tuple(blocks[:_MOST_BLOCKS]))
 
 
 def _link(label: str, href: str) -> str:

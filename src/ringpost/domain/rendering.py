@@ -155,14 +155,15 @@ class Rendered:
 def prepare(template: Template, event_type: EventType) -> PreparedTemplate:
     """Cut a template. Takes milliseconds, in proportion to its length whatever it holds; never fails."""
     html = cut_html(template.body) if is_html(template.body) else None
+    from_, subject = _cut_text(template.from_), _cut_text(template.subject)
     if html is None:
-        text_source = template.body
+        text = _cut_text(_with_lf(template.body), labels=True)
+    elif template.text_body is not None:
+        text = _cut_text(_with_lf(template.text_body), labels=True)
     else:
-        text_source = template.text_body if template.text_body is not None else derive_text(template.body)
-    forms = [_cut_text(template.from_), _cut_text(template.subject), _cut_text(text_source, blocks=True)]
-    from_, subject, text = forms
-    if html is not None:
-        forms.append(html)
+        derived = derive_text(template.body)
+        text = _cut_text(derived.text, derived.blocks, labels=True)
+    forms = [from_, subject, text, *([html] if html else [])]
     used = dict.fromkeys(name for form in forms for name, _ in form.fillings if name)
     conditions = frozenset(name for form in forms for _, _, names in form.blocks for name in names if name)
     known = event_type.variable_names
@@ -188,7 +189,7 @@ def compose(subject: str, content: str, from_name: str, stamp: Stamp) -> Message
     """
     content = _as_text(content)
     html = _plain_form(content) if is_html(content) else None
-    text = _plain_form(derive_text(content) if html else content)
+    text = _plain_form(derive_text(content).text if html else content)
     parts = Parts(_entity("plain", text, {}), _entity("html", html, {}) if html else None)
     line = _line(subject, LONGEST_SUBJECT)
     return Message(_line(from_name, LONGEST_FROM), stamp.message_id_domain, write_content(line, stamp.date, parts))
@@ -198,12 +199,16 @@ def _plain_form(text: str) -> Form:
     return cut(text, ())
 
 
-def _cut_text(source: str, *, blocks: bool = False) -> Form:
-    """A form of plain text. With `blocks`, a line that is a label and a variable goes when the variable is empty."""
-    source = source.replace("\r\n", "\n").replace("\r", "\n")
+def _cut_text(source: str, blocks: tuple[Block, ...] = (), *, labels: bool = False) -> Form:
+    """A form of plain text. With `labels`, a line that is a label and a variable goes when the variable is empty."""
     blanks = [Blank(match.start(), match.end(), _text_name(match[1])) for match in VARIABLE.finditer(source)]
-    lines = _LABELLED_LINE.finditer(source) if blocks and blanks else ()
-    return cut(source, blanks, (Block(line.start(), line.end(), frozenset({_text_name(line[1])})) for line in lines))
+    lines = _LABELLED_LINE.finditer(source) if labels and blanks else ()
+    labelled = (Block(line.start(), line.end(), frozenset({_text_name(line[1])})) for line in lines)
+    return cut(source, blanks, (*blocks, *labelled))
+
+
+def _with_lf(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _text_name(name: str) -> str:
@@ -228,7 +233,7 @@ def _as_text(value: Value) -> str:
     if isinstance(value, str):
         if value.isprintable():
             return value
-        return _NOT_IN_TEXT.sub("", value.replace("\r\n", "\n").replace("\r", "\n"))
+        return _NOT_IN_TEXT.sub("", _with_lf(value))
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
