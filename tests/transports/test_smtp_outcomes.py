@@ -12,6 +12,8 @@ from ringpost.domain.deliveries import REJECTED, RETRY, SENT, Outcome, Party, St
 from ringpost.domain.messages import Envelope
 from ringpost.transports.smtp import Deadlines
 
+HUGE = MESSAGE + (b"x" * 998 + b"\r\n") * 40_000
+"""More than the network takes at once."""
 BOTH_WAYS = pytest.mark.parametrize("capabilities", [CAPABILITIES, CAPABILITIES[1:]], ids=["pipelined", "one by one"])
 
 
@@ -336,7 +338,7 @@ async def test_a_large_mail_that_is_refused_before_its_end_is_not_ambiguous(conn
         await asyncio.sleep(5)
 
     async with ScriptedServer(impatient) as server:
-        outcome = await connect(endpoint(server.port)).send(envelope(), MESSAGE + b"x" * 60 + b"\r\n" * 20_000_000)
+        outcome = await connect(endpoint(server.port)).send(envelope(), HUGE)
 
     assert (outcome.verdict, outcome.party, outcome.code) == (REJECTED, Party.MESSAGE, 552)
 
@@ -352,7 +354,24 @@ async def test_a_block_that_the_network_does_not_take_is_given_up(connect: Conne
 
     async with ScriptedServer(deaf) as server:
         transport = connect(endpoint(server.port), options(deadlines=short(block=0.1)))
-        outcome = await transport.send(envelope(), MESSAGE + b"\r\n" * 20_000_000)
+        outcome = await transport.send(envelope(), HUGE)
 
     assert (outcome.verdict, outcome.party, outcome.stage) == (RETRY, Party.MAIL_SERVER, Stage.DATA)
     assert not outcome.ambiguous
+
+
+async def test_a_reply_begun_before_the_dot_of_a_large_mail_does_not_end_as_its_answer(connect: Connect) -> None:
+    async def foresees(client: Client) -> None:
+        await client.say(b"220 hi\r\n")
+        for verb, reply in ((b"EHLO", b"250 hi"), (b"MAIL", b"250 ok"), (b"RCPT", b"250 ok"), (b"DATA", b"354 go")):
+            await client.expect(verb)
+            await client.say(reply + b"\r\n")
+        await client.say(b"250 ta")
+        # Only now does the client get on: the network had been full.
+        await client.message()
+        await client.say(b"ken\r\n")
+
+    async with ScriptedServer(foresees) as server:
+        outcome = await connect(endpoint(server.port)).send(envelope(), HUGE)
+
+    assert (outcome.verdict, outcome.party, outcome.ambiguous) == (RETRY, Party.MAIL_SERVER, False)

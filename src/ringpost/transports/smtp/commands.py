@@ -19,6 +19,7 @@ CANCEL_AUTH: Final = b"*\r\n"
 MAX_COMMAND: Final = 2048
 """Octets of one command line. RFC 5321 4.5.3.1.4 says 512 and extensions add to it; beyond this something is wrong."""
 
+_SMALL: Final = 65536
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029\ud800-\udfff]")
 _WORD = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,255}")
 _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?")
@@ -94,13 +95,21 @@ def framed(message: bytes) -> bytes:
     """
     if not message.endswith(b"\r\n"):
         message += b"\r\n"
-    lines = message.splitlines()
-    # Bytes are split at CRLF, CR and LF alike, so two octets are gone per line only if every line end is CRLF.
-    if len(message) - sum(map(len, lines)) != 2 * len(lines):
+    if _has_bare_line_end(message):
         raise ValueError("The message has a bare CR or LF.")
     if b"\r\n." in message:
         message = message.replace(b"\r\n.", b"\r\n..")
     return b".%b.\r\n" % message if message.startswith(b".") else message + LONE_DOT
+
+
+def _has_bare_line_end(message: bytes) -> bool:
+    if len(message) > _SMALL:
+        ends = message.count(b"\r\n")
+        return message.count(b"\n") != ends or message.count(b"\r") != ends
+    # Twice as fast, at the cost of memory. Bytes are split at CRLF, CR and LF alike, so two octets are gone per line
+    # only if every line end is CRLF.
+    lines = message.splitlines()
+    return len(message) - sum(map(len, lines)) != 2 * len(lines)
 
 
 def _quoted(local: str) -> str:

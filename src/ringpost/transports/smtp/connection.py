@@ -113,13 +113,13 @@ class Connection:
     def _flush(self) -> None:
         """Write what there is to say, see to a large body, and set the deadline for what comes next."""
         mails = self._mails
+        self._write_out()
+        while mails.body is not None and not self._wire.full:
+            self._write_block(mails.body)
         if mails.closed:
             self._wire.abort()
             self._finish()
             return
-        self._write_out()
-        while mails.body is not None and not self._wire.full:
-            self._write_block(mails.body)
         awaited = mails.awaited
         if awaited is not None:
             self._set_deadline(self._seconds[awaited])
@@ -140,8 +140,13 @@ class Connection:
     def _write_block(self, mail: Mail) -> None:
         start = self._sent_of_body
         self._sent_of_body = start + BLOCK
+        last = self._sent_of_body >= len(mail.frame)
+        if last and self._wire.partial:
+            # A reply that has begun before the final dot must not end as the answer to it.
+            self._mails.heard_unasked()
+            return
         self._wire.write(memoryview(mail.frame)[start : start + BLOCK])
-        if self._sent_of_body >= len(mail.frame):
+        if last:
             self._sent_of_body = 0
             self._mails.body_written()
             self._write_out()

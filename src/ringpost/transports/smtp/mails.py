@@ -1,10 +1,11 @@
-"""A mail on its way through a connection."""
+"""A mail on its way through a connection, and how a server that can do this and that is told of it. No I/O."""
 
 from asyncio import Future
 
 from ringpost.domain.deliveries import Outcome
 from ringpost.domain.messages import Envelope
-from ringpost.transports.smtp import commands
+from ringpost.transports.smtp import classify, commands
+from ringpost.transports.smtp.capabilities import Capabilities
 
 
 class Mail:
@@ -28,3 +29,33 @@ class Mail:
         """Tell the sender, unless it has gone away."""
         if not self.done.done():
             self.done.set_result(outcome)
+
+
+class Phrases:
+    """What is said of a mail to a server with these capabilities."""
+
+    __slots__ = ("_capabilities",)
+
+    def __init__(self, capabilities: Capabilities) -> None:
+        self._capabilities = capabilities
+
+    def impossible(self, mail: Mail) -> Outcome | None:
+        """The outcome of a mail that this server has already said it cannot take; None when it may go."""
+        limit = self._capabilities.size_limit
+        if limit is not None and mail.size > limit:
+            return classify.too_large(mail.size, limit)
+        if not self._capabilities.smtputf8 and commands.needs_smtputf8(mail.envelope.sender, mail.envelope.recipient):
+            return classify.no_smtputf8(recipient=not mail.envelope.recipient.local.isascii())
+        return None
+
+    def mail(self, mail: Mail) -> bytes:
+        """The MAIL command. ValueError when the sender cannot be written."""
+        sender, recipient = mail.envelope.sender, mail.envelope.recipient
+        utf8 = commands.needs_smtputf8(sender, recipient)
+        size = None if mail.bare else mail.size
+        eight_bit = not mail.bare and not mail.ascii
+        return commands.mail(sender, commands.mail_parameters(self._capabilities, size, utf8=utf8, eight_bit=eight_bit))
+
+    def has_parameters(self, mail: Mail) -> bool:
+        """Whether MAIL has parameters that can be left out."""
+        return self._capabilities.size_offered or (self._capabilities.eight_bit_mime and not mail.ascii)

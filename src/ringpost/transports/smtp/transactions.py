@@ -19,7 +19,7 @@ from typing import Final
 from ringpost.domain.deliveries import Outcome, Stage
 from ringpost.transports.smtp import classify, commands
 from ringpost.transports.smtp.capabilities import Capabilities
-from ringpost.transports.smtp.mails import Mail
+from ringpost.transports.smtp.mails import Mail, Phrases
 from ringpost.transports.smtp.replies import NOT_SMTP, UNASKED, Garbage, Reply
 
 BLOCK: Final = 65536
@@ -59,7 +59,7 @@ class Transactions:
         """The connection is of no more use."""
         self.pipelining_broken = False
         """The server offered PIPELINING and cannot do it."""
-        self._capabilities = capabilities
+        self._phrases = Phrases(capabilities)
         self._judge = judge
         self._take = take
         self._pipelining = pipelining and capabilities.pipelining
@@ -122,6 +122,10 @@ class Transactions:
         mail, self.body = self.body, None
         self._await_dot(mail)
 
+    def heard_unasked(self) -> None:
+        """A reply has begun to arrive that cannot be the answer to what is about to be written."""
+        self._receive_unasked(None)
+
     def timed_out(self) -> None:
         """A reply did not come in time."""
         if self._pipelining and self._expected and self._expected[0][0] in (_MAIL, _RCPT, _DATA):
@@ -145,12 +149,12 @@ class Transactions:
 
     def _begin(self, mail: Mail) -> bool:
         """Say MAIL, and RCPT and DATA with it if they may be pipelined. False when the mail cannot go at all."""
-        impossible = self._impossible(mail)
+        impossible = self._phrases.impossible(mail)
         if impossible is not None:
             mail.settle(impossible)
             return False
         try:
-            group = self._mail_command(mail), commands.rcpt(mail.envelope.recipient), commands.DATA
+            group = self._phrases.mail(mail), commands.rcpt(mail.envelope.recipient), commands.DATA
         except ValueError:
             mail.settle(classify.unwritable())
             return False
@@ -168,37 +172,18 @@ class Transactions:
         self.out.append(command)
         self._expected.append((kind, mail))
 
-    def _impossible(self, mail: Mail) -> Outcome | None:
-        limit = self._capabilities.size_limit
-        if limit is not None and mail.size > limit:
-            return classify.too_large(mail.size, limit)
-        if not self._capabilities.smtputf8 and commands.needs_smtputf8(mail.envelope.sender, mail.envelope.recipient):
-            return classify.no_smtputf8(recipient=not mail.envelope.recipient.local.isascii())
-        return None
-
-    def _mail_command(self, mail: Mail) -> bytes:
-        sender, recipient = mail.envelope.sender, mail.envelope.recipient
-        utf8 = commands.needs_smtputf8(sender, recipient)
-        size = None if mail.bare else mail.size
-        eight_bit = not mail.bare and not mail.ascii
-        return commands.mail(sender, commands.mail_parameters(self._capabilities, size, utf8=utf8, eight_bit=eight_bit))
-
-    def _has_parameters(self, mail: Mail) -> bool:
-        """Whether MAIL had parameters that can be left out."""
-        return self._capabilities.size_offered or (self._capabilities.eight_bit_mime and not mail.ascii)
-
     def _on_rset(self, mail: Mail, reply: Reply) -> None:
         if reply.code // 100 != 2:
             self._out_of_step(_RSET, mail, reply)
         elif not self._pipelining:
-            self._say(_MAIL, mail, self._mail_command(mail))
+            self._say(_MAIL, mail, self._phrases.mail(mail))
 
     def _on_mail(self, mail: Mail, reply: Reply) -> None:
         if reply.code // 100 == 2:
             if not self._pipelining:
                 self._say(_RCPT, mail, commands.rcpt(mail.envelope.recipient))
             return
-        if reply.code in _MAYBE_PARAMETER and not mail.bare and self._has_parameters(mail):
+        if reply.code in _MAYBE_PARAMETER and not mail.bare and self._phrases.has_parameters(mail):
             mail.bare = True
             self._again = mail
         self._refuse(_MAIL, mail, reply)
