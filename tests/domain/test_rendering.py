@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from email import message_from_bytes, policy
 from html import unescape
 from html.parser import HTMLParser
 
@@ -265,7 +266,7 @@ def test_what_stands_before_in_a_url_decides(href: str, value: str, url: str) ->
         ("<img srcset='%%A%% 2x'>", "a.png, //evil/b.png", "<img srcset='a.png%2C%20//evil/b.png 2x'>"),
         ("<meta http-equiv=refresh content='0;url=%%A%%'>", "//x", "<meta http-equiv=refresh content='0;url='>"),
         ("<p title=%%A%%>", "a b", '<p title="a b">'),
-        ("<script></%%A%%></script>", "script", "<script></ ></script>"),
+        ("<script></%%A%%></script>", "script", "<script></></script>"),
         ("<p>&%%A%%;</p>", "lt", "<p>&amp;lt;</p>"),
         ("<p></%%A%%></p>", "b", "<p></></p>"),
         ("<p><%%A%%></p>", "b", "<p>&lt;b></p>"),
@@ -347,6 +348,15 @@ def test_a_line_of_text_that_only_labels_an_empty_variable_is_left_out() -> None
 
 
 # --- Sizes and time ---
+
+
+def test_line_breaks_of_a_template_are_alike_in_every_encoding() -> None:
+    for letter in ("a", "电"):
+        content = render(f"<p>{letter * 9}\r\n{letter}\r{letter}</p>").message.content
+        html = message_from_bytes(content, policy=policy.default).get_body(("html",))
+
+        assert html is not None
+        assert html.get_content() == f"<p>{letter * 9}\n{letter}\n{letter}</p>".replace("\n", "\r\n")
 
 
 def test_a_mail_that_would_be_too_large_is_refused_before_it_is_made() -> None:

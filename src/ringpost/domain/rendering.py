@@ -154,7 +154,7 @@ class Rendered:
 
 def prepare(template: Template, event_type: EventType) -> PreparedTemplate:
     """Cut a template. Takes milliseconds, in proportion to its length whatever it holds; never fails."""
-    html = cut_html(template.body) if is_html(template.body) else None
+    html = cut_html(_with_lf(template.body)) if is_html(template.body) else None
     from_, subject = _cut_text(template.from_), _cut_text(template.subject)
     if html is None:
         text = _cut_text(_with_lf(template.body), labels=True)
