@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import sys
@@ -19,11 +20,16 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 ADMIN_TOKEN = "rp_key_" + "a1" * 32  # made up
 
 
+_MESSAGE_ID = re.compile(rb"^Message-ID: (\S+)\r$", re.MULTILINE)
+
+
 class Mailbox:
     """A mail server on loopback (aiosmtpd) that takes everything and remembers it."""
 
     def __init__(self) -> None:
-        self.received: list[EmailMessage] = []
+        self.raw: list[bytes] = []
+        self.message_ids: Counter[str] = Counter()
+        """How often each Message-ID came."""
         self.recipients: list[str] = []
         self.port = 0
         self.arrived = asyncio.Event()
@@ -32,15 +38,16 @@ class Mailbox:
         """aiosmtpd's hook for a whole mail."""
         content = envelope.content
         assert isinstance(content, bytes)
-        self.received.append(message_from_bytes(content, policy=policy.default))
+        self.raw.append(content)
+        self.message_ids[_MESSAGE_ID.findall(content)[0].decode()] += 1
         self.recipients.extend(envelope.rcpt_tos)
         self.arrived.set()
         return "250 2.0.0 Taken"
 
     @property
-    def message_ids(self) -> Counter[str]:
-        """How often each Message-ID came."""
-        return Counter(mail["Message-ID"] for mail in self.received)
+    def received(self) -> list[EmailMessage]:
+        """What came, parsed."""
+        return [message_from_bytes(content, policy=policy.default) for content in self.raw]
 
     async def holds(self, count: int, within_s: float = 20) -> None:
         """Wait until so many different mails are here."""
