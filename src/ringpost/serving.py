@@ -18,7 +18,6 @@ import uvicorn
 import uvloop
 
 from ringpost import wiring
-from ringpost.api.server import server
 from ringpost.config import Config
 from ringpost.usecases.room import Room
 from ringpost.worker import Worker
@@ -74,6 +73,8 @@ def url_of(listener: socket.socket) -> str:
 
 def api_server(room: Room, config: Config) -> ApiServer:
     """The API, ready to `serve(sockets=[...])`."""
+    from ringpost.api.server import server  # noqa: PLC0415  commands that do not serve start sooner without it
+
     made = server(wiring.app(room, config), config.host, config.port, trusted_proxies=config.trusted_proxies)
     return ApiServer(made.config)
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from starlette.types import ASGIApp
 
-from ringpost.api.app import create_app
 from ringpost.config import Config
 from ringpost.domain.retries import RetryPolicy
 from ringpost.domain.secrets import Secret
@@ -41,6 +40,8 @@ def key_file(config: Config) -> KeyRing:
 
 def app(room: Room, config: Config) -> ASGIApp:
     """The HTTP application."""
+    from ringpost.api.app import create_app  # noqa: PLC0415  half of the time that a command takes to start
+
     token = config.admin_token
     return create_app(room, admin_token=Secret(token.get_secret_value()) if token else None)
 

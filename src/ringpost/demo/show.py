@@ -97,14 +97,15 @@ async def _act(stage: Stage, console: Console, *, stay: bool) -> None:
 
 
 async def _create_people(stage: Stage, tenant: TenantId) -> str:
-    """Somebody who administers the system and somebody who administers the tenant, with the same password."""
+    """Somebody who administers the system and somebody who administers the tenant; their password."""
     password = secrets.token_urlsafe(12)
+    made = True
     for owner, name, role in ((SYSTEM, "root", Role.SYSTEM_ADMIN), (tenant, "jane", Role.TENANT_ADMIN)):
         try:
             await create_user(stage.room, owner, NewUser(name, password, role))
-        except AlreadyExists:
-            password = ""  # from an earlier demo in this folder, with the password that it showed
-    return password
+        except AlreadyExists:  # from an earlier demo in this folder, with the password that it showed
+            made = False
+    return password if made else ""
 
 
 async def _create_key(stage: Stage, tenant: TenantId) -> str:

@@ -201,5 +201,8 @@ async def open_database(url: str) -> Database:
 
     Raises StorageUnavailable when it cannot be opened, ValueError when the URL is of no known kind.
     """
-    reader, writer = await asyncio.to_thread(engines.open_engines, url)
+    try:
+        reader, writer = await asyncio.to_thread(engines.open_engines, url)
+    except exc.OperationalError as error:
+        raise StorageUnavailable(f"The database cannot be opened: {error.orig}") from error
     return Database(reader, writer)

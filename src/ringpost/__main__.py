@@ -1,0 +1,5 @@
+"""`python -m ringpost` is the command `ringpost`."""
+
+from ringpost.cli import main
+
+main()

@@ -1,0 +1,332 @@
+"""The command line as a person or a script meets it: real processes, their output and exit codes."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from ringpost.demo.mailbox import Mailbox, open_mail_server
+
+pytestmark = pytest.mark.timeout(180)
+
+RINGPOST = [sys.executable, "-m", "ringpost"]
+DEADLINE_S = 60
+
+
+class Machine:
+    """A machine with an empty data folder, and nothing of ours in its environment."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith("RINGPOST_")}
+        self.env |= {"RINGPOST_DATA_DIR": str(folder / "data"), "HOME": str(folder), "COLUMNS": "200"}
+
+    def run(self, *arguments: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            [*RINGPOST, *arguments],
+            cwd=self.folder,
+            env=self.env | env,
+            input=stdin,
+            text=True,
+            capture_output=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+
+    def output(self, *arguments: str, stdin: str = "", **env: str) -> str:
+        """What a command that has to work wrote to stdout."""
+        done = self.run(*arguments, stdin=stdin, **env)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    @contextmanager
+    def running(self, *arguments: str, until: str, **env: str) -> Generator["Running"]:
+        """Start a command, and wait until its log has a line that matches."""
+        log = self.folder / f"{arguments[0]}-{time.monotonic_ns()}.log"
+        with log.open("wb") as stderr:
+            process = subprocess.Popen([*RINGPOST, *arguments], cwd=self.folder, env=self.env | env, stderr=stderr)
+        try:
+            yield Running(process, log, _wait_for_line(process, log, until))
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+    def serving(self, **env: str) -> Any:
+        """`ringpost serve` on a free port; `match[1]` is its address."""
+        return self.running("serve", "--port", "0", until=r"listens on (http://[\d.:]+)", **env)
+
+
+class Running:
+    """A command that runs."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path, match: re.Match[str]) -> None:
+        self.process = process
+        self.log = log
+        self.match = match
+
+    def stop(self, number: signal.Signals) -> int:
+        """Send a signal; the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(DEADLINE_S)
+
+
+def _wait_for_line(process: subprocess.Popen[bytes], log: Path, pattern: str) -> re.Match[str]:
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        if found := re.search(pattern, log.read_text()):
+            return found
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.02)
+    raise AssertionError(f"{pattern} did not appear in: {log.read_text()}")
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+@pytest.fixture
+def acme(machine: Machine) -> Machine:
+    """A machine with one tenant."""
+    machine.output("tenant", "create", "acme.example.com", "--name", "Acme")
+    return machine
+
+
+@asynccontextmanager
+async def mail_server() -> AsyncGenerator[tuple[Mailbox, int]]:
+    mailbox = Mailbox()
+    server, port = await open_mail_server(mailbox)
+    try:
+        yield mailbox, port
+    finally:
+        server.close()
+
+
+def mail_settings(port: int) -> dict[str, Any]:
+    return {
+        "type": "SMTP",
+        "server": "127.0.0.1",
+        "port": port,
+        "username": "phones@acme.example.com",
+        "auth": "DISABLE",
+        "enable_tls_ssl": False,
+        "recipients": "operations@acme.example.com",
+    }
+
+
+def test_token_create_prints_the_token_alone(acme: Machine) -> None:
+    printed = acme.output("token", "create", "--tenant", "acme.example.com", "--scope", "events:write")
+
+    assert re.fullmatch(r"rp_key_[A-Za-z0-9_-]{43}\n", printed)
+
+
+def test_a_revoked_token_stays_in_the_list_without_its_text(acme: Machine) -> None:
+    token = acme.output("token", "create").strip()
+    listed = json.loads(acme.output("token", "list", "--json"))
+
+    acme.output("token", "revoke", listed[0]["id"])
+
+    after = acme.output("token", "list", "--json")
+    assert json.loads(after)[0]["state"] == "revoked"
+    assert token not in after
+
+
+def test_an_event_sent_by_command_is_delivered_by_a_worker_process(acme: Machine) -> None:
+    opened = {"RINGPOST_ALLOWED_MAIL_NETWORKS": "127.0.0.0/8"}
+    token = acme.output("token", "create").strip()
+
+    async def journey() -> None:
+        async with mail_server() as (mailbox, port):
+            with acme.serving(RINGPOST_WORKERS="0", **opened) as api:
+                headers = {"Authorization": f"Bearer {token}"}
+                async with httpx.AsyncClient(base_url=api.match[1], headers=headers) as client:
+                    answer = await client.post("/tenant/notification", json=mail_settings(port))
+                assert answer.status_code == 200, answer.text
+                assert api.stop(signal.SIGTERM) == 0
+            acme.output("event", "send", "DISK_LOW", "--set", "FREE_SIZE=1.5 GB", "--id", "pbx-1")
+            with acme.running("worker", until="worker_started", **opened) as worker:
+                deadline = time.monotonic() + DEADLINE_S
+                while not mailbox.mails and time.monotonic() < deadline:
+                    await asyncio.sleep(0.02)
+                assert worker.stop(signal.SIGTERM) == 0
+            assert [mail.recipient for mail in mailbox.mails] == ["operations@acme.example.com"]
+            assert "1.5 GB" in mailbox.mails[0].message.as_string()
+
+    asyncio.run(journey())
+
+    (delivery,) = json.loads(acme.output("delivery", "list", "--json"))
+    assert delivery["state"] == "sent"
+    story = json.loads(acme.output("delivery", "show", delivery["id"], "--json"))
+    assert (story["event"], [attempt["verdict"] for attempt in story["attempts"]]) == ("pbx-1", ["sent"])
+
+
+def test_an_event_that_tells_nobody_says_why(acme: Machine) -> None:
+    done = acme.run("event", "send", "DISK_LOW", "--tenant", "acme.example.com")
+
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "NO_RECIPIENTS" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_serve_makes_what_it_needs_and_stops_gently(machine: Machine, number: signal.Signals) -> None:
+    with machine.serving() as api:
+        assert httpx.get(f"{api.match[1]}/readyz").status_code == 200
+        assert api.stop(number) == 0
+        log = api.log.read_text()
+
+    data = machine.folder / "data"
+    assert {"ringpost.db", "keys"} <= {path.name for path in data.iterdir()}
+    assert (data.stat().st_mode & 0o777, (data / "keys").stat().st_mode & 0o777) == (0o700, 0o600)
+    assert "Made the database" in log
+    assert "ringpost tenant create" in log
+
+
+def test_a_request_in_hand_is_answered_before_serve_stops(acme: Machine) -> None:
+    token = acme.output("token", "create").strip()
+    with acme.serving() as api:
+        host, port = api.match[1].removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=DEADLINE_S) as connection:
+            body = b'{"type": "DISK_LOW"}'
+            head = f"POST /events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n"
+            head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
+            connection.sendall(head.encode())
+            assert connection.recv(1000).startswith(b"HTTP/1.1 100 ")  # it is in hand now
+            api.process.send_signal(signal.SIGTERM)
+            _wait_for_line(api.process, api.log, "stopping")
+            connection.sendall(body)
+            with connection.makefile("rb") as stream:
+                answer = stream.read()
+        assert answer.startswith(b"HTTP/1.1 202 ")
+        assert api.process.wait(DEADLINE_S) == 0
+
+
+def test_a_second_signal_quits_at_once(acme: Machine) -> None:
+    token = acme.output("token", "create").strip()
+    with acme.serving() as api:
+        host, port = api.match[1].removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=DEADLINE_S) as connection:
+            head = f"POST /events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+            head += "Content-Type: application/json\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
+            connection.sendall(head.encode())
+            assert connection.recv(1000).startswith(b"HTTP/1.1 100 ")  # the rest never comes, so it would wait
+            api.process.send_signal(signal.SIGTERM)
+            _wait_for_line(api.process, api.log, "stopping")
+
+            assert api.stop(signal.SIGTERM) == -signal.SIGTERM
+
+
+def test_a_port_that_is_taken_is_said_plainly(machine: Machine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        done = machine.run("serve", "--port", str(port))
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"ringpost: Cannot listen on 127.0.0.1 port {port}: Address already in use"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "code", "said"),
+    [
+        (["tenant", "show", "nobody.example.com"], {}, 1, "There is no tenant nobody.example.com"),
+        (["tenant", "create", "no domain"], {}, 1, "domain"),
+        (["event", "send", "NOT_A_TYPE"], {}, 2, "NOT_A_TYPE"),
+        (["event", "send", "DISK_LOW", "--set", "FREE_SIZE"], {}, 2, "NAME=VALUE"),
+        (["frobnicate"], {}, 2, "frobnicate"),
+        (["tenant", "list"], {"RINGPOST_PORT": "many"}, 78, "RINGPOST_PORT"),
+        (["tenant", "list"], {"RINGPOST_DATABASE_URL": "mysql://localhost"}, 78, "RINGPOST_DATABASE_URL"),
+        (["tenant", "list"], {"RINGPOST_KEYS": "secret-that-is-no-key"}, 78, "name:base64"),
+        (["tenant", "list"], {"RINGPOST_DATABASE_URL": "sqlite:////dev/null"}, 75, "database"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_failures_have_one_sentence_and_their_exit_code(
+    machine: Machine, arguments: list[str], env: dict[str, str], code: int, said: str
+) -> None:
+    done = machine.run(*arguments, **env)
+
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert "secret-that-is-no-key" not in done.stderr
+
+
+def test_config_show_masks_secrets_and_reads_the_env_file(machine: Machine) -> None:
+    (machine.folder / ".env").write_text("RINGPOST_ADMIN_TOKEN=canary-token\nRINGPOST_PORT=9025\n")
+
+    shown = {row["setting"]: row for row in json.loads(machine.output("config", "show", "--json"))}
+
+    assert shown["RINGPOST_ADMIN_TOKEN"]["value"] == "***"
+    assert (shown["RINGPOST_PORT"]["value"], shown["RINGPOST_PORT"]["from"]) == (9025, "set")
+    assert shown["RINGPOST_HOST"]["from"] == "default"
+
+
+def test_the_data_folder_can_be_named_before_and_after_the_command(machine: Machine) -> None:
+    machine.output("--data-dir", "elsewhere", "tenant", "create", "acme.example.com")
+
+    listed = json.loads(machine.output("tenant", "list", "--data-dir", "elsewhere", "--json"))
+
+    assert [tenant["domain"] for tenant in listed] == ["acme.example.com"]
+    assert not (machine.folder / "data").exists()
+
+
+def test_a_disabled_tenant_sends_nothing(acme: Machine) -> None:
+    acme.output("tenant", "disable", "acme.example.com")
+
+    sent = json.loads(acme.output("event", "send", "DISK_LOW", "--json"))
+
+    assert sent["skipped"] == "TENANT_DISABLED"
+
+
+def test_a_password_comes_from_stdin_and_logs_in(acme: Machine) -> None:
+    acme.output("user", "create", "anna", "--password-stdin", stdin="a long enough password\n")
+
+    with acme.serving() as api:
+        login = {"username": "anna", "password": "a long enough password", "domain": "acme.example.com"}
+        assert httpx.post(f"{api.match[1]}/login", json=login).status_code == 200
+
+
+def test_keys_are_changed_in_three_steps(acme: Machine) -> None:
+    key_file = acme.folder / "data" / "keys"
+    before = key_file.read_text()
+    for command in ("rotate", "reseal", "retire"):
+        acme.output("keys", command)
+
+    assert len(key_file.read_text().splitlines()) == 1
+    assert key_file.read_text() != before
+
+
+def test_a_reader_that_goes_away_is_no_fault(acme: Machine) -> None:
+    command = subprocess.Popen(
+        [*RINGPOST, "tenant", "list", "--json"], env=acme.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert command.stdout
+    assert command.stderr
+    command.stdout.close()
+
+    assert command.stderr.read() == b""
+    command.stderr.close()
+    command.wait(DEADLINE_S)
+
+
+def test_tables_have_no_colours_in_a_pipe(acme: Machine) -> None:
+    assert "\x1b" not in acme.output("tenant", "list")
+
+
+def test_migrate_can_be_run_again(machine: Machine) -> None:
+    assert machine.output("migrate") == machine.output("migrate")
