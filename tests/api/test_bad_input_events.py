@@ -1,0 +1,153 @@
+"""Every row of bad input for events, named after its row. A refused event leaves nothing behind."""
+
+import asyncio
+import base64
+from typing import Any
+
+import httpx
+import pytest
+
+
+async def post(client: httpx.AsyncClient, **fields: Any) -> httpx.Response:
+    """Post one event; of a type that is always on unless told otherwise."""
+    return await client.post("/events", json={"type": "TRUNK_CONNECTED", "variables": {"TRUNK_NAME": "East"}, **fields})
+
+
+def codes(answer: httpx.Response) -> list[str]:
+    """The codes of an error."""
+    return [error["code"] for error in answer.json()["errors"]]
+
+
+async def test_same_id_other_content_409(tenant_client: httpx.AsyncClient) -> None:
+    assert (await post(tenant_client, id="a")).status_code == 202
+    answer = await post(tenant_client, id="a", variables={"TRUNK_NAME": "West"})
+    assert answer.status_code == 409
+    assert codes(answer) == ["ALREADY_EXISTS"]
+
+
+async def test_same_id_same_content_answers_as_the_first_time(tenant_client: httpx.AsyncClient) -> None:
+    first = await post(tenant_client, id="a", variables={"TRUNK_NAME": "East", "X": 1})
+    again = await post(tenant_client, id="a", variables={"X": 1, "TRUNK_NAME": "East"})
+    assert (again.status_code, again.json()) == (first.status_code, first.json())
+    assert again.headers["Idempotent-Replayed"] == "true"
+
+
+async def test_1001_in_a_list_422_and_1000_fine(tenant_client: httpx.AsyncClient) -> None:
+    event = {"type": "TRUNK_CONNECTED"}
+    assert (await tenant_client.post("/events", json={"events": [event] * 1001})).status_code == 422
+    answer = await tenant_client.post("/events", json={"events": [event] * 1000})
+    assert answer.status_code == 202
+    assert len(answer.json()["results"]) == 1000
+
+
+async def test_one_bad_item_does_not_stop_the_others(tenant_client: httpx.AsyncClient) -> None:
+    events = [{"type": "TRUNK_CONNECTED", "id": "a"}, {"type": "NOPE"}, 7, {"type": "DISK_LOW", "id": "b"}]
+    answer = await tenant_client.post("/events", json={"events": events})
+    assert [result["status"] for result in answer.json()["results"]] == [202, 422, 422, 202]
+    assert answer.json()["results"][1]["errors"][0]["detail"]["field"] == "type"
+    assert (await tenant_client.get("/events/b")).status_code == 200
+
+
+async def test_one_item_with_half_a_surrogate_does_not_stop_the_others(tenant_client: httpx.AsyncClient) -> None:
+    body = rb'{"events": [{"type": "DISK_LOW", "id": "\ud800"}, {"type": "DISK_LOW", "id": "good"}]}'
+    answer = await tenant_client.post("/events", content=body, headers={"Content-Type": "application/json"})
+    assert [result["status"] for result in answer.json()["results"]] == [422, 202]
+
+
+async def test_the_same_id_twice_in_one_list_is_one_event(tenant_client: httpx.AsyncClient) -> None:
+    event = {"type": "TRUNK_CONNECTED", "id": "a"}
+    other = {"type": "TRUNK_CONNECTED", "id": "a", "variables": {"TRUNK_NAME": "West"}}
+    answer = await tenant_client.post("/events", json={"events": [event, event, other]})
+    assert [result["status"] for result in answer.json()["results"]] == [202, 202, 409]
+    assert len((await tenant_client.get("/deliveries", params={"event": "a"})).json()["items"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("type", "UNKNOWN"), ("type", "queue_sla"), ("type", None), ("type", 7),
+        ("id", ""), ("id", "x" * 256), ("id", "a\nb"), ("id", 7),
+        ("occurred_at", "yesterday"), ("occurred_at", "2026-01-05 09:30"), ("occurred_at", "2026-13-05T09:30:00Z"),
+        ("occurred_at", 7), ("occurred_at", "2026-01-05T09:30:00"),
+        ("variables", []), ("variables", {"lower": "x"}), ("variables", {"X": []}), ("variables", {"X" * 65: "x"}),
+        ("variables", {f"X{number}": "x" for number in range(201)}), ("variables", {"X": "x" * 65_537}),
+        ("recipients", "a@example.com"), ("recipients", [7]), ("recipients", ["a@localhost"]),
+        ("recipients", ["a@example.com\r\nBcc: b@example.com"]), ("recipients", ["a@example.com"] * 101),
+        ("attachments", {}), ("attachments", [7]), ("attachments", [{"filename": "a.wav", "content": "&&"}]),
+        ("attachments", [{"filename": "", "content": ""}]), ("attachments", [{"filename": "a\r\nX: y", "content": ""}]),
+        ("attachments", [{"filename": "a", "content": "", "content_type": "audio/wav\r\nX: y"}]),
+        ("attachments", [{"filename": "a", "content": ""}] * 11),
+    ],
+)  # fmt: skip
+async def test_a_wrong_field_422(tenant_client: httpx.AsyncClient, field: str, value: object) -> None:
+    answer = await post(tenant_client, **{field: value})
+    assert answer.status_code == 422, answer.text
+    assert codes(answer) == ["VALIDATE_FAILED"]
+    assert answer.json()["errors"][0]["detail"]["field"] == field
+    assert (await tenant_client.get("/deliveries")).json()["items"] == []
+
+
+async def test_all_wrong_fields_are_told_at_once(tenant_client: httpx.AsyncClient) -> None:
+    answer = await post(tenant_client, type="X", id="", occurred_at="x")
+    assert [error["detail"]["field"] for error in answer.json()["errors"]] == ["type", "id", "occurred_at"]
+
+
+@pytest.mark.parametrize("body", [[], None, "x", 7])
+async def test_no_object_422(tenant_client: httpx.AsyncClient, body: object) -> None:
+    assert (await tenant_client.post("/events", json=body)).status_code in (400, 422)
+
+
+@pytest.mark.parametrize("listed", [{}, "x", [], 7])
+async def test_no_list_422(tenant_client: httpx.AsyncClient, listed: object) -> None:
+    assert (await tenant_client.post("/events", json={"events": listed})).status_code == 422
+
+
+async def test_attachments_have_a_limit_of_their_own(tenant_client: httpx.AsyncClient) -> None:
+    megabytes = base64.b64encode(b"x" * 3 * 1024 * 1024).decode()
+    fine = await post(tenant_client, attachments=[{"filename": "voice.wav", "content": megabytes}])
+    assert fine.status_code == 202, fine.text
+    eleven = base64.b64encode(b"x" * 11 * 1024 * 1024).decode()
+    answer = await post(tenant_client, attachments=[{"filename": "voice.wav", "content": eleven}])
+    assert answer.status_code == 422
+
+
+async def test_a_body_over_1_mib_without_attachments_413(tenant_client: httpx.AsyncClient) -> None:
+    variables = {f"X{number}": "x" * 60_000 for number in range(20)}
+    answer = await post(tenant_client, variables=variables)
+    assert answer.status_code == 413
+    assert codes(answer) == ["TOO_LARGE"]
+
+
+async def test_a_system_token_names_the_tenant_of_each_event(
+    admin_client: httpx.AsyncClient, tenant_client: httpx.AsyncClient
+) -> None:
+    domain = (await admin_client.get("/tenants")).json()["items"][0]["domain"]
+    assert (await post(admin_client)).status_code == 422
+    assert (await post(admin_client, tenant="nobody.example.com")).status_code == 422
+    answer = await post(admin_client, tenant=domain, id="from-the-system")
+    assert answer.status_code == 202
+    assert (await tenant_client.get("/events/from-the-system")).status_code == 200
+
+
+async def test_a_tenants_token_cannot_name_another_tenant(
+    tenant_client: httpx.AsyncClient, other_client: httpx.AsyncClient, admin_client: httpx.AsyncClient
+) -> None:
+    for tenant in (await admin_client.get("/tenants")).json()["items"]:
+        answer = await post(tenant_client, id=f"for-{tenant['id']}", tenant=tenant["id"])
+        assert answer.status_code == 202, "the field is ignored"
+        assert (await other_client.get(f"/events/for-{tenant['id']}")).status_code == 404
+
+
+async def test_the_same_event_many_times_in_parallel_is_one_event(tenant_client: httpx.AsyncClient) -> None:
+    answers = await asyncio.gather(*(post(tenant_client, id="once") for _ in range(100)))
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.text for answer in answers}) == 1
+    assert len((await tenant_client.get("/deliveries", params={"event": "once"})).json()["items"]) == 1
+
+
+async def test_secret_variables_are_not_shown_again(tenant_client: httpx.AsyncClient) -> None:
+    variables = {"USER_NAME": "jane", "USER_PASSWORD": "hunter2-canary", "USER_EMAIL": "jane@example.com"}
+    await post(tenant_client, type="USER_CREATION", id="u", variables=variables)
+    shown = await tenant_client.get("/events/u")
+    assert shown.status_code == 200
+    assert "hunter2-canary" not in shown.text
