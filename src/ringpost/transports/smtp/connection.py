@@ -6,10 +6,10 @@ from typing import Protocol
 from ringpost.transports.smtp import commands
 from ringpost.transports.smtp.classify import Judge
 from ringpost.transports.smtp.dialing import Dialed
-from ringpost.transports.smtp.mails import Mail
+from ringpost.transports.smtp.mails import Kind, Mail
 from ringpost.transports.smtp.options import Deadlines, SmtpOptions
 from ringpost.transports.smtp.replies import Garbage, Reply
-from ringpost.transports.smtp.transactions import BLOCK, Kind, Transactions
+from ringpost.transports.smtp.transactions import BLOCK, Transactions
 
 
 class Owner(Protocol):

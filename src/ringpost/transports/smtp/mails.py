@@ -1,11 +1,23 @@
 """A mail on its way through a connection, and how a server that can do this and that is told of it. No I/O."""
 
 from asyncio import Future
+from enum import IntEnum
 
 from ringpost.domain.deliveries import Outcome
 from ringpost.domain.messages import Envelope
 from ringpost.transports.smtp import classify, commands
 from ringpost.transports.smtp.capabilities import Capabilities
+
+
+class Kind(IntEnum):
+    """What a reply is awaited for."""
+
+    RSET = 0
+    MAIL = 1
+    RCPT = 2
+    DATA = 3
+    DOT = 4
+    EMPTY_DOT = 5
 
 
 class Mail:

@@ -13,28 +13,16 @@ not been handed over and is put back.
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from enum import IntEnum
 from typing import Final
 
 from ringpost.domain.deliveries import Outcome, Stage
 from ringpost.transports.smtp import classify, commands
 from ringpost.transports.smtp.capabilities import Capabilities
-from ringpost.transports.smtp.mails import Mail, Phrases
+from ringpost.transports.smtp.mails import Kind, Mail, Phrases
 from ringpost.transports.smtp.replies import NOT_SMTP, UNASKED, Garbage, Reply
 
 BLOCK: Final = 65536
 """Octets of a message that are written at once; a larger one goes in blocks, each with a deadline of its own."""
-
-
-class Kind(IntEnum):
-    """What a reply is awaited for."""
-
-    RSET = 0
-    MAIL = 1
-    RCPT = 2
-    DATA = 3
-    DOT = 4
-    EMPTY_DOT = 5
 
 
 _STAGES: Final = (Stage.MAIL_FROM, Stage.MAIL_FROM, Stage.RCPT_TO, Stage.DATA, Stage.ACCEPTED, Stage.DATA)
