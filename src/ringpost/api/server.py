@@ -12,12 +12,14 @@ from ringpost.api.http_rules import MAX_HEADERS
 
 HEAD_S: Final = 30.0
 """How long a client may take to send the head of a request."""
+BODY_S: Final = 120.0
+"""How long it may then take to send the body."""
 IDLE_S: Final = 65
 """How long a connection is kept between requests; longer than what load balancers keep theirs (60 s)."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Answers 431 as soon as a head grows over the limit, and hangs up on heads that do not come to an end."""
+    """Answers 431 as soon as a head grows over the limit, and hangs up on requests that do not come to an end."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -54,8 +56,13 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head came to its end."""
         self._in_head = False
-        self._stop_timer()
+        self._allow(BODY_S)
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request came to its end."""
+        self._stop_timer()
+        super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """The request is not HTTP."""
@@ -63,8 +70,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _await_head(self) -> None:
         self._in_head = True
+        self._allow(HEAD_S)
+
+    def _allow(self, seconds: float) -> None:
         self._stop_timer()
-        self._timer = self.loop.call_later(HEAD_S, self.transport.close)
+        self._timer = self.loop.call_later(seconds, self.transport.close)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

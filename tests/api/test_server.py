@@ -1,0 +1,104 @@
+"""The HTTP server over a real socket: what clients may send, and how long they may take."""
+
+import asyncio
+import time
+from urllib.parse import urlsplit
+
+import pytest
+
+from ringpost.api.http_rules import MAX_HEADERS
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def connect(url: str) -> Streams:
+    target = urlsplit(url)
+    return await asyncio.open_connection(target.hostname, target.port)
+
+
+async def answer(reader: asyncio.StreamReader) -> bytes:
+    """One whole answer."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+    return head + await reader.readexactly(length)
+
+
+async def test_headers_are_counted_anew_for_each_request_of_a_connection(live: str) -> None:
+    reader, writer = await connect(live)
+
+    for _ in range(4):
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Padding: " + b"x" * (MAX_HEADERS // 2) + b"\r\n\r\n")
+        assert (await answer(reader)).startswith(b"HTTP/1.1 200 ")
+    writer.close()
+
+
+async def test_requests_sent_ahead_are_answered_in_order(live: str) -> None:
+    reader, writer = await connect(live)
+
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /nothing HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
+
+    assert [(await answer(reader)).split(b" ")[1] for _ in range(4)] == [b"200", b"404", b"200", b"404"]
+    writer.close()
+
+
+async def test_a_head_that_comes_in_drops_is_431_once_it_is_too_large(live: str) -> None:
+    reader, writer = await connect(live)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
+
+    for number in range(16):
+        writer.write(b"X-Header-%d: " % number + b"x" * 1020 + b"\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.001)
+
+    assert (await answer(reader)).startswith(b"HTTP/1.1 431 ")
+    writer.close()
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /heal", b"GET /healthz HTTP/1.1\r\nHost: x\r\n"])
+async def test_a_head_that_does_not_end_is_hung_up_on(live: str, monkeypatch: pytest.MonkeyPatch, begun: bytes) -> None:
+    monkeypatch.setattr("ringpost.api.server.HEAD_S", 0.2)
+    reader, writer = await connect(live)
+    writer.write(begun)
+    started = time.monotonic()
+
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+
+    assert time.monotonic() - started >= 0.1
+    writer.close()
+
+
+async def test_a_body_that_does_not_end_is_hung_up_on(
+    live: str, acme_token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ringpost.api.server.BODY_S", 0.2)
+    reader, writer = await connect(live)
+    head = f"POST /events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {acme_token}\r\n".encode()
+
+    writer.write(head + b'Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"type":')
+
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()
+
+
+async def test_a_body_that_ends_in_time_is_taken_however_slowly_it_is_answered(live: str, acme_token: str) -> None:
+    reader, writer = await connect(live)
+    body = b'{"type": "RECHARGE"}'
+    head = f"POST /events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {acme_token}\r\n".encode()
+    writer.write(head + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body))
+
+    for octet in body:
+        writer.write(bytes([octet]))
+        await writer.drain()
+
+    assert (await answer(reader)).startswith(b"HTTP/1.1 202 ")
+    writer.close()
+
+
+async def test_a_client_told_to_wait_for_100_is_told_413_at_once(live: str, acme_token: str) -> None:
+    reader, writer = await connect(live)
+    head = f"POST /tenant/notification HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {acme_token}\r\n".encode()
+
+    writer.write(head + b"Content-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\n\r\n")
+
+    assert (await asyncio.wait_for(answer(reader), 2)).startswith(b"HTTP/1.1 413 ")
+    writer.close()

@@ -1,0 +1,116 @@
+"""Changing settings: what waits goes on at once, through the server now in force."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, insert, select
+
+from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
+from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.errors import Invalid, PasswordRequired
+from ringpost.storage import audit, settings
+from ringpost.storage.keyring import KeyRing
+from ringpost.storage.sealing import Sealer
+from ringpost.storage.tables import deliveries, events, holds
+from ringpost.usecases.change_settings import change_settings, change_system_settings
+from ringpost.usecases.room import Room
+
+ACME = TenantId("acme")
+RAW: dict[str, Any] = {
+    "type": "SMTP",
+    "server": "mail.example.com",
+    "username": "pbx@acme.example",
+    "password": "p",
+}
+
+
+def administrator(tenant: TenantId) -> Principal:
+    role = Role.SYSTEM_ADMIN if tenant == SYSTEM else Role.TENANT_ADMIN
+    return Principal(tenant, role, SCOPES_OF_ROLE[role], "ann", "token")
+
+
+def wait_in(connection: Connection, queue: str, tenant: TenantId) -> None:
+    """A delivery that waits, with what it hangs on."""
+    event = {"key": queue, "tenant": tenant, "id": queue, "type": "RECHARGE", "occurred_at": 1, "accepted_at": 1}
+    connection.execute(insert(events).values(**event, fingerprint=b""))
+    times = {"created_at": 1, "due_at": 1, "expires_at": 9}
+    waiting = {"id": queue, "tenant": tenant, "event": queue, "type": "RECHARGE", "recipient": "a@example.com"}
+    connection.execute(insert(deliveries).values(**waiting, **times, urgency=2, queue=queue, state="queued"))
+
+
+def hold(connection: Connection, lane: str) -> None:
+    why = {"failures": 3, "party": "configuration", "stage": "auth", "reply": "", "hint": ""}
+    connection.execute(insert(holds).values(lane=lane, since=1, until=9, **why))
+
+
+def lanes_on_hold(connection: Connection) -> set[str]:
+    return set(connection.execute(select(holds.c.lane)).scalars())
+
+
+def queues(connection: Connection) -> set[str]:
+    return set(connection.execute(select(deliveries.c.queue)).scalars())
+
+
+async def test_a_change_releases_the_hold_of_the_lane_and_rings_the_bell(room: Room) -> None:
+    await change_settings(room, administrator(ACME), RAW)
+    for lane in (ACME, "other", SYSTEM):
+        await room.database.write(hold, lane)
+    room.bell.clear()
+
+    await change_settings(room, administrator(ACME), RAW | {"password": "corrected"})
+
+    assert await room.database.read(lanes_on_hold) == {"other", SYSTEM}
+    assert room.bell.is_set()
+
+
+async def test_a_change_of_the_system_releases_the_lane_of_the_system(room: Room) -> None:
+    for lane in (ACME, SYSTEM):
+        await room.database.write(hold, lane)
+
+    await change_system_settings(room, administrator(SYSTEM), RAW)
+
+    assert await room.database.read(lanes_on_hold) == {ACME}
+
+
+async def test_a_first_server_of_its_own_takes_over_what_waits_for_the_systems(room: Room) -> None:
+    await room.database.write(wait_in, f"system:{ACME}", ACME)
+    await room.database.write(wait_in, "system:other", TenantId("other"))
+
+    await change_settings(room, administrator(ACME), RAW)
+
+    assert await room.database.read(queues) == {ACME, "system:other"}
+
+
+async def test_a_server_that_cannot_send_any_more_hands_back_what_waits(room: Room) -> None:
+    await change_settings(room, administrator(ACME), RAW)
+    await room.database.write(wait_in, ACME, ACME)
+
+    await change_settings(room, administrator(ACME), RAW | {"username": "pbx"})  # no address to send from
+
+    assert await room.database.read(queues) == {f"system:{ACME}"}
+
+
+async def test_what_is_refused_changes_nothing(room: Room) -> None:
+    await change_settings(room, administrator(ACME), RAW)
+    before = await room.database.read(settings.load, room.sealer, ACME)
+
+    with pytest.raises(Invalid):
+        await change_settings(room, administrator(ACME), RAW | {"port": -1})
+    with pytest.raises(PasswordRequired):
+        await change_settings(room, administrator(ACME), {**RAW, "password": None, "server": "evil.example.com"})
+
+    assert await room.database.read(settings.load, room.sealer, ACME) == before
+    assert len(await room.database.read(audit.entries, ACME)) == 1
+
+
+async def test_a_password_whose_key_is_gone_can_be_given_again(room: Room) -> None:
+    lost = Sealer(KeyRing.fresh())
+    await change_settings(room, administrator(ACME), RAW)
+    before = await room.database.read(settings.load, room.sealer, ACME)
+    await room.database.write(settings.save, lost, ACME, before, 1)
+
+    with pytest.raises(PasswordRequired):
+        await change_settings(room, administrator(ACME), {**RAW, "password": None})
+    await change_settings(room, administrator(ACME), RAW)
+
+    assert await room.database.read(settings.load, room.sealer, ACME) == before
