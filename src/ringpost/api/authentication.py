@@ -2,7 +2,8 @@
 
     who may                                              dependency      Principal needs
     ---------------------------------------------------  --------------  -----------------------------------------------
-    read a tenant's settings, templates, events, mail    TenantReader    a tenant; any role
+    read a tenant's events and what became of its mail   TenantFollower  a tenant; any role and scope
+    read a tenant's settings and templates               TenantReader    a tenant; read_only, or scope settings or admin
     change them, send a test mail, retry, cancel         TenantEditor    a tenant; role tenant_admin, scope settings
     post events                                          EventSender     scope events:write or admin; tenant or system
     everything under /admin and /tenants                 SystemAdmin     system level; role system_admin, scope admin
@@ -119,16 +120,24 @@ async def authenticate(request: Request) -> Principal:
     return await authenticator.authenticate(request)
 
 
-def may_read(principal: Principal) -> Principal:
-    """See TenantReader. Raises Forbidden."""
+def may_follow(principal: Principal) -> Principal:
+    """See TenantFollower. Raises Forbidden."""
     if principal.tenant == SYSTEM:
         raise Forbidden("This is for tenants; the token belongs to the system level.")
     return principal
 
 
+def may_read(principal: Principal) -> Principal:
+    """See TenantReader. Raises Forbidden."""
+    may_follow(principal)
+    if principal.role is not Role.READ_ONLY and principal.scopes.isdisjoint((Scope.SETTINGS, Scope.ADMIN)):
+        raise Forbidden("This needs the scope settings.")  # a key that only sends events need not see who is told
+    return principal
+
+
 def may_edit(principal: Principal) -> Principal:
     """See TenantEditor. Raises Forbidden."""
-    may_read(principal)
+    may_follow(principal)
     if principal.role is not Role.TENANT_ADMIN:
         raise Forbidden("This needs the role tenant_admin.")
     if Scope.SETTINGS not in principal.scopes:
@@ -160,6 +169,7 @@ def _rule(check: Callable[[Principal], Principal]) -> Callable[[Request], Awaita
 
 
 SignedIn = Annotated[Principal, Depends(authenticate)]
+TenantFollower = Annotated[Principal, Depends(_rule(may_follow))]
 TenantReader = Annotated[Principal, Depends(_rule(may_read))]
 TenantEditor = Annotated[Principal, Depends(_rule(may_edit))]
 EventSender = Annotated[Principal, Depends(_rule(may_send_events))]

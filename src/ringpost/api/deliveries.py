@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
-from ringpost.api.authentication import TenantEditor, TenantReader
+from ringpost.api.authentication import TenantEditor, TenantFollower
 from ringpost.api.openapi import errors
 from ringpost.api.times import rfc3339
 from ringpost.domain.deliveries import State
@@ -91,9 +91,9 @@ class DeliveryQuery(BaseModel):
     skip: int = Field(0, ge=0, le=1_000_000)
 
 
-@router.get("/deliveries", summary="List deliveries", responses=errors(401, 403, 422, 429))
+@router.get("/deliveries", summary="List deliveries", responses=errors(401, 403, "VALIDATE_FAILED"))
 async def list_deliveries(
-    request: Request, principal: TenantReader, query: Annotated[DeliveryQuery, Query()]
+    request: Request, principal: TenantFollower, query: Annotated[DeliveryQuery, Query()]
 ) -> Deliveries:
     """Deliveries of the tenant, the newest first, with their last attempt."""
     room: Room = request.app.state.room
@@ -102,8 +102,8 @@ async def list_deliveries(
     return Deliveries(items=[Delivery(**_delivery(row)) for row in rows])
 
 
-@router.get("/deliveries/{id}", summary="One delivery with every attempt", responses=errors(401, 403, 404, 429))
-async def show_delivery(request: Request, principal: TenantReader, id: str) -> DeliveryStory:  # noqa: A002
+@router.get("/deliveries/{id}", summary="One delivery with every attempt", responses=errors(401, 403, 404))
+async def show_delivery(request: Request, principal: TenantFollower, id: str) -> DeliveryStory:  # noqa: A002
     """What became of a delivery, and why: every attempt with the server's words and what to change."""
     room: Room = request.app.state.room
     return DeliveryStory(**await room.database.read(_story, principal.tenant, id))
@@ -113,7 +113,7 @@ async def show_delivery(request: Request, principal: TenantReader, id: str) -> D
     "/deliveries/{id}/retry",
     summary="Try a delivery again",
     status_code=204,
-    responses=errors(401, 403, 404, 409, 429),
+    responses=errors(401, 403, 404, "WRONG_STATE"),
 )
 async def retry(request: Request, principal: TenantEditor, id: str) -> None:  # noqa: A002
     """Queue it at once, whether it waits or has ended without being sent."""
@@ -124,7 +124,7 @@ async def retry(request: Request, principal: TenantEditor, id: str) -> None:  # 
     "/deliveries/{id}/cancel",
     summary="Cancel a delivery",
     status_code=204,
-    responses=errors(401, 403, 404, 409, 429),
+    responses=errors(401, 403, 404, "WRONG_STATE"),
 )
 async def cancel(request: Request, principal: TenantEditor, id: str) -> None:  # noqa: A002
     """End a delivery that waits. One that is being sent at this moment answers 409."""

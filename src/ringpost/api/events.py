@@ -11,10 +11,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ringpost.api import problems
-from ringpost.api.authentication import authenticate, may_read, may_send_events
+from ringpost.api.authentication import authenticate, may_follow, may_send_events
 from ringpost.api.http_rules import require_json
 from ringpost.api.metrics import count_events
-from ringpost.api.strict_json import loads
+from ringpost.api.strict_json import check_text, loads_any_text
 from ringpost.api.times import rfc3339
 from ringpost.domain.access import Principal
 from ringpost.domain.catalogue import CATALOGUE
@@ -38,16 +38,17 @@ async def post_events(request: Request) -> Response:
     principal = may_send_events(await authenticate(request))
     require_json(request)
     body = await request.body()
-    fields = loads(body)
+    fields = loads_any_text(body)
     if not isinstance(fields, dict):
         raise Invalid(FieldError("", "The body must be one event, or an object with a list of them in events."))
     posted = cast("dict[str, Any]", fields)
     listed = posted.get("events") if "type" not in posted else None
     items = [posted] if listed is None else _checked_list(listed)
+    may_hold_bad_text = b"\\u" in body
     if len(body) > LARGEST_WITHOUT_ATTACHMENTS:
         _refuse_large(body, items)
     room: Room = request.app.state.room
-    results = await _accept(room, principal, items)
+    results = await _accept(room, principal, items, may_hold_bad_text=may_hold_bad_text)
     count_events(results)
     if listed is None:
         return _one(results[0])
@@ -56,7 +57,7 @@ async def post_events(request: Request) -> Response:
 
 async def get_event(request: Request) -> Response:
     """One event: what was sent because of it, or why nothing was."""
-    principal = may_read(await authenticate(request))
+    principal = may_follow(await authenticate(request))
     room: Room = request.app.state.room
     return _json(await room.database.read(_show, room.sealer, principal.tenant, request.path_params["id"]), 200)
 
@@ -67,12 +68,16 @@ routes = [
 ]
 
 
-async def _accept(room: Room, principal: Principal, items: Sequence[object]) -> list[Receipt | RingpostError]:
+async def _accept(
+    room: Room, principal: Principal, items: Sequence[object], *, may_hold_bad_text: bool
+) -> list[Receipt | RingpostError]:
     tenants = await _tenants(room, principal, items)
     results: list[Receipt | RingpostError | None] = []
     wanted: list[Event] = []
     for item in items:
         try:
+            if may_hold_bad_text:
+                check_text(item)
             wanted.append(_parse(principal, item, tenants))
             results.append(None)
         except RingpostError as error:

@@ -16,7 +16,7 @@ from ringpost.domain.events import Event, SkipReason, Value
 from ringpost.domain.hosts import parse_host
 from ringpost.domain.rendering import Stamp
 from ringpost.domain.tenants import Tenant, TenantId
-from ringpost.errors import AlreadyExists, Invalid, RingpostError
+from ringpost.errors import AlreadyExists, Invalid, NotFound, RingpostError
 from ringpost.storage import events as event_rows
 from ringpost.storage import settings as settings_rows
 from ringpost.storage import templates as template_rows
@@ -94,6 +94,8 @@ class _Desk:
 
     def take(self, event: Event) -> Receipt | RingpostError:
         """Accept one event, or say why not."""
+        if event.tenant not in self.tenants:
+            return NotFound("There is no such tenant any more.")
         content = _canonical(event)
         if event.id is not None and (before := self.receipts.get((event.tenant, event.id))) is not None:
             fingerprint, receipt = before
