@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from starlette.types import ASGIApp
 
@@ -13,6 +14,7 @@ from ringpost.domain.secrets import Secret
 from ringpost.domain.settings import ServerRules, SmtpEndpoint
 from ringpost.storage.database import open_database
 from ringpost.storage.keyring import KeyRing
+from ringpost.storage.resealing import check_keys
 from ringpost.storage.sealing import Sealer
 from ringpost.transports import Transport
 from ringpost.transports.egress import EgressRules
@@ -26,9 +28,11 @@ async def open_room(config: Config) -> AsyncGenerator[Room]:
     """The room with its database open; made on the first start. Raises StorageUnavailable, KeyRingError, ValueError."""
     config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     ring = KeyRing.from_text(config.keys.get_secret_value()) if config.keys else key_file(config)
+    sealer = Sealer(ring)
     database = await open_database(config.url)
     try:
-        yield Room(database, Sealer(ring), clock, _opener(config), _options(config))
+        await database.read(check_keys, sealer)
+        yield Room(database, sealer, clock, _opener(config), _options(config))
     finally:
         await database.close()
 
@@ -48,12 +52,18 @@ def app(room: Room, config: Config) -> ASGIApp:
 
 def worker(room: Room, config: Config) -> Worker:
     """A worker, ready to run."""
-    return Worker(room, WorkerOptions(lease_s=config.lease_seconds))
+    return Worker(room, WorkerOptions(lease_s=config.lease_seconds, presence=_presence(config)))
 
 
 def clock() -> int:
     """Milliseconds since 1970, UTC."""
     return time.time_ns() // 1_000_000
+
+
+def _presence(config: Config) -> Path | None:
+    """Beside the embedded database; its workers are all on this machine."""
+    path = config.url.removeprefix("sqlite:///")
+    return Path(f"{path}-workers") if path != config.url else None
 
 
 def _options(config: Config) -> Options:

@@ -87,7 +87,6 @@ class Service:
             "RINGPOST_DATA_DIR": str(data_dir),
             "RINGPOST_ADMIN_TOKEN": ADMIN_TOKEN,
             "RINGPOST_ALLOWED_MAIL_NETWORKS": "127.0.0.0/8",
-            "RINGPOST_LEASE_SECONDS": "2",
             "RINGPOST_EHLO_NAME": "ringpost.example.com",
             **environment,
         }

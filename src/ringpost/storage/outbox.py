@@ -395,6 +395,18 @@ def give_back(connection: Connection, items: Sequence[Claimed]) -> None:
     )
 
 
+def claims_in_force(connection: Connection) -> list[str]:
+    """The names of all claims under which something is being sent."""
+    return list(
+        connection.execute(select(deliveries.c.claim).where(deliveries.c.state == State.SENDING).distinct()).scalars()
+    )
+
+
+def end_leases(connection: Connection, claims: Sequence[str], now: int) -> None:
+    """Let the leases of these claims run out now, because their worker is dead."""
+    renew(connection, claims, now)
+
+
 def lapsed(connection: Connection, now: int, limit: int) -> list[tuple[Claimed, int]]:
     """Deliveries whose worker died or stands still: their lease has run out. With how often they were claimed."""
     rows = connection.execute(

@@ -1,6 +1,6 @@
 """Record what became of attempts: many in one commit, each only while its claim still stands."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 from sqlalchemy import Connection
@@ -28,6 +28,21 @@ def _record(connection: Connection, room: Room, items: Sequence[outbox.Recorded]
 async def recover_lost(room: Room) -> int:
     """Queue again what the worker of a lapsed lease had in hand; set aside what was claimed too often."""
     return await room.database.write(_recover, room)
+
+
+async def bury(room: Room, dead: Callable[[Iterable[str]], set[str]]) -> None:
+    """End the leases of workers that `dead` finds not to be alive, so that `recover_lost` need not wait for them."""
+    claims = await room.database.read(outbox.claims_in_force)
+    gone = dead({worker_of(claim) for claim in claims})
+    if gone:
+        lost = [claim for claim in claims if worker_of(claim) in gone]
+        await room.database.write(outbox.end_leases, lost, room.clock())
+        _log.warning("workers_died", workers=sorted(gone))
+
+
+def worker_of(claim: str) -> str:
+    """The worker in a claim's name, `<worker>-<number>.<what>`."""
+    return claim.partition("-")[0]
 
 
 def _recover(connection: Connection, room: Room) -> int:

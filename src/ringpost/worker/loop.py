@@ -6,6 +6,7 @@ import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
@@ -17,10 +18,11 @@ from ringpost.storage import outbox
 from ringpost.usecases.claim_deliveries import Ring, Wanted
 from ringpost.usecases.deliver import Work, deliver, judge
 from ringpost.usecases.purge import purge
-from ringpost.usecases.record_attempt import expire_overdue, record_attempt, recover_lost
+from ringpost.usecases.record_attempt import bury, expire_overdue, record_attempt, recover_lost
 from ringpost.usecases.room import Room
 from ringpost.worker.lanes import Lanes
 from ringpost.worker.metrics import observe_attempt, observe_error
+from ringpost.worker.presence import Presence
 from ringpost.worker.windows import Windows
 
 _log = structlog.get_logger("ringpost.worker")
@@ -40,6 +42,8 @@ class WorkerOptions:
     """How often to look for what has lapsed or expired, and to purge."""
     grace_s: float = 20
     """How long a stopping worker waits for what is in hand."""
+    presence: Path | None = None
+    """Folder where the workers of this machine show that they are alive."""
 
 
 class Worker:
@@ -49,6 +53,7 @@ class Worker:
         self._room = room
         self._options = options or WorkerOptions()
         self._name = f"w{secrets.token_hex(6)}"
+        self._presence = Presence(self._options.presence, self._name)
         self._claims = 0
         self._ring = Ring()
         self._lanes = Lanes(room.open_transport)
@@ -64,6 +69,7 @@ class Worker:
 
     async def run(self) -> None:
         """Work until `stop`. What is in hand then gets its time to end; the rest goes back into the outbox."""
+        self._presence.begin()
         _log.info("worker_started", worker=self._name)
         helpers = [asyncio.create_task(self._keep_leases()), asyncio.create_task(self._sweep_for_ever())]
         try:
@@ -76,6 +82,7 @@ class Worker:
                 helper.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
             await self._lanes.close()
+            self._presence.end()
         _log.info("worker_stopped", worker=self._name)
 
     async def _claim(self) -> bool:
@@ -177,6 +184,7 @@ class Worker:
             await asyncio.sleep(self._options.sweep_s)
 
     async def _recover(self) -> bool:
+        await bury(self._room, self._presence.dead)
         found = await recover_lost(self._room)
         if found:
             self._room.bell.set()

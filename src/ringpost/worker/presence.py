@@ -1,0 +1,57 @@
+"""Who of the workers on this machine is alive: each holds a lock on a file of its own, which the kernel takes back.
+
+The embedded database is used by processes of one machine only, so what a killed worker had in hand can be taken over at
+once; nobody has to wait until its lease has run out. A worker that stands still keeps its lock, and its leases do run
+out. Without a folder (other databases), leases alone decide.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class Presence:
+    """The sign of life of one worker."""
+
+    def __init__(self, folder: Path | None, name: str) -> None:
+        self._folder = folder
+        self._name = name
+        self._file: int | None = None
+
+    def begin(self) -> None:
+        """Show that this worker is alive, before it claims anything."""
+        if self._folder is not None:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            self._file = os.open(self._folder / self._name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def end(self) -> None:
+        """This worker has nothing in hand any more."""
+        if self._folder is not None and self._file is not None:
+            (self._folder / self._name).unlink(missing_ok=True)
+            os.close(self._file)
+            self._file = None
+
+    def dead(self, names: Iterable[str]) -> set[str]:
+        """Those of these workers that are certainly not alive."""
+        if self._folder is None:
+            return set()
+        return {name for name in names if name != self._name and _is_free(self._folder / name)}
+
+
+def _is_free(path: Path) -> bool:
+    """Whether nobody holds the lock; then the file is taken away."""
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True  # it said goodbye, or its file was taken away before
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    else:
+        path.unlink(missing_ok=True)
+        return True
+    finally:
+        os.close(file)
