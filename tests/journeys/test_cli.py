@@ -252,7 +252,7 @@ def test_a_port_that_is_taken_is_said_plainly(machine: Machine) -> None:
         (["tenant", "list"], {"RINGPOST_KEYS": "secret-that-is-no-key"}, 78, "name:base64"),
         (["tenant", "list"], {"RINGPOST_DATABASE_URL": "sqlite:////dev/null"}, 75, "database"),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+    ids=str,
 )
 def test_failures_have_one_sentence_and_their_exit_code(
     machine: Machine, arguments: list[str], env: dict[str, str], code: int, said: str
