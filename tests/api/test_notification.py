@@ -6,6 +6,8 @@ import httpx
 import pytest
 from tests.conftest import Clock
 
+from ringpost.api.schemas import SettingsAnswer, SettingsRequest, SystemSettingsAnswer, SystemSettingsRequest
+from ringpost.domain.settings import Settings, SystemSettings, settings_to_json, system_settings_to_json
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.storage import audit
 from ringpost.usecases.room import Room
@@ -54,6 +56,16 @@ ADMIN_DEFAULTS: dict[str, Any] = {
 def code_of(answer: httpx.Response) -> str:
     code: str = answer.json()["errors"][0]["code"]
     return code
+
+
+def test_the_document_and_the_domain_know_the_same_fields() -> None:
+    shown = settings_to_json(Settings(), system_server_offered=False)
+    of_the_system = system_settings_to_json(SystemSettings())
+
+    assert list(SettingsAnswer.model_fields) == list(shown)
+    assert list(SystemSettingsAnswer.model_fields) == list(of_the_system)
+    assert set(SettingsRequest.model_fields) == shown.keys() - {"enable_system_email_server"} | {"password"}
+    assert set(SystemSettingsRequest.model_fields) == of_the_system.keys() | {"password"}
 
 
 async def test_before_anything_was_saved_there_are_defaults(tenant_client: httpx.AsyncClient) -> None:

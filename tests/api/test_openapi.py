@@ -140,6 +140,24 @@ def test_the_document_is_complete(api: Api) -> None:
                     assert content["examples"], (method, path, status)
 
 
+def test_the_examples_in_the_document_work_as_they_stand(api: Api) -> None:
+    document: dict[str, Any] = httpx.get(f"{api.url}/openapi.json").json()
+    posted = 0
+
+    for path, item in document["paths"].items():
+        body = item.get("post", {}).get("requestBody", {}).get("content", {}).get("application/json", {})
+        if "example" not in body or path in ("/login", "/auth/refresh_token", "/tenants/{tenant}"):
+            continue  # nobody can log in as in the example, and no tenant has its id
+        token = ADMIN if path.startswith(("/admin", "/tenants")) else api.token
+        url, headers = f"{api.url}{path.format(name='QUEUE_SLA')}", {"Authorization": f"Bearer {token}"}
+        answer = httpx.post(url, json=body["example"], headers=headers)
+        made_before = answer.status_code == 409 and answer.json()["errors"][0]["code"] == "ALREADY_EXISTS"
+        assert answer.is_success or made_before, (path, answer.text)
+        posted += 1
+
+    assert posted >= 9
+
+
 def test_every_code_is_documented_somewhere(api: Api) -> None:
     text = httpx.get(f"{api.url}/openapi.json").text
 

@@ -42,7 +42,10 @@ async def replace_system_settings(request: Request, principal: SystemAdmin, body
     "/test_email",
     summary="Send a test mail through the system's mail server",
     response_class=Response,
-    responses={**no_content("The mail server has accepted the mail."), **errors(401, 403, 422, 424, "NOT_CONFIGURED")},
+    responses={
+        **no_content("The mail server has accepted the mail."),
+        **errors(401, 403, 424, "VALIDATE_FAILED", "NOT_CONFIGURED"),
+    },
 )
 async def send_system_test(request: Request, principal: SystemAdmin, body: TestMailRequest) -> Response:
     """Send a mail now and wait for the outcome, 30 s at most; five a minute."""

@@ -99,13 +99,26 @@ def _parameters(parameters: list[dict[str, Any]]) -> str:
 
 
 def _body(body: dict[str, Any] | None) -> str:
-    return f"<h3>Body</h3><p>{_type(body['content']['application/json']['schema'])}</p>" if body else ""
+    if not body:
+        return ""
+    content = body["content"]["application/json"]
+    return f"<h3>Body</h3><p>{_type(content['schema'])}</p>{_sample(content)}"
 
 
 def _answer(status: str, answer: dict[str, Any]) -> str:
     content = answer.get("content", {})
     kinds = [_type(one["schema"]) if one.get("schema") else escape(media) for media, one in content.items()]
-    return f"<tr><td>{status}</td><td>{_text(answer['description'])}</td><td>{', '.join(kinds) or 'no body'}</td></tr>"
+    samples = "".join(_sample(one) for one in content.values())
+    what = f"{', '.join(kinds) or 'no body'}{samples}"
+    return f"<tr><td>{status}</td><td>{_text(answer['description'])}</td><td>{what}</td></tr>"
+
+
+def _sample(content: dict[str, Any]) -> str:
+    return (
+        f"<pre>{escape(json.dumps(content['example'], indent=2, ensure_ascii=False))}</pre>"
+        if "example" in content
+        else ""
+    )
 
 
 def _schema_card(name: str, schema: Schema) -> str:

@@ -51,9 +51,7 @@ class EventRequest(BaseModel):
     attachments: list[AttachmentRequest] | None = Field(
         None, max_length=MOST_ATTACHMENTS, description="10 MiB together.", examples=[[]]
     )
-    tenant: str | None = Field(
-        None, description="Id or domain; only, and always, with a token of the system.", examples=["acme.example"]
-    )
+    tenant: str | None = Field(None, description="Id or domain; only, and always, with a token of the system.")
 
 
 class EventListRequest(BaseModel):

@@ -51,7 +51,10 @@ async def replace_settings(request: Request, principal: TenantEditor, body: RawO
     "/test_email",
     summary="Send a test mail",
     response_class=Response,
-    responses={**no_content("The mail server has accepted the mail."), **errors(401, 403, 422, 424, "NOT_CONFIGURED")},
+    responses={
+        **no_content("The mail server has accepted the mail."),
+        **errors(401, 403, 424, "VALIDATE_FAILED", "NOT_CONFIGURED"),
+    },
 )
 async def send_test(request: Request, principal: TenantEditor, body: TestMailRequest) -> Response:
     """Send a mail now, through the mail server in force (the tenant's own, or the system's), and wait for the outcome.

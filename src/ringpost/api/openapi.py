@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.routing import BaseRoute
 
 import ringpost
+from ringpost.api.openapi_examples import Schemas, example_of
 from ringpost.api.problems import CODES, Problem
 
 Responses = dict[int | str, dict[str, Any]]
@@ -103,6 +104,7 @@ def build(app: FastAPI, documented: Sequence[BaseRoute]) -> dict[str, Any]:
     document["components"]["securitySchemes"] = {"bearer": bearer}
     for path, operation in _operations(document):
         _complete(path, operation)
+        _exemplify(operation, schemas)
     return document
 
 
@@ -119,6 +121,8 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
         if "$ref" in body["schema"] or "anyOf" in body["schema"]:
             body["schema"] = {key: body["schema"][key] for key in ("$ref", "anyOf") if key in body["schema"]}
     responses: dict[str, Any] = operation["responses"]
+    if not body and all(one["in"] == "path" for one in operation.get("parameters", [])):
+        responses.pop("422", None)  # FastAPI puts it there for every parameter, but a path is found or it is not
     for status, answer in responses.items():
         if int(status) >= 400:
             codes += [code.name for code in CODES.values() if code.status == int(status) and not _names_a_code(answer)]
@@ -129,13 +133,27 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     operation["responses"] = dict(sorted(responses.items()))
 
 
+def _exemplify(operation: dict[str, Any], schemas: Schemas) -> None:
+    """Show a whole body for what goes in and what comes out when all is well."""
+    answers = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
+    for answer in answers:
+        if answer["description"] == "Successful Response":
+            answer["description"] = "All is well."
+    for place in [operation.get("requestBody", {}), *answers]:
+        content = place.get("content", {}).get("application/json", {})
+        if content.get("schema", {}).keys() & {"$ref", "anyOf"}:
+            content["example"] = example_of(content["schema"], schemas)
+
+
 def _names_a_code(answer: dict[str, Any]) -> bool:
     return any(f"`{code}`" in answer.get("description", "") for code in CODES)
 
 
 def _with_schema(answer: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
     content = answer["content"]["application/json"]
-    merged = {"description": answer["description"], "headers": answer.get("headers", {})}
+    merged: dict[str, Any] = {"description": answer["description"]}
+    if "headers" in answer:
+        merged["headers"] = answer["headers"]
     if before.get("description", "").count(" ") > answer["description"].count(" "):
         merged["description"] = before["description"]  # it says more than the codes
     return merged | {"content": {"application/json": {"schema": _reference(Problem), **content}}}

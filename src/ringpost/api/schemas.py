@@ -25,13 +25,13 @@ _PostedThreshold = Annotated[
 class MailServerAnswer(BaseModel):
     """A mail server, without its password."""
 
-    type: ServerType | None = Field(description="null until a mail server was saved.")
+    type: ServerType | None = Field(description="null until a mail server was saved.", examples=["SMTP"])
     server: str | None = Field(examples=["mail.example.com"])
     port: int | None = Field(ge=0, le=65535, examples=[465])
     reply_to: str | None = Field(examples=["office@example.com"])
     username: str | None = Field(examples=["pbx@example.com"])
-    auth: Auth
-    enable_tls_ssl: bool
+    auth: Auth = Field(examples=["AUTO"])
+    enable_tls_ssl: bool = Field(examples=[True])
     enable_starttls_auto: bool
     recipients: str | None = Field(
         description="Separated by `, `.", examples=["ann@example.com, Bob <bob@example.com>"]
@@ -96,10 +96,13 @@ class MailServerRequest(BaseModel):
         max_length=1024,
         description="Never shown again. Left out, the stored one stays, as long as type, server, port, username and "
         "the TLS flags are unchanged; else it has to be given again (PASSWORD_REQUIRED). An empty one removes it.",
+        examples=["a password of theirs"],
         json_schema_extra={"format": "password", "writeOnly": True},
     )
-    auth: Auth | None = Field(None, description="Default AUTO: PLAIN or LOGIN, whichever the server offers.")
-    enable_tls_ssl: bool | None = Field(None, description="TLS is required. Default true.")
+    auth: Auth | None = Field(
+        None, description="Default AUTO: PLAIN or LOGIN, whichever the server offers.", examples=["AUTO"]
+    )
+    enable_tls_ssl: bool | None = Field(None, description="TLS is required. Default true.", examples=[True])
     enable_starttls_auto: bool | None = Field(None, description="TLS begins with STARTTLS. Default false.")
     recipients: str | None = Field(
         None,
@@ -161,8 +164,8 @@ class CustomTemplateAnswer(BaseModel):
     """A template as the tenant customised it; null is a part of the default."""
 
     name: str = Field(examples=["QUEUE_SLA"], json_schema_extra={"enum": TEMPLATE_NAMES})
-    from_: str | None = Field(alias="from")
-    subject: str | None
+    from_: str | None = Field(alias="from", examples=["%%TENANT_NAME%% phones"])
+    subject: str | None = Field(examples=["%%QUEUE_NAME%%: a caller waits"])
     body: str | None
     text_body: str | None
 
@@ -231,10 +234,10 @@ class UnknownVariable(BaseModel):
 class Preview(BaseModel):
     """How the mail would look. Show the HTML only in `<iframe sandbox="">`."""
 
-    from_: str = Field(alias="from")
-    subject: str
-    html: str | None = Field(description="null for a plain-text template.")
-    text: str
+    from_: str = Field(alias="from", examples=["Northwind Traders phones"])
+    subject: str = Field(examples=["Sales: a caller waits"])
+    html: str | None = Field(description="null for a plain-text template.", examples=["<p>+1 202 555 0143</p>"])
+    text: str = Field(examples=["+1 202 555 0143"])
     values: Values = Field(description="What it was filled with.")
 
 
@@ -242,5 +245,7 @@ class CheckAnswer(BaseModel):
     """What a check of a template found. None of it keeps the template from being saved."""
 
     unknown_variables: list[UnknownVariable]
-    missing_variables: list[str] = Field(description="What the reader would need and the template does not say.")
+    missing_variables: list[str] = Field(
+        description="What the reader would need and the template does not say.", examples=[["SLA_TIME"]]
+    )
     preview: Preview
