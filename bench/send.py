@@ -161,7 +161,7 @@ async def serve(port: int) -> None:
 
 def report(name: str, values: list[float]) -> None:
     """One line: median and range."""
-    print(f"{name:28} median {statistics.median(values):10,.2f}   range {min(values):10,.2f} .. {max(values):10,.2f}")
+    print(f"{name:60} median {statistics.median(values):10,.2f}   range {min(values):10,.2f} .. {max(values):10,.2f}")
 
 
 if __name__ == "__main__":
