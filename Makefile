@@ -29,12 +29,7 @@ test: $(INSTALLED) ## Run the tests (ARGS="tests/journeys -k demo": some of them
 	@$(BIN)/pytest -n auto $(ARGS)
 
 check: $(INSTALLED) ## Run all that reads the code: format, lint, types, import rules, generated docs, known vulnerabilities
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/pyright
-	$(BIN)/lint-imports
-	$(BIN)/python tools/docs.py --check
-	$(BIN)/python tools/audit.py requirements/dev.lock
+	@sh tools/check.sh $(BIN)
 
 format: $(INSTALLED) ## Format the code and mend what can be mended by itself
 	$(BIN)/ruff check --fix-only .
