@@ -12,7 +12,7 @@ from ringpost.api import authentication
 from ringpost.api.app import create_app
 from ringpost.domain.access import SCOPES_OF_ROLE, Role
 from ringpost.domain.secrets import Secret
-from ringpost.domain.settings import ServerRules, SmtpEndpoint
+from ringpost.domain.settings import Endpoint, ServerRules
 from ringpost.domain.tenants import TenantDraft, TenantId
 from ringpost.storage.database import open_database
 from ringpost.storage.engines import open_engines
@@ -73,8 +73,8 @@ async def room(database_path: Path, clock: Clock) -> AsyncIterator[Room]:
     await database.close()
 
 
-def _no_way_out(endpoint: SmtpEndpoint, *, overall_s: float | None = None) -> Transport:
-    raise AssertionError(f"nothing is sent in this test, least of all to {endpoint.host} within {overall_s} s")
+def _no_way_out(endpoint: Endpoint, *, overall_s: float | None = None) -> Transport:
+    raise AssertionError(f"nothing is sent in this test, least of all to {endpoint.label} within {overall_s} s")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from ringpost.config import Config
 from ringpost.domain.retries import RetryPolicy
 from ringpost.domain.secrets import Secret
-from ringpost.domain.settings import ServerRules, SmtpEndpoint
+from ringpost.domain.settings import Endpoint, ServerRules, SmtpEndpoint
 from ringpost.storage.database import open_database
 from ringpost.storage.keyring import KeyRing
 from ringpost.storage.resealing import check_keys
@@ -91,7 +91,9 @@ def _opener(config: Config) -> OpenTransport:
         egress=EgressRules(allowed=config.allowed_networks, extra_ports=config.extra_ports),
     )
 
-    def open_transport(endpoint: SmtpEndpoint, *, overall_s: float | None = None) -> Transport:
+    def open_transport(endpoint: Endpoint, *, overall_s: float | None = None) -> Transport:
+        if not isinstance(endpoint, SmtpEndpoint):
+            raise NotImplementedError
         if overall_s is None:
             return SmtpTransport(endpoint, options)
         return SmtpTransport(endpoint, replace(options, deadlines=replace(options.deadlines, overall=overall_s)))

@@ -12,7 +12,7 @@ from tests.api.mailboxes import Mailbox
 
 from ringpost.api.server import server
 from ringpost.domain.hosts import parse_allowed_networks
-from ringpost.domain.settings import ServerRules, SmtpEndpoint
+from ringpost.domain.settings import Endpoint, ServerRules, SmtpEndpoint
 from ringpost.serving import ApiServer, listen, url_of
 from ringpost.transports import Transport
 from ringpost.transports.egress import EgressRules
@@ -35,7 +35,8 @@ def room(room: Room, smtp_port: int) -> Room:
     loopback = parse_allowed_networks(f"127.0.0.0/8:{smtp_port}")
     egress = EgressRules(allowed=loopback, extra_ports=frozenset({smtp_port}))
 
-    def open_transport(endpoint: SmtpEndpoint, *, overall_s: float | None = None) -> Transport:
+    def open_transport(endpoint: Endpoint, *, overall_s: float | None = None) -> Transport:
+        assert isinstance(endpoint, SmtpEndpoint)
         options = SmtpOptions("ringpost.test", Deadlines(overall=overall_s), egress=egress)
         return SmtpTransport(endpoint, options)
 

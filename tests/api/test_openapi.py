@@ -22,7 +22,7 @@ from ringpost.api.problems import CODES
 from ringpost.api.server import server
 from ringpost.domain.access import SCOPES_OF_ROLE, Role
 from ringpost.domain.secrets import Secret
-from ringpost.domain.settings import ServerRules, SmtpEndpoint
+from ringpost.domain.settings import Endpoint, ServerRules
 from ringpost.domain.tenants import TenantDraft
 from ringpost.serving import ApiServer, listen, url_of
 from ringpost.storage.database import open_database
@@ -49,7 +49,7 @@ class Api:
     async def serve(self, folder: Path, ready: threading.Event, over: threading.Event) -> None:
         """Run until `over`."""
 
-        def into_folder(endpoint: SmtpEndpoint, *, overall_s: float | None = None) -> Transport:  # noqa: ARG001
+        def into_folder(endpoint: Endpoint, *, overall_s: float | None = None) -> Transport:  # noqa: ARG001
             return FolderTransport(folder / "mails")
 
         database = await open_database(f"sqlite:///{folder}/ringpost.db")

@@ -11,6 +11,7 @@ from ringpost.domain.settings import (
     Auth,
     MailServer,
     ServerType,
+    SmtpEndpoint,
     TlsMode,
     merge_password,
     needs_password,
@@ -35,6 +36,13 @@ HOSTED = [
     (ServerType.MS365, "smtp.office365.com", 587, TlsMode.STARTTLS),
     (ServerType.GMAIL, "smtp.gmail.com", 465, TlsMode.IMPLICIT),
 ]
+
+
+def smtp(server: MailServer, *, restricted: bool) -> SmtpEndpoint:
+    """The endpoint of a server that is spoken to by SMTP."""
+    endpoint = server.endpoint(restricted=restricted)
+    assert isinstance(endpoint, SmtpEndpoint)
+    return endpoint
 
 
 @pytest.mark.parametrize(
@@ -70,18 +78,18 @@ def test_two_flags_and_the_port_come_to_a_tls_mode(
 
 
 def test_an_smtp_endpoint_has_the_name_as_tls_and_dns_see_it() -> None:
-    endpoint = replace(STORED, server="Mail.MÜNCHEN.de", port=587).endpoint(restricted=True)
+    endpoint = smtp(replace(STORED, server="Mail.MÜNCHEN.de", port=587), restricted=True)
     assert (endpoint.host, endpoint.port, endpoint.tls) == ("mail.xn--mnchen-3ya.de", 587, TlsMode.STARTTLS)
     assert (endpoint.username, endpoint.password, endpoint.auth) == ("pbx@example.com", Secret("stored"), Auth.AUTO)
     assert endpoint.restricted
-    assert not STORED.endpoint(restricted=False).restricted
+    assert not smtp(STORED, restricted=False).restricted
 
 
 @pytest.mark.parametrize(
     ("server", "host"), [("[2001:DB8::1]", "2001:db8::1"), ("8.8.8.8", "8.8.8.8"), ("mailpit", "mailpit")]
 )
 def test_an_endpoint_may_be_an_address_or_a_short_name(server: str, host: str) -> None:
-    assert replace(STORED, server=server).endpoint(restricted=False).host == host
+    assert smtp(replace(STORED, server=server), restricted=False).host == host
 
 
 @pytest.mark.parametrize(("kind", "host", "port", "tls"), HOSTED)
@@ -89,18 +97,18 @@ def test_an_endpoint_may_be_an_address_or_a_short_name(server: str, host: str) -
 def test_microsoft_and_google_have_endpoints_of_their_own(
     kind: ServerType, host: str, port: int, tls: TlsMode, auth: Auth
 ) -> None:
-    endpoint = replace(STORED, type=kind, port=25, enable_tls_ssl=False, auth=auth).endpoint(restricted=True)
+    endpoint = smtp(replace(STORED, type=kind, port=25, enable_tls_ssl=False, auth=auth), restricted=True)
     assert (endpoint.host, endpoint.port, endpoint.tls) == (host, port, tls)
     assert endpoint.auth is (Auth.AUTO if auth is Auth.DISABLE else auth)
     assert endpoint.password == Secret("stored")
 
 
 def test_a_password_does_not_go_to_a_server_without_login() -> None:
-    assert replace(STORED, auth=Auth.DISABLE).endpoint(restricted=True).password is None
+    assert smtp(replace(STORED, auth=Auth.DISABLE), restricted=True).password is None
 
 
 def test_auto_without_a_password_sends_without_login() -> None:
-    assert SERVER.endpoint(restricted=True).auth is Auth.DISABLE
+    assert smtp(SERVER, restricted=True).auth is Auth.DISABLE
 
 
 @pytest.mark.parametrize(

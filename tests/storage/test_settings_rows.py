@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from ringpost.domain.settings import ServerRules, Settings, SystemSettings, parse_settings, parse_system_settings
+from ringpost.domain.settings import (
+    ServerRules,
+    Settings,
+    SmtpEndpoint,
+    SystemSettings,
+    parse_settings,
+    parse_system_settings,
+)
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.storage import settings
 from ringpost.storage.keyring import KeyRing
@@ -97,6 +104,7 @@ async def test_the_tenants_own_server_is_in_force(room: Room) -> None:
     assert (server.lane, server.sender.spec) == (ACME, "pbx@acme.example")
     assert server.reply_to is not None
     assert server.reply_to.spec == "office@acme.example"
+    assert isinstance(server.endpoint, SmtpEndpoint)
     assert server.endpoint.restricted
     assert server.endpoint.password is not None
     assert server.endpoint.password.reveal() == PASSWORD
@@ -108,6 +116,7 @@ async def test_without_its_own_a_tenant_borrows_the_systems(room: Room) -> None:
     server = await in_force(room)
 
     assert server is not None
+    assert isinstance(server.endpoint, SmtpEndpoint)
     assert (server.lane, server.sender.spec, server.endpoint.restricted) == (SYSTEM, "system@example.com", False)
     assert server.reply_to is not None
     assert server.reply_to.spec == "operator@example.com"

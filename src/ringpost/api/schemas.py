@@ -9,7 +9,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from ringpost.domain.catalogue import CATALOGUE
-from ringpost.domain.mail_servers import Auth, ServerType
+from ringpost.domain.endpoints import Auth
+from ringpost.domain.mail_servers import ServerType
 from ringpost.usecases.check_template import Values
 
 TEMPLATE_NAMES: list[JsonValue] = list(CATALOGUE)

@@ -5,6 +5,8 @@ from enum import StrEnum
 from typing import Final
 
 from ringpost.domain.addresses import Address, parse_address
+from ringpost.domain.credentials import Cloud, Credentials, MicrosoftApp, ProviderHosts, SmtpHost
+from ringpost.domain.endpoints import Auth, Endpoint, GmailEndpoint, GraphEndpoint, SmtpEndpoint, TlsMode
 from ringpost.domain.hosts import parse_host
 from ringpost.domain.secrets import Secret
 from ringpost.errors import Invalid, NotConfigured, PasswordRequired
@@ -18,48 +20,9 @@ class ServerType(StrEnum):
     GMAIL = "GMAIL"
 
 
-class Auth(StrEnum):
-    """How to log in to the mail server. AUTO picks from what the server offers: PLAIN, then LOGIN."""
-
-    DISABLE = "DISABLE"
-    AUTO = "AUTO"
-    LOGIN = "LOGIN"
-    PLAIN = "PLAIN"
-
-
-class TlsMode(StrEnum):
-    """What the two TLS flags and the port come to."""
-
-    IMPLICIT = "implicit"
-    """TLS from the first byte (RFC 8314 3.3)."""
-    STARTTLS = "starttls"
-    """Clear text first, then STARTTLS, which the server must offer (RFC 3207)."""
-    OPPORTUNISTIC = "opportunistic"
-    """STARTTLS when offered, verified; never a login in clear; no going on in clear after a failed handshake."""
-    CLEAR = "clear"
-    """No encryption. For servers in the operator's own network."""
-
-
-@dataclass(frozen=True, slots=True)
-class SmtpEndpoint:
-    """Everything that a connection to an SMTP server needs; equal endpoints may share connections."""
-
-    host: str
-    port: int
-    tls: TlsMode
-    auth: Auth
-    username: str
-    password: Secret | None
-    restricted: bool = True
-    """True for a tenant's own server: egress rules apply. False for the system administrator's server."""
-
-
 _STARTTLS_PORTS: Final = frozenset({25, 587, 2525, 2587})
 _IMPLICIT_PORTS: Final = frozenset({465, 2465})
-_HOSTED: Final = {
-    ServerType.MS365: ("smtp.office365.com", 587, TlsMode.STARTTLS),
-    ServerType.GMAIL: ("smtp.gmail.com", 465, TlsMode.IMPLICIT),
-}
+_PROVIDERS: Final = ProviderHosts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +41,8 @@ class MailServer:
     auth: Auth
     enable_tls_ssl: bool
     enable_starttls_auto: bool
+    oauth: Credentials | None = None
+    """The stored OAuth credentials, whichever provider they are for; an own resource, which is saved apart."""
 
     @property
     def host(self) -> str | None:
@@ -101,25 +66,49 @@ class MailServer:
                 return "The name of the mail server is missing. Fill in server."
             if not self.password and self.auth in (Auth.LOGIN, Auth.PLAIN):
                 return "The password is missing. Fill it in, or set auth to DISABLE."
-        elif not self.password:
-            return "The password is missing. Fill in an app password."
+        elif not self.password and self.credentials is None:
+            return "The password is missing. Fill in an app password, or better, set up OAuth credentials."
         return None
 
-    def endpoint(self, *, restricted: bool) -> SmtpEndpoint:
-        """Where and how to connect. NotConfigured, saying what is missing, when nothing can be sent yet."""
+    @property
+    def credentials(self) -> Credentials | None:
+        """The OAuth credentials that count: those for this type of server."""
+        wanted = {ServerType.MS365: True, ServerType.GMAIL: False}.get(self.type)
+        return self.oauth if self.oauth is not None and isinstance(self.oauth, MicrosoftApp) is wanted else None
+
+    def endpoint(self, *, restricted: bool, hosts: ProviderHosts = _PROVIDERS) -> Endpoint:
+        """Where and how to send. NotConfigured, saying what is missing, when nothing can be sent yet."""
         missing = self.missing()
         if missing is not None:
             raise NotConfigured(missing)
-        if self.type is ServerType.SMTP:
-            tls, port = self.tls
-            # Nothing to log in with: AUTO then sends without, and a server that minds says so (RFC 4954 6, 530).
-            auth = self.auth if self.password else Auth.DISABLE
-            host = self.host or ""
-        else:
-            host, port, tls = _HOSTED[self.type]
-            auth = Auth.AUTO if self.auth is Auth.DISABLE else self.auth
+        if self.type is not ServerType.SMTP:
+            return self._hosted(restricted, hosts)
+        tls, port = self.tls
+        # Nothing to log in with: AUTO then sends without, and a server that minds says so (RFC 4954 6, 530).
+        auth = self.auth if self.password else Auth.DISABLE
         password = None if auth is Auth.DISABLE else self.password
-        return SmtpEndpoint(host, port, tls, auth, self.username, password, restricted)
+        return SmtpEndpoint(self.host or "", port, tls, auth, self.username, password, restricted)
+
+    def _hosted(self, restricted: bool, hosts: ProviderHosts) -> Endpoint:
+        """By the provider's API; by its SMTP server with a password, or when that server was named."""
+        credentials = self.credentials
+        smtp, tls = self._provider_smtp(hosts)
+        # Only the provider's own server: an access token must not travel to whatever host was typed.
+        if credentials is not None and self.host != smtp.host:
+            if isinstance(credentials, MicrosoftApp):
+                return GraphEndpoint(self.username, credentials)
+            return GmailEndpoint(self.username, credentials)
+        auth = Auth.AUTO if self.auth is Auth.DISABLE else self.auth
+        password = self.password if credentials is None else None
+        restricted = restricted and not hosts.are_operators
+        return SmtpEndpoint(smtp.host, smtp.port, tls, auth, self.username, password, restricted, credentials)
+
+    def _provider_smtp(self, hosts: ProviderHosts) -> tuple[SmtpHost, TlsMode]:
+        if self.type is ServerType.GMAIL:
+            return hosts.google, TlsMode.STARTTLS if hosts.google.port in _STARTTLS_PORTS else TlsMode.IMPLICIT
+        cloud = self.oauth.cloud if isinstance(self.oauth, MicrosoftApp) else Cloud.GLOBAL
+        smtp = hosts.microsoft_in(cloud)
+        return smtp, TlsMode.IMPLICIT if smtp.port in _IMPLICIT_PORTS else TlsMode.STARTTLS
 
 
 def tls_mode(enable_tls_ssl: bool, enable_starttls_auto: bool, port: int | None) -> tuple[TlsMode, int]:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from ringpost.domain.addresses import Address, parse_address
+from ringpost.domain.endpoints import Auth, TlsMode
 from ringpost.domain.fields import Fields
 from ringpost.domain.hosts import SMTP_PORTS, AllowedNetwork, IpAddress, is_port_permitted, is_refused, parse_host
 from ringpost.domain.hosts import parse_address as parse_ip
-from ringpost.domain.mail_servers import Auth, MailServer, ServerType, TlsMode
+from ringpost.domain.mail_servers import MailServer, ServerType
 from ringpost.domain.secrets import Secret
 
 LONGEST_USERNAME: Final = 128

@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ringpost.domain.addresses import Address, format_address, format_recipients, parse_recipients
+from ringpost.domain.endpoints import Auth, Endpoint, SmtpEndpoint, TlsMode
 from ringpost.domain.fields import Fields
 from ringpost.domain.mail_servers import (
-    Auth,
     MailServer,
     ServerType,
-    SmtpEndpoint,
-    TlsMode,
     merge_password,
     needs_password,
     sender_of,
@@ -27,6 +25,7 @@ __all__ = [
     "SYSTEM_SWITCHES",
     "TENANT_SWITCHES",
     "Auth",
+    "Endpoint",
     "MailServer",
     "ServerRules",
     "ServerType",

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 
 from ringpost.domain.addresses import Address, format_address, format_recipients, parse_address, parse_recipients
 from ringpost.domain.secrets import Secret
-from ringpost.domain.settings import Auth, MailServer, ServerType, Settings, SmtpEndpoint, SystemSettings, sender_of
+from ringpost.domain.settings import Auth, Endpoint, MailServer, ServerType, Settings, SystemSettings, sender_of
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.storage.sealing import Place, Sealer
 from ringpost.storage.tables import settings as table
@@ -51,7 +51,7 @@ class ServerInForce:
     """Whose server it is: the tenant's id, or `system`."""
     sender: Address
     reply_to: Address | None
-    endpoint: SmtpEndpoint
+    endpoint: Endpoint
 
 
 def show(connection: Connection, tenant: TenantId) -> Settings:

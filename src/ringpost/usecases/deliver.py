@@ -9,7 +9,7 @@ from ringpost.domain.addresses import parse_address
 from ringpost.domain.deliveries import REJECTED, RETRY, Outcome, Party, Stage, State, Urgency, Verdict
 from ringpost.domain.messages import Envelope, Message, assemble
 from ringpost.domain.retries import TryAgain, hold, next_step, uses_up_attempt
-from ringpost.domain.settings import SmtpEndpoint
+from ringpost.domain.settings import Endpoint
 from ringpost.storage.outbox import Claimed, Recorded
 from ringpost.storage.sealing import Place, SealBroken
 from ringpost.storage.settings import ServerInForce
@@ -32,14 +32,14 @@ class Work:
     """How often in a row the lane has failed before."""
 
 
-async def deliver(room: Room, work: Work, transport_to: Callable[[SmtpEndpoint], Transport], jitter: float) -> Recorded:
+async def deliver(room: Room, work: Work, transport_to: Callable[[Endpoint], Transport], jitter: float) -> Recorded:
     """Try once. Never raises for what a server does; the result is still to be recorded."""
     started = room.clock()
     outcome = await _try(room, work, transport_to)
     return judge(room, work, outcome, started, jitter)
 
 
-async def _try(room: Room, work: Work, transport_to: Callable[[SmtpEndpoint], Transport]) -> Outcome:
+async def _try(room: Room, work: Work, transport_to: Callable[[Endpoint], Transport]) -> Outcome:
     claimed, server = work.claimed, work.server
     if work.content is None:
         return Outcome(REJECTED, Stage.RESOLVE, Party.MESSAGE, hint="The message has been erased.")
@@ -76,7 +76,7 @@ def judge(room: Room, work: Work, outcome: Outcome, started: int, jitter: float)
     return Recorded(
         claimed,
         outcome,
-        server=f"{endpoint.host}:{endpoint.port}" if endpoint else "",
+        server=endpoint.label if endpoint else "",
         started_at=started,
         duration_ms=max(0, now - started),
         state=State.QUEUED if again else step.state,

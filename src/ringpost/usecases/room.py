@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ringpost.domain.retries import RetryPolicy
-from ringpost.domain.settings import ServerRules, SmtpEndpoint
+from ringpost.domain.settings import Endpoint, ServerRules
 from ringpost.storage.database import Database
 from ringpost.storage.sealing import Sealer
 from ringpost.transports import Transport
@@ -15,7 +15,7 @@ from ringpost.transports import Transport
 class OpenTransport(Protocol):
     """Opens a fresh transport to one mail server; whoever opens it closes it."""
 
-    def __call__(self, endpoint: SmtpEndpoint, *, overall_s: float | None = None) -> Transport:
+    def __call__(self, endpoint: Endpoint, *, overall_s: float | None = None) -> Transport:
         """`overall_s`: how long one send may take in all; None leaves it to the timeouts of each stage."""
         ...
 
@@ -26,6 +26,8 @@ class Options:
 
     pbx_web_domain: str
     server_rules: ServerRules
+    host_name: str = "localhost"
+    """Of the machine that this process runs on."""
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     keep_messages_s: int = 24 * 3600
     """How long a message is kept after its deliveries ended; messages with secrets are erased at once."""

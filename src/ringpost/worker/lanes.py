@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from ringpost.domain.settings import SmtpEndpoint
+from ringpost.domain.settings import Endpoint
 from ringpost.transports import Transport
 
 IDLE_S = 60.0
@@ -12,13 +12,13 @@ IDLE_S = 60.0
 class Lanes:
     """The transports that a worker has open."""
 
-    def __init__(self, open_transport: Callable[[SmtpEndpoint], Transport]) -> None:
+    def __init__(self, open_transport: Callable[[Endpoint], Transport]) -> None:
         self._open_transport = open_transport
-        self._open: dict[SmtpEndpoint, Transport] = {}
-        self._used_at: dict[SmtpEndpoint, float] = {}
+        self._open: dict[Endpoint, Transport] = {}
+        self._used_at: dict[Endpoint, float] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
-    def transport_to(self, endpoint: SmtpEndpoint) -> Transport:
+    def transport_to(self, endpoint: Endpoint) -> Transport:
         """The transport to a mail server; a changed password or port is another one."""
         self._used_at[endpoint] = asyncio.get_running_loop().time()
         transport = self._open.get(endpoint)
@@ -26,7 +26,7 @@ class Lanes:
             transport = self._open[endpoint] = self._open_transport(endpoint)
         return transport
 
-    def close_idle(self, busy: set[SmtpEndpoint]) -> None:
+    def close_idle(self, busy: set[Endpoint]) -> None:
         """Close, in the background, what has not been used for a while and is not busy."""
         now = asyncio.get_running_loop().time()
         for endpoint, used_at in list(self._used_at.items()):

@@ -12,7 +12,7 @@ import structlog
 
 from ringpost.domain.deliveries import Outcome, Party, Stage, Verdict
 from ringpost.domain.retries import uses_up_attempt
-from ringpost.domain.settings import SmtpEndpoint
+from ringpost.domain.settings import Endpoint
 from ringpost.errors import StorageUnavailable
 from ringpost.storage import outbox
 from ringpost.usecases.claim_deliveries import Ring, Wanted
@@ -59,7 +59,7 @@ class Worker:
         self._lanes = Lanes(room.open_transport)
         self._windows = Windows(self._options.slots)
         self._in_hand: dict[asyncio.Task[None], Work] = {}
-        self._busy: Counter[SmtpEndpoint] = Counter()
+        self._busy: Counter[Endpoint] = Counter()
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
