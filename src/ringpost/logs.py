@@ -66,7 +66,7 @@ def configure(format: Format = "json", level: str = "info", stream: TextIO | Non
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
     # Their own levels: SQL statements and every request line are more than anyone wants, and SQL has parameters.
-    for name in ("sqlalchemy", "alembic", "uvicorn.access", "asyncio"):
+    for name in ("sqlalchemy", "alembic", "uvicorn", "uvicorn.error", "uvicorn.access", "asyncio"):
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
 
 

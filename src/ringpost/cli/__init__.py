@@ -42,6 +42,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     data_dir: DataDir = None,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
@@ -49,6 +50,7 @@ def _root(
 ) -> None:
     """The mail room of a phone system: events in, the right mail out, surely, once, the urgent first."""
     del version
+    context.obj = data_dir
     use_data_dir(data_dir)
 
 

@@ -16,7 +16,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel="Run")(demo)
 
 
-def demo(once: Once = False, port: Port = 0, data_dir: DataDir = None) -> None:
+def demo(context: typer.Context, once: Once = False, port: Port = 0, data_dir: DataDir = None) -> None:
     """Show it all, on this machine alone: a tenant, one event of each type, and the mails in your browser.
 
     Starts the API, a worker and a mailbox server on free ports, with its data in a temporary folder or in --data-dir.
@@ -31,6 +31,6 @@ def demo(once: Once = False, port: Port = 0, data_dir: DataDir = None) -> None:
     except ModuleNotFoundError as error:
         raise Failed(f"The demo needs {error.name}: pip install 'ringpost[demo]'") from None
     try:
-        show.run(show.Plan(data_dir, port, once=once))
+        show.run(show.Plan(data_dir or context.obj, port, once=once))
     except* show.DemoFailed as failed:
         raise Failed(str(failed.exceptions[0])) from None

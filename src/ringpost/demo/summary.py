@@ -61,10 +61,10 @@ def progress_table(progress: Progress) -> Table:
 def mails_table(progress: Progress, mailbox: Mailbox) -> Table:
     """The mails that arrived, one per event."""
     table = Table(box=box.SIMPLE_HEAD, title="The mails that arrived", title_justify="left", pad_edge=False)
-    for name in ("type", "from", "to", "subject"):
-        table.add_column(name, overflow="fold")
-    for name in ("size", "ms"):
-        table.add_column(name, justify="right")
+    for name, narrowest in (("type", 21), ("from", 10), ("to", 10), ("subject", 14)):
+        table.add_column(name, no_wrap=True, min_width=narrowest)
+    for name, narrowest in (("size", 7), ("ms", 4)):
+        table.add_column(name, justify="right", no_wrap=True, min_width=narrowest)
     for one in progress.reported:
         mail = mailbox.of_delivery(one.delivery)
         if mail is None:
