@@ -1,5 +1,6 @@
 """The demo: a phone system of one tenant, all of Ringpost, and a mailbox in the browser, on this machine alone."""
 
-from ringpost.demo.show import DemoFailed, Plan, run
+from ringpost.demo.northwind import DemoFailed
+from ringpost.demo.show import Plan, run
 
 __all__ = ["DemoFailed", "Plan", "run"]

@@ -35,6 +35,10 @@ CUSTOM_TEMPLATE: Final = {
 }
 
 
+class DemoFailed(Exception):
+    """The demo did not come out as it must. The message says what went wrong."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reported:
     """An event that was accepted, and the one delivery that it caused."""
@@ -109,11 +113,11 @@ async def set_up(client: Client, mail_port: int) -> None:
 
 
 async def report(client: Client, kind: EventType) -> Reported:
-    """Send one event of this type. Raises ApiRefused, and ValueError when nothing is sent because of it."""
+    """Send one event of this type. Raises ApiRefused, and DemoFailed when it causes not one mail."""
     receipt = await client.post("/events", event_of(kind))
     deliveries = cast("list[dict[str, str]]", receipt["deliveries"])
     if len(deliveries) != 1:
-        raise ValueError(f"{kind.name} caused {len(deliveries)} deliveries instead of one ({receipt['skipped']})")
+        raise DemoFailed(f"{kind.name} caused {len(deliveries)} deliveries instead of one ({receipt['skipped']})")
     return Reported(kind.name, receipt["id"], deliveries[0]["id"])
 
 

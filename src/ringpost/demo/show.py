@@ -17,7 +17,7 @@ from rich.live import Live
 from ringpost import logs, serving
 from ringpost.demo import northwind
 from ringpost.demo.mailbox import Mail, Mailbox
-from ringpost.demo.northwind import Client, Reported
+from ringpost.demo.northwind import Client, DemoFailed, Reported
 from ringpost.demo.stage import Stage, open_stage
 from ringpost.demo.summary import Progress, how_to_go_on, mails_table, progress_table
 from ringpost.domain.access import SCOPES_OF_ROLE, Role
@@ -30,10 +30,6 @@ from ringpost.usecases.create_user import NewUser, create_user
 PATIENCE_S: Final = 60
 """How long the mails may take to arrive before the demo says that something is wrong."""
 LOOK_EVERY_S: Final = 0.05
-
-
-class DemoFailed(Exception):
-    """The demo did not come out as it must. The message says what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +82,7 @@ async def _act(stage: Stage, console: Console, *, stay: bool) -> None:
     try:
         await northwind.set_up(client, stage.mail_port)
         progress = await _report_all(client, console)
-        console.print(mails_table(progress, stage.mailbox))
+        console.print(mails_table(progress, stage.mailbox, console.width))
         _check(progress, stage.mailbox)
     finally:
         await client.close()

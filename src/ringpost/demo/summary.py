@@ -58,13 +58,11 @@ def progress_table(progress: Progress) -> Table:
     return table
 
 
-def mails_table(progress: Progress, mailbox: Mailbox) -> Table:
-    """The mails that arrived, one per event."""
+def mails_table(progress: Progress, mailbox: Mailbox, width: int) -> Table:
+    """The mails that arrived, one per event and line, in a terminal of this width."""
     table = Table(box=box.SIMPLE_HEAD, title="The mails that arrived", title_justify="left", pad_edge=False)
-    for name, narrowest in (("type", 21), ("from", 10), ("to", 10), ("subject", 14)):
-        table.add_column(name, no_wrap=True, min_width=narrowest)
-    for name, narrowest in (("size", 7), ("ms", 4)):
-        table.add_column(name, justify="right", no_wrap=True, min_width=narrowest)
+    for name, widest in _widths(width).items():
+        table.add_column(name, no_wrap=True, max_width=widest, justify="right" if name in ("size", "ms") else "left")
     for one in progress.reported:
         mail = mailbox.of_delivery(one.delivery)
         if mail is None:
@@ -73,6 +71,14 @@ def mails_table(progress: Progress, mailbox: Mailbox) -> Table:
         cells = [one.type, parseaddr(mail.header("From"))[0], mail.recipient, mail.header("Subject")]
         table.add_row(*map(Text, cells), size(len(mail.raw)), progress.milliseconds(one))
     return table
+
+
+def _widths(width: int) -> dict[str, int]:
+    """The figures are always whole; what is left goes to the words."""
+    fixed = {"type": 21, "size": 7, "ms": 5}
+    left = max(30, width - sum(fixed.values()) - 18)  # between six columns
+    words = {"from": left * 22 // 100, "to": left * 33 // 100, "subject": left * 45 // 100}
+    return {name: (fixed | words)[name] for name in ("type", "from", "to", "subject", "size", "ms")}
 
 
 def size(octets: int) -> str:
