@@ -272,4 +272,4 @@ def test_a_refusal_is_explained_in_plain_words(stage: Stage, line: bytes, words:
     (reply,) = read(line + b"\r\n")
 
     assert isinstance(reply, Reply)
-    assert words in for_reply(stage, reply)
+    assert words in for_reply(stage, reply).hint

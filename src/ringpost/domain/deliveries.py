@@ -92,6 +92,8 @@ class Outcome:
     """The server may have the mail: we lost touch after the final dot."""
     retry_after: float | None = None
     """Seconds to wait at least, when the server said so."""
+    trap: str = ""
+    """Code of the failure in the catalogue (`domain.traps`), as far as it is there."""
 
 
 SENT = Verdict.SENT

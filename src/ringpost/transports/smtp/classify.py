@@ -18,6 +18,7 @@ from base64 import b64encode
 
 from ringpost.domain.deliveries import REJECTED, RETRY, SENT, Outcome, Party, Stage
 from ringpost.domain.settings import SmtpEndpoint
+from ringpost.domain.traps import Trap, mail, reaching
 from ringpost.transports.egress import EgressError
 from ringpost.transports.smtp import hints
 from ringpost.transports.smtp.replies import Reply, clean
@@ -42,6 +43,7 @@ class Judge:
     def refused(self, stage: Stage, reply: Reply) -> Outcome:
         """The answer was a refusal, or one that does not fit its command."""
         party, rejected = _whose(stage, reply.code)
+        trap = hints.for_reply(stage, reply)
         return Outcome(
             REJECTED if rejected else RETRY,
             stage,
@@ -49,7 +51,8 @@ class Judge:
             reply.code,
             reply.enhanced_code,
             self.words(reply),
-            hints.for_reply(stage, reply),
+            trap.hint,
+            trap=trap.code,
         )
 
     def words(self, reply: Reply) -> str:
@@ -61,60 +64,68 @@ class Judge:
         return clean(raw)
 
 
-def server_failed(stage: Stage, hint: str, words: str = "") -> Outcome:
+def server_failed(stage: Stage, trap: Trap, words: str = "") -> Outcome:
     """The mail server or the way to it failed; it waits without using up attempts."""
-    return Outcome(RETRY, stage, Party.MAIL_SERVER, reply=words, hint=hint)
+    return Outcome(RETRY, stage, Party.MAIL_SERVER, reply=words, hint=trap.hint, trap=trap.code)
 
 
-def misconfigured(stage: Stage, hint: str) -> Outcome:
+def misconfigured(stage: Stage, trap: Trap) -> Outcome:
     """Somebody has to change the settings."""
-    return Outcome(RETRY, stage, Party.CONFIGURATION, hint=hint)
+    return Outcome(RETRY, stage, Party.CONFIGURATION, hint=trap.hint, trap=trap.code)
 
 
 def ambiguous() -> Outcome:
     """Lost touch after the final dot."""
-    return Outcome(RETRY, Stage.ACCEPTED, hint=hints.AMBIGUOUS, ambiguous=True)
+    return Outcome(RETRY, Stage.ACCEPTED, hint=mail.LOST_AFTER_DOT.hint, ambiguous=True, trap=mail.LOST_AFTER_DOT.code)
 
 
 def too_large(size: int, limit: int) -> Outcome:
     """The server has said that it takes no mail of this size."""
-    return Outcome(REJECTED, Stage.MAIL_FROM, Party.MESSAGE, hint=hints.too_large(size, limit))
+    hint = f"{mail.MAIL_TOO_LARGE.hint} It has {size} bytes; the mail server accepts {limit} bytes."
+    return Outcome(REJECTED, Stage.MAIL_FROM, Party.MESSAGE, hint=hint, trap=mail.MAIL_TOO_LARGE.code)
 
 
 def no_smtputf8(*, recipient: bool) -> Outcome:
     """An address, the recipient's or else the sender's, needs an extension that is not offered (RFC 6531 3.1)."""
+    trap = mail.SMTPUTF8_MISSING
     if recipient:
-        return Outcome(REJECTED, Stage.RCPT_TO, Party.RECIPIENT, hint=hints.NO_SMTPUTF8)
-    return Outcome(REJECTED, Stage.MAIL_FROM, Party.MESSAGE, hint=hints.NO_SMTPUTF8)
+        return Outcome(REJECTED, Stage.RCPT_TO, Party.RECIPIENT, hint=trap.hint, trap=trap.code)
+    return Outcome(REJECTED, Stage.MAIL_FROM, Party.MESSAGE, hint=trap.hint, trap=trap.code)
 
 
 def unwritable() -> Outcome:
     """The mail or an address cannot be put in SMTP without danger."""
-    return Outcome(REJECTED, Stage.MAIL_FROM, Party.MESSAGE, hint=hints.BAD_MESSAGE)
+    return Outcome(REJECTED, Stage.MAIL_FROM, Party.MESSAGE, hint=mail.UNWRITABLE.hint, trap=mail.UNWRITABLE.code)
 
 
-def for_error(stage: Stage, error: Exception) -> Outcome:
+def for_error(stage: Stage, error: Exception, port: int = 0) -> Outcome:
     """What a failure to resolve, connect or encrypt means."""
     if isinstance(error, EgressError):
-        return misconfigured(stage, hints.NOT_ALLOWED)
+        return misconfigured(stage, reaching.NOT_ALLOWED)
     if stage is Stage.RESOLVE:
         away = isinstance(error, TimeoutError) or getattr(error, "errno", None) == socket.EAI_AGAIN
-        return server_failed(stage, hints.RESOLVE_TIMEOUT if away else hints.NO_NAME)
+        return server_failed(stage, reaching.DNS_TIMEOUT if away else reaching.NAME_NOT_FOUND)
     if isinstance(error, ssl.SSLError) or stage is Stage.TLS:
         return server_failed(Stage.TLS, hints.for_tls(error))
-    if isinstance(error, TimeoutError):
-        return server_failed(stage, hints.CONNECT_TIMEOUT)
-    return server_failed(stage, hints.REFUSED if isinstance(error, ConnectionRefusedError) else hints.UNREACHABLE)
+    return server_failed(stage, _no_connection(error, port))
+
+
+def _no_connection(error: Exception, port: int) -> Trap:
+    if isinstance(error, ConnectionRefusedError):
+        return reaching.CONNECTION_REFUSED
+    if port == 25:
+        return reaching.PORT_25_BLOCKED
+    return reaching.CONNECT_TIMEOUT if isinstance(error, TimeoutError) else reaching.HOST_UNREACHABLE
 
 
 def for_timeout(stage: Stage) -> Outcome:
     """The server did not answer a command in time."""
-    return server_failed(stage, hints.GREETING_TIMEOUT if stage is Stage.GREETING else hints.TIMEOUT)
+    return server_failed(stage, reaching.GREETING_TIMEOUT if stage is Stage.GREETING else reaching.TIMEOUT)
 
 
 def for_drop(stage: Stage) -> Outcome:
     """The connection ended before the final dot."""
-    return server_failed(stage, hints.DROPPED_GREETING if stage is Stage.GREETING else hints.DROPPED)
+    return server_failed(stage, reaching.CLOSED_BEFORE_GREETING if stage is Stage.GREETING else reaching.CLOSED_EARLY)
 
 
 def _whose(stage: Stage, code: int) -> tuple[Party, bool]:

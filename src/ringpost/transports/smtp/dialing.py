@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from ringpost.domain.deliveries import Outcome, Stage
 from ringpost.domain.hosts import parse_host
 from ringpost.domain.settings import SmtpEndpoint, TlsMode
+from ringpost.domain.traps import encryption, reaching
 from ringpost.transports.egress import CheckedAddress, EgressError, resolve
-from ringpost.transports.smtp import classify, hints
+from ringpost.transports.smtp import classify
 from ringpost.transports.smtp.capabilities import Capabilities
 from ringpost.transports.smtp.opening import Encrypt, Failed, Opening, Ready, Say
 from ringpost.transports.smtp.options import SmtpOptions
-from ringpost.transports.smtp.replies import UNASKED
 from ringpost.transports.smtp.wire import Wire, tls_context
 
 
@@ -77,12 +77,12 @@ class Dial:
                     step = self._opening.receive(await wire.ask(data, deadlines.opening))
                 case Encrypt():
                     if wire.has_unread:
-                        return classify.server_failed(Stage.TLS, hints.STARTTLS_INJECTION)
+                        return classify.server_failed(Stage.TLS, encryption.STARTTLS_INJECTION)
                     await self._encrypt(wire)
                     step = self._opening.encrypted()
                 case Ready(capabilities):
                     if wire.has_unread:
-                        return classify.server_failed(self.stage, UNASKED)
+                        return classify.server_failed(self.stage, reaching.UNASKED_REPLY)
                     return Dialed(wire, capabilities)
                 case Failed(outcome):
                     return outcome
@@ -94,9 +94,11 @@ class Dial:
 
     def _judge(self, error: Exception) -> Outcome:
         if self._early is Stage.TLS and self._wire is not None and self._wire.has_unread:
-            return classify.server_failed(Stage.TLS, hints.TLS_NOT_TLS)  # It greeted us in clear text.
+            return classify.server_failed(
+                Stage.TLS, encryption.IMPLICIT_TLS_ON_STARTTLS_PORT
+            )  # It greeted us in clear text.
         if self._early is not Stage.GREETING or self.stage is Stage.TLS:
-            return classify.for_error(self.stage, error)
+            return classify.for_error(self.stage, error, self._endpoint.port)
         if isinstance(error, TimeoutError):
             return classify.for_timeout(self.stage)
         return classify.for_drop(self.stage)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from ringpost.domain.deliveries import Outcome, Stage
 from ringpost.domain.settings import Auth, SmtpEndpoint, TlsMode
-from ringpost.transports.smtp import commands, hints
+from ringpost.domain.traps import encryption, login
+from ringpost.transports.smtp import commands
 from ringpost.transports.smtp.capabilities import NOTHING, Capabilities, read_capabilities
 from ringpost.transports.smtp.classify import Judge, misconfigured, server_failed
 from ringpost.transports.smtp.login import CONTINUE, Login, choose_mechanisms
@@ -103,7 +104,7 @@ class Opening:
             return Say(commands.STARTTLS)
         if self._endpoint.tls is TlsMode.OPPORTUNISTIC:
             return self._log_in()
-        return Failed(server_failed(Stage.TLS, hints.NO_STARTTLS))
+        return Failed(server_failed(Stage.TLS, encryption.STARTTLS_NOT_OFFERED))
 
     def _starttls_answered(self, reply: Reply) -> Step:
         # Also when encryption is only wanted: a refusal here may be somebody on the way who forges it.
@@ -115,12 +116,12 @@ class Opening:
             return Ready(self.capabilities)
         self.stage = Stage.AUTH
         if not (self._encrypted or self._clear_login):
-            return Failed(misconfigured(Stage.AUTH, hints.NO_CLEAR_LOGIN))
+            return Failed(misconfigured(Stage.AUTH, login.LOGIN_IN_CLEAR))
         if not endpoint.password or not endpoint.username:
-            return Failed(misconfigured(Stage.AUTH, hints.NO_PASSWORD))
+            return Failed(misconfigured(Stage.AUTH, login.NO_PASSWORD))
         self._mechanisms = choose_mechanisms(endpoint.auth, self.capabilities.login)
         if not self._mechanisms:
-            return Failed(misconfigured(Stage.AUTH, hints.NO_AUTH))
+            return Failed(misconfigured(Stage.AUTH, login.AUTH_NOT_OFFERED))
         return self._try_login()
 
     def _try_login(self) -> Step:
@@ -129,7 +130,7 @@ class Opening:
         try:
             self._login = Login(mechanism, self._endpoint.username, self._endpoint.password.reveal())
         except ValueError:
-            return Failed(misconfigured(Stage.AUTH, hints.BAD_LOGIN))
+            return Failed(misconfigured(Stage.AUTH, login.UNSENDABLE_PASSWORD))
         self._next = self._login_answered
         return Say(self._login.first())
 

@@ -3,16 +3,14 @@
 import re
 from typing import Final
 
+from ringpost.domain.traps import Trap, reaching
+
 MAX_LINE: Final = 2048
 """Octets of one reply line with its line end. RFC 5321 4.5.3.1.5 says 512; real servers say more."""
 MAX_REPLY: Final = 65536
 """Octets of one reply with all its lines."""
 MAX_TEXT: Final = 512
 """Octets of a server's words that we keep."""
-
-NOT_SMTP: Final = "What answered does not speak SMTP. Check the server and port."
-TOO_LONG: Final = "The mail server answered with more text than any reply needs. Check the server and port."
-UNASKED: Final = "The mail server answered without being asked, so nothing it says can be trusted."
 
 _ENHANCED = re.compile(rb"([245])\.(\d{1,3})\.(\d{1,3})(?= |$)")
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
@@ -49,11 +47,11 @@ class Garbage:
 
     __slots__ = ("why",)
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: Trap) -> None:
         self.why = why
 
     def __repr__(self) -> str:
-        return f"Garbage({self.why!r})"
+        return f"Garbage({self.why.code})"
 
 
 class ReplyParser:
@@ -87,7 +85,7 @@ class ReplyParser:
                 if self._broken:
                     return found
         if len(self._rest) > MAX_LINE:
-            found.append(self._give_up(TOO_LONG))
+            found.append(self._give_up(reaching.REPLY_TOO_LONG))
         return found
 
     def _take(self, line: bytes) -> Reply | Garbage | None:
@@ -95,15 +93,15 @@ class ReplyParser:
             line = line[:-1]
         found = _LINE.fullmatch(line)
         if found is None or len(line) > MAX_LINE - 2:
-            return self._give_up(NOT_SMTP)
+            return self._give_up(reaching.NOT_SMTP)
         code, separator, text = int(found[1]), found[2], found[3] or b""
         if separator != b"-" and not self._lines:
             return Reply(code, (text,))
         self._size += len(line) + 2
         if self._lines and code != self._code:
-            return self._give_up(NOT_SMTP)
+            return self._give_up(reaching.NOT_SMTP)
         if self._size > MAX_REPLY:
-            return self._give_up(TOO_LONG)
+            return self._give_up(reaching.REPLY_TOO_LONG)
         self._code = code
         self._lines.append(text)
         if separator == b"-":
@@ -113,7 +111,7 @@ class ReplyParser:
         self._size = 0
         return reply
 
-    def _give_up(self, why: str) -> Garbage:
+    def _give_up(self, why: Trap) -> Garbage:
         self._broken = True
         self._rest = b""
         self._lines.clear()

@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from ringpost.domain.deliveries import Outcome, Stage
+from ringpost.domain.traps import reaching
 from ringpost.transports.smtp import classify, commands
 from ringpost.transports.smtp.capabilities import Capabilities
 from ringpost.transports.smtp.mails import Kind, Mail, Phrases
-from ringpost.transports.smtp.replies import NOT_SMTP, UNASKED, Garbage, Reply
+from ringpost.transports.smtp.replies import Garbage, Reply
 
 BLOCK: Final = 65536
 """Octets of a message that are written at once; a larger one goes in blocks, each with a deadline of its own."""
@@ -248,7 +249,7 @@ class Transactions:
             # Servers say 421 before they close, and some refuse a message while it is still being sent.
             self._fail(lambda stage: self._judge.refused(stage, reply), written=0)
         else:
-            self._fail(lambda stage: classify.server_failed(stage, UNASKED), written=0)
+            self._fail(lambda stage: classify.server_failed(stage, reaching.UNASKED_REPLY), written=0)
 
     def _out_of_step(self, kind: Kind, mail: Mail, reply: Reply) -> None:
         """An answer that cannot be one to its command, such as 250 to DATA."""
@@ -257,7 +258,7 @@ class Transactions:
             self._give_up_pipelining()
             return
         words = self._judge.words(reply)
-        self._fail(lambda stage: classify.server_failed(stage, NOT_SMTP, words), written=1)
+        self._fail(lambda stage: classify.server_failed(stage, reaching.NOT_SMTP, words), written=1)
 
     def _give_up_pipelining(self) -> None:
         """What a group was answered cannot be told apart any more; none of its mails has been handed over."""

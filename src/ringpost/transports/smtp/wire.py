@@ -5,7 +5,8 @@ import ssl
 from functools import lru_cache
 from typing import Protocol, cast
 
-from ringpost.transports.smtp.replies import UNASKED, Garbage, Reply, ReplyParser
+from ringpost.domain.traps import reaching
+from ringpost.transports.smtp.replies import Garbage, Reply, ReplyParser
 
 
 class Listener(Protocol):
@@ -53,7 +54,7 @@ class Wire(asyncio.Protocol):
         """Say a command and wait for its reply. What came before the command was said is no answer to it."""
         if self.has_unread:
             early = self._unread[0] if self._unread else None
-            return early if isinstance(early, Reply) and early.code == 421 else Garbage(UNASKED)
+            return early if isinstance(early, Reply) and early.code == 421 else Garbage(reaching.UNASKED_REPLY)
         self.write(command)
         return await self.reply(seconds)
 

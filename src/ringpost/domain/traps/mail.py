@@ -1,0 +1,168 @@
+"""Traps of the mail itself: its sender, its recipient, its content."""
+
+from typing import Final
+
+from ringpost.domain.traps.trap import Trap
+
+NO_SENDER: Final = Trap(
+    "NO_SENDER",
+    "There is no address to send from",
+    "user name is no mail address, and reply_to is empty.",
+    "There is no address to send from.",
+    "Make the username a mail address, or fill in reply_to.",
+)
+INCOMPLETE: Final = Trap(
+    "INCOMPLETE",
+    "Something is missing in the settings",
+    "The settings cannot send yet.",
+    "Something is missing in the settings.",
+    "Fill it in.",
+)
+RELAYING_DENIED: Final = Trap(
+    "RELAYING_DENIED",
+    "Relaying denied",
+    "A refusal with the word relay.",
+    "The mail server does not send to other domains for us.",
+    "Set auth, user name and password, or let its operator permit us.",
+)
+SENDER_NOT_OWNED: Final = Trap(
+    "SENDER_NOT_OWNED",
+    "The login may not send from this address",
+    "A refusal with words such as `not owned by user`, `send as`, `sender address rejected`.",
+    "The login may not send from this address.",
+    "Use the login's own address as sender (user name or reply_to), or have this one allowed at the provider.",
+)
+SENDER_DOMAIN_POLICY: Final = Trap(
+    "SENDER_DOMAIN_POLICY",
+    "The sender's domain does not permit this server",
+    "A refusal with the word SPF, DKIM or DMARC.",
+    "The domain of the sender does not permit this server to send for it (SPF, DKIM or DMARC records in its DNS).",
+    "Who runs the domain has to add the mail server there.",
+)
+TAKEN_FOR_SPAM: Final = Trap(
+    "TAKEN_FOR_SPAM",
+    "Taken for spam",
+    "A refusal that speaks of spam, a block list or reputation.",
+    "The mail server takes us or the mail for spam. Its words say which list or rule.",
+    "Ask to be taken off that list, or send through the mail server of a provider.",
+)
+SMTPUTF8_MISSING: Final = Trap(
+    "SMTPUTF8_MISSING",
+    "An address with special letters",
+    "An address is not ASCII before the @, and EHLO does not list SMTPUTF8.",
+    "The address has letters beyond ASCII before the @, and the mail server cannot take such addresses (SMTPUTF8).",
+    "Use an address with plain letters.",
+)
+MAIL_TOO_LARGE: Final = Trap(
+    "MAIL_TOO_LARGE",
+    "The mail is too large",
+    "552, 5.3.4, or more than the SIZE of EHLO.",
+    "The mail is larger than the mail server or the mailbox accepts.",
+    "Leave attachments out.",
+)
+UNWRITABLE: Final = Trap(
+    "UNWRITABLE",
+    "The mail cannot be written in SMTP",
+    "A bare line break in the mail, or a forbidden character in an address.",
+    "The mail cannot be written in SMTP: a bare line break or an address with forbidden characters.",
+)
+LOST_AFTER_DOT: Final = Trap(
+    "LOST_AFTER_DOT",
+    "Nobody knows whether it was taken",
+    "The connection is lost after the final dot.",
+    "The connection was lost after the whole mail had been handed over, so the server may have it.",
+    "It is sent again with the same Message-ID: better twice than never.",
+)
+NO_SUCH_MAILBOX: Final = Trap(
+    "NO_SUCH_MAILBOX",
+    "There is no such mailbox",
+    "5.1.1.",
+    "There is no such mailbox.",
+    "Check the address of the recipient.",
+)
+RECIPIENT_DOMAIN_UNKNOWN: Final = Trap(
+    "RECIPIENT_DOMAIN_UNKNOWN",
+    "The recipient's domain takes no mail",
+    "5.1.2, 5.1.10.",
+    "The domain of the recipient takes no mail.",
+    "Check the address.",
+)
+RECIPIENT_MISSPELT: Final = Trap(
+    "RECIPIENT_MISSPELT",
+    "The recipient's address is written wrongly",
+    "5.1.3.",
+    "The mail server finds fault with how the recipient's address is written.",
+    "Check the address of the recipient.",
+)
+SENDER_DOMAIN_UNKNOWN: Final = Trap(
+    "SENDER_DOMAIN_UNKNOWN",
+    "The sender's domain is not known",
+    "5.1.8.",
+    "The mail server cannot find the sender's domain.",
+    "Check the sender's address.",
+)
+MAILBOX_DISABLED: Final = Trap("MAILBOX_DISABLED", "The mailbox is disabled", "5.2.1.", "The mailbox is disabled.")
+MAILBOX_FULL: Final = Trap("MAILBOX_FULL", "The mailbox is full", "5.2.2.", "The mailbox is full.")
+POLICY: Final = Trap(
+    "POLICY",
+    "Refused for reasons of policy",
+    "5.7.0, 5.7.1 without words that say more.",
+    "The mail server refused for reasons of policy: sender, recipient or login may not do this.",
+    "Its own words say more.",
+)
+GREYLISTED: Final = Trap(
+    "GREYLISTED",
+    "Put off for a while",
+    "450.",
+    "The mailbox is busy or the server puts unknown senders off for a while (greylisting).",
+    "The mail is tried again.",
+)
+SERVER_TROUBLE: Final = Trap(
+    "SERVER_TROUBLE",
+    "The mail server had a problem of its own",
+    "451.",
+    "The mail server had a problem of its own.",
+    "The mail is tried again.",
+)
+OUT_OF_ROOM: Final = Trap(
+    "OUT_OF_ROOM",
+    "The mail server is out of room",
+    "452.",
+    "The mail server or the mailbox is out of room, or too many recipients at once.",
+    "The mail is tried again.",
+)
+NOT_READY: Final = Trap(
+    "NOT_READY",
+    "The mail server is not ready",
+    "454 after the login.",
+    "The mail server is not ready for this just now.",
+    "The mail is tried again.",
+)
+REFUSED_FOR_GOOD: Final = Trap(
+    "REFUSED_FOR_GOOD",
+    "Refused for good",
+    "554 without words that say more.",
+    "The mail server refused the mail for good.",
+    "Its own words say more.",
+)
+SENDER_REFUSED: Final = Trap(
+    "SENDER_REFUSED",
+    "The sender is refused",
+    "Any other refusal of MAIL.",
+    "The mail server refused the sender.",
+    "Check that the login may send from this address.",
+)
+RECIPIENT_REFUSED: Final = Trap(
+    "RECIPIENT_REFUSED",
+    "The recipient is refused",
+    "Any other refusal of RCPT.",
+    "The mail server refused the recipient.",
+    "Check the address.",
+)
+CONTENT_REFUSED: Final = Trap(
+    "CONTENT_REFUSED",
+    "The content is refused",
+    "Any other refusal of DATA or of the mail.",
+    "The mail server refused the content of the mail.",
+    "Its own words say more.",
+)
