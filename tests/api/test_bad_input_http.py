@@ -222,3 +222,10 @@ async def raw(url: str, request: bytes, *, end: bool = True) -> bytes:
     writer.close()
     await writer.wait_closed()
     return answer
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"type": 7}'])
+async def test_a_stranger_gets_401_whatever_the_body(anyone: httpx.AsyncClient, content: bytes) -> None:
+    for kind in ("application/json", "text/plain"):
+        answer = await anyone.post("/tenant/notification", content=content, headers={"Content-Type": kind})
+        assert answer.status_code == 401, answer.text

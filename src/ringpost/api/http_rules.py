@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ringpost.api import problems, strict_json
+from ringpost.api.authentication import authenticate
 from ringpost.api.problems import Refused
 
 MAX_BODY: Final = 1 << 20
@@ -159,7 +160,12 @@ class JsonRequest(Request):
 
 
 class JsonRoute(APIRoute):
-    """A route whose body, when it takes one, is JSON, read strictly. For `APIRouter(route_class=JsonRoute)`."""
+    """A route whose body, when it takes one, is JSON, read strictly. For `APIRouter(route_class=JsonRoute)`.
+
+    Who calls is asked before the body is looked at: a stranger learns nothing about what would be taken.
+    """
+
+    needs_token = True
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler of FastAPI, given a stricter request."""
@@ -168,12 +174,20 @@ class JsonRoute(APIRoute):
 
         async def strictly(request: Request) -> Response:
             if takes_body:
+                if self.needs_token:
+                    await authenticate(request)
                 require_json(request)
                 if not await request.body():
                     raise strict_json.MalformedJson("The body is empty. Send a JSON object.")
             return await handle(JsonRequest(request.scope, _replay(request)))
 
         return strictly
+
+
+class OpenJsonRoute(JsonRoute):
+    """A JSON route for those who have no token yet."""
+
+    needs_token = False
 
 
 def _replay(request: Request) -> Receive:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from ringpost.api.authentication import Authenticator, SignedIn
-from ringpost.api.http_rules import JsonRoute
+from ringpost.api.http_rules import OpenJsonRoute
 from ringpost.api.limits import Limits, address_of
 from ringpost.api.openapi import errors
 from ringpost.domain.access import TokenPair
@@ -16,7 +16,7 @@ from ringpost.usecases.log_out import log_out
 from ringpost.usecases.refresh_login import refresh_login
 from ringpost.usecases.room import Room
 
-router = APIRouter(route_class=JsonRoute, tags=["Sessions"])
+router = APIRouter(route_class=OpenJsonRoute, tags=["Sessions"])
 
 _NO_STORE: Final = {"Cache-Control": "no-store"}  # RFC 6749 5.1
 
