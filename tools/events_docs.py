@@ -1,6 +1,7 @@
 """docs/events.md, from the catalogue."""
 
 from ringpost.domain.catalogue import ALIASES, CATALOGUE, Audience, EventType, Variable
+from ringpost.domain.system_events import SYSTEM_CATALOGUE
 
 _AUDIENCES = {
     Audience.USER: "the recipients of the event; when it has none, the address in `USER_EMAIL`",
@@ -9,6 +10,19 @@ _AUDIENCES = {
     Audience.EVENT_AND_TENANT: "the recipients of the event and the tenant's",
     Audience.EVENT_ELSE_TENANT: "the recipients of the event; when it has none, the tenant's",
 }
+
+_SYSTEM_HEAD = """
+## Events of the system level
+
+These belong to no tenant. They go to the recipients in `/admin/notification` through the system's mail server, each only
+while its toggle there is on. Ringpost reports `HARD_DISK_*`, `CPU_*` and `MEMORY_*` itself
+([watching the host](operating.md#watching-the-host)); a phone system reports the others with a token of the system
+level and without `tenant`. Their templates are under `/admin/default_email_templates` and
+`/admin/custom_email_templates`.
+
+| Type | Class | Switched by |
+|---|---|---|
+"""
 
 _HEAD = """# Event types and their variables
 
@@ -34,7 +48,7 @@ once.
 
 def page() -> str:
     """The page."""
-    return _HEAD + _overview() + "".join(_section(kind) for kind in CATALOGUE.values()) + _aliases()
+    return _HEAD + _overview() + "".join(_section(kind) for kind in CATALOGUE.values()) + _system() + _aliases()
 
 
 def _overview() -> str:
@@ -46,14 +60,20 @@ def _overview() -> str:
     return "## All types\n\n| Type | Class | Switched by | Goes to |\n|---|---|---|---|\n" + "".join(rows)
 
 
+def _system() -> str:
+    kinds = SYSTEM_CATALOGUE.values()
+    rows = [f"| {kind.name} | {kind.urgency.name.lower()} | {_toggle(kind)} |\n" for kind in kinds]
+    return _SYSTEM_HEAD + "".join(rows) + "".join(_section(kind, "###") for kind in kinds)
+
+
 def _toggle(kind: EventType) -> str:
     return f"`{kind.toggle}` (off by default)" if kind.toggle else "always on"
 
 
-def _section(kind: EventType) -> str:
+def _section(kind: EventType, level: str = "##") -> str:
     secret = " Its mails hold secrets, so they are erased as soon as they have been sent." if kind.secret else ""
     rows = "".join(_variable(variable) for variable in kind.variables)
-    return f"\n## {kind.name}\n\n{kind.description}{secret}\n\n| Variable | Meaning | Example |\n|---|---|---|\n{rows}"
+    return f"\n{level} {kind.name}\n\n{kind.description}{secret}\n\n| Variable | Meaning | Example |\n|---|---|---|\n{rows}"
 
 
 def _variable(variable: Variable) -> str:

@@ -1,5 +1,6 @@
 """Where the parts are put together, for the command line, the demo and the tests."""
 
+import socket
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from ringpost.config import Config
+from ringpost.domain.hosts import parse_host
 from ringpost.domain.retries import RetryPolicy
 from ringpost.domain.secrets import Secret
 from ringpost.domain.settings import Endpoint, ServerRules, SmtpEndpoint
@@ -77,9 +79,18 @@ def _options(config: Config) -> Options:
             clear_login=config.allow_clear_login,
         ),
         retry_policy=replace(policy, others=replace(policy.others, lifetime=config.normal_lifetime_hours * 3600)),
+        host_name=_host_name(),
         keep_messages_s=int(config.keep_messages_hours * 3600),
         keep_history_s=int(config.keep_history_days * 24 * 3600),
     )
+
+
+def _host_name() -> str:
+    """The name of this machine, as far as it is one that could stand in a Message-ID."""
+    try:
+        return parse_host(socket.gethostname(), single_label=True)
+    except ValueError:
+        return "localhost"
 
 
 def _opener(config: Config) -> OpenTransport:

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 
 from ringpost.api import authentication
-from ringpost.api.authentication import authenticate, may_administer, may_edit, may_follow, may_read, may_send_events
+from ringpost.api.authentication import authenticate, may_administer, may_edit, may_read, may_send_events
 from ringpost.domain.access import Principal, Role, Scope
 from ringpost.domain.secrets import Secret
 from ringpost.domain.tenants import SYSTEM, TenantId
@@ -200,7 +200,6 @@ WHO = {
     "system events key": Principal(SYSTEM, Role.SYSTEM_ADMIN, frozenset({Scope.EVENTS_WRITE}), "", ""),
 }
 MAY: dict[str, tuple[Callable[[Principal], Principal], set[str]]] = {
-    "follow": (may_follow, {"tenant admin", "settings key", "events key", "read only"}),
     "read": (may_read, {"tenant admin", "settings key", "read only"}),
     "edit": (may_edit, {"tenant admin", "settings key"}),
     "send events": (may_send_events, {"tenant admin", "events key", "system admin", "system events key"}),

@@ -149,7 +149,8 @@ def test_the_examples_in_the_document_work_as_they_stand(api: Api) -> None:
         if "example" not in body or path in ("/login", "/auth/refresh_token", "/tenants/{tenant}"):
             continue  # nobody can log in as in the example, and no tenant has its id
         token = ADMIN if path.startswith(("/admin", "/tenants")) else api.token
-        url, headers = f"{api.url}{path.format(name='QUEUE_SLA')}", {"Authorization": f"Bearer {token}"}
+        name = "CPU_EXCEEDED" if path.startswith("/admin") else "QUEUE_SLA"
+        url, headers = f"{api.url}{path.format(name=name)}", {"Authorization": f"Bearer {token}"}
         answer = httpx.post(url, json=body["example"], headers=headers)
         made_before = answer.status_code == 409 and answer.json()["errors"][0]["code"] == "ALREADY_EXISTS"
         assert answer.is_success or made_before, (path, answer.text)

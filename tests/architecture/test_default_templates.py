@@ -8,18 +8,27 @@ import pytest
 
 from ringpost.domain.catalogue import CATALOGUE, EventType
 from ringpost.domain.rendering import Rendered, Stamp, prepare
+from ringpost.domain.system_events import SYSTEM_CATALOGUE
 from ringpost.domain.templates import Template, check, is_html, validate_parts, variables_of
-from ringpost.storage.default_templates import default_templates
+from ringpost.storage.default_templates import default_templates, system_default_templates
 
 STAMP = Stamp(date=0, message_id_domain="mail.example.com")
 VOID = {"meta", "br", "img", "hr"}
 LIGHT, DARK = ("#ffffff", "#f3f4f6"), ("#191d26", "#0f1218")
 
-each_template = pytest.mark.parametrize("template", default_templates().values(), ids=list(default_templates()))
+TYPE_OF = {
+    **{id(template): CATALOGUE[name] for name, template in default_templates().items()},
+    **{id(template): SYSTEM_CATALOGUE[name] for name, template in system_default_templates().items()},
+}
+ALL = [*default_templates().values(), *system_default_templates().values()]
+
+each_template = pytest.mark.parametrize(
+    "template", ALL, ids=[*default_templates(), *(f"system {name}" for name in system_default_templates())]
+)
 
 
 def render(template: Template, *, empty: bool = False) -> Rendered:
-    event_type = CATALOGUE[template.name]
+    event_type = TYPE_OF[id(template)]
     values = {"TENANT_NAME": "Northwind"} if empty else event_type.samples
     return prepare(template, event_type).render(values, STAMP, qr_png=None if empty else b"png")
 
@@ -27,16 +36,23 @@ def render(template: Template, *, empty: bool = False) -> Rendered:
 def test_every_type_has_a_folder_and_every_folder_a_type() -> None:
     folders = {item.name for item in (files("ringpost") / "default_templates").iterdir() if item.is_dir()}
 
-    assert folders == {name.lower() for name in CATALOGUE}
+    assert folders == {name.lower() for name in CATALOGUE} | {"system"}
+
+
+def test_every_type_of_the_system_has_a_folder_and_every_folder_a_type() -> None:
+    folders = {item.name for item in (files("ringpost") / "default_templates" / "system").iterdir()}
+
+    assert folders == {name.lower() for name in SYSTEM_CATALOGUE}
 
 
 def test_they_are_listed_in_the_order_of_the_catalogue() -> None:
     assert list(default_templates()) == list(CATALOGUE)
+    assert list(system_default_templates()) == list(SYSTEM_CATALOGUE)
 
 
 @each_template
 def test_each_uses_only_its_types_variables(template: Template) -> None:
-    findings = check(template, CATALOGUE[template.name])
+    findings = check(template, TYPE_OF[id(template)])
 
     assert findings.unknown_variables == ()
     assert findings.missing_variables == ()
@@ -46,7 +62,7 @@ def test_each_uses_only_its_types_variables(template: Template) -> None:
 def test_each_says_everything_that_its_event_can_carry(template: Template) -> None:
     said = set(variables_of(template))
 
-    assert CATALOGUE[template.name].variable_names - said <= {"DATE_TIME"}
+    assert TYPE_OF[id(template)].variable_names - said <= {"DATE_TIME"}
 
 
 @each_template
@@ -66,7 +82,7 @@ def test_samples_fill_each_without_a_gap(template: Template) -> None:
 
 @each_template
 def test_no_secret_stands_in_a_subject_or_preheader(template: Template) -> None:
-    secrets = [item.sample for item in CATALOGUE[template.name].variables if item.secret]
+    secrets = [item.sample for item in TYPE_OF[id(template)].variables if item.secret]
     shown = render(template)
     preheader = re.search(r"mso-hide:all\">(.*?)</div>", shown.html or "", re.DOTALL)
 
@@ -119,8 +135,8 @@ def test_each_stays_far_below_the_size_where_mail_programs_cut(template: Templat
 def test_each_says_which_system_sent_it_and_why(template: Template) -> None:
     for text in (render(template).html or "", render(template).text):
         assert "You get this mail because" in text
-        assert CATALOGUE[template.name].samples["TENANT_NAME"] in text
-        assert CATALOGUE[template.name].samples["PBX_WEB_DOMAIN"] in text
+        assert TYPE_OF[id(template)].samples["TENANT_NAME"] in text
+        assert TYPE_OF[id(template)].samples["PBX_WEB_DOMAIN"] in text
 
 
 @each_template
@@ -138,8 +154,8 @@ def test_every_colour_can_be_read_on_its_background(template: Template) -> None:
 
 def test_the_colour_tells_the_urgency() -> None:
     colours: dict[object, set[str]] = {}
-    for template in default_templates().values():
-        event_type: EventType = CATALOGUE[template.name]
+    for template in ALL:
+        event_type: EventType = TYPE_OF[id(template)]
         bar = re.search(r'bgcolor="(#[0-9a-f]{6})" height="6"', template.body)
         assert bar is not None
         colours.setdefault(event_type.urgency, set()).add(bar[1])

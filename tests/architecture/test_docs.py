@@ -15,6 +15,7 @@ from ringpost.config import Config
 from ringpost.domain.catalogue import ALIASES, CATALOGUE
 from ringpost.domain.deliveries import Party, Stage, State, Verdict
 from ringpost.domain.events import SkipReason
+from ringpost.domain.system_events import SYSTEM_CATALOGUE
 from ringpost.usecases.room import Room
 from ringpost.worker import metrics as _worker_metrics  # registers what the worker counts
 
@@ -47,6 +48,13 @@ def test_every_event_type_and_its_variables_are_documented(name: str) -> None:
     section = text("events.md").partition(f"\n## {name}\n")[2].partition("\n## ")[0]
 
     assert [variable.name for variable in CATALOGUE[name].variables if f"| `{variable.name}` |" not in section] == []
+
+
+@pytest.mark.parametrize("name", SYSTEM_CATALOGUE)
+def test_every_event_type_of_the_system_and_its_variables_are_documented(name: str) -> None:
+    section = text("events.md").partition(f"\n### {name}\n")[2].partition("\n##")[0]
+
+    assert [one.name for one in SYSTEM_CATALOGUE[name].variables if f"| `{one.name}` |" not in section] == []
 
 
 def test_every_other_name_of_a_variable_is_documented() -> None:

@@ -21,6 +21,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/tenant/notification/test_email": {"recipient": "a@example.com", "subject": "s", "content": "c"},
     "/admin/notification/test_email": {"recipient": "a@example.com", "subject": "s", "content": "c"},
     "/custom_email_templates": {"name": "QUEUE_SLA"},
+    "/admin/custom_email_templates": {"name": "CPU_EXCEEDED"},
     "/auth/refresh_token": {"refresh_token": "none"},
     "/login": {"username": "nobody", "password": "nothing"},
 }
@@ -77,8 +78,8 @@ async def test_every_foreign_id_is_404(
     tried = 0
 
     for method, path in routes_of(app):
-        if "{" not in path or path.startswith(("/tenants", "/default_email_templates", "/email_templates")):
-            continue  # the first is for system administrators; the others name what all tenants have
+        if "{" not in path or path.startswith(("/tenants", "/admin", "/default_email_templates", "/email_templates")):
+            continue  # the first two are for system administrators; the others name what all tenants have
         for found in foreign:
             answer = await call(other_client, method, path, found)
             assert answer.status_code == 404, (method, path, found)
@@ -96,7 +97,7 @@ async def test_every_unknown_id_is_404(
 ) -> None:
     for method, path in routes_of(app):
         if "{" in path:
-            client = admin_client if path.startswith("/tenants") else tenant_client
+            client = admin_client if path.startswith(("/tenants", "/admin")) else tenant_client
             assert (await call(client, method, path, ids)).status_code == 404, (method, path)
 
 

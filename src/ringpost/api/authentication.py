@@ -2,7 +2,7 @@
 
     who may                                              dependency      Principal needs
     ---------------------------------------------------  --------------  -----------------------------------------------
-    read a tenant's events and what became of its mail   TenantFollower  a tenant; any role and scope
+    read own events and what became of their mail        Follower        tenant or system; any role and scope
     read a tenant's settings and templates               TenantReader    a tenant; read_only, or scope settings or admin
     change them, send a test mail, retry, cancel         TenantEditor    a tenant; role tenant_admin, scope settings
     post events                                          EventSender     scope events:write or admin; tenant or system
@@ -10,8 +10,8 @@
     log out                                              SignedIn        any token
 
 A login has all scopes of its role; a key has those it was made with. A read_only principal may only GET. The tenant is
-the principal's, never taken from path, query or body; a principal of the system level has none, so routes of a tenant
-answer it 403. A disabled user's token is unknown (401); a disabled tenant's token is known but answers 403.
+the principal's, never taken from path, query or body; a principal of the system level has none, so what tenants read
+and change answers it 403. A disabled user's token is unknown (401); a disabled tenant's token is known but answers 403.
 
 The answer to a missing, unknown, expired and revoked token is one and the same. Tokens are found by their SHA-256
 through an index, so time tells nothing about their text. What a token stands for is remembered for 3 s and asked again
@@ -120,16 +120,9 @@ async def authenticate(request: Request) -> Principal:
     return await authenticator.authenticate(request)
 
 
-def may_follow(principal: Principal) -> Principal:
-    """See TenantFollower. Raises Forbidden."""
-    if principal.tenant == SYSTEM:
-        raise Forbidden("This is for tenants; the token belongs to the system level.")
-    return principal
-
-
 def may_read(principal: Principal) -> Principal:
     """See TenantReader. Raises Forbidden."""
-    may_follow(principal)
+    _must_be_a_tenants(principal)
     if principal.role is not Role.READ_ONLY and principal.scopes.isdisjoint((Scope.SETTINGS, Scope.ADMIN)):
         raise Forbidden("This needs the scope settings.")  # a key that only sends events need not see who is told
     return principal
@@ -137,7 +130,7 @@ def may_read(principal: Principal) -> Principal:
 
 def may_edit(principal: Principal) -> Principal:
     """See TenantEditor. Raises Forbidden."""
-    may_follow(principal)
+    _must_be_a_tenants(principal)
     if principal.role is not Role.TENANT_ADMIN:
         raise Forbidden("This needs the role tenant_admin.")
     if Scope.SETTINGS not in principal.scopes:
@@ -161,6 +154,11 @@ def may_administer(principal: Principal) -> Principal:
     return principal
 
 
+def _must_be_a_tenants(principal: Principal) -> None:
+    if principal.tenant == SYSTEM:
+        raise Forbidden("This is for tenants; the token belongs to the system level.")
+
+
 def _rule(check: Callable[[Principal], Principal]) -> Callable[[Request], Awaitable[Principal]]:
     async def dependency(request: Request) -> Principal:
         return check(await authenticate(request))
@@ -169,7 +167,7 @@ def _rule(check: Callable[[Principal], Principal]) -> Callable[[Request], Awaita
 
 
 SignedIn = Annotated[Principal, Depends(authenticate)]
-TenantFollower = Annotated[Principal, Depends(_rule(may_follow))]
+Follower = SignedIn
 TenantReader = Annotated[Principal, Depends(_rule(may_read))]
 TenantEditor = Annotated[Principal, Depends(_rule(may_edit))]
 EventSender = Annotated[Principal, Depends(_rule(may_send_events))]

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
-from ringpost.api.authentication import TenantEditor, TenantFollower
+from ringpost.api.authentication import Follower, TenantEditor
 from ringpost.api.openapi import errors
 from ringpost.api.times import rfc3339
 from ringpost.domain.deliveries import State
@@ -93,7 +93,7 @@ class DeliveryQuery(BaseModel):
 
 @router.get("/deliveries", summary="List deliveries", responses=errors(401, 403, "VALIDATE_FAILED"))
 async def list_deliveries(
-    request: Request, principal: TenantFollower, query: Annotated[DeliveryQuery, Query()]
+    request: Request, principal: Follower, query: Annotated[DeliveryQuery, Query()]
 ) -> Deliveries:
     """Deliveries of the tenant, the newest first, with their last attempt."""
     room: Room = request.app.state.room
@@ -103,7 +103,7 @@ async def list_deliveries(
 
 
 @router.get("/deliveries/{id}", summary="One delivery with every attempt", responses=errors(401, 403, 404))
-async def show_delivery(request: Request, principal: TenantFollower, id: str) -> DeliveryStory:  # noqa: A002
+async def show_delivery(request: Request, principal: Follower, id: str) -> DeliveryStory:  # noqa: A002
     """What became of a delivery, and why: every attempt with the server's words and what to change."""
     room: Room = request.app.state.room
     return DeliveryStory(**await room.database.read(_story, principal.tenant, id))

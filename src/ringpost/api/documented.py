@@ -14,11 +14,17 @@ from ringpost.api.openapi import body_of, errors
 from ringpost.api.problems import ErrorItem
 from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.events import LONGEST_ID, MOST_ATTACHMENTS, MOST_RECIPIENTS, MOST_VARIABLES, SkipReason
+from ringpost.domain.system_events import SYSTEM_CATALOGUE
 
 router = APIRouter()
 
 EventType = Annotated[
-    str, Field(description="Type of the event.", examples=["QUEUE_SLA"], json_schema_extra={"enum": list(CATALOGUE)})
+    str,
+    Field(
+        description="Type of the event.",
+        examples=["QUEUE_SLA"],
+        json_schema_extra={"enum": list(dict.fromkeys([*CATALOGUE, *SYSTEM_CATALOGUE]))},
+    ),
 ]
 VariableName = Annotated[str, Field(pattern="^[A-Z0-9_]{1,64}$")]
 
@@ -51,7 +57,10 @@ class EventRequest(BaseModel):
     attachments: list[AttachmentRequest] | None = Field(
         None, max_length=MOST_ATTACHMENTS, description="10 MiB together.", examples=[[]]
     )
-    tenant: str | None = Field(None, description="Id or domain; only, and always, with a token of the system.")
+    tenant: str | None = Field(
+        None,
+        description="Id or domain; only with a token of the system, and then always, but for events of the system.",
+    )
 
 
 class EventListRequest(BaseModel):

@@ -11,14 +11,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ringpost.api import problems
-from ringpost.api.authentication import authenticate, may_follow, may_send_events
+from ringpost.api.authentication import authenticate, may_send_events
 from ringpost.api.http_rules import require_json
 from ringpost.api.metrics import count_events
 from ringpost.api.strict_json import check_text, loads_any_text
 from ringpost.api.times import rfc3339
 from ringpost.domain.access import Principal
-from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.events import Event, parse_event
+from ringpost.domain.system_events import SYSTEM_CATALOGUE, catalogue_of
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.errors import FieldError, Invalid, NotFound, RingpostError
 from ringpost.storage import events as event_rows
@@ -57,7 +57,7 @@ async def post_events(request: Request) -> Response:
 
 async def get_event(request: Request) -> Response:
     """One event: what was sent because of it, or why nothing was."""
-    principal = may_follow(await authenticate(request))
+    principal = await authenticate(request)
     room: Room = request.app.state.room
     return _json(await room.database.read(_show, room.sealer, principal.tenant, request.path_params["id"]), 200)
 
@@ -92,10 +92,16 @@ def _parse(principal: Principal, item: object, tenants: Mapping[str, TenantId]) 
     fields = cast("Fields", item)
     if principal.tenant != SYSTEM:
         return parse_event(principal.tenant, fields)
-    name = fields.get("tenant")
+    name, kind = fields.get("tenant"), fields.get("type")
+    if name is None and isinstance(kind, str) and kind in SYSTEM_CATALOGUE:
+        return parse_event(SYSTEM, fields)
     if not isinstance(name, str) or name not in tenants:
         raise Invalid(
-            FieldError("tenant", "must be the id or the domain of a tenant, because the token is the system's")
+            FieldError(
+                "tenant",
+                "must be the id or the domain of a tenant, because the token is the system's; "
+                "only events of the system level have none",
+            )
         )
     return parse_event(tenants[name], fields)
 
@@ -177,7 +183,7 @@ def _show(connection: Connection, sealer: Sealer, tenant: TenantId, event_id: st
 def _variables(sealer: Sealer, row: Any) -> dict[str, Any]:
     """As they came, but for secrets."""
     stored = json.loads(sealer.unseal(Place(row.tenant, "events", row.key, "variables"), row.variables))
-    secret = {variable.name for variable in CATALOGUE[row.type].variables if variable.secret}
+    secret = {variable.name for variable in catalogue_of(row.tenant)[row.type].variables if variable.secret}
     return {name: "***" if name in secret else value for name, value in stored.items()}
 
 

@@ -40,6 +40,7 @@ _TAGS = (
     ("Sessions", "Logging in and out."),
     ("Tenants", "For system administrators."),
     ("System", "The system level's own mail server, for system administrators."),
+    ("System templates", "What mails about the whole system look like, for system administrators."),
     ("Operation", "For monitoring."),
 )
 _ALWAYS = ("HEADERS_TOO_LARGE", "INTERNAL", "STORAGE_UNAVAILABLE")

@@ -11,9 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.endpoints import Auth
 from ringpost.domain.mail_servers import ServerType
+from ringpost.domain.system_events import SYSTEM_CATALOGUE
 from ringpost.usecases.check_template import Values
 
 TEMPLATE_NAMES: list[JsonValue] = list(CATALOGUE)
+SYSTEM_TEMPLATE_NAMES: list[JsonValue] = list(SYSTEM_CATALOGUE)
 
 _Switch = Annotated[bool, Field(description="Send this notification.")]
 _Threshold = Annotated[float, Field(ge=0, le=1, description="Share of the whole, 0 to 1; 0 is off.", examples=[0.9])]
@@ -183,6 +185,33 @@ class CustomTemplateList(BaseModel):
     items: list[CustomTemplateAnswer]
 
 
+_SystemName = Annotated[str, Field(examples=["CPU_EXCEEDED"], json_schema_extra={"enum": SYSTEM_TEMPLATE_NAMES})]
+
+
+class SystemTemplateAnswer(TemplateAnswer):
+    """A whole template of the system level."""
+
+    name: _SystemName
+
+
+class SystemCustomTemplateAnswer(CustomTemplateAnswer):
+    """A template of the system level as it was customised; null is a part of the default."""
+
+    name: _SystemName
+
+
+class SystemTemplateList(BaseModel):
+    """All default templates of the system level."""
+
+    items: list[SystemTemplateAnswer]
+
+
+class SystemCustomTemplateList(BaseModel):
+    """All templates of the system level that were customised."""
+
+    items: list[SystemCustomTemplateAnswer]
+
+
 class TemplateParts(BaseModel):
     """What the tenant writes. A part that is left out or null is the default's."""
 
@@ -204,6 +233,12 @@ class NewTemplate(TemplateParts):
     """A template to customise."""
 
     name: str = Field(examples=["QUEUE_SLA"], json_schema_extra={"enum": TEMPLATE_NAMES})
+
+
+class NewSystemTemplate(TemplateParts):
+    """A template of the system level to customise."""
+
+    name: _SystemName
 
 
 class DraftRequest(TemplateParts):

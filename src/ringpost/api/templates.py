@@ -15,19 +15,16 @@ from ringpost.api.schemas import (
     CustomTemplateList,
     DraftRequest,
     NewTemplate,
-    Preview,
     TemplateAnswer,
     TemplateList,
     TemplateParts,
-    UnknownVariable,
 )
+from ringpost.api.template_answers import check_answer, custom_answer, default_answer, parts_of
 from ringpost.domain.catalogue import CATALOGUE
-from ringpost.domain.templates import Template
 from ringpost.errors import FieldError, Invalid, NotFound
 from ringpost.storage import templates
 from ringpost.storage.default_templates import default_templates
-from ringpost.storage.templates import Parts, Revision
-from ringpost.usecases.check_template import Checked, Draft, check_template
+from ringpost.usecases.check_template import Draft, check_template
 from ringpost.usecases.edit_template import create_template, destroy_template, update_template
 from ringpost.usecases.room import Room
 
@@ -50,7 +47,7 @@ _CUSTOM = "Custom templates"
 )
 async def list_defaults(_principal: TenantReader) -> TemplateList:
     """All fourteen, in the order of the types of events."""
-    return TemplateList(items=[_default(template) for template in default_templates().values()])
+    return TemplateList(items=[default_answer(template) for template in default_templates().values()])
 
 
 @router.get(
@@ -59,17 +56,17 @@ async def list_defaults(_principal: TenantReader) -> TemplateList:
     summary="Show a default template",
     responses=errors(401, 403, 404),
 )
-async def show_default(name: Name, _principal: TenantReader) -> TemplateAnswer:
+async def showdefault_answer(name: Name, _principal: TenantReader) -> TemplateAnswer:
     """One default template."""
-    return _default(default_templates()[_known(name)])
+    return default_answer(default_templates()[_known(name)])
 
 
 @router.get("/custom_email_templates", tags=[_CUSTOM], summary="List the custom templates", responses=errors(401, 403))
-async def list_custom(request: Request, principal: TenantReader) -> CustomTemplateList:
+async def listcustom_answer(request: Request, principal: TenantReader) -> CustomTemplateList:
     """Only those that this tenant has customised."""
     room: Room = request.app.state.room
     found = {one.name: one for one in await room.database.read(templates.list_custom, principal.tenant)}
-    return CustomTemplateList(items=[_custom(found[name]) for name in CATALOGUE if name in found])
+    return CustomTemplateList(items=[custom_answer(found[name]) for name in CATALOGUE if name in found])
 
 
 @router.post(
@@ -83,7 +80,7 @@ async def create(request: Request, principal: TenantEditor, body: NewTemplate) -
     """Write an own version of a default template. A part that is left out or null stays the default's."""
     if body.name not in CATALOGUE:
         raise Invalid(FieldError("name", f"This must be one of {', '.join(CATALOGUE)}, in upper case."))
-    await create_template(request.app.state.room, principal, body.name, _parts(body))
+    await create_template(request.app.state.room, principal, body.name, parts_of(body))
     return Created(id=body.name)
 
 
@@ -93,10 +90,10 @@ async def create(request: Request, principal: TenantEditor, body: NewTemplate) -
     summary="Show a custom template",
     responses=errors(401, 403, 404),
 )
-async def show_custom(request: Request, name: Name, principal: TenantReader) -> CustomTemplateAnswer:
+async def showcustom_answer(request: Request, name: Name, principal: TenantReader) -> CustomTemplateAnswer:
     """One custom template; 404 when the tenant uses the default."""
     room: Room = request.app.state.room
-    return _custom(await room.database.read(templates.get, principal.tenant, _known(name)))
+    return custom_answer(await room.database.read(templates.get, principal.tenant, _known(name)))
 
 
 @router.post(
@@ -108,7 +105,7 @@ async def show_custom(request: Request, name: Name, principal: TenantReader) -> 
 )
 async def update(request: Request, name: Name, principal: TenantEditor, body: TemplateParts) -> Response:
     """Replace `from`, `subject`, `body` and `text_body`. Mail that was accepted before is sent as it was."""
-    await update_template(request.app.state.room, principal, _known(name), _parts(body))
+    await update_template(request.app.state.room, principal, _known(name), parts_of(body))
     return Response()
 
 
@@ -132,58 +129,11 @@ async def destroy(request: Request, name: Name, principal: TenantEditor) -> None
 )
 async def check(request: Request, name: Name, principal: TenantEditor, body: DraftRequest) -> CheckAnswer:
     """Which variables are unknown or missing, and how the mail would look. Saves nothing. Beyond the contract."""
-    draft = Draft(_known(name), _parts(body))
-    return _checked(await check_template(request.app.state.room, principal.tenant, draft, body.values))
+    draft = Draft(_known(name), parts_of(body))
+    return check_answer(await check_template(request.app.state.room, principal.tenant, draft, body.values))
 
 
 def _known(name: str) -> str:
     if name not in CATALOGUE:
         raise NotFound("There is no template of this name.")
     return name
-
-
-def _parts(body: TemplateParts) -> Parts:
-    return Parts(body.from_, body.subject, body.body, body.text_body)
-
-
-def _default(template: Template) -> TemplateAnswer:
-    return TemplateAnswer.model_validate(
-        {
-            "name": template.name,
-            "from": template.from_,
-            "subject": template.subject,
-            "body": template.body,
-            "text_body": template.text_body,
-        }
-    )
-
-
-def _custom(revision: Revision) -> CustomTemplateAnswer:
-    parts = revision.parts
-    return CustomTemplateAnswer.model_validate(
-        {
-            "name": revision.name,
-            "from": parts.from_,
-            "subject": parts.subject,
-            "body": parts.body,
-            "text_body": parts.text_body,
-        }
-    )
-
-
-def _checked(checked: Checked) -> CheckAnswer:
-    rendered = checked.preview
-    preview = {
-        "from": rendered.from_name,
-        "subject": rendered.subject,
-        "html": rendered.html_for_preview,
-        "text": rendered.text,
-        "values": checked.values,
-    }
-    return CheckAnswer(
-        unknown_variables=[
-            UnknownVariable(name=one.name, nearest=one.nearest) for one in checked.findings.unknown_variables
-        ],
-        missing_variables=list(checked.findings.missing_variables),
-        preview=Preview.model_validate(preview),
-    )

@@ -56,7 +56,7 @@ class Variable:
     """A template without it tells its reader too little; the check says so."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # there is one of each, so it is quick to look things up by it
 class EventType:
     """One kind of event. Its name is the name of its template."""
 
@@ -71,6 +71,8 @@ class EventType:
     """Its own, then those that every type has."""
     secret: bool = False
     """Its mails are erased as soon as their deliveries have ended."""
+    system: bool = False
+    """It belongs to the system level and not to a tenant."""
 
     @property
     def variable_names(self) -> frozenset[str]:
@@ -307,7 +309,7 @@ _EVENT_TYPES = (
 )
 
 CATALOGUE: Final[Mapping[str, EventType]] = MappingProxyType({kind.name: kind for kind in _EVENT_TYPES})
-"""All types by name, in the order in which lists show them."""
+"""All types of tenants by name, in the order in which lists show them; domain/system_events has the system's."""
 
 
 def canonical_name(name: str) -> str:

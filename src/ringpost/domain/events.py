@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any, cast
 
 from ringpost.domain.addresses import Address, parse_address
-from ringpost.domain.catalogue import CATALOGUE
+from ringpost.domain.system_events import catalogue_of
 from ringpost.domain.tenants import TenantId
 from ringpost.errors import FieldError, Invalid
 
@@ -79,7 +80,7 @@ def parse_event(tenant: TenantId, fields: Mapping[str, Any]) -> Event:
             errors.extend(FieldError(name, one.message, one.item) for one in error.errors)
         return default
 
-    kind = field("type", _type, None)
+    kind = field("type", partial(_type, tenant), None)
     if fields.get("type") is None:
         errors.append(FieldError("type", "is required: the type of the event, such as QUEUE_SLA"))
     event = Event(
@@ -96,9 +97,10 @@ def parse_event(tenant: TenantId, fields: Mapping[str, Any]) -> Event:
     return event
 
 
-def _type(value: object) -> str:
-    if not isinstance(value, str) or value not in CATALOGUE:
-        raise ValueError(f"must be one of {', '.join(CATALOGUE)}")
+def _type(tenant: TenantId, value: object) -> str:
+    known = catalogue_of(tenant)
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(f"must be one of {', '.join(known)}")
     return value
 
 

@@ -16,6 +16,9 @@ TenantId = NewType("TenantId", str)
 SYSTEM = TenantId("system")
 """The owner of the system level's own settings and events. No tenant can have this id: ids of tenants are made here."""
 
+SYSTEM_NAME = "Phone system"
+"""What the system level is called where a tenant's name would stand."""
+
 # The parts of RFC 5646 2.1 that name a language as people use it: language, script, region, variants.
 _LOCALE = re.compile(
     r"[A-Za-z]{2,3}(?:-[A-Za-z]{4})?(?:-(?:[A-Za-z]{2}|[0-9]{3}))?(?:-(?:[A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*"
@@ -33,6 +36,11 @@ class Tenant:
     timezone: str
     locale: str
     created_at: int
+
+
+def system_level(host_name: str) -> Tenant:
+    """What stands for the system level where a tenant is asked for; it is always enabled, and its time is UTC."""
+    return Tenant(SYSTEM, SYSTEM_NAME, host_name, enabled=True, timezone="UTC", locale="en", created_at=0)
 
 
 @dataclass(frozen=True, slots=True)

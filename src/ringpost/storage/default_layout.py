@@ -16,6 +16,7 @@ Attribute `data-when` works everywhere (domain/html_forms).
 import re
 from typing import Final
 
+from ringpost.domain.catalogue import EventType
 from ringpost.domain.deliveries import Urgency
 from ringpost.domain.forms import VARIABLE
 
@@ -31,19 +32,24 @@ _MONO = "Consolas,Menlo,Monaco,'Courier New',monospace"
 _ELEMENT = r"<{0}(?P<attributes>(?:\s[^>]*)?)>(?P<content>.*?)</{0}>"
 
 
-def compose_body(layout: str, fragments: str, subject: str, urgency: Urgency) -> str:
+_SENDER: Final = 'the phone system<span data-when="TENANT_NAME"> of %%TENANT_NAME%%</span>'
+_SYSTEM_AS_SENDER: Final = '<span data-when="TENANT_NAME">%%TENANT_NAME%%</span>'
+
+
+def compose_body(layout: str, fragments: str, subject: str, event_type: EventType) -> str:
     """The whole HTML document of one default template. ValueError when a fragment is missing."""
     preheader, fragments = _take("preheader", fragments)
     own_badge = re.search(r'<kicker badge="([^"]*)">', fragments)
     kicker, fragments = _take("kicker", fragments)
     reason, fragments = _take("reason", fragments)
-    light, dark, badge = _ACCENTS[urgency]
+    light, dark, badge = _ACCENTS[event_type.urgency]
     slots = {
         "subject": subject,
         "preheader": preheader,
         "header": _badge(own_badge[1] if own_badge else badge, light) + _kicker(kicker),
         "content": _content(fragments).strip(),
         "reason": reason,
+        "sender": _SYSTEM_AS_SENDER if event_type.system else _SENDER,
         "dark": dark,
         "accent": light,
         "sans": _SANS,

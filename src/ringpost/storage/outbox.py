@@ -1,8 +1,10 @@
 """The outbox: deliveries that have not ended, and how a worker takes them and says what became of them.
 
 A *queue* is one tenant's mail on one *lane* (one mail server): `<tenant>` for the tenant's own, `system:<tenant>` when
-it borrows the system's. A claim walks round the ring of queues, so that no tenant waits behind another's flood. A lane
-whose server fails is on *hold*: its queues are passed over, but for one probe at a time.
+it borrows the system's. The system level's own mail has a lane of its own, so that what keeps borrowers waiting (it is
+not lent any more) does not keep the operator's alerts waiting. A claim walks round the ring of queues, so that no
+tenant waits behind another's flood. A lane whose server fails is on *hold*: its queues are passed over, but for one
+probe at a time.
 """
 
 import json
@@ -20,10 +22,14 @@ MOST_CLAIMS = 5
 """A delivery that was claimed so often without an outcome breaks its workers; it is set aside."""
 
 _BORROWED = f"{SYSTEM}:"
+SYSTEMS_OWN = "system-own"
+"""Queue and lane of the system level's own mail; no tenant's id has a hyphen."""
 
 
 def queue_of(tenant: TenantId, *, own_server: bool) -> str:
     """The queue of a tenant that has, or has not, a mail server of its own."""
+    if tenant == SYSTEM:
+        return SYSTEMS_OWN
     return tenant if own_server else _BORROWED + tenant
 
 

@@ -10,12 +10,13 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from ringpost.domain.addresses import Address, parse_address
-from ringpost.domain.catalogue import CATALOGUE, Audience, EventType
+from ringpost.domain.catalogue import Audience, EventType
 from ringpost.domain.deliveries import State, Urgency
 from ringpost.domain.events import Event, SkipReason, Value
 from ringpost.domain.hosts import parse_host
 from ringpost.domain.rendering import Stamp
-from ringpost.domain.tenants import Tenant, TenantId
+from ringpost.domain.system_events import catalogue_of
+from ringpost.domain.tenants import SYSTEM, Tenant, TenantId, system_level
 from ringpost.errors import AlreadyExists, Invalid, NotFound, RingpostError
 from ringpost.storage import events as event_rows
 from ringpost.storage import settings as settings_rows
@@ -86,7 +87,7 @@ class _Desk:
         return cls(
             room,
             room.clock(),
-            tenant_rows.by_id(connection, owners),
+            tenant_rows.by_id(connection, owners) | {SYSTEM: system_level(room.options.host_name)},
             settings_rows.settings_in_force(connection, owners),
             template_rows.templates_in_force(connection, {(event.tenant, event.type) for event in wanted}),
             _receipts(connection, {(event.tenant, event.id) for event in wanted if event.id is not None}),
@@ -112,10 +113,10 @@ class _Desk:
 
     def _accept(self, event: Event, content: bytes) -> tuple[Receipt, bytes]:
         key = new_id(self.now)
-        kind = CATALOGUE[event.type]
+        kind = catalogue_of(event.tenant)[event.type]
         recipients = self._recipients(event, kind)
         skipped = recipients if isinstance(recipients, SkipReason) else None
-        unknown = () if isinstance(recipients, SkipReason) else self._write_message(key, event)
+        unknown = () if isinstance(recipients, SkipReason) else self._write_message(key, event, kind)
         deliveries = () if isinstance(recipients, SkipReason) else self._queue(key, event, kind, recipients)
         fingerprint = self.room.sealer.fingerprint(content)
         revision = self.revisions.get((event.tenant, event.type))
@@ -152,9 +153,9 @@ class _Desk:
             return SkipReason.NO_MAIL_SERVER  # an emergency waits for one
         return recipients
 
-    def _write_message(self, key: str, event: Event) -> tuple[str, ...]:
+    def _write_message(self, key: str, event: Event, kind: EventType) -> tuple[str, ...]:
         """Render the message; returns the variables that the template asked for and nobody knew."""
-        template = prepared(event.type, self.revisions.get((event.tenant, event.type)))
+        template = prepared(kind, self.revisions.get((event.tenant, event.type)))
         rendered = template.render(
             self._values(event),
             Stamp(self.now, parse_host(self.tenants[event.tenant].domain, single_label=True)),

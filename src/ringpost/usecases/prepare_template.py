@@ -6,11 +6,11 @@ from functools import lru_cache
 
 import segno
 
-from ringpost.domain.catalogue import CATALOGUE
+from ringpost.domain.catalogue import EventType
 from ringpost.domain.events import Value
 from ringpost.domain.rendering import PreparedTemplate, prepare
 from ringpost.domain.templates import Template, customise
-from ringpost.storage.default_templates import default_templates
+from ringpost.storage.default_templates import default_template
 from ringpost.storage.templates import Revision
 
 LONGEST_QR_TEXT = 1200
@@ -18,14 +18,14 @@ LONGEST_QR_TEXT = 1200
 
 
 @lru_cache(maxsize=1024)
-def prepared(kind: str, revision: Revision | None) -> PreparedTemplate:
+def prepared(kind: EventType, revision: Revision | None) -> PreparedTemplate:
     """The template in force for an event type: the custom revision over the default, part by part."""
-    return prepare(in_force(kind, revision), CATALOGUE[kind])
+    return prepare(in_force(kind, revision), kind)
 
 
-def in_force(kind: str, revision: Revision | None) -> Template:
+def in_force(kind: EventType, revision: Revision | None) -> Template:
     """The parts of a custom revision, and of the default where it has none."""
-    default = default_templates()[kind]
+    default = default_template(kind)
     if revision is None:
         return default
     parts = revision.parts
