@@ -14,8 +14,8 @@ _AUDIENCES = {
 _SYSTEM_HEAD = """
 ## Events of the system level
 
-These belong to no tenant. They go to the recipients in `/admin/notification` through the system's mail server, each only
-while its toggle there is on. Ringpost reports `HARD_DISK_*`, `CPU_*` and `MEMORY_*` itself
+These belong to no tenant. They go to the recipients in `/admin/notification` through the system's mail server, each
+only while its toggle there is on. Ringpost reports `HARD_DISK_*`, `CPU_*` and `MEMORY_*` itself
 ([watching the host](operating.md#watching-the-host)); a phone system reports the others with a token of the system
 level and without `tenant`. Their templates are under `/admin/default_email_templates` and
 `/admin/custom_email_templates`.
@@ -73,7 +73,8 @@ def _toggle(kind: EventType) -> str:
 def _section(kind: EventType, level: str = "##") -> str:
     secret = " Its mails hold secrets, so they are erased as soon as they have been sent." if kind.secret else ""
     rows = "".join(_variable(variable) for variable in kind.variables)
-    return f"\n{level} {kind.name}\n\n{kind.description}{secret}\n\n| Variable | Meaning | Example |\n|---|---|---|\n{rows}"
+    head = f"\n{level} {kind.name}\n\n{kind.description}{secret}\n"
+    return f"{head}\n| Variable | Meaning | Example |\n|---|---|---|\n{rows}"
 
 
 def _variable(variable: Variable) -> str:
