@@ -161,7 +161,7 @@ def claim_probes(connection: Connection, wanted: Claim) -> list[Claimed]:
     ).scalars()
     probes: list[Claimed] = []
     for lane in lanes.all():
-        first, last = (_BORROWED, f"{SYSTEM};") if lane == SYSTEM else (lane, lane)
+        first, last = _queues_of(lane)
         for urgency in Urgency:
             row = connection.execute(
                 _PROBE,
@@ -364,9 +364,20 @@ def failures_of(connection: Connection, lanes: Sequence[str]) -> dict[str, int]:
     return {row.lane: row.failures for row in rows}
 
 
-def release_hold(connection: Connection, lane: str) -> None:
-    """Let a lane try again at once, because its settings have changed."""
+def release_hold(connection: Connection, lane: str, now: int) -> None:
+    """Let all mail of a lane go at once, because its settings have changed: also what waited for another try."""
     connection.execute(delete(holds).where(holds.c.lane == lane))
+    first, last = _queues_of(lane)
+    connection.execute(
+        update(deliveries)
+        .where(deliveries.c.state == State.QUEUED, deliveries.c.queue.between(first, last), deliveries.c.due_at > now)
+        .values(due_at=now)
+    )
+
+
+def _queues_of(lane: str) -> tuple[str, str]:
+    """The first and the last queue that may be on a lane."""
+    return (_BORROWED, f"{SYSTEM};") if lane == SYSTEM else (lane, lane)
 
 
 def move_queue(connection: Connection, tenant: TenantId, *, own_server: bool) -> None:
