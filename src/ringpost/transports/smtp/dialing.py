@@ -2,16 +2,19 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import Protocol
 
 from ringpost.domain.deliveries import Outcome, Stage
 from ringpost.domain.hosts import parse_host
+from ringpost.domain.secrets import Secret
 from ringpost.domain.settings import SmtpEndpoint, TlsMode
 from ringpost.domain.traps import encryption, reaching
 from ringpost.transports.egress import CheckedAddress, EgressError, resolve
 from ringpost.transports.smtp import classify
 from ringpost.transports.smtp.capabilities import Capabilities
-from ringpost.transports.smtp.opening import Encrypt, Failed, Opening, Ready, Say
+from ringpost.transports.smtp.opening import Encrypt, Failed, Opening, Ready, Say, Step
 from ringpost.transports.smtp.options import SmtpOptions
+from ringpost.transports.smtp.replies import Garbage, Reply
 from ringpost.transports.smtp.wire import Wire, tls_context
 
 
@@ -23,10 +26,31 @@ class Dialed:
     capabilities: Capabilities
 
 
+class Watcher(Protocol):
+    """Who wants to know each step of a dial while it is made, such as the doctor."""
+
+    def resolved(self, addresses: list[CheckedAddress]) -> None:
+        """The host has these addresses, and all may be connected to."""
+        ...
+
+    def tried(self, address: CheckedAddress, failure: OSError | None) -> None:
+        """A connection to this address was tried; None: it is up."""
+        ...
+
+    def answered(self, stage: Stage, reply: Reply | Garbage) -> None:
+        """The server has said this, at this stage."""
+        ...
+
+    def encrypted(self, wire: Wire) -> None:
+        """The TLS handshake is done and the certificate is good."""
+        ...
+
+
 class Dial:
     """One try to set up a connection."""
 
-    def __init__(self, endpoint: SmtpEndpoint, options: SmtpOptions) -> None:
+    def __init__(self, endpoint: SmtpEndpoint, options: SmtpOptions, watcher: Watcher | None = None) -> None:
+        self._watcher = watcher
         self._endpoint = endpoint
         self._options = options
         self._early = Stage.RESOLVE
@@ -52,7 +76,26 @@ class Dial:
         return done
 
     async def _run(self) -> Dialed | Outcome:
+        grant = self._endpoint.grant
+        if grant is None:
+            return await self._try(None)
+        refused: Secret | None = None
+        while True:
+            self._early = Stage.TOKEN
+            assert self._options.tokens is not None  # noqa: S101  wiring's part
+            token = await self._options.tokens.token(grant, instead_of=refused)
+            if isinstance(token, Outcome):
+                return token
+            done = await self._try(token)
+            if refused is not None or not _is_refused_login(done):
+                return done
+            refused = token  # once more, with a fresh one
+            self._hang_up()
+
+    async def _try(self, token: Secret | None) -> Dialed | Outcome:
         endpoint, options = self._endpoint, self._options
+        self._early = Stage.RESOLVE
+        self._opening = Opening(endpoint, options.ehlo_name, clear_login=options.clear_login, token=token)
         addresses = await resolve(
             endpoint.host,
             endpoint.port,
@@ -60,8 +103,10 @@ class Dial:
             restricted=endpoint.restricted,
             limit=options.deadlines.resolve,
         )
+        if self._watcher is not None:
+            self._watcher.resolved(addresses)
         self._early = Stage.CONNECT
-        wire = self._wire = await _connect(addresses, options.deadlines.connect)
+        wire = self._wire = await connect(addresses, options.deadlines.connect, self._watcher)
         if endpoint.tls is TlsMode.IMPLICIT:
             self._early = Stage.TLS
             await self._encrypt(wire)
@@ -70,11 +115,11 @@ class Dial:
 
     async def _open(self, wire: Wire) -> Dialed | Outcome:
         deadlines = self._options.deadlines
-        step = self._opening.receive(await wire.reply(deadlines.greeting))
+        step = self._hear(await wire.reply(deadlines.greeting))
         while True:
             match step:
                 case Say(data):
-                    step = self._opening.receive(await wire.ask(data, deadlines.opening))
+                    step = self._hear(await wire.ask(data, deadlines.opening))
                 case Encrypt():
                     if wire.has_unread:
                         return classify.server_failed(Stage.TLS, encryption.STARTTLS_INJECTION)
@@ -87,10 +132,17 @@ class Dial:
                 case Failed(outcome):
                     return outcome
 
+    def _hear(self, reply: Reply | Garbage) -> Step:
+        if self._watcher is not None:
+            self._watcher.answered(self._opening.stage, reply)
+        return self._opening.receive(reply)
+
     async def _encrypt(self, wire: Wire) -> None:
         context = await asyncio.to_thread(tls_context, self._options.ca_file)
         name = parse_host(self._endpoint.host, single_label=True)
         await wire.encrypt(context, name, self._options.deadlines.opening)
+        if self._watcher is not None:
+            self._watcher.encrypted(wire)
 
     def _judge(self, error: Exception) -> Outcome:
         if self._early is Stage.TLS and self._wire is not None and self._wire.has_unread:
@@ -108,7 +160,12 @@ class Dial:
             self._wire.abort()
 
 
-async def _connect(addresses: list[CheckedAddress], seconds: float) -> Wire:
+def _is_refused_login(done: Dialed | Outcome) -> bool:
+    """Whether a fresh token is worth a try."""
+    return isinstance(done, Outcome) and done.stage is Stage.AUTH and done.code is not None and done.code // 100 == 5
+
+
+async def connect(addresses: list[CheckedAddress], seconds: float, watcher: Watcher | None = None) -> Wire:
     """A TCP connection to the first address that answers, within `seconds` over all. Raises the last OSError."""
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
@@ -120,6 +177,10 @@ async def _connect(addresses: list[CheckedAddress], seconds: float) -> Wire:
                 _, wire = await loop.create_connection(Wire, address.ip, address.port)
         except OSError as error:
             failure = error
+            if watcher is not None:
+                watcher.tried(address, error)
         else:
+            if watcher is not None:
+                watcher.tried(address, None)
             return wire
     raise failure

@@ -68,6 +68,11 @@ class Wire(asyncio.Protocol):
         """A reply has begun to arrive."""
         return self._parser.partial
 
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """The encryption of the connection; None in clear."""
+        return None if self._transport is None else self._transport.get_extra_info("ssl_object")
+
     async def encrypt(self, context: ssl.SSLContext, name: str, seconds: float) -> None:
         """TLS handshake; `name` is checked against the certificate. OSError when it fails, mostly an ssl.SSLError."""
         assert self._transport is not None  # noqa: S101  set by connection_made
