@@ -26,6 +26,7 @@ demo: $(INSTALLED) ## Show it all: a phone system's events become mails you can 
 	@$(BIN)/ringpost demo $(ARGS)
 
 test: $(INSTALLED) ## Run the tests (ARGS="tests/journeys -k demo": some of them)
+	@$(BIN)/python tools/mail_servers.py
 	@$(BIN)/pytest -n auto $(ARGS)
 
 check: $(INSTALLED) ## Run all that reads the code: format, lint, types, import rules, generated docs, known vulnerabilities

@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
+from tests.left_out import pytest_terminal_summary as pytest_terminal_summary  # noqa: PLC0414  a hook
 
 from ringpost.api import authentication
 from ringpost.api.app import create_app

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.left_out import left_out
 from tests.mail_servers.certificates import issue
 from tests.mail_servers.measuring import PRODUCTS
 from tests.mail_servers.processes import RunningServer, folder, loopback_address
@@ -30,7 +31,7 @@ def sites() -> Generator[Sites]:
 
         def site(name: str) -> Site:
             if reason := PRODUCTS[name].missing():
-                pytest.skip(f"LEFT OUT, no {name}: {reason}")
+                left_out(f"no {name}: {reason}")
             if name not in started:
                 place, address = stack.enter_context(folder()), loopback_address()
                 certificates = issue(place, address)

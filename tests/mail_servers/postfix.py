@@ -125,14 +125,15 @@ def running(folder: Path, address: str, certificates: Certificates) -> Generator
     """Postfix and Dovecot, until the block ends."""
     _furnish(folder, address, certificates)
     dovecot = ["dovecot", "-F", "-c", str(folder / "dovecot.conf")]
-    master = [_postconf("-xh", "daemon_directory") + "/master", "-d", "-c", str(folder / "etc")]
+    master = [_postconf(folder, "-xh", "daemon_directory") + "/master", "-d", "-c", str(folder / "etc")]
     log = folder / "server.log"
     with ExitStack() as stack:
         stack.enter_context(process(dovecot, log))
         pid = stack.enter_context(process(master, log))
         wait_for_ports(pid, address, list(PORTS), folder)
-        name = f"{_postconf('-dh', 'mail_version')} with Dovecot {_output('dovecot', '--version').split()[0]}"
-        yield RunningServer(NAME, name, address, folder / "box" / "new")
+        dovecot_version = _output("dovecot", "--version").split()[0]
+        version = f"{_postconf(folder, '-dh', 'mail_version')} with Dovecot {dovecot_version}"
+        yield RunningServer(NAME, version, address, folder / "box" / "new")
 
 
 def _furnish(folder: Path, address: str, certificates: Certificates) -> None:
@@ -169,8 +170,8 @@ def _listeners(address: str, certificates: Certificates) -> str:
     return "".join(lines)
 
 
-def _postconf(*arguments: str) -> str:
-    return _output("postconf", *arguments)
+def _postconf(folder: Path, *arguments: str) -> str:
+    return _output("postconf", "-c", str(folder / "etc"), *arguments)
 
 
 def _output(*command: str) -> str:

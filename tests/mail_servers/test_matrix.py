@@ -1,6 +1,7 @@
 """Every setting against every mail server: what has to come of it, does."""
 
 import pytest
+from tests.left_out import left_out
 from tests.mail_servers.cells import Cell, expected, matrix
 from tests.mail_servers.conftest import Sites
 from tests.mail_servers.measuring import PRODUCTS, cannot_run, measure
@@ -12,7 +13,7 @@ CELLS = list(matrix())
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 async def test_what_has_to_come_of_a_setting_does(cell: Cell, name: str, sites: Sites) -> None:
     if reason := cannot_run(cell):
-        pytest.skip(f"LEFT OUT, some ports: {reason}")
+        left_out(f"some ports: {reason}")
     site = sites(name)
 
     measured = await measure(cell, site.server, site.authority)
