@@ -6,10 +6,12 @@ Only wiring and the command line read it; everything below gets values.
 import socket
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ringpost.domain.credentials import ProviderHosts, parse_smtp_host
 from ringpost.domain.hosts import AllowedNetwork, parse_allowed_networks, parse_host
 
 
@@ -72,6 +74,39 @@ class Config(BaseSettings):
     mail_ca_file: Path | None = Field(
         default=None, description="PEM file of certificate authorities to trust beside the system's, for mail servers."
     )
+    microsoft_authority_url: str = Field(
+        default="https://login.microsoftonline.com",
+        description="Where tokens for Microsoft 365 come from, in the global cloud. Tenants choose national clouds.",
+    )
+    microsoft_graph_url: str = Field(
+        default="https://graph.microsoft.com", description="Where Microsoft Graph is, in the global cloud."
+    )
+    microsoft_smtp_host: str = Field(
+        default="smtp.office365.com:587",
+        description="Where Microsoft 365 takes mail by SMTP (with a password, or XOAUTH2), in the global cloud.",
+    )
+    google_token_url: str = Field(
+        default="https://oauth2.googleapis.com/token", description="Where tokens for Gmail come from."
+    )
+    gmail_api_url: str = Field(default="https://gmail.googleapis.com", description="Where the Gmail API is.")
+    google_smtp_host: str = Field(
+        default="smtp.gmail.com:465", description="Where Gmail takes mail by SMTP (with an app password, or XOAUTH2)."
+    )
+    microsoft_requests_at_once: int = Field(
+        default=4, ge=1, le=100, description="Requests to Microsoft Graph at once, per app and mailbox and process."
+    )
+    microsoft_messages_per_minute: int = Field(
+        default=30, ge=1, le=10_000, description="Mails a minute through Microsoft Graph, per app, mailbox and process."
+    )
+    microsoft_requests_per_10_minutes: int = Field(
+        default=10_000, ge=1, le=100_000, description="Requests to Microsoft Graph in ten minutes, counted likewise."
+    )
+    gmail_requests_at_once: int = Field(
+        default=4, ge=1, le=100, description="Requests to the Gmail API at once, per mailbox and process."
+    )
+    gmail_messages_per_minute: int = Field(
+        default=120, ge=1, le=10_000, description="Mails a minute through the Gmail API, per mailbox and process."
+    )
     connections_per_server: int = Field(
         default=4, ge=1, le=100, description="Connections to one mail server at once, at most, per worker."
     )
@@ -103,6 +138,11 @@ class Config(BaseSettings):
         return parse_allowed_networks(self.allowed_mail_networks)
 
     @property
+    def provider_hosts(self) -> ProviderHosts:
+        """The SMTP servers of the providers."""
+        return ProviderHosts(parse_smtp_host(self.microsoft_smtp_host), parse_smtp_host(self.google_smtp_host))
+
+    @property
     def extra_ports(self) -> frozenset[int]:
         """The ports of `extra_mail_ports`."""
         return frozenset(int(port) for port in self.extra_mail_ports.split(",") if port.strip())
@@ -119,6 +159,20 @@ class Config(BaseSettings):
         except ValueError:
             pass
         return f"[{_own_address()}]"
+
+    @field_validator("microsoft_authority_url", "microsoft_graph_url", "google_token_url", "gmail_api_url")
+    @classmethod
+    def _are_https(cls, text: str) -> str:
+        parts = urlsplit(text)
+        if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment or parts.username:
+            raise ValueError("this must be an https:// address")
+        return text.rstrip("/")
+
+    @field_validator("microsoft_smtp_host", "google_smtp_host")
+    @classmethod
+    def _are_smtp_hosts(cls, text: str) -> str:
+        parse_smtp_host(text)
+        return text
 
     @field_validator("allowed_mail_networks")
     @classmethod

@@ -10,17 +10,25 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from ringpost.config import Config
+from ringpost.domain.credentials import Cloud
+from ringpost.domain.endpoints import GmailEndpoint, GraphEndpoint
 from ringpost.domain.hosts import parse_host
 from ringpost.domain.retries import RetryPolicy
 from ringpost.domain.secrets import Secret
-from ringpost.domain.settings import Endpoint, ServerRules, SmtpEndpoint
+from ringpost.domain.settings import Endpoint, ServerRules
 from ringpost.storage.database import open_database
 from ringpost.storage.keyring import KeyRing
 from ringpost.storage.resealing import check_keys
 from ringpost.storage.sealing import Sealer
 from ringpost.transports import Transport
 from ringpost.transports.egress import EgressRules
+from ringpost.transports.gmail import gmail
+from ringpost.transports.microsoft365 import microsoft365
+from ringpost.transports.oauth import Authorities, microsoft
+from ringpost.transports.pacing import Allowance
+from ringpost.transports.providers import ProviderOptions, Providers
 from ringpost.transports.smtp import SmtpOptions, SmtpTransport
+from ringpost.transports.web import WebOptions
 from ringpost.usecases.room import OpenTransport, Options, Room
 from ringpost.worker import Worker, WorkerOptions
 
@@ -94,19 +102,37 @@ def _host_name() -> str:
 
 
 def _opener(config: Config) -> OpenTransport:
+    providers = Providers(_provider_options(config))
     options = SmtpOptions(
         ehlo_name=config.introduced_as,
         ca_file=str(config.mail_ca_file) if config.mail_ca_file else None,
         connections=config.connections_per_server,
         clear_login=config.allow_clear_login,
         egress=EgressRules(allowed=config.allowed_networks, extra_ports=config.extra_ports),
+        tokens=providers.tokens,
     )
 
     def open_transport(endpoint: Endpoint, *, overall_s: float | None = None) -> Transport:
-        if not isinstance(endpoint, SmtpEndpoint):
-            raise NotImplementedError
+        if isinstance(endpoint, GraphEndpoint):
+            return microsoft365(endpoint, providers, overall_s=overall_s)
+        if isinstance(endpoint, GmailEndpoint):
+            return gmail(endpoint, providers, overall_s=overall_s)
         if overall_s is None:
             return SmtpTransport(endpoint, options)
         return SmtpTransport(endpoint, replace(options, deadlines=replace(options.deadlines, overall=overall_s)))
 
     return open_transport
+
+
+def _provider_options(config: Config) -> ProviderOptions:
+    at_once, a_minute = config.microsoft_requests_at_once, config.microsoft_messages_per_minute
+    return ProviderOptions(
+        web=WebOptions(ca_file=str(config.mail_ca_file) if config.mail_ca_file else None),
+        authorities=Authorities(
+            {**microsoft.AUTHORITIES, Cloud.GLOBAL: config.microsoft_authority_url}, config.google_token_url
+        ),
+        graphs={**microsoft.GRAPHS, Cloud.GLOBAL: config.microsoft_graph_url},
+        gmail=config.gmail_api_url,
+        graph_allowance=Allowance(at_once, ((a_minute, 60), (config.microsoft_requests_per_10_minutes, 600))),
+        gmail_allowance=Allowance(config.gmail_requests_at_once, ((config.gmail_messages_per_minute, 60),)),
+    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from ringpost.domain.hosts import parse_host
 from ringpost.domain.secrets import Secret
 
 
@@ -77,6 +78,14 @@ class SmtpHost:
 
     host: str
     port: int
+
+
+def parse_smtp_host(text: str) -> SmtpHost:
+    """`host:port`, as the operator writes it. ValueError."""
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise ValueError("this must be a host and a port, such as smtp.example.com:587")
+    return SmtpHost(parse_host(host, single_label=True), int(port))
 
 
 MICROSOFT_SMTP: Final = {

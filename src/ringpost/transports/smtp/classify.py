@@ -17,6 +17,7 @@ import ssl
 from base64 import b64encode
 
 from ringpost.domain.deliveries import REJECTED, RETRY, SENT, Outcome, Party, Stage
+from ringpost.domain.secrets import Secret
 from ringpost.domain.settings import SmtpEndpoint
 from ringpost.domain.traps import Trap, mail, reaching
 from ringpost.transports.egress import EgressError
@@ -33,8 +34,9 @@ class Judge:
 
     __slots__ = ("_secrets",)
 
-    def __init__(self, endpoint: SmtpEndpoint) -> None:
-        self._secrets = _forms_of_password(endpoint)
+    def __init__(self, endpoint: SmtpEndpoint, token: Secret | None = None) -> None:
+        secret = token or endpoint.password
+        self._secrets = _forms_of_secret(endpoint.username, secret) if secret else ()
 
     def sent(self, reply: Reply) -> Outcome:
         """The server took the mail."""
@@ -145,13 +147,9 @@ def _whose(stage: Stage, code: int) -> tuple[Party, bool]:
     return Party.MESSAGE, permanent
 
 
-def _forms_of_password(endpoint: SmtpEndpoint) -> tuple[bytes, ...]:
-    if not endpoint.password:
-        return ()
-    password, username = (
-        endpoint.password.reveal().encode("utf-8", "replace"),
-        endpoint.username.encode("utf-8", "replace"),
-    )
+def _forms_of_secret(username: str, secret: Secret) -> tuple[bytes, ...]:
+    text, name = secret.reveal().encode("utf-8", "replace"), username.encode("utf-8", "replace")
+    plain, xoauth2 = b"\0" + name + b"\0" + text, b"user=" + name + b"\x01auth=Bearer " + text + b"\x01\x01"
     # Without the padding, which an echo may have lost. Longest first: a form may hold another.
-    encoded = (b64encode(form).rstrip(b"=") for form in (password, b"\0" + username + b"\0" + password))
-    return tuple(sorted({password, *encoded}, key=len, reverse=True))
+    encoded = (b64encode(form).rstrip(b"=") for form in (text, plain, xoauth2))
+    return tuple(sorted({text, *encoded}, key=len, reverse=True))

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ringpost.domain.deliveries import Outcome, Stage
+from ringpost.domain.secrets import Secret
 from ringpost.domain.settings import Auth, SmtpEndpoint, TlsMode
 from ringpost.domain.traps import encryption, login
 from ringpost.transports.smtp import commands
 from ringpost.transports.smtp.capabilities import NOTHING, Capabilities, read_capabilities
 from ringpost.transports.smtp.classify import Judge, misconfigured, server_failed
-from ringpost.transports.smtp.login import CONTINUE, Login, choose_mechanisms
+from ringpost.transports.smtp.login import CONTINUE, XOAUTH2, Login, TokenLogin, choose_mechanisms
 from ringpost.transports.smtp.replies import Garbage, Reply
 
 
@@ -50,18 +51,24 @@ Step = Say | Encrypt | Ready | Failed
 class Opening:
     """One run of the way from greeting to ready."""
 
-    def __init__(self, endpoint: SmtpEndpoint, ehlo_name: str, *, clear_login: bool = False) -> None:
-        """`clear_login`: the operator permits a login without encryption where the endpoint is TlsMode.CLEAR."""
+    def __init__(
+        self, endpoint: SmtpEndpoint, ehlo_name: str, *, clear_login: bool = False, token: Secret | None = None
+    ) -> None:
+        """`clear_login`: the operator permits a login without encryption where the endpoint is TlsMode.CLEAR.
+
+        `token`: the access token for an endpoint that logs in with one.
+        """
         self.stage = Stage.GREETING
         self.capabilities = NOTHING
         self._endpoint = endpoint
         self._name = ehlo_name
         self._clear_login = clear_login and endpoint.tls is TlsMode.CLEAR
-        self._judge = Judge(endpoint)
+        self._token = token
+        self._judge = Judge(endpoint, token)
         self._encrypted = endpoint.tls is TlsMode.IMPLICIT
         self._next: Callable[[Reply], Step] = self._greeted
         self._mechanisms: list[str] = []
-        self._login: Login | None = None
+        self._login: Login | TokenLogin | None = None
 
     def receive(self, reply: Reply | Garbage) -> Step:
         """What to do after this reply."""
@@ -112,17 +119,29 @@ class Opening:
 
     def _log_in(self) -> Step:
         endpoint = self._endpoint
-        if endpoint.auth is Auth.DISABLE:
+        if endpoint.auth is Auth.DISABLE and endpoint.oauth is None:
             return Ready(self.capabilities)
         self.stage = Stage.AUTH
         if not (self._encrypted or self._clear_login):
             return Failed(misconfigured(Stage.AUTH, login.LOGIN_IN_CLEAR))
+        if endpoint.oauth is not None:
+            return self._log_in_with_token()
         if not endpoint.password or not endpoint.username:
             return Failed(misconfigured(Stage.AUTH, login.NO_PASSWORD))
         self._mechanisms = choose_mechanisms(endpoint.auth, self.capabilities.login)
         if not self._mechanisms:
             return Failed(misconfigured(Stage.AUTH, login.AUTH_NOT_OFFERED))
         return self._try_login()
+
+    def _log_in_with_token(self) -> Step:
+        if XOAUTH2 not in self.capabilities.login:
+            return Failed(misconfigured(Stage.AUTH, login.AUTH_NOT_OFFERED))
+        try:
+            self._login = TokenLogin(self._endpoint.username, self._token.reveal() if self._token else "")
+        except ValueError:
+            return Failed(misconfigured(Stage.AUTH, login.UNSENDABLE_PASSWORD))
+        self._next = self._login_answered
+        return Say(self._login.first())
 
     def _try_login(self) -> Step:
         assert self._endpoint.password is not None  # noqa: S101  checked in _log_in
@@ -138,7 +157,7 @@ class Opening:
         if reply.code == 235:
             return Ready(self.capabilities)
         if reply.code == CONTINUE and self._login is not None:
-            answer = self._login.answer()
+            answer = self._login.answer(reply.lines[-1])
             return Say(answer) if answer else self._refused(reply)
         # 504: the mechanism was offered and is not known after all (RFC 4954 4). A wrong password (535) is never tried
         # again in another way: it would count twice against the account.

@@ -1,9 +1,21 @@
 """What the operator decides about sending by SMTP; the same for every mail server."""
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from ringpost.domain.credentials import Grant
+from ringpost.domain.deliveries import Outcome
+from ringpost.domain.secrets import Secret
 from ringpost.transports.egress import EgressRules
 from ringpost.transports.smtp import commands
+
+
+class TokenSource(Protocol):
+    """Who has access tokens for XOAUTH2."""
+
+    async def token(self, grant: Grant, *, instead_of: Secret | None = None) -> Secret | Outcome:
+        """A token, or why there is none. `instead_of`: one that the server has refused."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,8 @@ class SmtpOptions:
     clear_login: bool = False
     """The operator permits logins without encryption where the endpoint says TlsMode.CLEAR."""
     egress: EgressRules = field(default_factory=EgressRules)
+    tokens: TokenSource | None = None
+    """Without it, no endpoint may log in with access tokens."""
 
     def __post_init__(self) -> None:
         """ValueError when the EHLO name cannot be said."""

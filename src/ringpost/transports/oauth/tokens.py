@@ -1,0 +1,143 @@
+"""Access tokens, kept until shortly before they end; whoever needs the same one at the same time asks once.
+
+Tokens live in memory only. A provider's refusal is an Outcome, like every other failure on the way to a mail server.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
+
+import httpx
+
+from ringpost.domain.credentials import Cloud, GoogleServiceAccount, GoogleUser, Grant, MicrosoftApp
+from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
+from ringpost.domain.secrets import Secret
+from ringpost.transports.oauth import google, hints, microsoft
+from ringpost.transports.oauth.asking import OtherAuthority, TokenRefused
+from ringpost.transports.web import Answer, WebOptions, for_failure, words_of
+
+MOST_KEPT: Final = 10_000
+AHEAD: Final = 300.0
+"""Seconds before its end at which a token is renewed; a tenth of its life at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authorities:
+    """Who gives tokens; the operator can name others."""
+
+    microsoft: Mapping[Cloud, str] = field(default_factory=lambda: dict(microsoft.AUTHORITIES))
+    google: str = google.TOKEN_URL
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    token: Secret
+    renew_at: float
+    ends_at: float
+
+
+class Tokens:
+    """The access tokens of one process. Belongs to the event loop that it is first used in."""
+
+    def __init__(self, authorities: Authorities, options: WebOptions) -> None:
+        self._authorities = authorities
+        self._options = options
+        self._kept: dict[Grant, _Kept] = {}
+        self._asked: dict[Grant, asyncio.Task[Secret | Outcome]] = {}
+
+    async def token(self, grant: Grant, *, instead_of: Secret | None = None) -> Secret | Outcome:
+        """A token for this grant, or why there is none. `instead_of`: one that was refused and is of no more use."""
+        kept, now = self._kept.get(grant), asyncio.get_running_loop().time()
+        if kept is not None and (kept.token == instead_of or now >= kept.ends_at):
+            del self._kept[grant]
+            kept = None
+        if kept is not None and now < kept.renew_at:
+            return kept.token
+        found = await self._ask_once(grant)
+        if kept is not None and isinstance(found, Outcome) and found.party is Party.MAIL_SERVER:
+            return kept.token  # there is still time to renew it later
+        return found
+
+    async def _ask_once(self, grant: Grant) -> Secret | Outcome:
+        task = self._asked.get(grant)
+        if task is None:
+            task = self._asked[grant] = asyncio.create_task(self._ask(grant))
+            task.add_done_callback(lambda _: self._asked.pop(grant, None))
+        return await asyncio.shield(task)
+
+    async def _ask(self, grant: Grant) -> Secret | Outcome:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._options.token):
+                text, life = await loop.run_in_executor(_threads(), self._asker(grant))
+        except TokenRefused as refused:
+            return _refused(grant, refused.answer)
+        except OtherAuthority:
+            return Outcome(RETRY, Stage.TOKEN, Party.CONFIGURATION, hint=hints.MICROSOFT_CLOUD)
+        except (httpx.HTTPError, OSError) as error:  # TimeoutError is an OSError
+            return for_failure(Stage.TOKEN, error)
+        except Exception as error:  # noqa: BLE001  the libraries raise all sorts of things for keys that are damaged
+            return _broken(error)
+        if len(self._kept) >= MOST_KEPT:
+            self._kept.pop(next(iter(self._kept)))
+        now, token = loop.time(), Secret(text)
+        self._kept[grant] = _Kept(token, now + life - min(AHEAD, life / 10), now + life)
+        return token
+
+    def _asker(self, grant: Grant) -> Callable[[], tuple[str, float]]:
+        if isinstance(grant.credentials, MicrosoftApp):
+            authority = self._authorities.microsoft[grant.credentials.cloud]
+            return lambda: microsoft.ask(grant, authority, self._options)
+        return lambda: google.ask(grant, self._authorities.google, self._options)
+
+
+def secrets_of(grant: Grant) -> tuple[str, ...]:
+    """What must not be seen in anything that a provider echoes."""
+    match grant.credentials:
+        case MicrosoftApp(client_secret=secret):
+            return (secret.reveal(),) if secret else ()
+        case GoogleServiceAccount():
+            return ()
+        case GoogleUser(client_secret=secret, refresh_token=refresh_token):
+            return (secret.reveal(), refresh_token.reveal())
+
+
+def _refused(grant: Grant, answer: Answer) -> Outcome:
+    fields = answer.fields or {}
+    error, description = (str(fields.get(name) or "") for name in ("error", "error_description"))
+    words = words_of(f"{error}: {description}" if error else "", secrets_of(grant))
+    if answer.status == 429 or answer.status >= 500:
+        hint = hints.BUSY
+    elif not error:
+        hint = hints.NO_OAUTH
+    else:
+        judge = hints.for_microsoft if isinstance(grant.credentials, MicrosoftApp) else hints.for_google
+        said = judge(error, description)
+        if said is not None:
+            return Outcome(RETRY, Stage.TOKEN, Party.CONFIGURATION, answer.status, reply=words, hint=said)
+        hint = hints.BUSY
+    return Outcome(
+        RETRY,
+        Stage.TOKEN,
+        Party.MAIL_SERVER,
+        answer.status,
+        reply=words,
+        hint=hint,
+        retry_after=answer.retry_after,
+    )
+
+
+def _broken(error: Exception) -> Outcome:
+    """An exception of a library. Its text is kept out: it may hold what was entered."""
+    return Outcome(
+        RETRY, Stage.TOKEN, Party.CONFIGURATION, reply=f"Not usable: {type(error).__name__}", hint=hints.BROKEN
+    )
+
+
+@lru_cache(maxsize=1)
+def _threads() -> ThreadPoolExecutor:
+    # Threads of their own: an authority that does not answer must not keep the threads that work on the database.
+    return ThreadPoolExecutor(max_workers=8, thread_name_prefix="token")

@@ -1,0 +1,178 @@
+"""HTTPS to the mail providers: how far a request came, answers of a bounded size, and what they ask us to wait.
+
+Proxies and certificates from the environment (HTTPS_PROXY, SSL_CERT_FILE, ~/.netrc) are not used: where mail goes is
+told by Ringpost's own settings only. Redirects are not followed: a token must not travel on.
+"""
+
+import asyncio
+import json
+import socket
+import ssl
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, cast
+
+import httpx
+
+from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
+from ringpost.transports.smtp import hints as common
+from ringpost.transports.smtp.replies import clean
+from ringpost.transports.smtp.wire import tls_context
+
+MAX_ANSWER: Final = 65536
+"""Octets of an answer that are read; a good one has some hundred."""
+LONGEST_WAIT: Final = 3600.0
+"""Seconds; the most that a provider can make us wait: a mistaken week must not stop a mailbox."""
+
+_NO_NAME = "The name of the mail provider is not known in the DNS. Check the network of the machine."
+_UNREACHABLE = "The mail provider cannot be reached. Check the network of the machine; HTTPS to it must be open."
+_SLOW = "The mail provider did not answer in time. The mail is tried again."
+_NO_HTTP = "What answered is not the mail provider. Something in the network stands between, such as a proxy."
+_AMBIGUOUS = (
+    "The connection was lost after the whole mail had been handed over, so the provider may have it. It is sent again "
+    "with the same Message-ID: better twice than never."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WebOptions:
+    """Seconds to wait, and whom to trust."""
+
+    connect: float = 15
+    """Name, TCP and TLS."""
+    write: float = 60
+    """Until the network has taken one more piece of the request."""
+    answer: float = 120
+    """From the first byte of a request to the last of its answer."""
+    token: float = 30
+    """Until there is an access token."""
+    ca_file: str | None = None
+    """PEM file with certificate authorities that are trusted beside the system's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an HTTP server said."""
+
+    status: int
+    body: bytes
+    """The first MAX_ANSWER octets."""
+    retry_after: float | None
+    """Seconds that it asks us to wait."""
+
+    @property
+    def fields(self) -> dict[str, Any] | None:
+        """The body as a JSON object; None when it is none."""
+        try:
+            value = json.loads(self.body)
+        except ValueError:  # also what is no UTF-8
+            return None
+        return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+class Trip:
+    """How far one request has come; httpcore tells it (its extension `trace`)."""
+
+    def __init__(self) -> None:
+        self.stage = Stage.CONNECT
+        self.handed_over = False
+        """The whole request is out: the other side may have acted on it."""
+
+    async def trace(self, event: str, _info: dict[str, Any]) -> None:
+        """Note an event such as `http11.send_request_body.complete`."""
+        if event == "connection.start_tls.started":
+            self.stage = Stage.TLS
+        elif event.endswith("send_request_headers.started"):
+            self.stage = Stage.API
+        elif event.endswith("send_request_body.complete"):
+            self.handed_over = True
+
+
+def open_client(options: WebOptions, connections: int) -> httpx.AsyncClient:
+    """A client that keeps its connections and trusts nothing from the environment."""
+    return httpx.AsyncClient(
+        verify=tls_context(options.ca_file),
+        trust_env=False,
+        follow_redirects=False,
+        timeout=httpx.Timeout(options.answer, connect=options.connect, write=options.write),
+        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30),
+    )
+
+
+async def post(client: httpx.AsyncClient, request: httpx.Request, seconds: float) -> Answer | Outcome:
+    """Send a request within `seconds`; the answer, or what kept it from coming."""
+    trip = Trip()
+    request.extensions["trace"] = trip.trace
+    try:
+        async with asyncio.timeout(seconds):
+            return await _send(client, request)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:  # TimeoutError is an OSError
+        return _failed(trip, error)
+
+
+async def _send(client: httpx.AsyncClient, request: httpx.Request) -> Answer:
+    response = await client.send(request, stream=True)
+    body = b""
+    try:
+        async for piece in response.aiter_bytes():
+            body += piece
+            if len(body) > MAX_ANSWER:
+                break
+    except (httpx.HTTPError, OSError):
+        if response.is_success and not body:
+            raise  # an acceptance without its words may be one of a proxy
+    finally:
+        await response.aclose()
+    return Answer(response.status_code, body[:MAX_ANSWER], read_retry_after(response.headers.get("retry-after")))
+
+
+def read_retry_after(value: str | None, now: datetime | None = None) -> float | None:
+    """Seconds from a Retry-After header: seconds or an HTTP date (RFC 9110 10.2.3). None when it makes no sense."""
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return min(float(value.strip()[:9]), LONGEST_WAIT)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    left = (moment.astimezone(UTC) - (now or datetime.now(UTC))).total_seconds()
+    return min(max(left, 0.0), LONGEST_WAIT)
+
+
+def for_failure(stage: Stage, error: BaseException) -> Outcome:
+    """The outcome when a request did not get out whole."""
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, ssl.SSLError):
+            trap = common.for_tls(cause)
+            return Outcome(RETRY, Stage.TLS, Party.MAIL_SERVER, hint=trap.hint, trap=trap.code)
+        if isinstance(cause, socket.gaierror):
+            return Outcome(RETRY, Stage.RESOLVE, Party.MAIL_SERVER, hint=_NO_NAME)
+    if any(isinstance(cause, TimeoutError | httpx.TimeoutException) for cause in causes):
+        return Outcome(RETRY, stage, Party.MAIL_SERVER, hint=_SLOW)
+    hint = _UNREACHABLE if isinstance(error, httpx.NetworkError | OSError) else _NO_HTTP
+    return Outcome(RETRY, stage, Party.MAIL_SERVER, hint=hint)
+
+
+def _failed(trip: Trip, error: Exception) -> Outcome:
+    if trip.handed_over:
+        return Outcome(RETRY, Stage.API, hint=_AMBIGUOUS, ambiguous=True)
+    return for_failure(trip.stage, error)
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    found: list[BaseException] = []
+    one: BaseException | None = error
+    while one is not None and one not in found:
+        found.append(one)
+        one = one.__cause__ or one.__context__
+    return found
+
+
+def words_of(text: str, secrets: tuple[str, ...]) -> str:
+    """A provider's words for people: one clean line, without what must not be seen."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return clean(" ".join(text.split()).encode("utf-8", "replace"))
