@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -58,7 +58,7 @@ class Mailbox:
 
 
 @asynccontextmanager
-async def mailbox() -> AsyncIterator[Mailbox]:
+async def mailbox() -> AsyncGenerator[Mailbox]:
     """A mail server for one test."""
     box = Mailbox()
     loop = asyncio.get_running_loop()
@@ -138,7 +138,7 @@ class Service:
 
 
 @asynccontextmanager
-async def service(data_dir: Path, **environment: str) -> AsyncIterator[Service]:
+async def service(data_dir: Path, **environment: str) -> AsyncGenerator[Service]:
     """A running Ringpost for one test."""
     running = Service(data_dir, **environment)
     await running.start()
@@ -171,7 +171,7 @@ def settings_for(port: int, **fields: Any) -> dict[str, Any]:
 @asynccontextmanager
 async def new_tenant(
     running: Service, port: int, domain: str = "pbx.example.com", **fields: Any
-) -> AsyncIterator[httpx.AsyncClient]:
+) -> AsyncGenerator[httpx.AsyncClient]:
     """A tenant with a mail server on loopback; an open client with its token."""
     async with running.client as admin:
         answer = await admin.post("/tenants", json={"name": "Northwind Traders", "domain": domain})

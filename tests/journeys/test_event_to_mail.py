@@ -84,16 +84,19 @@ async def test_a_stopped_service_ends_what_it_has_in_hand(tmp_path: Path) -> Non
 
 
 async def test_mail_that_waited_for_its_server_goes_when_the_settings_are_mended(tmp_path: Path) -> None:
-    async with mailbox() as box, service(tmp_path / "data") as running:
-        async with new_tenant(running, 9) as tenant:  # the discard port: nobody listens
-            answer = await tenant.post("/events", json={"type": "DISK_LOW", "variables": {"FREE_SIZE": "1 GB"}})
-            delivery = answer.json()["deliveries"][0]["id"]
-            async with asyncio.timeout(10):
-                while not (await tenant.get(f"/deliveries/{delivery}")).json()["waiting_for_server"]:
-                    await asyncio.sleep(0.05)
-            story = (await tenant.get(f"/deliveries/{delivery}")).json()
-            assert story["waiting_for_server"]["stage"] == "connect"
-            assert "refused the connection" in story["waiting_for_server"]["hint"]
-            settings = (await tenant.get("/tenant/notification")).json() | {"port": box.port}
-            assert (await tenant.post("/tenant/notification", json=settings)).status_code == 200
-            await box.holds(1, within_s=10)
+    async with (
+        mailbox() as box,
+        service(tmp_path / "data") as running,
+        new_tenant(running, 9) as tenant,  # the discard port: nobody listens
+    ):
+        answer = await tenant.post("/events", json={"type": "DISK_LOW", "variables": {"FREE_SIZE": "1 GB"}})
+        delivery = answer.json()["deliveries"][0]["id"]
+        async with asyncio.timeout(10):
+            while not (await tenant.get(f"/deliveries/{delivery}")).json()["waiting_for_server"]:
+                await asyncio.sleep(0.05)
+        story = (await tenant.get(f"/deliveries/{delivery}")).json()
+        assert story["waiting_for_server"]["stage"] == "connect"
+        assert "refused the connection" in story["waiting_for_server"]["hint"]
+        settings = (await tenant.get("/tenant/notification")).json() | {"port": box.port}
+        assert (await tenant.post("/tenant/notification", json=settings)).status_code == 200
+        await box.holds(1, within_s=10)
