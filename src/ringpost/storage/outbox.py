@@ -33,6 +33,11 @@ def queue_of(tenant: TenantId, *, own_server: bool) -> str:
     return tenant if own_server else _BORROWED + tenant
 
 
+def is_borrowed(queue: str) -> bool:
+    """Whether a tenant's mail goes through the system's server."""
+    return queue.startswith(_BORROWED)
+
+
 def lane_of(queue: str) -> str:
     """The lane of a queue: the tenant's id, or `system`."""
     return queue.partition(":")[0]
@@ -362,6 +367,13 @@ def failures_of(connection: Connection, lanes: Sequence[str]) -> dict[str, int]:
     """How often in a row the probes of these lanes have failed."""
     rows = connection.execute(select(holds.c.lane, holds.c.failures).where(holds.c.lane.in_(lanes)))
     return {row.lane: row.failures for row in rows}
+
+
+def on_hold(connection: Connection, lanes: Sequence[str]) -> set[str]:
+    """Those of these lanes whose server fails."""
+    if not lanes:
+        return set()
+    return set(connection.execute(select(holds.c.lane).where(holds.c.lane.in_(lanes))).scalars())
 
 
 def release_hold(connection: Connection, lane: str, now: int) -> None:

@@ -207,7 +207,7 @@ deliveries = Table(
     Column("recipient", Text, nullable=False),
     Column("urgency", SmallInteger, nullable=False),
     Column("secret", Boolean, nullable=False, server_default=false()),
-    Column("queue", _ORDERED, nullable=False),  # lane and tenant: `<tenant>`, or `system:<tenant>` when it borrows
+    Column("queue", _ORDERED, nullable=False),  # storage/outbox has the words
     Column("state", Text, nullable=False),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("retries", Integer, nullable=False, server_default=text("0")),  # place in the retry schedule

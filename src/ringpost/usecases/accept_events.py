@@ -23,7 +23,7 @@ from ringpost.storage import settings as settings_rows
 from ringpost.storage import templates as template_rows
 from ringpost.storage import tenants as tenant_rows
 from ringpost.storage.identifiers import new_id
-from ringpost.storage.outbox import queue_of
+from ringpost.storage.outbox import on_hold, queue_of
 from ringpost.storage.sealing import Place
 from ringpost.usecases.prepare_template import prepared, qr_code
 from ringpost.usecases.room import Room
@@ -76,6 +76,8 @@ class _Desk:
     revisions: dict[tuple[TenantId, str], template_rows.Revision]
     receipts: dict[tuple[TenantId, str], tuple[bytes, Receipt]]
     """Receipts of events accepted before, with their fingerprints."""
+    failing: set[str]
+    """Tenants with an emergency whose own server fails."""
     events: Rows = field(default_factory=list[dict[str, Any]])
     messages: Rows = field(default_factory=list[dict[str, Any]])
     deliveries: Rows = field(default_factory=list[dict[str, Any]])
@@ -91,6 +93,7 @@ class _Desk:
             settings_rows.settings_in_force(connection, owners),
             template_rows.templates_in_force(connection, {(event.tenant, event.type) for event in wanted}),
             _receipts(connection, {(event.tenant, event.id) for event in wanted if event.id is not None}),
+            on_hold(connection, sorted({event.tenant for event in wanted if _is_emergency(event)})),
         )
 
     def take(self, event: Event) -> Receipt | RingpostError:
@@ -187,7 +190,7 @@ class _Desk:
             "type": event.type,
             "urgency": kind.urgency.value,
             "secret": kind.secret,
-            "queue": queue_of(event.tenant, own_server=self.settings[event.tenant].own_server),
+            "queue": queue_of(event.tenant, own_server=self._goes_through_own_server(event)),
             "state": State.QUEUED.value,
             "created_at": self.now,
             "due_at": self.now,
@@ -197,6 +200,12 @@ class _Desk:
         self.deliveries.extend({**common, "id": delivery, "recipient": recipient} for delivery, recipient in made)
         return made
 
+    def _goes_through_own_server(self, event: Event) -> bool:
+        """An emergency does not even try a server that is known to fail, when the system's stands by."""
+        settings = self.settings[event.tenant]
+        falls_over = _is_emergency(event) and settings.system_server and event.tenant in self.failing
+        return settings.own_server and not falls_over
+
     def _occurred_at(self, event: Event) -> int:
         return self.now if event.occurred_at is None else event.occurred_at
 
@@ -205,6 +214,10 @@ class _Desk:
             return None
         text = json.dumps(event.variables, ensure_ascii=False).encode()
         return self.room.sealer.seal(Place(event.tenant, "events", key, "variables"), text)
+
+
+def _is_emergency(event: Event) -> bool:
+    return catalogue_of(event.tenant)[event.type].urgency is Urgency.EMERGENCY
 
 
 def _audience(event: Event, audience: Audience, tenants: tuple[Address, ...]) -> tuple[Address, ...]:

@@ -47,9 +47,11 @@ def _replace(connection: Connection, room: Room, principal: Principal, wanted: S
         return
     rows.save(connection, room.sealer, tenant, wanted, now)
     audit.record(connection, tenant, audit.Entry(now, principal.name, "change_settings", "settings", changed))
-    outbox.release_hold(connection, tenant, now)
     if tenant != SYSTEM and _can_send(old) != _can_send(wanted):
         outbox.move_queue(connection, tenant, own_server=_can_send(wanted))
+    outbox.release_hold(connection, tenant, now)
+    if tenant == SYSTEM:
+        outbox.release_hold(connection, outbox.SYSTEMS_OWN, now)
 
 
 def _stored(connection: Connection, room: Room, tenant: TenantId) -> Settings:

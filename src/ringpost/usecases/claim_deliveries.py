@@ -1,14 +1,15 @@
 """Claim due deliveries, with all that is needed to try them. The claim is on disk before anything is sent."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
 from ringpost.domain.deliveries import Urgency
-from ringpost.domain.tenants import TenantId
+from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.storage import outbox
 from ringpost.storage import settings as settings_rows
+from ringpost.storage.settings import ServerInForce
 from ringpost.usecases.deliver import Work
 from ringpost.usecases.room import Room
 
@@ -80,7 +81,39 @@ def _with_all_they_need(connection: Connection, room: Room, claimed: Sequence[ou
     if not claimed:
         return []
     contents = outbox.contents(connection, sorted({item.event for item in claimed}))
-    tenants: set[TenantId] = {item.tenant for item in claimed}
-    servers = {tenant: settings_rows.mail_server_in_force(connection, room.sealer, tenant) for tenant in tenants}
-    failures = outbox.failures_of(connection, sorted({item.lane for item in claimed}))
-    return [Work(item, contents.get(item.event), servers[item.tenant], failures.get(item.lane, 0)) for item in claimed]
+    ways = {way: _server(connection, room, *way) for way in {_way(item) for item in claimed}}
+    with_servers = [(_on_its_queue(item, ways[_way(item)]), ways[_way(item)]) for item in claimed]
+    failures = outbox.failures_of(connection, sorted({item.lane for item, _ in with_servers}))
+    spare = settings_rows.system_server_offered(connection) if _has_emergency(claimed) else False
+    return [
+        Work(
+            item,
+            contents.get(item.event),
+            server,
+            failures.get(item.lane, 0),
+            can_fall_over=spare and item.urgency is Urgency.EMERGENCY and not outbox.is_borrowed(item.queue),
+        )
+        for item, server in with_servers
+    ]
+
+
+def _has_emergency(claimed: Sequence[outbox.Claimed]) -> bool:
+    return any(item.urgency is Urgency.EMERGENCY for item in claimed)
+
+
+def _way(item: outbox.Claimed) -> tuple[TenantId, bool]:
+    """Whose mail it is, and whether it is an emergency that has fallen over to the system's server."""
+    return item.tenant, item.urgency is Urgency.EMERGENCY and outbox.is_borrowed(item.queue)
+
+
+def _server(connection: Connection, room: Room, tenant: TenantId, fell_over: bool) -> ServerInForce | None:
+    system = settings_rows.borrowed_server(connection, room.sealer, tenant) if fell_over else None
+    return system or settings_rows.mail_server_in_force(connection, room.sealer, tenant)
+
+
+def _on_its_queue(item: outbox.Claimed, server: ServerInForce | None) -> outbox.Claimed:
+    """On the queue of the server that it goes through; settings may have changed since it was queued."""
+    if server is None:
+        return item
+    queue = outbox.queue_of(item.tenant, own_server=server.lane != SYSTEM)
+    return item if queue == item.queue else replace(item, queue=queue)

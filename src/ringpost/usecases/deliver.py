@@ -10,7 +10,7 @@ from ringpost.domain.deliveries import REJECTED, RETRY, Outcome, Party, Stage, S
 from ringpost.domain.messages import Envelope, Message, assemble
 from ringpost.domain.retries import TryAgain, hold, next_step, uses_up_attempt
 from ringpost.domain.settings import Endpoint
-from ringpost.storage.outbox import Claimed, Recorded
+from ringpost.storage.outbox import Claimed, Recorded, queue_of
 from ringpost.storage.sealing import Place, SealBroken
 from ringpost.storage.settings import ServerInForce
 from ringpost.transports import Transport
@@ -30,16 +30,25 @@ class Work:
     """None when there is nothing to send through."""
     failures: int
     """How often in a row the lane has failed before."""
+    can_fall_over: bool = False
+    """An emergency on its way through its tenant's own server; the system's stands by."""
 
 
-async def deliver(room: Room, work: Work, transport_to: Callable[[Endpoint], Transport], jitter: float) -> Recorded:
+FALL_OVER_S = 10.0
+"""How long an emergency's own server has, when the system's stands by; a deadline like that of no other mail."""
+
+TransportTo = Callable[[Endpoint, float | None], Transport]
+"""The transport to a mail server; the number is how long one send may take in all, in seconds."""
+
+
+async def deliver(room: Room, work: Work, transport_to: TransportTo, jitter: float) -> Recorded:
     """Try once. Never raises for what a server does; the result is still to be recorded."""
     started = room.clock()
     outcome = await _try(room, work, transport_to)
     return judge(room, work, outcome, started, jitter)
 
 
-async def _try(room: Room, work: Work, transport_to: Callable[[Endpoint], Transport]) -> Outcome:
+async def _try(room: Room, work: Work, transport_to: TransportTo) -> Outcome:
     claimed, server = work.claimed, work.server
     if work.content is None:
         return Outcome(REJECTED, Stage.RESOLVE, Party.MESSAGE, hint="The message has been erased.")
@@ -55,11 +64,16 @@ async def _try(room: Room, work: Work, transport_to: Callable[[Endpoint], Transp
         return Outcome(RETRY, Stage.RESOLVE, Party.MESSAGE, hint=hint)
     envelope = Envelope(server.sender, parse_address(claimed.recipient))
     mail = assemble(message, envelope=envelope, delivery_id=claimed.id, reply_to=server.reply_to)
-    return await transport_to(server.endpoint).send(envelope, mail)
+    overall_s = FALL_OVER_S if work.can_fall_over else None
+    return await transport_to(server.endpoint, overall_s).send(envelope, mail)
 
 
 def judge(room: Room, work: Work, outcome: Outcome, started: int, jitter: float) -> Recorded:
-    """Where the delivery goes after an outcome, and whether its lane has to wait."""
+    """Where the delivery goes after an outcome, and whether its lane has to wait.
+
+    An emergency whose own server fails goes on through the system's at once, and stays there. That also holds when
+    touch was lost after the final dot: better twice than never.
+    """
     claimed, policy, now = work.claimed, room.options.retry_policy, room.clock()
     costs_retry = uses_up_attempt(outcome) or claimed.urgency is Urgency.EMERGENCY
     step = next_step(
@@ -72,6 +86,7 @@ def judge(room: Room, work: Work, outcome: Outcome, started: int, jitter: float)
     )
     hold_s = hold(outcome, work.failures + 1, policy)
     again = isinstance(step, TryAgain)
+    falls_over = again and work.can_fall_over and (outcome.ambiguous or not uses_up_attempt(outcome))
     endpoint = work.server.endpoint if work.server else None
     return Recorded(
         claimed,
@@ -80,10 +95,11 @@ def judge(room: Room, work: Work, outcome: Outcome, started: int, jitter: float)
         started_at=started,
         duration_ms=max(0, now - started),
         state=State.QUEUED if again else step.state,
-        due_at=now + int(step.after_s * 1000) if again else now,
+        due_at=now + int(step.after_s * 1000) if again and not falls_over else now,
         costs_retry=costs_retry,
         hold_for_ms=None if hold_s is None else int(hold_s * 1000),
         erase_at=None if again else erase_at(room, now, secret=claimed.secret),
+        queue=queue_of(claimed.tenant, own_server=False) if falls_over else None,
     )
 
 

@@ -28,6 +28,8 @@ class Options:
     server_rules: ServerRules
     host_name: str = "localhost"
     """Of the machine that this process runs on."""
+    borrowed_mails_per_hour: int = 0
+    """How many mails a tenant sends through the system's server in an hour, emergencies not counted; 0: any number."""
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     keep_messages_s: int = 24 * 3600
     """How long a message is kept after its deliveries ended; messages with secrets are erased at once."""

@@ -1,10 +1,10 @@
 """Open transports, one per mail server, closed when they have been idle for a while."""
 
 import asyncio
-from collections.abc import Callable
 
 from ringpost.domain.settings import Endpoint
 from ringpost.transports import Transport
+from ringpost.usecases.room import OpenTransport
 
 IDLE_S = 60.0
 
@@ -12,27 +12,28 @@ IDLE_S = 60.0
 class Lanes:
     """The transports that a worker has open."""
 
-    def __init__(self, open_transport: Callable[[Endpoint], Transport]) -> None:
+    def __init__(self, open_transport: OpenTransport) -> None:
         self._open_transport = open_transport
-        self._open: dict[Endpoint, Transport] = {}
-        self._used_at: dict[Endpoint, float] = {}
+        self._open: dict[tuple[Endpoint, float | None], Transport] = {}
+        self._used_at: dict[tuple[Endpoint, float | None], float] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
-    def transport_to(self, endpoint: Endpoint) -> Transport:
-        """The transport to a mail server; a changed password or port is another one."""
-        self._used_at[endpoint] = asyncio.get_running_loop().time()
-        transport = self._open.get(endpoint)
+    def transport_to(self, endpoint: Endpoint, overall_s: float | None) -> Transport:
+        """The transport to a mail server; a changed password or port is another one, and so is another patience."""
+        key = endpoint, overall_s
+        self._used_at[key] = asyncio.get_running_loop().time()
+        transport = self._open.get(key)
         if transport is None:
-            transport = self._open[endpoint] = self._open_transport(endpoint)
+            transport = self._open[key] = self._open_transport(endpoint, overall_s=overall_s)
         return transport
 
     def close_idle(self, busy: set[Endpoint]) -> None:
         """Close, in the background, what has not been used for a while and is not busy."""
         now = asyncio.get_running_loop().time()
-        for endpoint, used_at in list(self._used_at.items()):
-            if now - used_at >= IDLE_S and endpoint not in busy:
-                del self._used_at[endpoint]
-                task = asyncio.create_task(self._open.pop(endpoint).close())
+        for key, used_at in list(self._used_at.items()):
+            if now - used_at >= IDLE_S and key[0] not in busy:
+                del self._used_at[key]
+                task = asyncio.create_task(self._open.pop(key).close())
                 self._closing.add(task)
                 task.add_done_callback(self._closing.discard)
 

@@ -1,0 +1,214 @@
+"""An emergency does not wait for its tenant's mail server when the system's stands by."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from email.message import EmailMessage
+from typing import Any
+
+import httpx
+import pytest
+from tests.conftest import ADMIN_TOKEN, Clock
+from tests.journeys.running import Mailbox, mailbox, settings_for
+from tests.transports.scripted_server import ScriptedServer, Trick, polite
+
+EMERGENCY = {"type": "EMERGENCY_CALL", "variables": {"CALLER_NUMBER": "101", "CALLEE_NUMBER": "112"}}
+
+pytestmark = pytest.mark.usefixtures("worker")
+
+
+@pytest.fixture
+async def systems() -> AsyncIterator[Mailbox]:
+    """The system's mail server."""
+    async with mailbox() as box:
+        yield box
+
+
+@pytest.fixture
+async def lent(systems: Mailbox, admin_client: httpx.AsyncClient) -> Mailbox:
+    """The system's mail server, for tenants to use."""
+    await save(admin_client, systems.port, username="system@example.net")
+    return systems
+
+
+async def save(client: httpx.AsyncClient, port: int, **fields: Any) -> None:
+    """Save the mail server of the tenant, or of the system."""
+    is_admin = client.headers["authorization"].endswith(ADMIN_TOKEN)
+    path = "/admin/notification" if is_admin else "/tenant/notification"
+    answer = await client.post(path, json=settings_for(port, **fields))
+    assert answer.status_code == 200, answer.text
+
+
+async def report(client: httpx.AsyncClient, **fields: Any) -> str:
+    """Report an emergency; the id of its delivery."""
+    answer = await client.post("/events", json={**EMERGENCY, **fields})
+    assert answer.status_code == 202, answer.text
+    return answer.json()["deliveries"][0]["id"]
+
+
+async def story(client: httpx.AsyncClient, delivery: str, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """The delivery, as soon as it is as wanted."""
+    async with asyncio.timeout(15):
+        while not until(found := (await client.get(f"/deliveries/{delivery}")).json()):
+            await asyncio.sleep(0.02)
+    return found
+
+
+def is_sent(found: dict[str, Any]) -> bool:
+    return found["state"] == "sent"
+
+
+def tried(times: int) -> Callable[[dict[str, Any]], bool]:
+    return lambda found: found["attempts"] >= times and found["state"] != "sending"
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+def servers_of(found: dict[str, Any]) -> list[str]:
+    return [attempt["server"] for attempt in found["all_attempts"]]
+
+
+async def test_a_server_that_is_down_is_passed_over_within_seconds(
+    tenant_client: httpx.AsyncClient, lent: Mailbox
+) -> None:
+    own = closed_port()
+    await save(tenant_client, own, reply_to="office@acme.example")
+
+    delivery = await report(tenant_client)
+    found = await story(tenant_client, delivery, is_sent)
+
+    assert servers_of(found) == [f"127.0.0.1:{own}", f"127.0.0.1:{lent.port}"]
+    assert [attempt["verdict"] for attempt in found["all_attempts"]] == ["retry", "sent"]
+    [mail] = lent.received
+    assert mail["From"] == "Acme <system@example.net>"
+    assert mail["Reply-To"] == "office@acme.example"
+
+
+async def test_a_login_that_is_refused_is_a_reason_too(tenant_client: httpx.AsyncClient, lent: Mailbox) -> None:
+    async with ScriptedServer(polite({"MAIL": b"530 5.7.0 Authentication required\r\n"})) as own:
+        await save(tenant_client, own.port)
+
+        found = await story(tenant_client, await report(tenant_client), is_sent)
+
+    assert [attempt["party"] for attempt in found["all_attempts"]] == ["configuration", None]
+    assert len(lent.received) == 1
+
+
+async def test_a_server_that_says_nothing_has_ten_seconds_and_no_more(
+    tenant_client: httpx.AsyncClient, lent: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ringpost.usecases.deliver.FALL_OVER_S", 0.3)  # else this test would take 10 s
+    async with ScriptedServer(polite({"EHLO": Trick.SILENCE})) as own:
+        await save(tenant_client, own.port)
+
+        found = await story(tenant_client, await report(tenant_client), is_sent)
+
+    assert [attempt["stage"] for attempt in found["all_attempts"]] == ["ehlo", "accepted"]
+    assert len(lent.received) == 1
+
+
+async def test_it_falls_over_once_and_does_not_come_back(
+    tenant_client: httpx.AsyncClient, admin_client: httpx.AsyncClient, clock: Clock
+) -> None:
+    own, systems = closed_port(), closed_port()
+    await save(admin_client, systems)
+    await save(tenant_client, own)
+
+    delivery = await report(tenant_client)
+    await story(tenant_client, delivery, tried(2))
+    for count in (3, 4):
+        clock.advance(100)
+        await story(tenant_client, delivery, tried(count))
+    found = await story(tenant_client, delivery, tried(4))
+
+    assert servers_of(found) == [f"127.0.0.1:{own}", *[f"127.0.0.1:{systems}"] * 3]
+
+
+async def test_a_recipient_that_is_refused_is_no_reason(tenant_client: httpx.AsyncClient, lent: Mailbox) -> None:
+    async with ScriptedServer(polite({"RCPT": b"450 4.2.1 Come back later\r\n"})) as own:
+        await save(tenant_client, own.port)
+
+        found = await story(tenant_client, await report(tenant_client), tried(1))
+
+    assert (found["state"], found["last_attempt"]["party"]) == ("queued", "recipient")
+    assert lent.received == []
+
+
+async def test_other_mail_waits_for_its_own_server(tenant_client: httpx.AsyncClient, lent: Mailbox) -> None:
+    await save(tenant_client, closed_port())
+
+    found = await story(tenant_client, await report(tenant_client, type="DISK_LOW"), tried(1))
+
+    assert found["state"] == "queued"
+    assert lent.received == []
+
+
+async def test_a_lane_on_hold_is_not_even_tried(tenant_client: httpx.AsyncClient, lent: Mailbox) -> None:
+    await save(tenant_client, closed_port())
+    await story(tenant_client, await report(tenant_client, type="DISK_LOW"), tried(1))
+
+    found = await story(tenant_client, await report(tenant_client), is_sent)
+
+    assert servers_of(found) == [f"127.0.0.1:{lent.port}"]
+
+
+@pytest.mark.parametrize("there_is_one", [True, False])
+async def test_without_a_server_that_is_lent_it_goes_on_trying_its_own(
+    tenant_client: httpx.AsyncClient, admin_client: httpx.AsyncClient, systems: Mailbox, there_is_one: bool
+) -> None:
+    if there_is_one:
+        await save(admin_client, systems.port, enable_tenant_access=False)
+    await save(tenant_client, closed_port())
+
+    found = await story(tenant_client, await report(tenant_client), tried(1))
+
+    assert found["state"] == "queued"
+    assert systems.received == []
+
+
+async def test_when_the_system_takes_its_server_back_it_returns_to_its_own(
+    tenant_client: httpx.AsyncClient, admin_client: httpx.AsyncClient
+) -> None:
+    own, systems = closed_port(), closed_port()
+    await save(admin_client, systems)
+    await save(tenant_client, own)
+    delivery = await report(tenant_client)
+    await story(tenant_client, delivery, tried(2))
+
+    await save(admin_client, systems, enable_tenant_access=False)
+    found = await story(tenant_client, delivery, tried(3))
+
+    assert servers_of(found)[2] == f"127.0.0.1:{own}"
+
+
+@pytest.mark.parametrize("whose", ["system", "tenant"])
+async def test_without_any_server_it_is_kept_and_sent_as_soon_as_there_is_one(
+    tenant_client: httpx.AsyncClient, admin_client: httpx.AsyncClient, systems: Mailbox, clock: Clock, whose: str
+) -> None:
+    await tenant_client.post("/tenant/notification", json=settings_for(25, username="nobody"))
+    delivery = await report(tenant_client)
+    await story(tenant_client, delivery, tried(1))
+    clock.advance(23 * 3600)
+    waiting = await story(tenant_client, delivery, tried(2))
+
+    await save(admin_client if whose == "system" else tenant_client, systems.port)
+    found = await story(tenant_client, delivery, is_sent)
+
+    assert waiting["state"] == "queued"
+    assert "no mail server" in waiting["last_attempt"]["hint"]
+    assert found["state"] == "sent"
+    [mail] = systems.received
+    assert isinstance(mail, EmailMessage)
+
+
+async def test_without_any_server_it_expires_after_a_day(tenant_client: httpx.AsyncClient, clock: Clock) -> None:
+    await tenant_client.post("/tenant/notification", json=settings_for(25, username="nobody"))
+    delivery = await report(tenant_client)
+    await story(tenant_client, delivery, tried(1))
+
+    clock.advance(24 * 3600 + 1)
+
+    assert (await story(tenant_client, delivery, lambda found: found["ended_at"]))["state"] == "expired"
