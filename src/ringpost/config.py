@@ -3,7 +3,9 @@
 Only wiring and the command line read it; everything below gets values.
 """
 
+import re
 import socket
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -107,8 +109,23 @@ class Config(BaseSettings):
     gmail_messages_per_minute: int = Field(
         default=120, ge=1, le=10_000, description="Mails a minute through the Gmail API, per mailbox and process."
     )
+    dns_servers: str = Field(
+        default="",
+        description=(
+            "DNS servers that the mail doctor asks about senders' domains: comma-separated IP addresses, each with an "
+            "optional port (`192.0.2.53`, `192.0.2.53:5353`, `[2001:db8::53]:53`). Without it, the system's."
+        ),
+    )
     connections_per_server: int = Field(
         default=4, ge=1, le=100, description="Connections to one mail server at once, at most, per worker."
+    )
+    borrowed_mails_per_hour: int = Field(
+        default=1000,
+        ge=0,
+        description=(
+            "How many mails a tenant without a mail server of its own sends through the system's in an hour; what is "
+            "over waits. Emergencies are not counted. 0 is no limit."
+        ),
     )
     lease_seconds: float = Field(
         default=60, ge=1, le=3600, description="After so long without a sign of life, a worker's mails go to another."
@@ -174,6 +191,18 @@ class Config(BaseSettings):
         parse_smtp_host(text)
         return text
 
+    @property
+    def name_servers(self) -> tuple[tuple[str, int], ...]:
+        """IP address and port of each of `dns_servers`."""
+        return tuple(_name_server(item.strip()) for item in self.dns_servers.split(",") if item.strip())
+
+    @field_validator("dns_servers")
+    @classmethod
+    def _are_name_servers(cls, text: str) -> str:
+        for item in filter(None, (item.strip() for item in text.split(","))):
+            _name_server(item)
+        return text
+
     @field_validator("allowed_mail_networks")
     @classmethod
     def _are_networks(cls, text: str) -> str:
@@ -187,6 +216,15 @@ class Config(BaseSettings):
             if not port.isdecimal() or not 1 <= int(port) <= 65535:
                 raise ValueError(f"{port} is not a port from 1 to 65535")
         return text
+
+
+def _name_server(text: str) -> tuple[str, int]:
+    """An IP address with an optional port. ValueError when it is none."""
+    found = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+))(?::([0-9]{1,5}))?", text)
+    host, port = (found[1] or found[2], int(found[3] or 53)) if found else (text, 53)
+    if not 1 <= port <= 65535:
+        raise ValueError(f"{port} is not a port from 1 to 65535")
+    return str(ip_address(host)), port
 
 
 def _own_address() -> str:

@@ -21,6 +21,7 @@ from ringpost.storage.keyring import KeyRing
 from ringpost.storage.resealing import check_keys
 from ringpost.storage.sealing import Sealer
 from ringpost.transports import Transport
+from ringpost.transports.doctor import DnsServers, Doctor
 from ringpost.transports.egress import EgressRules
 from ringpost.transports.gmail import gmail
 from ringpost.transports.microsoft365 import microsoft365
@@ -42,7 +43,9 @@ async def open_room(config: Config) -> AsyncGenerator[Room]:
     database = await open_database(config.url)
     try:
         await database.read(check_keys, sealer)
-        yield Room(database, sealer, clock, _opener(config), _options(config))
+        options = _smtp_options(config, providers := Providers(_provider_options(config)))
+        examine = Doctor(options, DnsServers(config.name_servers)).examine
+        yield Room(database, sealer, clock, _opener(options, providers), _options(config), examine)
     finally:
         await database.close()
 
@@ -86,8 +89,10 @@ def _options(config: Config) -> Options:
             extra_ports=config.extra_ports,
             clear_login=config.allow_clear_login,
         ),
+        provider_hosts=config.provider_hosts,
         retry_policy=replace(policy, others=replace(policy.others, lifetime=config.normal_lifetime_hours * 3600)),
         host_name=_host_name(),
+        borrowed_mails_per_hour=config.borrowed_mails_per_hour,
         keep_messages_s=int(config.keep_messages_hours * 3600),
         keep_history_s=int(config.keep_history_days * 24 * 3600),
     )
@@ -101,9 +106,8 @@ def _host_name() -> str:
         return "localhost"
 
 
-def _opener(config: Config) -> OpenTransport:
-    providers = Providers(_provider_options(config))
-    options = SmtpOptions(
+def _smtp_options(config: Config, providers: Providers) -> SmtpOptions:
+    return SmtpOptions(
         ehlo_name=config.introduced_as,
         ca_file=str(config.mail_ca_file) if config.mail_ca_file else None,
         connections=config.connections_per_server,
@@ -112,6 +116,8 @@ def _opener(config: Config) -> OpenTransport:
         tokens=providers.tokens,
     )
 
+
+def _opener(options: SmtpOptions, providers: Providers) -> OpenTransport:
     def open_transport(endpoint: Endpoint, *, overall_s: float | None = None) -> Transport:
         if isinstance(endpoint, GraphEndpoint):
             return microsoft365(endpoint, providers, overall_s=overall_s)

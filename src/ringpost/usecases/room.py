@@ -5,11 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ringpost.domain.credentials import ProviderHosts
 from ringpost.domain.retries import RetryPolicy
 from ringpost.domain.settings import Endpoint, ServerRules
 from ringpost.storage.database import Database
 from ringpost.storage.sealing import Sealer
 from ringpost.transports import Transport
+from ringpost.transports.doctor import Examine, no_doctor
 
 
 class OpenTransport(Protocol):
@@ -30,6 +32,8 @@ class Options:
     """Of the machine that this process runs on."""
     borrowed_mails_per_hour: int = 0
     """How many mails a tenant sends through the system's server in an hour, emergencies not counted; 0: any number."""
+    provider_hosts: ProviderHosts = field(default_factory=ProviderHosts)
+    """Where Microsoft and Google take mail by SMTP."""
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     keep_messages_s: int = 24 * 3600
     """How long a message is kept after its deliveries ended; messages with secrets are erased at once."""
@@ -47,5 +51,7 @@ class Room:
     """Milliseconds since 1970, UTC."""
     open_transport: OpenTransport
     options: Options
+    examine: Examine = no_doctor
+    """Examines a mail server step by step, without sending anything."""
     bell: asyncio.Event = field(default_factory=asyncio.Event)
     """Rung when there is new mail, so that a worker in this process need not wait for its next look."""

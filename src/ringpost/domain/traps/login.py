@@ -116,3 +116,10 @@ LOGIN_REQUIRED: Final = Trap(
     "The mail server wants a login or encryption first.",
     "Set auth and TLS: auth AUTO with user name and password, on port 587 or 465.",
 )
+TOKEN_REFUSED: Final = Trap(
+    "TOKEN_REFUSED",
+    "There is no access token",
+    "The provider does not give an access token for the OAuth credentials.",
+    "The provider gives no access token for the OAuth credentials.",
+    "Check the OAuth credentials; the provider's own words say more.",
+)

@@ -166,3 +166,10 @@ CONTENT_REFUSED: Final = Trap(
     "The mail server refused the content of the mail.",
     "Its own words say more.",
 )
+UNKNOWN: Final = Trap(
+    "UNKNOWN",
+    "Something else went wrong",
+    "None of the others.",
+    "Something went wrong that has no name here.",
+    "The mail server's own words say more.",
+)

@@ -5,7 +5,7 @@ Where that fails, further connections find out why (`probes`); no login is ever 
 about the sender's domain (`sender_domain`).
 """
 
-from ringpost.transports.doctor.doctor import Case, CheckApi, Doctor, Examine, no_doctor
+from ringpost.transports.doctor.doctor import Case, Doctor, Examine, no_doctor
 from ringpost.transports.doctor.sender_domain import DnsServers
 
-__all__ = ["Case", "CheckApi", "DnsServers", "Doctor", "Examine", "no_doctor"]
+__all__ = ["Case", "DnsServers", "Doctor", "Examine", "no_doctor"]

@@ -1,16 +1,18 @@
 """The doctor of all kinds of mail server."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from ringpost.domain.addresses import Address
-from ringpost.domain.diagnosis import API_STEPS, SMTP_STEPS, Step, StepName, StepStatus, skipped
+from ringpost.domain.deliveries import Outcome, Stage
+from ringpost.domain.diagnosis import SMTP_STEPS, Step, StepName, StepStatus, skipped
+from ringpost.domain.endpoints import Endpoint, GmailEndpoint, GraphEndpoint, SmtpEndpoint
 from ringpost.domain.providers import by_host
-from ringpost.domain.settings import Endpoint, SmtpEndpoint
 from ringpost.transports.doctor.examination import Examination, Report
 from ringpost.transports.doctor.sender_domain import DnsServers, ask_sender_domain
+from ringpost.transports.smtp import classify
 from ringpost.transports.smtp.options import Deadlines, SmtpOptions
 
 LONGEST_S: Final = 25.0
@@ -18,7 +20,7 @@ LONGEST_S: Final = 25.0
 DEADLINES: Final = Deadlines(resolve=5, connect=8, greeting=2.5, opening=8, mail=8, rcpt=8, quit=1)
 """A person waits for the answer. A greeting that takes longer is waited for once more, after a look at why."""
 
-_NO_API_CHECK = "This is only known by sending: send a test mail."
+_ONLY_BY_SENDING = "This is only known by sending: send a test mail."
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,6 @@ class Case:
 
 Examine = Callable[[Case], AsyncIterator[Step]]
 """Yields the steps while they are made."""
-CheckApi = Callable[[Endpoint], Awaitable[list[Step]]]
-"""The steps `token` and `api` of a mail server that is no SMTP server, without sending anything."""
 
 
 async def no_doctor(_case: Case) -> AsyncIterator[Step]:
@@ -48,10 +48,9 @@ async def no_doctor(_case: Case) -> AsyncIterator[Step]:
 class Doctor:
     """Examines mail servers. Its `examine` is an `Examine`."""
 
-    def __init__(self, options: SmtpOptions, dns: DnsServers, check_api: CheckApi | None = None) -> None:
+    def __init__(self, options: SmtpOptions, dns: DnsServers) -> None:
         self._options = replace(options, deadlines=DEADLINES)
         self._dns = dns
-        self._check_api = check_api
 
     async def examine(self, case: Case) -> AsyncIterator[Step]:
         """The steps, each as soon as it is made; at most 30 s in all. Never raises for what a server does."""
@@ -82,16 +81,24 @@ class Doctor:
         if isinstance(case.endpoint, SmtpEndpoint):
             examination = Examination(case.endpoint, self._options, report)
             await examination.run(case.sender, case.recipient, LONGEST_S)
-        elif self._check_api is None:
-            for step in skipped(API_STEPS, _NO_API_CHECK):
-                report(step)
         else:
-            await self._check(self._check_api, case.endpoint, report)
+            await self._examine_api(case.endpoint, report)
 
-    async def _check(self, check: CheckApi, endpoint: Endpoint, report: Report) -> None:
+    async def _examine_api(self, endpoint: GraphEndpoint | GmailEndpoint, report: Report) -> None:
+        """The access token; whether the API takes mail is only known by sending one."""
+        loop = asyncio.get_running_loop()
+        since, tokens = loop.time(), self._options.tokens
         try:
             async with asyncio.timeout(LONGEST_S):
-                for step in await check(endpoint):
-                    report(step)
+                token = None if tokens is None else await tokens.token(endpoint.grant)
         except TimeoutError:
-            report(Step(StepName.API, StepStatus.FAILED, int(LONGEST_S * 1000), "No answer in time."))
+            token = classify.for_timeout(Stage.TOKEN)
+        duration = round((loop.time() - since) * 1000)
+        if isinstance(token, Outcome):
+            said = (token.trap, token.hint, token.code, token.enhanced_code, token.reply)
+            report(Step(StepName.TOKEN, StepStatus.FAILED, duration, "No access token.", *said))
+        elif token is not None:
+            report(Step(StepName.TOKEN, StepStatus.OK, duration, f"{endpoint.label}: there is an access token."))
+        else:
+            report(*skipped([StepName.TOKEN], _ONLY_BY_SENDING))
+        report(*skipped([StepName.API], _ONLY_BY_SENDING))

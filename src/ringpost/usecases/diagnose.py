@@ -1,0 +1,204 @@
+"""Examine a mail server step by step, the one in force or one that is not saved yet, and say what to change."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from ringpost.domain.access import Principal
+from ringpost.domain.addresses import Address, parse_address
+from ringpost.domain.diagnosis import (
+    DOMAIN_STEPS,
+    SMTP_STEPS,
+    Diagnosis,
+    Finding,
+    Step,
+    StepName,
+    StepStatus,
+    finding,
+    skipped,
+)
+from ringpost.domain.endpoints import Endpoint, SmtpEndpoint
+from ringpost.domain.mail_servers import MailServer, ServerType, merge_password, sender_of
+from ringpost.domain.providers import Provider, by_host, by_mx, by_words
+from ringpost.domain.remedies import remedy
+from ringpost.domain.settings import Settings, parse_settings, parse_system_settings
+from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.domain.traps import TRAPS, Trap, login, mail, sender_domain
+from ringpost.errors import FieldError, Invalid, NotConfigured
+from ringpost.storage import settings as rows
+from ringpost.storage.sealing import SealBroken
+from ringpost.transports.doctor import Case
+from ringpost.usecases.room import Room
+
+RECIPIENT: Final = "recipient"
+_NO_SERVER = "There is no mail server to examine. Save one in the settings first, or post the settings to try."
+_NOT_OWN = "Without a mail server of your own, only the recipients in your settings can be tried."
+_BROKEN_SEAL = "The stored password cannot be opened any more. Save the settings again with it."
+_BEFORE_OTHERS = "The settings are not complete."
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be examined, and who may see how much of it."""
+
+    server: MailServer | None
+    """The settings; None when the server is borrowed, because they are not the tenant's to see."""
+    case: Case | None
+    """None when the settings are not complete enough to connect."""
+
+    @property
+    def borrowed(self) -> bool:
+        """The server is the system's, and the principal is a tenant."""
+        return self.server is None
+
+
+async def diagnose(room: Room, principal: Principal, raw: Mapping[str, object]) -> Diagnosis:
+    """The whole diagnosis. Raises as `plan_diagnosis` does."""
+    plan = await plan_diagnosis(room, principal, raw)
+    return conclude(plan, [step async for step in examine(room, plan)])
+
+
+async def plan_diagnosis(room: Room, principal: Principal, raw: Mapping[str, object]) -> Plan:
+    """What to examine: the unsaved settings in `raw`, or with none (but `recipient`) the mail server in force.
+
+    Raises Invalid; PasswordRequired, because a stored password never travels to a changed host; and NotConfigured when
+    there is nothing to examine.
+    """
+    recipient = _recipient(raw.get(RECIPIENT))
+    wanted = None
+    if any(name != RECIPIENT for name in raw):
+        rules = room.options.server_rules
+        system = principal.tenant == SYSTEM
+        wanted = parse_system_settings(raw, replace(rules, restricted=False)) if system else parse_settings(raw, rules)
+    return await room.database.read(_plan, room, principal.tenant, wanted, recipient)
+
+
+async def examine(room: Room, plan: Plan) -> AsyncIterator[Step]:
+    """The steps, each as soon as it is made."""
+    if plan.case is None:
+        for step in _incomplete(plan.server):
+            yield step
+        return
+    async for step in room.examine(plan.case):
+        yield step.for_borrower() if plan.borrowed else step
+
+
+def conclude(plan: Plan, steps: Iterable[Step]) -> Diagnosis:
+    """What the steps come to."""
+    made = tuple(steps)
+    endpoint = plan.case.endpoint if plan.case else None
+    provider = None if plan.borrowed else _provider(plan, made)
+    ordered = sorted((step for step in made if step.trap or step.hint), key=lambda step: step.status != "failed")
+    findings = [_finding(step, plan, provider) for step in ordered]
+    known = _known_host(plan)
+    broken = any(step.status is StepStatus.FAILED for step in made)
+    if plan.server is not None and provider is not None and (known or broken) and not provider.fits(plan.server):
+        code = sender_domain.PROVIDER_SETTINGS_DIFFER.code
+        text = f"{provider.name} describes other settings. The user name there is {provider.username}; the password "
+        findings.append(finding(code, remedy(code, plan.server, provider), f"{text}is {provider.password}."))
+    server = endpoint.label if endpoint is not None and not plan.borrowed else None
+    return Diagnosis(server, provider, made, tuple(findings))
+
+
+def _recipient(value: object) -> Address | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise Invalid(FieldError(RECIPIENT, "This must be text, in quotation marks."))
+    return parse_address(value, RECIPIENT)
+
+
+def _plan(
+    connection: Connection, room: Room, tenant: TenantId, wanted: Settings | None, recipient: Address | None
+) -> Plan:
+    if wanted is None or wanted.mail_server is None:
+        return _in_force(connection, room, tenant, recipient)
+    old = _stored(connection, room, tenant)
+    server = merge_password(old.mail_server, wanted.mail_server)
+    server = replace(server, oauth=old.mail_server.oauth if old.mail_server else None)
+    return _own(server, tenant, recipient or next(iter(wanted.recipients), None))
+
+
+def _in_force(connection: Connection, room: Room, tenant: TenantId, recipient: Address | None) -> Plan:
+    settings = rows.show(connection, tenant)
+    try:
+        force = rows.mail_server_in_force(connection, room.sealer, tenant)
+    except SealBroken:
+        raise NotConfigured(_BROKEN_SEAL) from None
+    own = rows.own_server(connection, tenant)
+    if force is None and own is None:
+        raise NotConfigured(_NO_SERVER)
+    first = next(iter(settings.recipients), None)
+    if force is None:
+        return Plan(own, None)
+    if tenant != SYSTEM and force.lane == SYSTEM:
+        # Else a tenant could find out in the operator's name which addresses there are.
+        if recipient is not None and recipient.key not in {one.key for one in settings.recipients}:
+            raise Invalid(FieldError(RECIPIENT, _NOT_OWN))
+        return Plan(None, Case(force.endpoint, force.sender, recipient or first, ask_domain=False))
+    return Plan(own, _case(force.endpoint, force.sender, recipient or first))
+
+
+def _own(server: MailServer, tenant: TenantId, recipient: Address | None) -> Plan:
+    sender = sender_of(server)
+    if sender is None or server.missing() is not None:
+        return Plan(server, None)
+    return Plan(server, _case(server.endpoint(restricted=tenant != SYSTEM), sender, recipient))
+
+
+def _case(endpoint: Endpoint, sender: Address, recipient: Address | None) -> Case:
+    return Case(endpoint, sender, recipient)
+
+
+def _stored(connection: Connection, room: Room, tenant: TenantId) -> Settings:
+    """A password whose key is gone counts as none."""
+    try:
+        if tenant == SYSTEM:
+            return rows.load_system(connection, room.sealer)
+        return rows.load(connection, room.sealer, tenant)
+    except SealBroken:
+        return rows.show(connection, tenant)
+
+
+def _incomplete(server: MailServer | None) -> list[Step]:
+    trap, missing = _lack(server)
+    step = Step(StepName.SETTINGS, StepStatus.FAILED, 0, missing, trap.code, trap.hint)
+    return [step, *skipped((*SMTP_STEPS, *DOMAIN_STEPS), _BEFORE_OTHERS)]
+
+
+def _lack(server: MailServer | None) -> tuple[Trap, str]:
+    missing = (server.missing() if server else None) or mail.INCOMPLETE.explanation
+    if server is not None and sender_of(server) is None:
+        return mail.NO_SENDER, missing
+    if server is not None and not server.password and (server.type is not ServerType.SMTP or server.server):
+        return login.NO_PASSWORD, missing
+    return mail.INCOMPLETE, missing
+
+
+def _finding(step: Step, plan: Plan, provider: Provider | None) -> Finding:
+    code = step.trap or (login.TOKEN_REFUSED.code if step.name is StepName.TOKEN else mail.UNKNOWN.code)
+    suggested: dict[str, Any] = {}
+    if plan.server is not None:
+        suggested = remedy(code, plan.server, provider, tuple(step.details.get("names", ())))
+    told = finding(code, suggested)
+    if step.trap and step.trap in TRAPS:
+        return told
+    return replace(told, explanation=step.hint, what_to_do="")
+
+
+def _provider(plan: Plan, steps: tuple[Step, ...]) -> Provider | None:
+    """By the server's name; else by how it greets; else by where the sender's domain gets its mail."""
+    known = _known_host(plan)
+    if known is not None:
+        return known
+    words = " ".join(step.reply for step in steps if step.name in (StepName.GREETING, StepName.EHLO))
+    names = [name for step in steps if step.name is StepName.MX for name in step.details.get("mx", ())]
+    return by_words(words) or by_mx(names)
+
+
+def _known_host(plan: Plan) -> Provider | None:
+    endpoint = plan.case.endpoint if plan.case else None
+    host = endpoint.host if isinstance(endpoint, SmtpEndpoint) else plan.server.host if plan.server else None
+    return by_host(host) if host else None
