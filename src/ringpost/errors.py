@@ -69,6 +69,10 @@ class NotConfigured(RingpostError):
 class PasswordRequired(RingpostError):
     """The password has to be given again, because the server that it would go to has changed."""
 
+    def __init__(self, message: str, field: str = "password") -> None:
+        super().__init__(message)
+        self.field = field
+
 
 class MailServerFailed(RingpostError):
     """The mail server did not take the mail. `detail` is safe to show: stage, code, enhanced_code, reply, hint."""

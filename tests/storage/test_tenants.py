@@ -121,6 +121,8 @@ def _row(table: str, tenant: TenantId, number: int) -> dict[str, object]:
         "audit": {"id": key, "tenant": tenant, "at": 1, "actor": "cli", "action": "-", "subject": "-", "fields": ""},
         "settings": {"tenant": tenant, "type": "SMTP", "username": "-", "auth": "AUTO", "enable_tls_ssl": True,
                      "enable_starttls_auto": False, "switches": "{}", "updated_at": 1},
+        "oauth": {"tenant": tenant, "provider": "GMAIL", "method": "service_account", "cloud": "global",
+                  "secrets": b"-", "updated_at": 1},
         "template_revisions": {"id": key, "tenant": tenant, "name": "QUEUE_SLA", "number": 1, "created_at": 1,
                                "author": "cli"},
         "custom_templates": {"tenant": tenant, "name": "QUEUE_SLA", "revision": f"{tenant}0"},

@@ -215,7 +215,7 @@ def _detail(error: errors.RingpostError) -> dict[str, Any] | None:
         case errors.MailServerFailed():
             return error.detail
         case errors.PasswordRequired():
-            return {"field": "password"}
+            return {"field": error.field}
         case _:
             return None
 

@@ -74,6 +74,14 @@ class Fields:
             self.wrong(field, "There is a line break or another control character in it. Type it anew.")
         return value
 
+    def block(self, field: str, *, longest: int) -> str | None:
+        """Text of many lines as it is, such as a key; None when blank."""
+        value = self._raw_text(field)
+        if value is not None and len(value) > longest:
+            self.wrong(field, f"This is too long: at most {longest} characters.")
+            return None
+        return value if value and value.strip() else None
+
     def flag(self, field: str, *, default: bool) -> bool:
         """True or false."""
         value = self._raw.get(field)

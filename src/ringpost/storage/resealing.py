@@ -8,7 +8,7 @@ from sqlalchemy import Column, Connection, Table, func, select, update
 
 from ringpost.storage.keyring import KeyRingError
 from ringpost.storage.sealing import Place, SealBroken, Sealer
-from ringpost.storage.tables import events, messages, settings
+from ringpost.storage.tables import events, messages, oauth, settings
 
 ROWS_PER_BITE = 200
 
@@ -24,6 +24,7 @@ class SealedColumn:
 
 SEALED = (
     SealedColumn(settings, settings.c.tenant, settings.c.password),
+    SealedColumn(oauth, oauth.c.tenant, oauth.c.secrets),
     SealedColumn(events, events.c.key, events.c.variables),
     SealedColumn(messages, messages.c.event, messages.c.content),
 )

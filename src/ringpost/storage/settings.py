@@ -6,17 +6,20 @@ system administrator has one and lets tenants use it.
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, cast
 
 from sqlalchemy import Connection, select
 
 from ringpost.domain.addresses import Address, format_address, format_recipients, parse_address, parse_recipients
+from ringpost.domain.credentials import Credentials, GoogleUser, MicrosoftApp, ProviderHosts
 from ringpost.domain.secrets import Secret
 from ringpost.domain.settings import Auth, Endpoint, MailServer, ServerType, Settings, SystemSettings, sender_of
 from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.storage.oauth import credentials_in_force
 from ringpost.storage.sealing import Place, Sealer
+from ringpost.storage.tables import oauth
 from ringpost.storage.tables import settings as table
 
 TENANTS_PER_QUERY = 10_000
@@ -25,6 +28,9 @@ TENANTS_PER_QUERY = 10_000
 _SYSTEM_FIELDS = ("enable_tenant_access", "hard_disk_threshold", "cpu_threshold", "memory_threshold")
 _STORED = Secret("stored")
 """Stands for a password that there is, where nobody needs to know it."""
+_PROVIDERS = ProviderHosts()
+_QUERY = select(table, oauth.c.provider.label("oauth_provider")).outerjoin(oauth, oauth.c.tenant == table.c.tenant)
+"""Settings, and whose OAuth credentials there are beside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,22 +119,30 @@ def settings_in_force(connection: Connection, tenants: Iterable[TenantId]) -> di
     wanted = [SYSTEM, *(tenant for tenant in set(tenants) if tenant != SYSTEM)]
     rows: dict[TenantId, Any] = {}
     for start in range(0, len(wanted), TENANTS_PER_QUERY):
-        query = table.select().where(table.c.tenant.in_(wanted[start : start + TENANTS_PER_QUERY]))
+        query = _QUERY.where(table.c.tenant.in_(wanted[start : start + TENANTS_PER_QUERY]))
         rows.update({TenantId(row.tenant): row for row in connection.execute(query)})
     offered = _is_offered(rows.get(SYSTEM))
     return {tenant: _in_force(rows.get(tenant), offered=offered) for tenant in wanted}
 
 
-def mail_server_in_force(connection: Connection, sealer: Sealer, tenant: TenantId) -> ServerInForce | None:
+def mail_server_in_force(
+    connection: Connection, sealer: Sealer, tenant: TenantId, hosts: ProviderHosts = _PROVIDERS
+) -> ServerInForce | None:
     """The tenant's own mail server when it can send, else the system's when it may be used, else None.
 
-    Raises SealBroken.
+    Raises SealBroken. `hosts` are the operator's.
     """
     row = _row(connection, tenant)
     if row is None or not _can_send(row):
-        return None if tenant == SYSTEM else borrowed_server(connection, sealer, tenant)
-    server = _mail_server(row, _open(sealer, row))
-    return _server_in_force(tenant, server, server.reply_to)
+        return None if tenant == SYSTEM else borrowed_server(connection, sealer, tenant, hosts)
+    server = _whole_server(connection, sealer, row)
+    return _server_in_force(tenant, server, server.reply_to, hosts)
+
+
+def can_send(connection: Connection, tenant: TenantId) -> bool:
+    """Whether the tenant's own mail server can send."""
+    row = _row(connection, tenant)
+    return row is not None and _can_send(row)
 
 
 def own_server(connection: Connection, tenant: TenantId) -> MailServer | None:
@@ -137,7 +151,9 @@ def own_server(connection: Connection, tenant: TenantId) -> MailServer | None:
     return None if row is None else _mail_server(row, _STORED if row.password is not None else None)
 
 
-def borrowed_server(connection: Connection, sealer: Sealer, tenant: TenantId) -> ServerInForce | None:
+def borrowed_server(
+    connection: Connection, sealer: Sealer, tenant: TenantId, hosts: ProviderHosts = _PROVIDERS
+) -> ServerInForce | None:
     """The system's mail server as this tenant may use it, whatever it has of its own; None when it may not.
 
     Answers go to the tenant's `reply_to`, because nobody at the system's address could answer for the tenant.
@@ -145,18 +161,20 @@ def borrowed_server(connection: Connection, sealer: Sealer, tenant: TenantId) ->
     system = _row(connection, SYSTEM)
     if not _is_offered(system):
         return None
-    server = _mail_server(system, _open(sealer, system))
+    server = _whole_server(connection, sealer, system)
     reply_to = connection.execute(select(table.c.reply_to).where(table.c.tenant == tenant)).scalar()
-    return _server_in_force(SYSTEM, server, _address(reply_to) if reply_to else server.reply_to)
+    return _server_in_force(SYSTEM, server, _address(reply_to) if reply_to else server.reply_to, hosts)
 
 
-def _server_in_force(lane: TenantId, server: MailServer, reply_to: Address | None) -> ServerInForce:
+def _server_in_force(
+    lane: TenantId, server: MailServer, reply_to: Address | None, hosts: ProviderHosts
+) -> ServerInForce:
     sender = sender_of(server)
     if sender is None:  # `_can_send` has seen to it
         raise ValueError("A mail server without a sender address is not in force")
     if reply_to is not None and reply_to.key == sender.key:
         reply_to = None
-    return ServerInForce(lane, sender, reply_to, server.endpoint(restricted=lane != SYSTEM))
+    return ServerInForce(lane, sender, reply_to, server.endpoint(restricted=lane != SYSTEM, hosts=hosts))
 
 
 def _in_force(row: Any, *, offered: bool) -> InForce:
@@ -176,7 +194,7 @@ def _can_send(row: Any) -> bool:
 
 
 def _row(connection: Connection, tenant: TenantId) -> Any:
-    return connection.execute(table.select().where(table.c.tenant == tenant)).first()
+    return connection.execute(_QUERY.where(table.c.tenant == tenant)).first()
 
 
 def _settings(row: Any, password: Secret | None) -> Settings:
@@ -193,6 +211,26 @@ def _system_json(settings: SystemSettings) -> str:
     return json.dumps({name: getattr(settings, name) for name in _SYSTEM_FIELDS})
 
 
+def _whole_server(connection: Connection, sealer: Sealer, row: Any) -> MailServer:
+    """The mail server with all its secrets."""
+    server = _mail_server(row, _open(sealer, row))
+    if server.credentials is None:
+        return server
+    return replace(server, oauth=credentials_in_force(connection, sealer, TenantId(row.tenant)))
+
+
+def stored_oauth(connection: Connection, tenant: TenantId) -> Credentials | None:
+    """A stand-in for the tenant's OAuth credentials; None when there are none."""
+    return _stand_in(connection.execute(select(oauth.c.provider).where(oauth.c.tenant == tenant)).scalar())
+
+
+def _stand_in(provider: str | None) -> Credentials | None:
+    """Stands for OAuth credentials of a provider that there are, where nobody needs to know them."""
+    if provider is None:
+        return None
+    return MicrosoftApp("", "") if provider == ServerType.MS365 else GoogleUser("", _STORED, _STORED)
+
+
 def _mail_server(row: Any, password: Secret | None) -> MailServer:
     return MailServer(
         type=ServerType(row.type),
@@ -204,6 +242,7 @@ def _mail_server(row: Any, password: Secret | None) -> MailServer:
         auth=Auth(row.auth),
         enable_tls_ssl=row.enable_tls_ssl,
         enable_starttls_auto=row.enable_starttls_auto,
+        oauth=_stand_in(row.oauth_provider),
     )
 
 

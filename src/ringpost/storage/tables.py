@@ -137,6 +137,24 @@ settings = Table(
     CheckConstraint("port BETWEEN 0 AND 65535", name="port_is_a_port"),
 )
 
+oauth = Table(
+    "oauth",  # credentials for Microsoft 365 or Gmail, beside the settings because other people change them
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("provider", Text, nullable=False),
+    Column("method", Text, nullable=False),  # which secret proves who we are
+    Column("directory", Text),  # Microsoft's `tenant`
+    Column("client_id", Text),
+    Column("cloud", Text, nullable=False),
+    Column("account", Text),  # address of a service account
+    Column("secret_expires_at", BigInteger),
+    Column("certificate_expires_at", BigInteger),
+    Column("secrets", LargeBinary, nullable=False),  # sealed JSON
+    Column("warned_days", Integer),  # the last threshold that somebody was warned at
+    Column("updated_at", BigInteger, nullable=False),
+    CheckConstraint("provider IN ('GMAIL', 'MS365')", name="provider_is_known"),
+)
+
 template_revisions = Table(
     "template_revisions",  # never changed after they were written
     metadata,

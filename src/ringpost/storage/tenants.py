@@ -14,7 +14,14 @@ _COLUMNS = tuple(_tenants.c[name] for name in ("id", "name", "domain", "enabled"
 
 ROWS_PER_BITE = 1000
 """Rows removed in one write: other writers wait some milliseconds and not for the whole tenant."""
-_EMPTIED_AT_ONCE = (tables.tokens, tables.users, tables.custom_templates, tables.template_revisions, tables.settings)
+_EMPTIED_AT_ONCE = (
+    tables.tokens,
+    tables.users,
+    tables.custom_templates,
+    tables.template_revisions,
+    tables.settings,
+    tables.oauth,
+)
 
 
 def add(connection: Connection, tenant: TenantId, draft: TenantDraft, now: int) -> None:

@@ -41,7 +41,8 @@ def _replace(connection: Connection, room: Room, principal: Principal, wanted: S
     tenant, now = principal.tenant, room.clock()
     old = _stored(connection, room, tenant)
     if wanted.mail_server is not None:
-        wanted = replace(wanted, mail_server=merge_password(old.mail_server, wanted.mail_server))
+        merged = merge_password(old.mail_server, wanted.mail_server)
+        wanted = replace(wanted, mail_server=replace(merged, oauth=rows.stored_oauth(connection, tenant)))
     changed = _changed_fields(old, wanted)
     if not changed:
         return

@@ -107,8 +107,9 @@ def _way(item: outbox.Claimed) -> tuple[TenantId, bool]:
 
 
 def _server(connection: Connection, room: Room, tenant: TenantId, fell_over: bool) -> ServerInForce | None:
-    system = settings_rows.borrowed_server(connection, room.sealer, tenant) if fell_over else None
-    return system or settings_rows.mail_server_in_force(connection, room.sealer, tenant)
+    hosts = room.options.provider_hosts
+    system = settings_rows.borrowed_server(connection, room.sealer, tenant, hosts) if fell_over else None
+    return system or settings_rows.mail_server_in_force(connection, room.sealer, tenant, hosts)
 
 
 def _on_its_queue(item: outbox.Claimed, server: ServerInForce | None) -> outbox.Claimed:

@@ -76,7 +76,7 @@ async def send_test_mail(room: Room, principal: Principal, mail: TestMail) -> No
 
 def _server_for(connection: Connection, room: Room, tenant: TenantId, recipient: Address) -> ServerInForce:
     try:
-        server = rows.mail_server_in_force(connection, room.sealer, tenant)
+        server = rows.mail_server_in_force(connection, room.sealer, tenant, room.options.provider_hosts)
     except SealBroken:
         raise NotConfigured("The stored password cannot be opened any more. Save the settings again with it.") from None
     settings = rows.show(connection, tenant)

@@ -1,0 +1,84 @@
+"""Change or remove the OAuth credentials of a tenant, or of the system level."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Final
+
+from sqlalchemy import Connection
+
+from ringpost.domain.access import Principal
+from ringpost.domain.oauth import OAuthSettings, merge_oauth, parse_oauth
+from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.errors import NotFound
+from ringpost.storage import audit, outbox
+from ringpost.storage import oauth as rows
+from ringpost.storage import settings as settings_rows
+from ringpost.storage.sealing import SealBroken
+from ringpost.transports.oauth.keys import Keys
+from ringpost.usecases.room import Room
+
+_NAMES: Final = {"directory": "tenant", "account": "service_account_email"}
+"""Attributes whose fields in the API have other names."""
+
+
+async def change_oauth(room: Room, principal: Principal, raw: Mapping[str, object]) -> None:
+    """Replace the credentials by what was posted. Raises Invalid, PasswordRequired."""
+    wanted = parse_oauth(raw, Keys())
+    await room.database.write(_replace, room, principal, wanted)
+    room.bell.set()
+
+
+async def destroy_oauth(room: Room, principal: Principal) -> None:
+    """Forget the credentials, secrets and all. Raises NotFound when there are none."""
+    await room.database.write(_destroy, room, principal)
+    room.bell.set()
+
+
+def _replace(connection: Connection, room: Room, principal: Principal, wanted: OAuthSettings) -> None:
+    tenant, now = principal.tenant, room.clock()
+    old = _stored(connection, room, tenant)
+    merged = merge_oauth(old, wanted)
+    changed = _changed_fields(old, merged)
+    if not changed:
+        return
+    could_send = settings_rows.can_send(connection, tenant)
+    rows.save(connection, room.sealer, tenant, merged, now)
+    audit.record(connection, tenant, audit.Entry(now, principal.name, "change_oauth", "oauth", changed))
+    _let_go(connection, tenant, now, could_send=could_send)
+
+
+def _destroy(connection: Connection, room: Room, principal: Principal) -> None:
+    tenant, now = principal.tenant, room.clock()
+    could_send = settings_rows.can_send(connection, tenant)
+    if not rows.remove(connection, tenant):
+        raise NotFound("There are no OAuth credentials.")
+    audit.record(connection, tenant, audit.Entry(now, principal.name, "destroy_oauth", "oauth"))
+    _let_go(connection, tenant, now, could_send=could_send)
+
+
+def _let_go(connection: Connection, tenant: TenantId, now: int, *, could_send: bool) -> None:
+    """What waits is tried again at once, through the mail server that is now in force."""
+    can_send = settings_rows.can_send(connection, tenant)
+    if tenant != SYSTEM and could_send != can_send:
+        outbox.move_queue(connection, tenant, own_server=can_send)
+    outbox.release_hold(connection, tenant, now)
+    if tenant == SYSTEM:
+        outbox.release_hold(connection, outbox.SYSTEMS_OWN, now)
+
+
+def _stored(connection: Connection, room: Room, tenant: TenantId) -> OAuthSettings | None:
+    """What is in force. Secrets whose key is gone count as none, so that new ones can be given."""
+    try:
+        return rows.load(connection, room.sealer, tenant)
+    except SealBroken:
+        return None
+
+
+def _changed_fields(old: OAuthSettings | None, new: OAuthSettings) -> tuple[str, ...]:
+    """Names of the fields that are not the same, for the audit log."""
+    changed: list[str] = []
+    for field in fields(OAuthSettings):
+        if (getattr(old, field.name) if old else None) != getattr(new, field.name):
+            of_method = field.name == "secret" and new.method is not None
+            changed.append(new.method.value if of_method and new.method else _NAMES.get(field.name, field.name))
+    return tuple(dict.fromkeys(changed))
