@@ -9,11 +9,11 @@ COMPILE := uv pip compile pyproject.toml --universal --generate-hashes --no-emit
 	--custom-compile-command "make lock" -q --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench docs lock clean
+.PHONY: help setup demo test check format bench docs mail-servers lock clean
 
 help: ## List these commands
 	@awk 'BEGIN { FS = ":.*## "; print "Usage: make COMMAND [ARGS=...]\n" } \
-		/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+		/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(INSTALLED) ## Make .venv with the ringpost command in it (again only when the lock file changed)
 	@echo "Ready: $(BIN)/ringpost --help"
@@ -42,6 +42,10 @@ bench: $(INSTALLED) ## Run the benchmarks (ARGS=render: one of them)
 
 docs: $(INSTALLED) ## Write the pages of docs/ that are made from the code
 	@$(BIN)/python tools/docs.py
+
+mail-servers: $(INSTALLED) ## Write docs/mail-servers.md: every setting tried on real mail servers (root on Debian)
+	@$(BIN)/python tools/mail_servers.py
+	@$(BIN)/python tools/mail_server_table.py
 
 lock: ## Resolve the dependencies anew into requirements/*.lock (needs uv; ARGS=--upgrade: take newer ones)
 	$(COMPILE) $(ARGS) -o requirements/runtime.lock
