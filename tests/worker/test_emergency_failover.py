@@ -1,16 +1,16 @@
 """An emergency does not wait for its tenant's mail server when the system's stands by."""
 
-import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from email.message import EmailMessage
 from typing import Any
 
 import httpx
 import pytest
-from tests.conftest import ADMIN_TOKEN, Clock
+from tests.conftest import Clock
 from tests.journeys.running import Mailbox, mailbox, settings_for
 from tests.transports.scripted_server import ScriptedServer, Trick, polite
+from tests.worker.posts import is_sent, save, story, tried
 
 EMERGENCY = {"type": "EMERGENCY_CALL", "variables": {"CALLER_NUMBER": "101", "CALLEE_NUMBER": "112"}}
 
@@ -31,35 +31,11 @@ async def lent(systems: Mailbox, admin_client: httpx.AsyncClient) -> Mailbox:
     return systems
 
 
-async def save(client: httpx.AsyncClient, port: int, **fields: Any) -> None:
-    """Save the mail server of the tenant, or of the system."""
-    is_admin = client.headers["authorization"].endswith(ADMIN_TOKEN)
-    path = "/admin/notification" if is_admin else "/tenant/notification"
-    answer = await client.post(path, json=settings_for(port, **fields))
-    assert answer.status_code == 200, answer.text
-
-
 async def report(client: httpx.AsyncClient, **fields: Any) -> str:
     """Report an emergency; the id of its delivery."""
     answer = await client.post("/events", json={**EMERGENCY, **fields})
     assert answer.status_code == 202, answer.text
     return answer.json()["deliveries"][0]["id"]
-
-
-async def story(client: httpx.AsyncClient, delivery: str, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """The delivery, as soon as it is as wanted."""
-    async with asyncio.timeout(15):
-        while not until(found := (await client.get(f"/deliveries/{delivery}")).json()):
-            await asyncio.sleep(0.02)
-    return found
-
-
-def is_sent(found: dict[str, Any]) -> bool:
-    return found["state"] == "sent"
-
-
-def tried(times: int) -> Callable[[dict[str, Any]], bool]:
-    return lambda found: found["attempts"] >= times and found["state"] != "sending"
 
 
 def closed_port() -> int:

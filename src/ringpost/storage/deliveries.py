@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, func, select, update
 
 from ringpost.domain.deliveries import State
-from ringpost.domain.tenants import TenantId
+from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.errors import NotFound, WrongState
 from ringpost.storage.outbox import lane_of
 from ringpost.storage.tables import AnyRow, attempts, deliveries, events, holds, messages
@@ -56,8 +56,9 @@ def attempts_of(connection: Connection, tenant: TenantId, delivery: str) -> Sequ
 
 
 def hold_of(connection: Connection, queue: str) -> AnyRow | None:
-    """Why the lane that a queue is on waits; None when it does not."""
-    return connection.execute(select(holds).where(holds.c.lane == lane_of(queue))).first()
+    """Why a queue waits: its lane's server fails, or it has used up its share of it. None when it does not wait."""
+    of_either = holds.c.lane.in_([lane_of(queue), queue])
+    return connection.execute(select(holds).where(of_either).order_by(holds.c.lane).limit(1)).first()
 
 
 def retry(connection: Connection, tenant: TenantId, delivery: str, now: int, expires_at: int) -> None:
@@ -109,7 +110,8 @@ def depth(connection: Connection, now: int) -> Depth:
         state.value: connection.execute(select(func.count()).where(deliveries.c.state == state)).scalar() or 0
         for state in (State.QUEUED, State.SENDING)
     }
-    held = connection.execute(select(func.count()).select_from(holds)).scalar() or 0
+    of_lanes = holds.c.lane.not_like(f"{SYSTEM}:%")
+    held = connection.execute(select(func.count()).select_from(holds).where(of_lanes)).scalar() or 0
     oldest = connection.execute(
         select(func.min(deliveries.c.due_at)).where(deliveries.c.state == State.QUEUED)
     ).scalar()

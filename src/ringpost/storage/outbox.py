@@ -93,8 +93,8 @@ _RING = text("""
       SELECT (SELECT min(queue) FROM deliveries
               WHERE state = 'queued' AND urgency = :urgency AND queue > ring.queue), n + 1
       FROM ring WHERE queue IS NOT NULL AND n < :width)
-    SELECT queue, EXISTS (SELECT 1 FROM holds WHERE lane =
-             CASE WHEN queue LIKE 'system:%' THEN 'system' ELSE queue END) AS held
+    SELECT queue, EXISTS (SELECT 1 FROM holds WHERE lane IN
+             (queue, CASE WHEN queue LIKE 'system:%' THEN 'system' ELSE queue END)) AS held
     FROM ring WHERE queue IS NOT NULL""")
 
 _WIDTH = 64
@@ -166,6 +166,9 @@ def claim_probes(connection: Connection, wanted: Claim) -> list[Claimed]:
     ).scalars()
     probes: list[Claimed] = []
     for lane in lanes.all():
+        if is_borrowed(lane):  # a tenant's hour is over: there is nothing to try out
+            connection.execute(delete(holds).where(holds.c.lane == lane))
+            continue
         first, last = _queues_of(lane)
         for urgency in Urgency:
             row = connection.execute(
@@ -367,6 +370,13 @@ def failures_of(connection: Connection, lanes: Sequence[str]) -> dict[str, int]:
     """How often in a row the probes of these lanes have failed."""
     rows = connection.execute(select(holds.c.lane, holds.c.failures).where(holds.c.lane.in_(lanes)))
     return {row.lane: row.failures for row in rows}
+
+
+def hold_queue(connection: Connection, queue: str, now: int, until: int, why: Outcome) -> None:
+    """Let one tenant's queue wait, whatever its lane does."""
+    values = {"party": why.party, "stage": why.stage.value, "reply": why.reply, "hint": why.hint}
+    connection.execute(delete(holds).where(holds.c.lane == queue))
+    connection.execute(insert(holds).values(lane=queue, since=now, until=until, failures=0, **values))
 
 
 def on_hold(connection: Connection, lanes: Sequence[str]) -> set[str]:

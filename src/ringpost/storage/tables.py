@@ -277,8 +277,27 @@ attempts = Table(
     CheckConstraint("verdict IN ('sent', 'retry', 'rejected')", name="verdict_is_known"),
 )
 
+loans = Table(
+    "loans",  # what tenants have used of the system's mail server in their hour
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("since", BigInteger, nullable=False),
+    Column("used", Integer, nullable=False),
+)
+
+watch = Table(
+    "watch",  # what is known of each host's disk, CPU and memory, so that a change is told once
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("gauge", Text, primary_key=True),
+    Column("exceeded", Boolean, nullable=False),
+    Column("episode", Integer, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    CheckConstraint("gauge IN ('hard_disk', 'cpu', 'memory')", name="gauge_is_known"),
+)
+
 holds = Table(
-    "holds",  # lanes whose mail waits, because their server or its settings fail
+    "holds",  # lanes whose mail waits, because their server or its settings fail; and queues over their limit
     metadata,
     Column("lane", Text, primary_key=True),
     Column("since", BigInteger, nullable=False),

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
-from ringpost.domain.tenants import Tenant, TenantDraft, TenantId, parse_domain
+from ringpost.domain.tenants import SYSTEM, Tenant, TenantDraft, TenantId, parse_domain
 from ringpost.errors import AlreadyExists, NotFound
 from ringpost.storage import tables
 
@@ -20,6 +20,7 @@ _EMPTIED_AT_ONCE = (
     tables.custom_templates,
     tables.template_revisions,
     tables.settings,
+    tables.loans,
     tables.oauth,
 )
 
@@ -116,7 +117,7 @@ def remove(connection: Connection, tenant: TenantId) -> None:
     """Remove what is left of a tenant, and the tenant. Its entries in the audit log stay."""
     while empty_bite(connection, tenant, ROWS_PER_BITE):
         pass
-    connection.execute(delete(tables.holds).where(tables.holds.c.lane == tenant))
+    connection.execute(delete(tables.holds).where(tables.holds.c.lane.in_([tenant, f"{SYSTEM}:{tenant}"])))
     for table in _EMPTIED_AT_ONCE:
         connection.execute(delete(table).where(table.c.tenant == tenant))
     connection.execute(delete(_tenants).where(_tenants.c.id == tenant))

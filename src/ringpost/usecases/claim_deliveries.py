@@ -11,6 +11,7 @@ from ringpost.storage import outbox
 from ringpost.storage import settings as settings_rows
 from ringpost.storage.settings import ServerInForce
 from ringpost.usecases.deliver import Work
+from ringpost.usecases.lend_server import lend_server
 from ringpost.usecases.room import Room
 
 PROBES = 32
@@ -65,7 +66,7 @@ def _claim(
             after[urgency],
         )
         taken, ends[urgency] = outbox.claim(connection, claim)
-        claimed += taken
+        claimed += lend_server(connection, room, taken)
     if len(claimed) < wanted.slots:
         claimed += outbox.claim_probes(connection, _probes(wanted, now, min(PROBES, wanted.slots - len(claimed))))
     return _with_all_they_need(connection, room, claimed), ends

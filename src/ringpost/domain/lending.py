@@ -1,0 +1,30 @@
+"""How much a tenant may borrow of the system's mail server: so many mails an hour; what is over waits.
+
+An hour begins with the first mail. Every try counts, because every try uses the operator's server.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+HOUR_MS: Final = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Loan:
+    """What a tenant has used of its hour. `since` is in milliseconds since 1970, UTC."""
+
+    since: int
+    used: int = 0
+
+    @property
+    def until(self) -> int:
+        """When the hour is over."""
+        return self.since + HOUR_MS
+
+
+def lend(loan: Loan | None, *, now: int, wanted: int, per_hour: int) -> tuple[int, Loan]:
+    """How many of the `wanted` mails may go now, and the loan after them. A clock set back begins a new hour."""
+    if loan is None or not loan.since <= now < loan.until:
+        loan = Loan(now)
+    granted = max(0, min(wanted, per_hour - loan.used))
+    return granted, Loan(loan.since, loan.used + granted)

@@ -1,0 +1,30 @@
+"""What tenants borrow of the system's mail server, and what is known of the hosts.
+
+Revision 0003, after 0002
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "loans",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("used", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", name=op.f("loans_pk")),
+    )
+    op.create_table(
+        "watch",
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("gauge", sa.Text(), nullable=False),
+        sa.Column("exceeded", sa.Boolean(), nullable=False),
+        sa.Column("episode", sa.Integer(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("gauge IN ('hard_disk', 'cpu', 'memory')", name=op.f("watch_gauge_is_known")),
+        sa.PrimaryKeyConstraint("host", "gauge", name=op.f("watch_pk")),
+    )

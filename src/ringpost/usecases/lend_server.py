@@ -1,0 +1,51 @@
+"""Lend the system's mail server: of what was claimed, each tenant's share of the hour goes on; the rest waits."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage, Urgency
+from ringpost.domain.lending import Loan, lend
+from ringpost.domain.tenants import TenantId
+from ringpost.storage import loans, outbox
+from ringpost.usecases.room import Room
+
+
+def lend_server(connection: Connection, room: Room, claimed: Sequence[outbox.Claimed]) -> list[outbox.Claimed]:
+    """What may be tried now. What is over the limit is given back, and its queue held until the hour is over.
+
+    Emergencies are neither limited nor counted.
+    """
+    per_hour = room.options.borrowed_mails_per_hour
+    borrowed = _borrowed(claimed) if per_hour else {}
+    if not borrowed:
+        return list(claimed)
+    now, known = room.clock(), loans.show(connection, sorted(borrowed))
+    changed: dict[TenantId, Loan] = {}
+    over: list[outbox.Claimed] = []
+    for tenant, items in borrowed.items():
+        granted, changed[tenant] = lend(known.get(tenant), now=now, wanted=len(items), per_hour=per_hour)
+        if granted < len(items):
+            over += items[granted:]
+            outbox.hold_queue(connection, items[0].queue, now, changed[tenant].until, _why(per_hour))
+    loans.save(connection, changed)
+    if over:
+        outbox.give_back(connection, over)
+    waiting = {item.id for item in over}
+    return [item for item in claimed if item.id not in waiting]
+
+
+def _borrowed(claimed: Sequence[outbox.Claimed]) -> dict[TenantId, list[outbox.Claimed]]:
+    found: dict[TenantId, list[outbox.Claimed]] = {}
+    for item in claimed:
+        if outbox.is_borrowed(item.queue) and item.urgency is not Urgency.EMERGENCY:
+            found.setdefault(item.tenant, []).append(item)
+    return found
+
+
+def _why(per_hour: int) -> Outcome:
+    hint = (
+        f"The {per_hour} mails that may go through the system's mail server in an hour have gone. The rest goes by "
+        "itself when the hour is over; a mail server of your own has no such limit."
+    )
+    return Outcome(RETRY, Stage.RESOLVE, Party.CONFIGURATION, hint=hint)

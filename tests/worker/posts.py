@@ -1,0 +1,52 @@
+"""What tests of the worker do over the API."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+from tests.conftest import ADMIN_TOKEN
+from tests.journeys.running import settings_for
+
+
+async def save(client: httpx.AsyncClient, port: int, **fields: Any) -> None:
+    """Save the mail server of the tenant, or of the system."""
+    is_admin = client.headers["authorization"].endswith(ADMIN_TOKEN)
+    path = "/admin/notification" if is_admin else "/tenant/notification"
+    answer = await client.post(path, json=settings_for(port, **fields))
+    assert answer.status_code == 200, answer.text
+
+
+async def borrow(client: httpx.AsyncClient, **fields: Any) -> None:
+    """Save settings of a tenant that has recipients and no mail server that can send."""
+    await save(client, 25, username="nobody", **fields)
+
+
+async def report(client: httpx.AsyncClient, kind: str, count: int = 1) -> list[str]:
+    """Report events; the ids of their deliveries."""
+    answer = await client.post("/events", json={"events": [{"type": kind}] * count})
+    assert answer.status_code == 202, answer.text
+    return [one["id"] for result in answer.json()["results"] for one in result["event"]["deliveries"]]
+
+
+async def story(client: httpx.AsyncClient, delivery: str, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """The delivery, as soon as it is as wanted."""
+    async with asyncio.timeout(15):
+        while not until(found := (await client.get(f"/deliveries/{delivery}")).json()):
+            await asyncio.sleep(0.02)
+    return found
+
+
+def is_sent(found: dict[str, Any]) -> bool:
+    """Until it is sent."""
+    return found["state"] == "sent"
+
+
+def is_waiting(found: dict[str, Any]) -> bool:
+    """Until its queue waits."""
+    return found["waiting_for_server"] is not None
+
+
+def tried(times: int) -> Callable[[dict[str, Any]], bool]:
+    """Until it was tried so often."""
+    return lambda found: found["attempts"] >= times and found["state"] != "sending"
