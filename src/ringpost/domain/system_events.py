@@ -92,6 +92,23 @@ _SYSTEM_TYPES = (
         Variable("REASON", "Why it failed.", "The update server did not answer"),
         Variable("EXPIRES_AT", "When the certificate in use ends.", "2026-01-19 00:00:00 UTC", Kind.TIME),
     ),
+    EventType(
+        "OAUTH_EXPIRING",
+        "The OAuth credentials of a mail server end soon; told to the recipients of whom they belong to.",
+        None,
+        Urgency.ALERT,
+        Audience.EVENT,
+        (
+            Variable("PROVIDER", "Whose credentials they are.", "Microsoft 365", essential=True),
+            Variable("CREDENTIAL", "What ends: client secret or certificate.", "client secret"),
+            Variable("MAILBOX", "The mailbox that is sent from.", "pbx@example.com", essential=True),
+            Variable("CLIENT_ID", "The application that they belong to.", "1f2d7c1a-6a2b-4d0e-8c3e-0a1b2c3d4e5f"),
+            Variable("EXPIRES_AT", "When they end.", "2026-02-04 00:00:00 UTC", Kind.TIME, essential=True),
+            Variable("DAYS_LEFT", "Days until then.", "30"),
+            *_COMMON,
+        ),
+        system=True,
+    ),
 )
 
 SYSTEM_CATALOGUE: Final[Mapping[str, EventType]] = MappingProxyType({kind.name: kind for kind in _SYSTEM_TYPES})

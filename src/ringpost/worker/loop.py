@@ -20,10 +20,14 @@ from ringpost.usecases.deliver import Work, deliver, judge
 from ringpost.usecases.purge import purge
 from ringpost.usecases.record_attempt import bury, expire_overdue, record_attempt, recover_lost
 from ringpost.usecases.room import Room
+from ringpost.usecases.warn_of_expiry import warn_of_expiry
 from ringpost.worker.lanes import Lanes
 from ringpost.worker.metrics import observe_attempt, observe_error
 from ringpost.worker.presence import Presence
 from ringpost.worker.windows import Windows
+
+WARN_EVERY_S = 600
+"""How often to look for OAuth credentials that end soon."""
 
 _log = structlog.get_logger("ringpost.worker")
 
@@ -60,6 +64,7 @@ class Worker:
         self._windows = Windows(self._options.slots)
         self._in_hand: dict[asyncio.Task[None], Work] = {}
         self._busy: Counter[Endpoint] = Counter()
+        self._warn_at = 0.0
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -176,7 +181,7 @@ class Worker:
 
     async def _sweep_for_ever(self) -> None:
         while True:
-            for step in (self._recover, self._expire, self._purge):
+            for step in (self._recover, self._expire, self._purge, self._warn):
                 while await self._safely(step):
                     pass
             self._windows.forget_idle()
@@ -195,6 +200,13 @@ class Worker:
 
     async def _purge(self) -> bool:
         return await purge(self._room)
+
+    async def _warn(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        if now >= self._warn_at:
+            self._warn_at = now + WARN_EVERY_S
+            await warn_of_expiry(self._room)
+        return False
 
     async def _finish(self) -> None:
         """Let what is in hand end; what does not in time is left to its lease."""
