@@ -13,6 +13,7 @@ MAX_TEXT: Final = 512
 """Octets of a server's words that we keep."""
 
 _ENHANCED = re.compile(rb"([245])\.(\d{1,3})\.(\d{1,3})(?= |$)")
+_TOO_EARLY = re.compile(r"pipelin|synchroni[sz]ation", re.IGNORECASE)
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
 
 
@@ -37,6 +38,11 @@ class Reply:
     def text(self) -> str:
         """The server's words in one line, cleaned and cut to 512 octets."""
         return clean(b" ".join(self.lines))
+
+    @property
+    def blames_pipelining(self) -> bool:
+        """Whether it refuses because a command came before the answer to the one before (Exim, Postfix and others)."""
+        return self.code // 100 == 5 and _TOO_EARLY.search(self.text) is not None
 
     def __repr__(self) -> str:
         return f"Reply({self.code}, {self.text!r})"

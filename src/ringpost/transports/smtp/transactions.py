@@ -25,9 +25,9 @@ from ringpost.transports.smtp.replies import Garbage, Reply
 BLOCK: Final = 65536
 """Octets of a message that are written at once; a larger one goes in blocks, each with a deadline of its own."""
 
-
 _STAGES: Final = (Stage.MAIL_FROM, Stage.MAIL_FROM, Stage.RCPT_TO, Stage.DATA, Stage.ACCEPTED, Stage.DATA)
 _RSET, _MAIL, _RCPT, _DATA, _DOT, _EMPTY_DOT = Kind
+_GROUP: Final = (_MAIL, _RCPT, _DATA)
 _MAYBE_PARAMETER = frozenset({501, 504, 555})
 
 
@@ -117,7 +117,7 @@ class Transactions:
 
     def timed_out(self) -> None:
         """A reply did not come in time."""
-        if self._pipelining and self._expected and self._expected[0][0] in (_MAIL, _RCPT, _DATA):
+        if self._pipelining and self._expected and self._expected[0][0] in _GROUP:
             self._give_up_pipelining()
         else:
             self._fail(classify.for_timeout, written=len(self._expected))
@@ -134,7 +134,12 @@ class Transactions:
 
     def lost(self) -> None:
         """The connection has ended."""
-        self._fail(classify.for_drop, written=len(self._expected))
+        first = self._expected[0] if self._pipelining and self._expected and not self._kept else None
+        if first is not None and first[0] in _GROUP and first[1].failure is None:
+            # Some hang up on whoever says more than one command at once, although they offer it.
+            self._give_up_pipelining()
+        else:
+            self._fail(classify.for_drop, written=len(self._expected))
 
     def _begin(self, mail: Mail) -> bool:
         """Say MAIL, and RCPT and DATA with it if they may be pipelined. False when the mail cannot go at all."""
@@ -186,7 +191,7 @@ class Transactions:
     def _on_data(self, mail: Mail, reply: Reply) -> None:
         if reply.code != 354:
             self._reset_first = True
-            if reply.code // 100 not in (4, 5):
+            if reply.code // 100 not in (4, 5) or (self._pipelining and reply.blames_pipelining):
                 self._out_of_step(_DATA, mail, reply)
                 return
             if mail.failure is None:
@@ -224,7 +229,7 @@ class Transactions:
         self._end(mail)
 
     def _refuse(self, kind: Kind, mail: Mail, reply: Reply) -> None:
-        if reply.code // 100 not in (4, 5):
+        if reply.code // 100 not in (4, 5) or (self._pipelining and reply.blames_pipelining):
             self._out_of_step(kind, mail, reply)
             return
         self._reset_first = True
@@ -254,7 +259,7 @@ class Transactions:
     def _out_of_step(self, kind: Kind, mail: Mail, reply: Reply) -> None:
         """An answer that cannot be one to its command, such as 250 to DATA."""
         self._expected.appendleft((kind, mail))
-        if self._pipelining and kind in (_MAIL, _RCPT, _DATA):
+        if self._pipelining and kind in _GROUP:
             self._give_up_pipelining()
             return
         words = self._judge.words(reply)
