@@ -11,14 +11,14 @@ _ROWS: Final = "| enable_tls_ssl | enable_starttls_auto | auth | port | besides 
 _INTRO: Final = """\
 # Mail servers: which settings do what
 
-Made by `make mail-servers`, which sends a mail with every setting to mail servers that are not ours and writes down what
-came of it. The same cells are tests (`tests/mail_servers`): expected there by the rules below, not by the code.
+Made by `make mail-servers`, which sends a mail with every setting to mail servers that are not ours and writes down
+what came of it. The same cells are tests (`tests/mail_servers`): expected there by the rules below, not by the code.
 
 ## How to choose
 
-1. **Port 587 or 465, with a login.** Write the name of the server as its certificate has it, `auth` AUTO, and leave the
-   port empty. `enable_tls_ssl` alone is 465 (TLS from the first byte); with `enable_starttls_auto` it is 587 (STARTTLS).
-   Both are equally safe: nothing is said in clear, and the certificate is verified before the password goes.
+1. **Port 587 or 465, with a login.** Write the name of the server as its certificate has it, `auth` AUTO, and leave
+   the port empty. `enable_tls_ssl` alone is 465 (TLS from the first byte); with `enable_starttls_auto` it is 587
+   (STARTTLS). Both are equally safe: no mail and no login goes in clear, and the certificate is verified before.
 2. **Only `enable_starttls_auto`** encrypts where the server can, and sends in clear where it cannot. The password goes
    encrypted or not at all. For relays in your own network with `auth` DISABLE.
 3. **Neither flag** is clear text, for relays in your own network. Only with `auth` DISABLE, unless the operator permits
@@ -42,9 +42,10 @@ Each server has these ports:
 
 """
 _LEGEND: Final = """
-*sent*: the mail arrived whole, and the server says that it came encrypted, and with a login. *waits*: nothing is lost,
-the mail is tried again and goes when the server or the settings are mended. *rejected*: the server refused this mail for
-good (servers say *relaying denied* to who should have logged in). In no row but those that say *password readable* was a byte of the password to be read on the wire.
+*sent*: the mail arrived whole, and the server's own Received line says whether it came encrypted, and with a login.
+*waits*: nothing is lost, the mail is tried again and goes when the server or the settings are mended.
+*rejected*: the server refused this mail for good; *relaying denied* is what servers say to who should have logged in.
+In no row but those that say *password readable* was the password to be read on the wire.
 
 """
 _SENT: Final = {
@@ -53,7 +54,7 @@ _SENT: Final = {
     "ESMTPA": "sent in clear, with login",
     "ESMTP": "sent in clear",
 }
-_WAITS: Final = {
+_WAITS: Final[dict[tuple[str, int | None], str]] = {
     ("tls", None): "TLS fails",
     ("greeting", None): "the port expects TLS at once",
     ("auth", None): "no login without TLS, or none offered",
