@@ -20,7 +20,7 @@ import uvloop
 from ringpost import wiring
 from ringpost.config import Config
 from ringpost.usecases.room import Room
-from ringpost.worker import Worker
+from ringpost.worker import HostWatch, Worker
 
 BACKLOG: Final = 2048
 """Connections that wait to be accepted; a phone system that reconnects all at once must not be refused."""
@@ -83,22 +83,25 @@ async def serve(room: Room, config: Config, listener: socket.socket) -> None:
     """The API on `listener` and `config.workers` workers beside it, until a signal."""
     api = api_server(room, config)
     workers = [wiring.worker(room, config) for _ in range(config.workers)]
-    with stopping_on_signals(lambda: _stop(api, workers)):
+    watch = wiring.host_watch(room, config)
+    with stopping_on_signals(lambda: _stop(api, *workers, watch)):
         async with asyncio.TaskGroup() as group:
-            for worker in workers:
-                group.create_task(worker.run())
+            for part in (*workers, watch):
+                group.create_task(part.run())
             _log.info("serving", url=url_of(listener), workers=len(workers))
             await api.serve(sockets=[listener])
-            for worker in workers:  # also when the API ended by itself
-                worker.stop()
+            _stop(*workers, watch)  # also when the API ended by itself
     _log.info("stopped")
 
 
 async def work(room: Room, config: Config) -> None:
     """One worker without an API, until a signal."""
-    worker = wiring.worker(room, config)
-    with stopping_on_signals(worker.stop):
-        await worker.run()
+    worker, watch = wiring.worker(room, config), wiring.host_watch(room, config)
+    with stopping_on_signals(lambda: _stop(worker, watch)):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(watch.run())
+            await worker.run()
+            watch.stop()
 
 
 @contextlib.contextmanager
@@ -126,7 +129,6 @@ def _quit(number: int, _frame: FrameType | None) -> None:
     os.kill(os.getpid(), number)
 
 
-def _stop(api: ApiServer, workers: list[Worker]) -> None:
-    api.stop()
-    for worker in workers:
-        worker.stop()
+def _stop(*parts: ApiServer | Worker | HostWatch) -> None:
+    for part in parts:
+        part.stop()

@@ -31,7 +31,7 @@ from ringpost.transports.providers import ProviderOptions, Providers
 from ringpost.transports.smtp import SmtpOptions, SmtpTransport
 from ringpost.transports.web import WebOptions
 from ringpost.usecases.room import OpenTransport, Options, Room
-from ringpost.worker import Worker, WorkerOptions
+from ringpost.worker import Host, HostWatch, Worker, WorkerOptions
 
 
 @asynccontextmanager
@@ -66,6 +66,11 @@ def app(room: Room, config: Config) -> ASGIApp:
 def worker(room: Room, config: Config) -> Worker:
     """A worker, ready to run."""
     return Worker(room, WorkerOptions(lease_s=config.lease_seconds, presence=_presence(config)))
+
+
+def host_watch(room: Room, config: Config) -> HostWatch:
+    """Watches this machine, ready to run."""
+    return HostWatch(room, Host(config.data_dir).read)
 
 
 def clock() -> int:

@@ -92,10 +92,14 @@ async def _draft(room: Room, tenant: TenantId) -> TenantDraft:
     return TenantDraft(shown.name, shown.domain, shown.enabled, shown.timezone, shown.locale)
 
 
+_TABLES = [table for table in tables.metadata.sorted_tables if table is not tables.watch]
+"""Those that have rows of tenants; hosts belong to nobody."""
+
+
 def _rows_of(connection: Connection, tenant: TenantId) -> dict[str, int]:
     """Rows by table, of every table that has rows of tenants."""
     counts: dict[str, int] = {}
-    for table in tables.metadata.sorted_tables:
+    for table in _TABLES:
         column = table.c.get("tenant", table.c.get("lane", table.c.id if table is tables.tenants else None))
         assert column is not None, f"{table.name}: whose rows are these?"
         counts[table.name] = connection.scalar(select(func.count()).where(column == tenant)) or 0
@@ -104,7 +108,7 @@ def _rows_of(connection: Connection, tenant: TenantId) -> dict[str, int]:
 
 def _fill(connection: Connection, tenant: TenantId) -> None:
     """A row of this tenant in every table, three events and deliveries."""
-    for table in tables.metadata.sorted_tables:
+    for table in _TABLES:
         if table is tables.tenants:
             continue
         for number in range(3 if table in (tables.events, tables.messages, tables.deliveries, tables.attempts) else 1):
@@ -134,6 +138,7 @@ def _row(table: str, tenant: TenantId, number: int) -> dict[str, object]:
                        "expires_at": 2},
         "attempts": {"delivery": key, "number": 1, "tenant": tenant, "started_at": 1, "duration_ms": 1,
                      "verdict": "retry", "stage": "connect", "reply": "", "hint": "", "ambiguous": False},
+        "loans": {"tenant": tenant, "since": 1, "used": 1},
         "holds": {"lane": tenant, "since": 1, "until": 2, "failures": 1, "party": "network", "stage": "connect",
                   "reply": "", "hint": ""},
     }  # fmt: skip

@@ -1,5 +1,6 @@
-"""The loop that empties the outbox: claim by queue, deliver, record; and the sweeping that goes with it."""
+"""The loop that empties the outbox (claim by queue, deliver, record), the sweeping that goes with it, and the host."""
 
+from ringpost.worker.host import Host, HostWatch
 from ringpost.worker.loop import Worker, WorkerOptions
 
-__all__ = ["Worker", "WorkerOptions"]
+__all__ = ["Host", "HostWatch", "Worker", "WorkerOptions"]

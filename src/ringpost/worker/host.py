@@ -1,0 +1,81 @@
+"""The host that this process runs on: its disk, CPU and memory, read every few seconds."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import psutil
+import structlog
+
+from ringpost.domain.watch import Gauge, Reading
+from ringpost.errors import StorageUnavailable
+from ringpost.usecases.room import Room
+from ringpost.usecases.watch_host import watch_host
+
+INTERVAL_S: Final = 10.0
+AVERAGED: Final = 6
+"""Readings that CPU and memory are averaged over: a minute."""
+
+_log = structlog.get_logger("ringpost.watch")
+
+
+class Host:
+    """Reads the gauges of this machine. The disk is the one that `folder` is on."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+        self._cpu: deque[float] = deque(maxlen=AVERAGED)
+        self._memory: deque[float] = deque(maxlen=AVERAGED)
+        psutil.cpu_percent(None)  # measures from its last call, so the first one tells nothing
+
+    def read(self) -> Sequence[Reading]:
+        """The readings that there are by now; CPU and memory have one once they were read for a minute."""
+        disk, memory = psutil.disk_usage(str(self._folder)), psutil.virtual_memory()
+        self._cpu.append(psutil.cpu_percent(None) / 100)
+        self._memory.append(memory.percent / 100)
+        facts = {"FREE_SIZE": size(disk.free), "DISK_PATH": str(self._folder)}
+        readings = [Reading(Gauge.HARD_DISK, disk.percent / 100, facts)]
+        if len(self._cpu) == AVERAGED:
+            readings.append(Reading(Gauge.CPU, sum(self._cpu) / AVERAGED, {}))
+            available = {"FREE_SIZE": size(memory.available)}
+            readings.append(Reading(Gauge.MEMORY, sum(self._memory) / AVERAGED, available))
+        return readings
+
+
+class HostWatch:
+    """Looks at the host until it is told to stop."""
+
+    def __init__(self, room: Room, read: Callable[[], Sequence[Reading]], interval_s: float = INTERVAL_S) -> None:
+        self._room = room
+        self._read = read
+        self._interval_s = interval_s
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Look every few seconds until `stop`. What goes wrong is logged; the next look may do better."""
+        while not self._stopping.is_set():
+            try:
+                await watch_host(self._room, await asyncio.to_thread(self._read))
+            except StorageUnavailable:
+                pass  # whoever writes says so already
+            except Exception:  # noqa: BLE001  watching the host must not stop the mail
+                _log.exception("host_not_read")
+            try:
+                await asyncio.wait_for(self._stopping.wait(), self._interval_s)
+            except TimeoutError:
+                continue
+
+
+def size(count: float) -> str:
+    """Bytes for people: `8.4 GB`, in powers of 1000 as disks are sold."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 999.5:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
