@@ -20,7 +20,7 @@ from ringpost.domain.diagnosis import (
     skipped,
 )
 from ringpost.domain.endpoints import Endpoint, SmtpEndpoint
-from ringpost.domain.mail_servers import MailServer, ServerType, merge_password, sender_of
+from ringpost.domain.mail_servers import MailServer, merge_password, sender_of
 from ringpost.domain.providers import Provider, by_host, by_mx, by_words
 from ringpost.domain.remedies import remedy
 from ringpost.domain.settings import Settings, parse_settings, parse_system_settings
@@ -169,12 +169,9 @@ def _incomplete(server: MailServer | None) -> list[Step]:
 
 
 def _lack(server: MailServer | None) -> tuple[Trap, str]:
-    missing = (server.missing() if server else None) or mail.INCOMPLETE.explanation
-    if server is not None and sender_of(server) is None:
-        return mail.NO_SENDER, missing
-    if server is not None and not server.password and (server.type is not ServerType.SMTP or server.server):
-        return login.NO_PASSWORD, missing
-    return mail.INCOMPLETE, missing
+    """Without a sender or a password; a server of type SMTP without a name is never saved."""
+    trap = mail.NO_SENDER if server is not None and sender_of(server) is None else login.NO_PASSWORD
+    return trap, (server.missing() if server else None) or trap.explanation
 
 
 def _finding(step: Step, plan: Plan, provider: Provider | None) -> Finding:

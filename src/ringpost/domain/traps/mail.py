@@ -11,13 +11,6 @@ NO_SENDER: Final = Trap(
     "There is no address to send from.",
     "Make the username a mail address, or fill in reply_to.",
 )
-INCOMPLETE: Final = Trap(
-    "INCOMPLETE",
-    "Something is missing in the settings",
-    "The settings cannot send yet.",
-    "Something is missing in the settings.",
-    "Fill it in.",
-)
 RELAYING_DENIED: Final = Trap(
     "RELAYING_DENIED",
     "Relaying denied",

@@ -65,6 +65,7 @@ class Recorder:
         name = StepName(outcome.stage.value)
         if name is StepName.AUTH:
             self.offered()
+        self.done.discard(name)  # what went well at first, such as EHLO before TLS, may fail later
         if outcome.trap == reaching.NOT_ALLOWED.code:
             # Not even how long it took: who asks must not learn what the operator's network looks like.
             self.done.add(name)

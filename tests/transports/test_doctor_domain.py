@@ -1,0 +1,97 @@
+"""What the DNS says of the sender's domain is advice: a warning with a name, never a failure."""
+
+import pytest
+from tests.transports.dns_server import DnsServer, Zone
+from tests.transports.doctor_cases import GOOD_ZONE
+from tests.transports.mail_samples import address
+
+from ringpost.domain.diagnosis import Step, StepName, StepStatus
+from ringpost.domain.providers import Provider, by_host
+from ringpost.transports.doctor import DnsServers
+from ringpost.transports.doctor.sender_domain import ask_sender_domain
+
+MX, SPF, DMARC = StepName.MX, StepName.SPF, StepName.DMARC
+
+
+async def ask(zone: Zone, sender: str = "pbx@sender.example", provider: Provider | None = None) -> dict[StepName, Step]:
+    async with DnsServer(zone) as dns:
+        servers = DnsServers((("127.0.0.1", dns.port),), limit=1)
+        return {step.name: step for step in await ask_sender_domain(address(sender), servers, provider)}
+
+
+def zone(*, mx: list[str] | None = None, txt: list[str] | None = None, dmarc: list[str] | None = None) -> Zone:
+    given = {("sender.example", "MX"): mx, ("sender.example", "TXT"): txt, ("_dmarc.sender.example", "TXT"): dmarc}
+    return GOOD_ZONE | {key: records for key, records in given.items() if records is not None}  # pyright: ignore[reportOperatorIssue, reportUnknownVariableType]
+
+
+async def test_a_domain_with_all_records_is_good() -> None:
+    steps = await ask(GOOD_ZONE)
+
+    assert {step.status for step in steps.values()} == {StepStatus.OK}
+    assert steps[MX].details["mx"] == ["mx.sender.example"]
+    assert steps[SPF].details["spf"] == ["v=spf1 a -all"]
+
+
+@pytest.mark.parametrize(
+    ("records", "step", "trap"),
+    [
+        (zone(mx=[]), MX, "NO_MX"),
+        (zone(mx=["0 ."]), MX, "NO_MX"),
+        (zone(txt=['"something else"']), SPF, "SPF_MISSING"),
+        (zone(txt=['"v=spf1 -all"', '"v=spf1 a -all"']), SPF, "SPF_TWICE"),
+        (zone(dmarc=['"v=spf1"']), DMARC, "DMARC_MISSING"),
+        ({}, MX, "SENDER_DOMAIN_NOT_FOUND"),
+        ({}, SPF, "SENDER_DOMAIN_NOT_FOUND"),
+        ({}, DMARC, "DMARC_MISSING"),
+    ],
+)
+async def test_what_is_missing_is_a_warning_with_a_name(records: Zone, step: StepName, trap: str) -> None:
+    steps = await ask(records)
+
+    assert (steps[step].status, steps[step].trap) == (StepStatus.WARNING, trap)
+
+
+async def test_a_record_for_the_domain_above_counts() -> None:
+    steps = await ask({**GOOD_ZONE, ("pbx.sender.example", "TXT"): ['"v=spf1 -all"']}, "a@pbx.sender.example")
+
+    assert steps[DMARC].status is StepStatus.OK
+
+
+async def test_a_record_in_several_strings_is_one() -> None:
+    steps = await ask(
+        zone(txt=['"v=spf1 include:spf.protection" ".outlook.com -all"']), provider=by_host("office365.com")
+    )
+
+    assert steps[SPF].status is StepStatus.OK
+
+
+@pytest.mark.parametrize(
+    ("record", "trap"),
+    [
+        ("v=spf1 a -all", "SPF_LACKS_PROVIDER"),
+        ("v=spf1 include:_spf.google.com ~all", ""),
+        ("v=spf1 redirect=_spf.elsewhere.example", ""),
+    ],
+)
+async def test_a_provider_that_the_record_does_not_name(record: str, trap: str) -> None:
+    steps = await ask(zone(txt=[f'"{record}"']), provider=by_host("smtp.gmail.com"))
+
+    assert steps[SPF].trap == trap
+
+
+async def test_a_dns_server_that_is_silent() -> None:
+    async with DnsServer(silent=True) as dns:
+        servers = DnsServers((("127.0.0.1", dns.port),), limit=0.3)
+        steps = await ask_sender_domain(address("pbx@sender.example"), servers, None)
+
+    assert [step.trap for step in steps] == ["DOMAIN_NOT_ASKED"] * 3
+    assert all(step.duration_ms < 2000 for step in steps)
+
+
+async def test_only_the_servers_of_the_setting_are_asked() -> None:
+    async with DnsServer(GOOD_ZONE) as dns:
+        await ask_sender_domain(address("pbx@sender.example"), DnsServers((("127.0.0.1", dns.port),)), None)
+
+        assert sorted(dns.asked) == sorted(
+            [("sender.example", "MX"), ("sender.example", "TXT"), ("_dmarc.sender.example", "TXT")]
+        )
