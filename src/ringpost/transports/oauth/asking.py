@@ -83,7 +83,9 @@ class ForMsal:
         self, url: str, *, data: Any = None, params: Any = None, headers: Mapping[str, str] | None = None, **_: Any
     ) -> "MsalAnswer":
         """For the token."""
-        return MsalAnswer(self._asker.ask("POST", url, headers or {}, params=params, data=data))
+        # The assertion of a certificate comes as bytes, which httpx would write as b'...'.
+        form = {name: value.decode() if isinstance(value, bytes) else value for name, value in (data or {}).items()}
+        return MsalAnswer(self._asker.ask("POST", url, headers or {}, params=params, data=form))
 
     def close(self) -> None:
         """Whoever opened the Asker closes it."""

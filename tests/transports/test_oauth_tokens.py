@@ -1,0 +1,228 @@
+"""Access tokens: how they are asked for, kept and renewed, and what each refusal means."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from typing import Any
+
+import jwt
+import pytest
+from tests.transports.oauth_samples import (
+    APP,
+    CLIENT,
+    GRAPH,
+    MAILBOX,
+    REFRESH,
+    SECRET,
+    USER,
+    certificate_pem,
+    private_key,
+    service_account,
+)
+from tests.transports.provider_stand_in import DIRECTORY, Say, StandIn, stand_in
+
+from ringpost.domain.credentials import Grant, Purpose
+from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
+from ringpost.domain.secrets import Secret
+
+BROKEN = replace(APP, client_secret=None, certificate=Secret("-----BEGIN CERTIFICATE-----"))
+
+
+@pytest.fixture
+async def provider(good_tls: ssl.SSLContext) -> AsyncGenerator[StandIn]:
+    """Microsoft and Google."""
+    async with stand_in(good_tls) as it:
+        yield it
+
+
+async def outcome_of(provider: StandIn, ca_file: str, grant: Grant, **web: Any) -> Outcome:
+    """What a refusal comes to."""
+    found = await provider.providers(ca_file, web=web).tokens.token(grant)
+    assert isinstance(found, Outcome)
+    assert (found.verdict, found.ambiguous) == (RETRY, False)
+    return found
+
+
+async def test_a_secret_is_sent_as_client_credentials(provider: StandIn, ca_file: str) -> None:
+    token = await provider.providers(ca_file).tokens.token(GRAPH.grant)
+    (request,) = provider.of("token")
+    assert token == Secret("access-1")
+    assert request.path == f"/{DIRECTORY}/oauth2/v2.0/token"
+    assert request.form["grant_type"] == "client_credentials"
+    assert (request.form["client_id"], request.form["client_secret"]) == (CLIENT, SECRET)
+    assert request.form["scope"] == "https://graph.microsoft.com/.default"
+
+
+async def test_a_certificate_signs_instead_of_a_secret(provider: StandIn, ca_file: str) -> None:
+    app = replace(APP, client_secret=None, certificate=Secret(certificate_pem()))
+    token = await provider.providers(ca_file).tokens.token(Grant(app, MAILBOX, Purpose.API))
+    form = provider.of("token")[0].form
+    assert token == Secret("access-1")
+    assert "client_secret" not in form
+    key, any_audience = private_key().public_key(), {"verify_aud": False}
+    claims = jwt.decode(form["client_assertion"], key, algorithms=["PS256"], options=any_audience)
+    assert claims["iss"] == claims["sub"] == CLIENT
+
+
+async def test_smtp_has_a_token_of_its_own(provider: StandIn, ca_file: str) -> None:
+    tokens = provider.providers(ca_file).tokens
+    for grant in (GRAPH.grant, Grant(APP, MAILBOX, Purpose.SMTP)):
+        await tokens.token(grant)
+    assert [one.form["scope"] for one in provider.of("token")] == [
+        "https://graph.microsoft.com/.default",
+        "https://outlook.office365.com/.default",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("purpose", "scope"),
+    [(Purpose.API, "https://www.googleapis.com/auth/gmail.send"), (Purpose.SMTP, "https://mail.google.com/")],
+)
+async def test_a_service_account_acts_for_the_mailbox(
+    provider: StandIn, ca_file: str, purpose: Purpose, scope: str
+) -> None:
+    grant = replace(service_account().grant, purpose=purpose)
+    assert await provider.providers(ca_file).tokens.token(grant) == Secret("access-1")
+    assertion = provider.of("token")[0].form["assertion"]
+    claims = jwt.decode(
+        assertion, private_key().public_key(), algorithms=["RS256"], audience="https://oauth2.googleapis.com/token"
+    )
+    assert (claims["iss"], claims["sub"], claims["scope"]) == ("ringpost@x.iam.example", MAILBOX, scope)
+
+
+async def test_a_users_refresh_token_is_traded_for_an_access_token(provider: StandIn, ca_file: str) -> None:
+    assert await provider.providers(ca_file).tokens.token(USER.grant) == Secret("access-1")
+    form = provider.of("token")[0].form
+    assert (form["grant_type"], form["refresh_token"], form["client_secret"]) == ("refresh_token", REFRESH, SECRET)
+
+
+async def test_a_token_is_kept_and_asked_for_once_by_all(provider: StandIn, ca_file: str) -> None:
+    tokens = provider.providers(ca_file).tokens
+    found = await asyncio.gather(*(tokens.token(GRAPH.grant) for _ in range(50)))
+    assert set(found) == {Secret("access-1")}
+    assert await tokens.token(GRAPH.grant) == Secret("access-1")
+    assert provider.tokens == 1
+
+
+async def test_a_refused_token_is_replaced_once_for_all_who_had_it(provider: StandIn, ca_file: str) -> None:
+    tokens = provider.providers(ca_file).tokens
+    old = await tokens.token(GRAPH.grant)
+    assert isinstance(old, Secret)
+    found = await asyncio.gather(*(tokens.token(GRAPH.grant, instead_of=old) for _ in range(20)))
+    assert set(found) == {Secret("access-2")}
+    assert await tokens.token(GRAPH.grant, instead_of=old) == Secret("access-2")
+
+
+async def test_a_token_is_renewed_before_it_ends_and_used_while_that_fails(provider: StandIn, ca_file: str) -> None:
+    provider.life = 2  # renewed from 1.8 s on
+    tokens = provider.providers(ca_file).tokens
+    await tokens.token(GRAPH.grant)
+    await asyncio.sleep(1.85)
+    provider.say("token", Say(503))
+    assert await tokens.token(GRAPH.grant) == Secret("access-1")
+    assert await tokens.token(GRAPH.grant) == Secret("access-2")
+
+
+async def test_a_changed_secret_asks_anew(provider: StandIn, ca_file: str) -> None:
+    tokens = provider.providers(ca_file).tokens
+    await tokens.token(GRAPH.grant)
+    changed = replace(APP, client_secret=Secret("another"))
+    assert await tokens.token(Grant(changed, MAILBOX, Purpose.API)) == Secret("access-2")
+
+
+@pytest.mark.parametrize(
+    ("error", "number", "word"),
+    [
+        ("invalid_client", "AADSTS7000215", "not its id"),
+        ("invalid_client", "AADSTS7000222", "expired"),
+        ("invalid_request", "AADSTS90002", "tenant"),
+        ("invalid_grant", "AADSTS65001", "admin consent"),
+        ("unauthorized_client", "AADSTS700016", "client_id"),
+        ("invalid_client", "AADSTS700027", "certificate"),
+        ("invalid_client", "AADSTS700024", "clock"),
+        ("unauthorized_client", "AADSTS7000112", "switched off"),
+        ("access_denied", "AADSTS53003", "Conditional Access"),
+        ("invalid_client", "AADSTS99999999", "own words"),
+    ],
+)
+async def test_what_microsoft_says_no_with(provider: StandIn, ca_file: str, error: str, number: str, word: str) -> None:
+    provider.say("token", Say(401, {"error": error, "error_description": f"{number}: Words.\r\nTrace ID: 1"}))
+    outcome = await outcome_of(provider, ca_file, GRAPH.grant)
+    assert (outcome.stage, outcome.party, outcome.code) == (Stage.TOKEN, Party.CONFIGURATION, 401)
+    assert word in outcome.hint
+    assert number in outcome.reply
+
+
+async def test_a_wrong_organisation_is_found_at_its_discovery(provider: StandIn, ca_file: str) -> None:
+    said = {"error": "invalid_tenant", "error_description": "AADSTS90002: Tenant not found."}
+    provider.say("discovery", Say(400, said))
+    outcome = await outcome_of(provider, ca_file, GRAPH.grant)
+    assert (outcome.stage, outcome.party) == (Stage.TOKEN, Party.CONFIGURATION)
+    assert "organisation" in outcome.hint
+    assert provider.of("token") == []
+
+
+@pytest.mark.parametrize(
+    ("error", "description", "word"),
+    [
+        ("invalid_grant", "Invalid email or User ID", "mailbox"),
+        ("invalid_grant", "Token has been expired or revoked.", "consent"),
+        ("invalid_grant", "Invalid JWT Signature.", "key"),
+        ("invalid_grant", "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe.",
+         "clock"),
+        ("invalid_grant", "Bad Request", "own words"),
+        ("unauthorized_client", "Client is unauthorized to retrieve access tokens", "Domain-wide delegation"),
+        ("invalid_client", "The OAuth client was not found.", "client_id"),
+        ("admin_policy_enforced", "", "administrator"),
+    ],
+)  # fmt: skip
+async def test_what_google_says_no_with(
+    provider: StandIn, ca_file: str, error: str, description: str, word: str
+) -> None:
+    provider.say("token", Say(400, {"error": error, "error_description": description}))
+    outcome = await outcome_of(provider, ca_file, USER.grant)
+    assert (outcome.stage, outcome.party, outcome.code) == (Stage.TOKEN, Party.CONFIGURATION, 400)
+    assert word in outcome.hint
+
+
+@pytest.mark.parametrize("grant", [GRAPH.grant, USER.grant, service_account().grant], ids=["graph", "user", "account"])
+@pytest.mark.parametrize(
+    ("say", "seconds"),
+    [
+        (Say(429, None, {"Retry-After": "17"}), 17),
+        (Say(503, b"<html>"), None),
+        (Say(200, b"<html>Log in to the hotel"), None),
+        (Say(200, b"[1]"), None),
+        (Say(400, {"error": "temporarily_unavailable"}), None),
+        (Say(drop=True), None),
+        (Say(200, b"x" * 70000), None),
+    ],
+)
+async def test_what_is_only_a_matter_of_time(
+    provider: StandIn, ca_file: str, grant: Grant, say: Say, seconds: float | None
+) -> None:
+    provider.say("token", say)
+    outcome = await outcome_of(provider, ca_file, grant)
+    assert (outcome.stage, outcome.party, outcome.retry_after) == (Stage.TOKEN, Party.MAIL_SERVER, seconds)
+
+
+async def test_an_authority_that_says_nothing_is_not_waited_for_long(provider: StandIn, ca_file: str) -> None:
+    provider.say("token", Say(after_s=3))
+    outcome = await outcome_of(provider, ca_file, USER.grant, token=0.3)
+    assert (outcome.stage, outcome.party) == (Stage.TOKEN, Party.MAIL_SERVER)
+
+
+async def test_a_secret_does_not_follow_a_discovery_to_another_host(provider: StandIn, ca_file: str) -> None:
+    elsewhere = "https://localhost:1/x/oauth2/v2.0"
+    said = {"issuer": "x", "authorization_endpoint": f"{elsewhere}/authorize", "token_endpoint": f"{elsewhere}/token"}
+    provider.say("discovery", Say(body=said))
+    outcome = await outcome_of(provider, ca_file, GRAPH.grant)
+    assert (outcome.stage, outcome.party) == (Stage.TOKEN, Party.CONFIGURATION)
+    assert "cloud" in outcome.hint
+
+
+async def test_damaged_credentials_are_a_matter_of_the_settings(provider: StandIn, ca_file: str) -> None:
+    outcome = await outcome_of(provider, ca_file, Grant(BROKEN, MAILBOX, Purpose.API))
+    assert (outcome.stage, outcome.party) == (Stage.TOKEN, Party.CONFIGURATION)
+    assert "Enter them again" in outcome.hint

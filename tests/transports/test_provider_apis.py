@@ -1,0 +1,264 @@
+"""Microsoft Graph and the Gmail API: what is sent, and what each answer means, over HTTPS with a private authority."""
+
+import asyncio
+import json
+import ssl
+from base64 import b64decode, urlsafe_b64decode
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from tests.transports.mail_samples import MESSAGE, envelope
+from tests.transports.oauth_samples import GRAPH, MAILBOX, REFRESH, SECRET, USER, service_account
+from tests.transports.provider_stand_in import Say, StandIn, stand_in
+
+from ringpost.domain.deliveries import REJECTED, RETRY, SENT, Outcome, Party, Stage
+from ringpost.domain.endpoints import GmailEndpoint, GraphEndpoint
+from ringpost.transports.gmail import gmail
+from ringpost.transports.microsoft365 import microsoft365
+from ringpost.transports.pacing import Allowance
+from ringpost.transports.providers import ApiTransport, Providers
+from ringpost.transports.web import read_retry_after
+
+DENIED = {"error": {"code": "ErrorAccessDenied", "message": "Access is denied."}}
+
+
+def google_error(reason: str, message: str = "No.") -> dict[str, Any]:
+    """An error as the Gmail API writes it."""
+    return {"error": {"code": 403, "message": message, "errors": [{"reason": reason}], "status": "X"}}
+
+
+@pytest.fixture
+async def provider(good_tls: ssl.SSLContext) -> AsyncGenerator[StandIn]:
+    """Microsoft and Google."""
+    async with stand_in(good_tls) as it:
+        yield it
+
+
+def transport_to(
+    endpoint: GraphEndpoint | GmailEndpoint, providers: Providers, overall_s: float | None = None
+) -> ApiTransport:
+    """As wiring does it."""
+    if isinstance(endpoint, GraphEndpoint):
+        return microsoft365(endpoint, providers, overall_s=overall_s)
+    return gmail(endpoint, providers, overall_s=overall_s)
+
+
+async def send(
+    providers: Providers, endpoint: GraphEndpoint | GmailEndpoint, overall_s: float | None = None
+) -> Outcome:
+    """One mail."""
+    transport = transport_to(endpoint, providers, overall_s)
+    try:
+        return await transport.send(envelope(), MESSAGE)
+    finally:
+        await transport.close()
+
+
+async def test_graph_takes_a_mail(provider: StandIn, ca_file: str) -> None:
+    outcome = await send(provider.providers(ca_file), GRAPH)
+
+    (request,) = provider.of("send")
+    assert (outcome.verdict, outcome.stage, outcome.code) == (SENT, Stage.ACCEPTED, 202)
+    assert (request.method, request.path) == ("POST", f"/v1.0/users/{MAILBOX}/sendMail")
+    assert request.headers["content-type"] == "text/plain"
+    assert request.headers["authorization"] == "Bearer access-1"
+    assert b64decode(request.body) == MESSAGE
+
+
+@pytest.mark.parametrize("endpoint", [USER, service_account()], ids=["user", "service account"])
+async def test_gmail_takes_a_mail(provider: StandIn, ca_file: str, endpoint: GmailEndpoint) -> None:
+    outcome = await send(provider.providers(ca_file), endpoint)
+
+    (request,) = provider.of("send")
+    assert (outcome.verdict, outcome.stage, outcome.code) == (SENT, Stage.ACCEPTED, 200)
+    assert (request.method, request.path) == ("POST", "/gmail/v1/users/me/messages/send")
+    assert urlsafe_b64decode(json.loads(request.body)["raw"]) == MESSAGE
+
+
+@pytest.mark.parametrize(
+    ("say", "verdict", "party", "word"),
+    [
+        (Say(400, {"error": {"code": "ErrorMimeContentInvalid"}}), REJECTED, Party.MESSAGE, "for good"),
+        (Say(400, {"error": {"code": "ErrorInvalidRecipients"}}), REJECTED, Party.RECIPIENT, "recipient"),
+        (Say(403, DENIED), RETRY, Party.CONFIGURATION, "Mail.Send"),
+        (Say(403, DENIED), RETRY, Party.CONFIGURATION, "admin consent"),
+        (Say(403, {"error": {"code": "ErrorSendAsDenied"}}), RETRY, Party.CONFIGURATION, "send from this address"),
+        (Say(404, {"error": {"code": "ErrorInvalidUser"}}), RETRY, Party.CONFIGURATION, "mailbox"),
+        (Say(413), REJECTED, Party.MESSAGE, "larger"),
+        (Say(429), RETRY, Party.MAIL_SERVER, "no more mails"),
+        (Say(500, b"<html>"), RETRY, Party.MAIL_SERVER, "no more mails"),
+        (Say(503), RETRY, Party.MAIL_SERVER, "no more mails"),
+        (Say(504), RETRY, Party.MAIL_SERVER, "no more mails"),
+        (Say(302, None, {"Location": "https://elsewhere.example/"}), RETRY, Party.MAIL_SERVER, "unexpected"),
+        (Say(418, b"[]"), RETRY, Party.MAIL_SERVER, "unexpected"),
+    ],
+)  # fmt: skip
+async def test_what_graph_says_no_with(
+    provider: StandIn, ca_file: str, say: Say, verdict: str, party: Party, word: str
+) -> None:
+    provider.say("send", say)
+    outcome = await send(provider.providers(ca_file), GRAPH)
+    assert (outcome.verdict, outcome.stage, outcome.party, outcome.code) == (verdict, Stage.API, party, say.status)
+    assert word in outcome.hint
+    assert not outcome.ambiguous
+
+
+@pytest.mark.parametrize(
+    ("say", "verdict", "party", "word"),
+    [
+        (Say(400, google_error("invalidArgument")), REJECTED, Party.MESSAGE, "for good"),
+        (Say(400, google_error("invalidArgument", "Invalid To header")), REJECTED, Party.RECIPIENT, "recipient"),
+        (Say(400, google_error("failedPrecondition")), RETRY, Party.CONFIGURATION, "not switched on"),
+        (Say(403, google_error("rateLimitExceeded")), RETRY, Party.MAIL_SERVER, "limit"),
+        (Say(403, google_error("userRateLimitExceeded")), RETRY, Party.MAIL_SERVER, "limit"),
+        (Say(403, google_error("dailyLimitExceeded")), RETRY, Party.MAIL_SERVER, "limit"),
+        (Say(403, google_error("insufficientPermissions")), RETRY, Party.CONFIGURATION, "gmail.send"),
+        (Say(404, google_error("notFound")), RETRY, Party.CONFIGURATION, "username"),
+        (Say(413), REJECTED, Party.MESSAGE, "larger"),
+        (Say(429), RETRY, Party.MAIL_SERVER, "limit"),
+        (Say(503), RETRY, Party.MAIL_SERVER, "limit"),
+        (Say(418), RETRY, Party.MAIL_SERVER, "unexpected"),
+    ],
+)  # fmt: skip
+async def test_what_gmail_says_no_with(
+    provider: StandIn, ca_file: str, say: Say, verdict: str, party: Party, word: str
+) -> None:
+    provider.say("send", say)
+    outcome = await send(provider.providers(ca_file), USER)
+    assert (outcome.verdict, outcome.stage, outcome.party, outcome.code) == (verdict, Stage.API, party, say.status)
+    assert word in outcome.hint
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "say"),
+    [(GRAPH, Say(200, {"ok": True})), (USER, Say(200, b"<html>Log in")), (USER, Say(200, {"id": 5})), (USER, Say(204))],
+)
+async def test_a_success_that_is_none_is_not_taken_for_one(
+    provider: StandIn, ca_file: str, endpoint: GraphEndpoint | GmailEndpoint, say: Say
+) -> None:
+    provider.say("send", say)
+    outcome = await send(provider.providers(ca_file), endpoint)
+    assert (outcome.verdict, outcome.party, outcome.ambiguous) == (RETRY, None, True)
+
+
+@pytest.mark.parametrize("endpoint", [GRAPH, USER], ids=["graph", "gmail"])
+async def test_a_token_that_is_refused_is_renewed_once(
+    provider: StandIn, ca_file: str, endpoint: GraphEndpoint | GmailEndpoint
+) -> None:
+    provider.say("send", Say(401))
+    outcome = await send(provider.providers(ca_file), endpoint)
+    assert outcome.verdict is SENT
+    assert [one.headers["authorization"] for one in provider.of("send")] == ["Bearer access-1", "Bearer access-2"]
+
+
+@pytest.mark.parametrize("endpoint", [GRAPH, USER], ids=["graph", "gmail"])
+async def test_a_fresh_token_that_is_refused_is_a_matter_of_the_settings(
+    provider: StandIn, ca_file: str, endpoint: GraphEndpoint | GmailEndpoint
+) -> None:
+    provider.say("send", Say(401), Say(401))
+    outcome = await send(provider.providers(ca_file), endpoint)
+    assert (outcome.verdict, outcome.party, outcome.code) == (RETRY, Party.CONFIGURATION, 401)
+    assert (len(provider.of("send")), provider.tokens) == (2, 2)
+
+
+async def test_retry_after_makes_the_whole_mailbox_rest(provider: StandIn, ca_file: str) -> None:
+    providers = provider.providers(ca_file)
+    provider.say("send", Say(429, None, {"Retry-After": "40"}))
+    first = await send(providers, GRAPH)
+    second = await send(providers, GRAPH)
+    assert first.retry_after == 40
+    assert (second.verdict, second.party) == (RETRY, Party.MAIL_SERVER)
+    assert second.retry_after == pytest.approx(40, abs=1)
+    assert len(provider.of("send")) == 1  # it was not asked again
+
+
+def test_retry_after_may_be_a_date() -> None:
+    now = datetime(2027, 1, 1, tzinfo=UTC)
+    assert read_retry_after(format_datetime(now + timedelta(seconds=90), usegmt=True), now) == 90
+    assert read_retry_after(format_datetime(now - timedelta(days=1), usegmt=True), now) == 0
+
+
+@pytest.mark.parametrize(("text", "seconds"), [(None, None), ("soon", None), ("-5", None), ("7", 7), ("9" * 30, 3600)])
+def test_retry_after_is_bounded_and_may_be_nonsense(text: str | None, seconds: float | None) -> None:
+    assert read_retry_after(text) == seconds
+
+
+async def test_no_more_mails_a_minute_than_allowed_and_the_others_come_back_later(
+    provider: StandIn, ca_file: str
+) -> None:
+    providers = provider.providers(ca_file, graph_allowance=Allowance(4, ((3, 60.0),)))
+    transport = microsoft365(GRAPH, providers)
+    outcomes = [await transport.send(envelope(), MESSAGE) for _ in range(4)]
+    await transport.close()
+    assert [one.verdict for one in outcomes] == [SENT, SENT, SENT, RETRY]
+    assert outcomes[3].party is Party.MAIL_SERVER
+    assert outcomes[3].retry_after == pytest.approx(60, abs=2)
+
+
+async def test_no_more_requests_at_once_than_allowed(provider: StandIn, ca_file: str) -> None:
+    provider.say("send", *[Say(202, after_s=0.1)] * 6)
+    transport = microsoft365(GRAPH, provider.providers(ca_file, graph_allowance=Allowance(2, ())))
+    outcomes = await asyncio.gather(*(transport.send(envelope(), MESSAGE) for _ in range(6)))
+    await transport.close()
+    assert {one.verdict for one in outcomes} == {SENT}
+    assert provider.connections <= 2 + 2  # two that are kept, and those of the token
+
+
+async def test_a_connection_that_ends_after_the_mail_is_ambiguous(provider: StandIn, ca_file: str) -> None:
+    provider.say("send", Say(drop=True))
+    outcome = await send(provider.providers(ca_file), GRAPH)
+    assert (outcome.verdict, outcome.stage, outcome.party, outcome.ambiguous) == (RETRY, Stage.API, None, True)
+
+
+async def test_an_answer_that_does_not_come_is_ambiguous(provider: StandIn, ca_file: str) -> None:
+    provider.say("send", Say(202, after_s=5))
+    outcome = await send(provider.providers(ca_file), USER, overall_s=1.0)
+    assert (outcome.verdict, outcome.ambiguous) == (RETRY, True)
+
+
+async def test_a_slow_answer_is_waited_for(provider: StandIn, ca_file: str) -> None:
+    provider.say("send", Say(202, after_s=0.3))
+    assert (await send(provider.providers(ca_file), GRAPH)).verdict is SENT
+
+
+async def test_an_unknown_authority_gets_no_token_and_no_mail(bad_tls: dict[str, ssl.SSLContext], ca_file: str) -> None:
+    for context in bad_tls.values():
+        async with stand_in(context) as provider:
+            outcome = await send(provider.providers(ca_file), GRAPH)
+        assert (outcome.verdict, outcome.stage, outcome.party) == (RETRY, Stage.TLS, Party.MAIL_SERVER)
+        assert provider.heard == []
+
+
+async def test_nobody_there_is_the_mail_servers_failure(provider: StandIn, ca_file: str) -> None:
+    providers = provider.providers(ca_file, graphs={GRAPH.app.cloud: "https://localhost:1"})
+    outcome = await send(providers, GRAPH)
+    assert (outcome.verdict, outcome.stage, outcome.party) == (RETRY, Stage.CONNECT, Party.MAIL_SERVER)
+    assert not outcome.ambiguous
+
+
+async def test_proxies_of_the_environment_are_not_used(
+    provider: StandIn, ca_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+    assert (await send(provider.providers(ca_file), GRAPH)).verdict is SENT
+    assert (await send(provider.providers(ca_file), USER)).verdict is SENT
+
+
+@pytest.mark.parametrize("endpoint", [GRAPH, USER], ids=["graph", "gmail"])
+async def test_an_echoed_secret_is_not_shown(
+    provider: StandIn, ca_file: str, endpoint: GraphEndpoint | GmailEndpoint
+) -> None:
+    provider.say("send", Say(403, {"error": {"code": "X", "message": "token access-1 is bad"}}))
+    of_api = await send(provider.providers(ca_file), endpoint)
+    description = f"AADSTS1: {SECRET} {REFRESH}"
+    provider.say("token", Say(400, {"error": "invalid_client", "error_description": description}))
+    of_token = await send(provider.providers(ca_file), endpoint)
+    assert "is bad" in of_api.reply
+    assert "access-1" not in repr(of_api)
+    assert "AADSTS1" in of_token.reply
+    assert SECRET not in repr(of_token)
+    assert endpoint is GRAPH or REFRESH not in repr(of_token)
