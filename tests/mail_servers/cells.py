@@ -45,6 +45,9 @@ NO_SMTPUTF8: Final = {11025: Kind.CLEAR}
 """One more, where SMTPUTF8 is not offered."""
 PORTS: Final = {**KINDS, **SELF_SIGNED, **NO_SMTPUTF8}
 
+PROVIDER_PORTS: Final = {"MS365": 587, "GMAIL": 465}
+"""Where Microsoft 365 and Gmail take mail by SMTP; our servers stand in for theirs."""
+
 
 class Case(StrEnum):
     """What is special about a cell."""
@@ -70,14 +73,18 @@ class Cell:
     port: int
     """0 is the default."""
     case: Case = Case.PLAIN
+    type: str = "SMTP"
+    """MS365 and GMAIL have ports and TLS of their own, and always log in."""
 
     def __str__(self) -> str:
         flags = f"{'ssl' if self.tls_ssl else 'no-ssl'}+{'auto' if self.starttls_auto else 'no-auto'}"
-        return f"{flags} {self.auth} {self.port} {self.case}".strip()
+        return f"{self.type} {flags} {self.auth} {self.port} {self.case}".strip()
 
     @property
     def port_in_effect(self) -> int:
         """The port that 0 stands for."""
+        if self.type in PROVIDER_PORTS:
+            return PROVIDER_PORTS[self.type]
         defaults = {(True, False): 465, (True, True): 587, (False, True): 587, (False, False): 25}
         return self.port or defaults[self.tls_ssl, self.starttls_auto]
 
@@ -85,6 +92,8 @@ class Cell:
     def mode(self) -> str:
         """What the two flags mean on this port: implicit, starttls, if offered, clear."""
         port = self.port_in_effect
+        if self.type in PROVIDER_PORTS:
+            return "implicit" if port == 465 else "starttls"
         match self.tls_ssl, self.starttls_auto:
             case True, False:
                 return "starttls" if port in (25, 587, 2525, 2587) else "implicit"
@@ -125,7 +134,7 @@ class Manners:
 
 def expected(cell: Cell, manners: Manners) -> Result:
     """What has to come of it."""
-    login = cell.auth != "DISABLE"
+    login = cell.auth != "DISABLE" or cell.type != "SMTP"
     permitted = cell.case is Case.CLEAR_PERMITTED and cell.mode == "clear"
     if cell.mode == "clear" and login and not permitted:
         return NOT_SAVED
@@ -178,6 +187,9 @@ def matrix() -> Iterator[Cell]:
                 yield from (Cell(tls_ssl, starttls_auto, auth, port) for auth in AUTHS)
     for port in (0, *KINDS):
         yield from (Cell(False, False, auth, port, Case.CLEAR_PERMITTED) for auth in AUTHS if auth != "DISABLE")
+    for provider in PROVIDER_PORTS:
+        for tls_ssl, starttls_auto in ((True, False), (True, True), (False, False), (False, True)):
+            yield from (Cell(tls_ssl, starttls_auto, auth, 0, type=provider) for auth in AUTHS)
     yield from special_cells()
 
 

@@ -12,12 +12,25 @@ from types import ModuleType
 from typing import Final, cast
 
 from tests.mail_servers import exim, node_server, postfix
-from tests.mail_servers.cells import HOST, NOT_SAVED, PASSWORD, PORTS, USERNAME, WRONG_NAME, Case, Cell, Manners, Result
+from tests.mail_servers.cells import (
+    HOST,
+    NOT_SAVED,
+    PASSWORD,
+    PORTS,
+    PROVIDER_PORTS,
+    USERNAME,
+    WRONG_NAME,
+    Case,
+    Cell,
+    Manners,
+    Result,
+)
 from tests.mail_servers.certificates import Certificates
 from tests.mail_servers.processes import RunningServer, can_listen_below_1024, loopback_address
 from tests.mail_servers.tap import Tap, tap
 
 from ringpost.domain.addresses import parse_address
+from ringpost.domain.credentials import ProviderHosts, SmtpHost
 from ringpost.domain.deliveries import Outcome
 from ringpost.domain.hosts import parse_allowed_networks
 from ringpost.domain.mail_servers import SmtpEndpoint
@@ -30,6 +43,9 @@ from ringpost.transports.smtp import Deadlines, SmtpOptions, SmtpTransport
 Running = Callable[[Path, str, Certificates], AbstractContextManager[RunningServer]]
 _LOOPBACK: Final = parse_allowed_networks("127.0.0.0/8")
 _OUR_PORTS: Final = frozenset(PORTS)
+_PROVIDERS: Final = ProviderHosts(
+    microsoft=SmtpHost(HOST, PROVIDER_PORTS["MS365"]), google=SmtpHost(HOST, PROVIDER_PORTS["GMAIL"])
+)
 _WITH: Final = re.compile(rb"\bwith (?:utf8)?(e?smtp[sa]*)\b", re.IGNORECASE)
 _RECIPIENTS: Final = {
     Case.IDN_RECIPIENT: "alice@münchen.de",
@@ -107,8 +123,8 @@ async def measure(cell: Cell, server: RunningServer, authority: Path) -> Measure
 def saved(cell: Cell) -> SmtpEndpoint:
     """The settings as a tenant posts them, parsed. Invalid when they are refused."""
     posted = {
-        "type": "SMTP",
-        "server": WRONG_NAME if cell.case is Case.WRONG_NAME else HOST,
+        "type": cell.type,
+        "server": (WRONG_NAME if cell.case is Case.WRONG_NAME else HOST) if cell.type == "SMTP" else None,
         "port": cell.port,
         "username": USERNAME,
         "password": PASSWORD + "?" if cell.case is Case.WRONG_PASSWORD else PASSWORD,
@@ -118,7 +134,7 @@ def saved(cell: Cell) -> SmtpEndpoint:
     }
     permitted = cell.case is Case.CLEAR_PERMITTED
     rules = ServerRules(allowed=_LOOPBACK, extra_ports=_OUR_PORTS, clear_login=permitted)
-    endpoint = parse_mail_server(posted, rules).endpoint(restricted=True)
+    endpoint = parse_mail_server(posted, rules).endpoint(restricted=True, hosts=_PROVIDERS)
     assert isinstance(endpoint, SmtpEndpoint)
     return endpoint
 

@@ -7,7 +7,7 @@ from typing import Final
 from tests.mail_servers.cells import KINDS, Cell, Kind, Result, matrix
 
 Results = Mapping[Cell, Result]
-_ROWS: Final = "| enable_tls_ssl | enable_starttls_auto | auth | port | besides |"
+_ROWS: Final = "| type | enable_tls_ssl | enable_starttls_auto | auth | port | besides |"
 _INTRO: Final = """\
 # Mail servers: which settings do what
 
@@ -27,7 +27,10 @@ what came of it. The same cells are tests (`tests/mail_servers`): expected there
 5. A private certificate authority is named by the operator (`RINGPOST_MAIL_CA_FILE`). There is no switch to skip the
    verification.
 
-What the flags and the port come to:
+6. Types MS365 and GMAIL need neither server nor port nor flags. They send by OAuth when there are credentials, and with
+   a password by SMTP, always encrypted and with a login. In the table below our servers stand in for theirs.
+
+What the flags and the port come to for type SMTP:
 
 | enable_tls_ssl | enable_starttls_auto | TLS | port when empty or 0 |
 |---|---|---|---|
@@ -68,7 +71,7 @@ def page(versions: Mapping[str, str], results: Mapping[str, Results]) -> str:
     """The page. `versions` and `results` by name of the server; a cell without a result is a KeyError."""
     names = list(versions)
     head = f"{_ROWS} {' | '.join(f'{name} {versions[name]}' for name in names)} |\n"
-    rule = "|---" * (5 + len(names)) + "|\n"
+    rule = "|---" * (6 + len(names)) + "|\n"
     rows = "".join(f"| {' | '.join(row)} |\n" for row in _rows([results[name] for name in names]))
     return _INTRO + _ports() + _LEGEND + head + rule + rows
 
@@ -105,8 +108,8 @@ def _ports() -> str:
 
 def _rows(results: list[Results]) -> Iterable[tuple[str, ...]]:
     """Cells of the same flags, with ports and logins of which the same came put together."""
-    for (tls_ssl, starttls_auto, case), group in groupby(
-        matrix(), key=lambda cell: (cell.tls_ssl, cell.starttls_auto, cell.case)
+    for (server_type, tls_ssl, starttls_auto, case), group in groupby(
+        matrix(), key=lambda cell: (cell.type, cell.tls_ssl, cell.starttls_auto, cell.case)
     ):
         cells = list(group)
         ports: dict[tuple[tuple[tuple[str, ...], str], ...], list[str]] = {}
@@ -116,7 +119,7 @@ def _rows(results: list[Results]) -> Iterable[tuple[str, ...]]:
         for outcome, same in ports.items():
             for came, auths in outcome:
                 flags = (str(tls_ssl).lower(), str(starttls_auto).lower())
-                yield (*flags, auths, ", ".join(same), case.value, *came)
+                yield (server_type, *flags, auths, ", ".join(same), case.value, *came)
 
 
 def _by_auth(cells: list[Cell], results: list[Results]) -> tuple[tuple[tuple[str, ...], str], ...]:
