@@ -37,7 +37,7 @@ def main() -> None:
     arguments = parser.parse_args()
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
-    all_types = CATALOGUE | {f"SYSTEM_{name}": kind for name, kind in SYSTEM_CATALOGUE.items()}
+    all_types = {**CATALOGUE, **{f"SYSTEM_{name}": kind for name, kind in SYSTEM_CATALOGUE.items()}}
     names = [arguments.only] if arguments.only else list(all_types)
     for name in names:
         write(folder, name, render(all_types[name], empty=arguments.empty))
