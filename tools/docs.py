@@ -10,6 +10,7 @@ from typing import Final
 
 import cli_docs
 import config_docs
+import doctor_gallery
 import events_docs
 import openapi_docs
 
@@ -17,6 +18,7 @@ DOCS: Final = Path(__file__).parent.parent / "docs"
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "cli.md": cli_docs.page,
     "configuration.md": config_docs.page,
+    "doctor.md": doctor_gallery.page,
     "events.md": events_docs.page,
     "openapi.json": openapi_docs.page,
 }

@@ -104,7 +104,10 @@ async def test_a_refusal_is_424_with_the_servers_words(tenant_client: httpx.Asyn
     [error] = answer.json()["errors"]
     assert (answer.status_code, error["code"]) == (424, "MAIL_SERVER_FAILED")
     detail: dict[str, Any] = error["detail"]
-    assert set(detail) == {"stage", "code", "enhanced_code", "reply", "hint"}
+    assert set(detail) == {"stage", "code", "enhanced_code", "reply", "hint", "finding", "steps"}
+    assert detail["finding"] == "NO_SUCH_MAILBOX"
+    went = {step["name"]: step["status"] for step in detail["steps"]}
+    assert (went["connect"], went["auth"], went["rcpt_to"], went["data"]) == ("ok", "skipped", "failed", "skipped")
     assert (detail["stage"], detail["code"], detail["enhanced_code"]) == ("rcpt_to", 550, "5.1.1")
     assert "No such person here" in detail["reply"]
 

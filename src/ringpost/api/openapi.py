@@ -56,6 +56,8 @@ _EXTRA_DETAIL: Final[dict[str, dict[str, Any]]] = {
         "enhanced_code": None,
         "reply": None,
         "hint": "Port 465 speaks TLS from the first byte; turn enable_tls_ssl on.",
+        "finding": "GREETING_TIMEOUT",
+        "steps": [{"name": "connect", "status": "ok"}, {"name": "greeting", "status": "failed"}],
     },
 }
 _bodies: list[type[BaseModel]] = []

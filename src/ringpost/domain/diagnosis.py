@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
+from ringpost.domain.deliveries import Stage
+from ringpost.domain.endpoints import Auth, Endpoint, SmtpEndpoint, TlsMode
 from ringpost.domain.providers import Provider
 from ringpost.domain.traps import TRAPS
 
@@ -119,6 +121,39 @@ def finding(code: str, suggested_settings: Mapping[str, Any], explanation: str =
     """The finding for a trap of the catalogue."""
     trap = TRAPS[code]
     return Finding(code, trap.title, explanation or trap.explanation, trap.what_to_do, suggested_settings)
+
+
+def way_to(stage: Stage, endpoint: Endpoint) -> list[dict[str, str]]:
+    """The steps of an attempt that ended at `stage`, by name and status, for who has no more than its outcome."""
+    way = _way(endpoint)
+    ended = way.index(stage) if stage in way else 0
+    return [
+        {"name": one.value, "status": _status_at(number - ended, _is_omitted(one, endpoint)).value}
+        for number, one in enumerate(way)
+    ]
+
+
+def _way(endpoint: Endpoint) -> tuple[Stage, ...]:
+    if not isinstance(endpoint, SmtpEndpoint):
+        return Stage.TOKEN, Stage.API
+    token = () if endpoint.grant is None else (Stage.TOKEN,)
+    hello = (Stage.GREETING, Stage.EHLO)
+    hello = (Stage.TLS, *hello) if endpoint.tls is TlsMode.IMPLICIT else (*hello, Stage.TLS)
+    mail = (Stage.MAIL_FROM, Stage.RCPT_TO, Stage.DATA, Stage.ACCEPTED)
+    return (*token, Stage.RESOLVE, Stage.CONNECT, *hello, Stage.AUTH, *mail)
+
+
+def _is_omitted(stage: Stage, endpoint: Endpoint) -> bool:
+    if not isinstance(endpoint, SmtpEndpoint):
+        return False
+    no_login = endpoint.auth is Auth.DISABLE and endpoint.oauth is None
+    return (stage is Stage.AUTH and no_login) or (stage is Stage.TLS and endpoint.tls is TlsMode.CLEAR)
+
+
+def _status_at(distance: int, omitted: bool) -> StepStatus:
+    if distance == 0:
+        return StepStatus.FAILED
+    return StepStatus.SKIPPED if distance > 0 or omitted else StepStatus.OK
 
 
 def skipped(names: Iterable[StepName], why: str) -> list[Step]:

@@ -9,6 +9,8 @@ from sqlalchemy import Connection
 from ringpost.domain.access import Principal
 from ringpost.domain.addresses import Address, parse_address
 from ringpost.domain.deliveries import RETRY, SENT, Outcome, Party, Stage
+from ringpost.domain.diagnosis import way_to
+from ringpost.domain.endpoints import Endpoint
 from ringpost.domain.messages import Envelope, assemble
 from ringpost.domain.rendering import Stamp, compose
 from ringpost.domain.templates import validate_parts
@@ -71,7 +73,7 @@ async def send_test_mail(room: Room, principal: Principal, mail: TestMail) -> No
     content = assemble(message, envelope=envelope, delivery_id=f"test-{new_id(now)}", reply_to=server.reply_to)
     outcome = await _send(room, server, envelope, content)
     if outcome.verdict is not SENT:
-        raise MailServerFailed(_message(outcome), _detail(outcome))
+        raise MailServerFailed(_message(outcome), _detail(outcome, server.endpoint))
 
 
 def _server_for(connection: Connection, room: Room, tenant: TenantId, recipient: Address) -> ServerInForce:
@@ -111,11 +113,13 @@ def _message(outcome: Outcome) -> str:
     return outcome.hint or "The mail server did not accept the mail."
 
 
-def _detail(outcome: Outcome) -> dict[str, Any]:
+def _detail(outcome: Outcome, endpoint: Endpoint) -> dict[str, Any]:
     return {
         "stage": outcome.stage.value,
         "code": outcome.code,
         "enhanced_code": outcome.enhanced_code,
         "reply": outcome.reply or None,
         "hint": outcome.hint or None,
+        "finding": outcome.trap or None,
+        "steps": way_to(outcome.stage, endpoint),
     }
