@@ -56,7 +56,7 @@ class Delivery(BaseModel):
 
 
 class Waiting(BaseModel):
-    """Why the mail server of a delivery is left alone for a while."""
+    """Why the mail server of a delivery is left alone for a while: it fails, or the tenant has borrowed it enough."""
 
     since: str
     next_probe_at: str
@@ -71,7 +71,9 @@ class Waiting(BaseModel):
 class DeliveryStory(Delivery):
     """One delivery with every attempt."""
 
-    waiting_for_server: Waiting | None = Field(description="Why all mail to this server waits; null when it does not.")
+    waiting_for_server: Waiting | None = Field(
+        description="Why the tenant's mail to this server waits; null when it does not."
+    )
     all_attempts: list[Attempt]
 
 

@@ -3,16 +3,20 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import structlog
 from sqlalchemy import Connection
 
 from ringpost.domain.deliveries import Urgency
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.storage import outbox
 from ringpost.storage import settings as settings_rows
+from ringpost.storage.sealing import SealBroken
 from ringpost.storage.settings import ServerInForce
 from ringpost.usecases.deliver import Work
 from ringpost.usecases.lend_server import lend_server
 from ringpost.usecases.room import Room
+
+_log = structlog.get_logger("ringpost.claim")
 
 PROBES = 32
 """Lanes on hold that are probed at once, at most."""
@@ -108,9 +112,14 @@ def _way(item: outbox.Claimed) -> tuple[TenantId, bool]:
 
 
 def _server(connection: Connection, room: Room, tenant: TenantId, fell_over: bool) -> ServerInForce | None:
+    """The mail server to try; None when there is none, or when its password does not open, which stops nobody else."""
     hosts = room.options.provider_hosts
-    system = settings_rows.borrowed_server(connection, room.sealer, tenant, hosts) if fell_over else None
-    return system or settings_rows.mail_server_in_force(connection, room.sealer, tenant, hosts)
+    try:
+        system = settings_rows.borrowed_server(connection, room.sealer, tenant, hosts) if fell_over else None
+        return system or settings_rows.mail_server_in_force(connection, room.sealer, tenant, hosts)
+    except SealBroken:
+        _log.error("settings_do_not_open", tenant=tenant)
+        return None
 
 
 def _on_its_queue(item: outbox.Claimed, server: ServerInForce | None) -> outbox.Claimed:

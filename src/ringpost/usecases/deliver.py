@@ -53,7 +53,7 @@ async def _try(room: Room, work: Work, transport_to: TransportTo) -> Outcome:
     if work.content is None:
         return Outcome(REJECTED, Stage.RESOLVE, Party.MESSAGE, hint="The message has been erased.")
     if server is None:
-        hint = "There is no mail server to send through. Fill in the mail server in the settings."
+        hint = "There is no mail server to send through. Fill in the mail server in the settings, with its password."
         return Outcome(RETRY, Stage.RESOLVE, Party.CONFIGURATION, hint=hint)
     try:
         sealed_at = Place(claimed.tenant, "messages", claimed.event, "content")
