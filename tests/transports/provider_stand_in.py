@@ -69,9 +69,9 @@ class StandIn:
 
     def providers(self, ca_file: str, **changes: Any) -> Providers:
         """Everything that leads here."""
-        web = WebOptions(**{"ca_file": ca_file, **changes.pop("web", {})})
+        chosen: dict[str, Any] = {"ca_file": ca_file, **changes.pop("web", {})}
         options: dict[str, Any] = {
-            "web": web,
+            "web": WebOptions(**chosen),
             "authorities": Authorities(dict.fromkeys(Cloud, self.url), f"{self.url}/token"),
             "graphs": dict.fromkeys(Cloud, self.url),
             "gmail": self.url,

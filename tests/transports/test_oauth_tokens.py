@@ -60,8 +60,8 @@ async def test_a_certificate_signs_instead_of_a_secret(provider: StandIn, ca_fil
     form = provider.of("token")[0].form
     assert token == Secret("access-1")
     assert "client_secret" not in form
-    key, any_audience = private_key().public_key(), {"verify_aud": False}
-    claims = jwt.decode(form["client_assertion"], key, algorithms=["PS256"], options=any_audience)
+    key = private_key().public_key()
+    claims = jwt.decode(form["client_assertion"], key, algorithms=["PS256"], options={"verify_aud": False})
     assert claims["iss"] == claims["sub"] == CLIENT
 
 
