@@ -19,7 +19,7 @@ from ringpost.domain.diagnosis import (
     finding,
     skipped,
 )
-from ringpost.domain.endpoints import Endpoint, SmtpEndpoint
+from ringpost.domain.endpoints import SmtpEndpoint
 from ringpost.domain.mail_servers import MailServer, merge_password, sender_of
 from ringpost.domain.providers import Provider, by_host, by_mx, by_words
 from ringpost.domain.remedies import remedy
@@ -118,13 +118,17 @@ def _plan(
     old = _stored(connection, room, tenant)
     server = merge_password(old.mail_server, wanted.mail_server)
     server = replace(server, oauth=old.mail_server.oauth if old.mail_server else None)
-    return _own(server, tenant, recipient or next(iter(wanted.recipients), None))
+    sender = sender_of(server)
+    if sender is None or server.missing() is not None:
+        return Plan(server, None)
+    endpoint = server.endpoint(restricted=tenant != SYSTEM, hosts=room.options.provider_hosts)
+    return Plan(server, Case(endpoint, sender, recipient or next(iter(wanted.recipients), None)))
 
 
 def _in_force(connection: Connection, room: Room, tenant: TenantId, recipient: Address | None) -> Plan:
     settings = rows.show(connection, tenant)
     try:
-        force = rows.mail_server_in_force(connection, room.sealer, tenant)
+        force = rows.mail_server_in_force(connection, room.sealer, tenant, room.options.provider_hosts)
     except SealBroken:
         raise NotConfigured(_BROKEN_SEAL) from None
     own = rows.own_server(connection, tenant)
@@ -138,18 +142,7 @@ def _in_force(connection: Connection, room: Room, tenant: TenantId, recipient: A
         if recipient is not None and recipient.key not in {one.key for one in settings.recipients}:
             raise Invalid(FieldError(RECIPIENT, _NOT_OWN))
         return Plan(None, Case(force.endpoint, force.sender, recipient or first, ask_domain=False))
-    return Plan(own, _case(force.endpoint, force.sender, recipient or first))
-
-
-def _own(server: MailServer, tenant: TenantId, recipient: Address | None) -> Plan:
-    sender = sender_of(server)
-    if sender is None or server.missing() is not None:
-        return Plan(server, None)
-    return Plan(server, _case(server.endpoint(restricted=tenant != SYSTEM), sender, recipient))
-
-
-def _case(endpoint: Endpoint, sender: Address, recipient: Address | None) -> Case:
-    return Case(endpoint, sender, recipient)
+    return Plan(own, Case(force.endpoint, force.sender, recipient or first))
 
 
 def _stored(connection: Connection, room: Room, tenant: TenantId) -> Settings:
