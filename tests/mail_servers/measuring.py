@@ -114,7 +114,7 @@ async def measure(cell: Cell, server: RunningServer, authority: Path) -> Measure
             outcome = await transport.send(_envelope(cell), _message(message_id, body))
         finally:
             await transport.close()
-    arrived = await _arrival(server, message_id) if outcome.verdict == "sent" else server.mail(message_id)
+    arrived = await arrival(server, message_id) if outcome.verdict == "sent" else server.mail(message_id)
     party = outcome.party.value if outcome.party else ""
     result = Result(outcome.verdict.value, party, outcome.stage.value, outcome.code, _received_with(arrived))
     return Measured(replace(result, password_in_clear=heard.heard_password), outcome, heard, body, arrived)
@@ -170,7 +170,8 @@ def _received_with(arrived: bytes | None) -> str:
     return "ESMTP" + found[1].decode().upper().removeprefix("E").removeprefix("SMTP") if found else ""
 
 
-async def _arrival(server: RunningServer, message_id: str) -> bytes:
+async def arrival(server: RunningServer, message_id: str) -> bytes:
+    """The mail with this Message-ID, as soon as the server has it."""
     async with asyncio.timeout(_PATIENCE_S):
         while True:
             mail = server.mail(message_id)
