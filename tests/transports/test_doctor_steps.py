@@ -11,8 +11,11 @@ from tests.transports.mail_samples import PASSWORD, address, endpoint, options, 
 from tests.transports.scripted_server import ScriptedServer, Trick, polite
 from tests.transports.test_smtp_tls_and_login import seen_nothing_secret
 
+from ringpost.domain.credentials import Grant, MicrosoftApp
+from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
 from ringpost.domain.diagnosis import DOMAIN_STEPS, SMTP_STEPS, StepName, StepStatus
-from ringpost.domain.settings import TlsMode
+from ringpost.domain.endpoints import GraphEndpoint, TlsMode
+from ringpost.domain.secrets import Secret
 from ringpost.transports.doctor import Case, DnsServers, Doctor
 from ringpost.transports.doctor import doctor as doctor_module
 from ringpost.transports.egress import EgressRules
@@ -176,3 +179,47 @@ async def test_an_answer_of_the_dns_that_changes_is_checked_anew() -> None:
     second = await examine(endpoint(587, host="mail.example.com", restricted=True), egress=rules)
 
     assert first.failed.trap == second.failed.trap == "NOT_ALLOWED"
+
+
+class Tokens:
+    """Gives the same answer to every grant."""
+
+    def __init__(self, answer: Secret | Outcome) -> None:
+        self._answer = answer
+
+    async def token(self, grant: Grant, *, instead_of: Secret | None = None) -> Secret | Outcome:  # noqa: ARG002
+        """Part of `TokenSource`."""
+        return self._answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "token"),
+    [
+        (Secret("ey-secret"), StepStatus.OK),
+        (
+            Outcome(RETRY, Stage.TOKEN, Party.CONFIGURATION, 401, hint="The client secret has expired."),
+            StepStatus.FAILED,
+        ),
+    ],
+)
+async def test_of_a_providers_api_the_access_token_is_examined(answer: Secret | Outcome, token: StepStatus) -> None:
+    graph = GraphEndpoint("pbx@sender.example", MicrosoftApp("organisation", "client"))
+    async with DnsServer(GOOD_ZONE) as dns:
+        doctor = Doctor(options(tokens=Tokens(answer)), DnsServers((("127.0.0.1", dns.port),)))
+        steps = {step.name: step async for step in doctor.examine(Case(graph, address(SENDER)))}
+
+    assert (steps[StepName.TOKEN].status, steps[StepName.API].status) == (token, StepStatus.SKIPPED)
+    assert "ey-secret" not in repr(steps)
+    assert steps[StepName.MX].status is StepStatus.OK
+
+
+async def test_a_login_with_an_access_token_is_the_same_way(good_tls: ssl.SSLContext, ca_file: str) -> None:
+    app = MicrosoftApp("organisation", "client")
+    tokens = options(tokens=Tokens(Secret("ey-secret")))
+    answers = {"AUTH": b"235 2.7.0 welcome ey-secret\r\n"}
+    async with ScriptedServer(polite(answers, capabilities=["AUTH XOAUTH2"], context=good_tls)) as server:
+        examined = await examine(with_login(server.port, oauth=app, password=None), ca_file=ca_file, chosen=tokens)
+
+        assert examined.ok
+        assert server.said(b"AUTH XOAUTH2 ")
+        assert "ey-secret" not in repr(examined.steps)

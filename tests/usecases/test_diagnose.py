@@ -12,14 +12,16 @@ from tests.transports.scripted_server import ScriptedServer, Trick, polite
 
 from ringpost.cli.opening import operator
 from ringpost.domain.diagnosis import Diagnosis, Step, StepName, StepStatus, diagnosis_to_json
-from ringpost.domain.endpoints import SmtpEndpoint
+from ringpost.domain.endpoints import GraphEndpoint, SmtpEndpoint
 from ringpost.domain.hosts import parse_allowed_networks
+from ringpost.domain.secrets import Secret
 from ringpost.domain.settings import ServerRules
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.errors import Invalid, NotConfigured, PasswordRequired
 from ringpost.transports.doctor import Case, DnsServers, Doctor
 from ringpost.transports.egress import EgressRules
 from ringpost.transports.smtp import SmtpOptions
+from ringpost.usecases.change_oauth import change_oauth
 from ringpost.usecases.change_settings import change_settings, change_system_settings
 from ringpost.usecases.diagnose import diagnose
 from ringpost.usecases.room import Options, Room
@@ -33,6 +35,13 @@ SAVED: dict[str, Any] = {
     "username": "pbx@example.com",
     "password": "hunter2-secret",
     "recipients": "ann@example.com",
+}
+
+OAUTH: dict[str, Any] = {
+    "provider": "MS365",
+    "tenant": "11111111-2222-4333-8444-555555555555",
+    "client_id": "66666666-7777-4888-9999-000000000000",
+    "client_secret": "hunter3-secret",
 }
 
 
@@ -272,3 +281,17 @@ def wired(room: Room, ca_file: str | None = None) -> Room:
     options = SmtpOptions("ringpost.test", ca_file=ca_file, egress=EgressRules(allowed=LOOPBACK))
     examine = Doctor(options, NOWHERE).examine
     return replace(room, examine=examine, options=Options("pbx.example", ServerRules(allowed=LOOPBACK)))
+
+
+async def test_stored_oauth_credentials_count_for_settings_that_are_not_saved(room: Room, acme: TenantId) -> None:
+    await change_oauth(room, operator(acme), OAUTH)
+    records = Records()
+    unsaved = {"type": "MS365", "username": "pbx@example.com"}
+
+    diagnosis = await diagnose(replace(room, examine=records), operator(acme), unsaved)
+
+    endpoint = records.cases[0].endpoint
+    assert isinstance(endpoint, GraphEndpoint)
+    assert endpoint.app.client_secret == Secret(OAUTH["client_secret"])
+    assert diagnosis.server == "Microsoft Graph"
+    assert OAUTH["client_secret"] not in repr(diagnosis)

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from ringpost.domain.access import Principal
 from ringpost.domain.addresses import Address, parse_address
+from ringpost.domain.credentials import Credentials
 from ringpost.domain.diagnosis import (
     DOMAIN_STEPS,
     SMTP_STEPS,
@@ -28,6 +29,7 @@ from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.domain.traps import TRAPS, Trap, login, mail, sender_domain
 from ringpost.errors import FieldError, Invalid, NotConfigured
 from ringpost.storage import settings as rows
+from ringpost.storage.oauth import credentials_in_force
 from ringpost.storage.sealing import SealBroken
 from ringpost.transports.doctor import Case
 from ringpost.usecases.room import Room
@@ -117,7 +119,7 @@ def _plan(
         return _in_force(connection, room, tenant, recipient)
     old = _stored(connection, room, tenant)
     server = merge_password(old.mail_server, wanted.mail_server)
-    server = replace(server, oauth=old.mail_server.oauth if old.mail_server else None)
+    server = replace(server, oauth=_credentials(connection, room, tenant))
     sender = sender_of(server)
     if sender is None or server.missing() is not None:
         return Plan(server, None)
@@ -153,6 +155,14 @@ def _stored(connection: Connection, room: Room, tenant: TenantId) -> Settings:
         return rows.load(connection, room.sealer, tenant)
     except SealBroken:
         return rows.show(connection, tenant)
+
+
+def _credentials(connection: Connection, room: Room, tenant: TenantId) -> Credentials | None:
+    """The stored OAuth credentials, which go to their provider whatever the settings say."""
+    try:
+        return credentials_in_force(connection, room.sealer, tenant)
+    except SealBroken:
+        return None
 
 
 def _incomplete(server: MailServer | None) -> list[Step]:
