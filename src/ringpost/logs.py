@@ -66,7 +66,9 @@ def configure(format: Format = "json", level: str = "info", stream: TextIO | Non
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
     # Their own levels: SQL statements and every request line are more than anyone wants, and SQL has parameters.
-    for name in ("sqlalchemy", "alembic", "uvicorn", "uvicorn.error", "uvicorn.access", "asyncio"):
+    # The HTTP client and the token libraries tell every step, with addresses of mailboxes.
+    clients = ("httpx", "httpcore", "msal", "google", "urllib3")
+    for name in ("sqlalchemy", "alembic", "uvicorn", "uvicorn.error", "uvicorn.access", "asyncio", *clients):
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
 
 

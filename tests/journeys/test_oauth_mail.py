@@ -1,0 +1,109 @@
+"""An event becomes a mail through Microsoft Graph and the Gmail API, with everything put together as it is in use."""
+
+import asyncio
+import io
+import json
+import ssl
+from base64 import b64decode, urlsafe_b64decode
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trustme
+from fastapi import FastAPI
+from tests.conftest import client_with, make_key
+from tests.transports.oauth_samples import CLIENT, REFRESH, SECRET, key_file, key_pem
+from tests.transports.provider_stand_in import DIRECTORY, Say, StandIn, stand_in
+
+from ringpost import logs, wiring
+from ringpost.config import Config
+from ringpost.domain.tenants import TenantDraft
+from ringpost.usecases.create_tenant import create_tenant
+
+MICROSOFT: dict[str, Any] = {"provider": "MS365", "tenant": DIRECTORY, "client_id": CLIENT, "client_secret": SECRET}
+GOOGLE: dict[str, Any] = {"provider": "GMAIL", "service_account": key_file()}
+MAIL = {"recipient": "ann@example.com", "subject": "Test", "content": "It works."}
+
+
+@asynccontextmanager
+async def service(folder: Path, credentials: dict[str, Any]) -> AsyncGenerator[tuple[StandIn, httpx.AsyncClient]]:
+    """A tenant that sends by OAuth, a worker, and the provider."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)  # pyright: ignore[reportUnknownMemberType]
+    async with stand_in(context) as provider:
+        config = Config(
+            data_dir=folder / "data",
+            mail_ca_file=folder / "ca.pem",
+            microsoft_authority_url=provider.url,
+            microsoft_graph_url=provider.url,
+            google_token_url=f"{provider.url}/token",
+            gmail_api_url=provider.url,
+        )
+        async with wiring.open_room(config) as room:
+            app = wiring.app(room, config)
+            assert isinstance(app, FastAPI)
+            tenant = await create_tenant(room, TenantDraft("Acme", "acme.example"))
+            worker = wiring.worker(room, config)
+            running = asyncio.create_task(worker.run())
+            async with client_with(app, await make_key(room, tenant)) as client:
+                settings = {"type": credentials["provider"], "username": "pbx@acme.example"}
+                await client.post("/tenant/notification", json={**settings, "recipients": "ann@example.com"})
+                assert (await client.post("/tenant/notification/oauth", json=credentials)).status_code == 200
+                yield provider, client
+            worker.stop()
+            await running
+
+
+async def ended(client: httpx.AsyncClient) -> dict[str, Any]:
+    """The one delivery, when it has been sent."""
+    for _ in range(200):
+        (delivery,) = (await client.get("/deliveries")).json()["items"]
+        if delivery["state"] != "queued" and delivery["state"] != "sending":
+            return (await client.get(f"/deliveries/{delivery['id']}")).json()
+        await asyncio.sleep(0.05)
+    raise AssertionError("nothing was sent")
+
+
+@pytest.mark.parametrize("credentials", [MICROSOFT, GOOGLE], ids=["microsoft", "google"])
+async def test_an_event_becomes_a_mail(tmp_path: Path, credentials: dict[str, Any]) -> None:
+    async with service(tmp_path, credentials) as (provider, client):
+        event = {"type": "DISK_LOW", "variables": {"FREE_SIZE": "1 GB"}}
+        assert (await client.post("/events", json=event)).status_code == 202
+        delivery = await ended(client)
+        body = provider.of("send")[0].body
+
+    raw = b64decode(body) if credentials is MICROSOFT else urlsafe_b64decode(json.loads(body)["raw"])
+    mail = message_from_bytes(raw, policy=policy.default)
+    assert (delivery["state"], delivery["attempts"]) == ("sent", 1)
+    assert delivery["all_attempts"][0]["server"] == ("Microsoft Graph" if credentials is MICROSOFT else "Gmail API")
+    assert (str(mail["To"]), str(mail["From"]).endswith("<pbx@acme.example>")) == ("ann@example.com", True)
+
+
+@pytest.mark.parametrize("credentials", [MICROSOFT, GOOGLE], ids=["microsoft", "google"])
+async def test_a_test_mail_says_where_it_came_to_and_no_secret_is_seen(
+    tmp_path: Path, credentials: dict[str, Any]
+) -> None:
+    seen = io.StringIO()
+    logs.configure("json", "debug", seen)
+    async with service(tmp_path, credentials) as (provider, client):
+        good = await client.post("/tenant/notification/test_email", json=MAIL)
+        provider.say("send", Say(403, {"error": {"code": "ErrorAccessDenied", "message": "Bearer access-1 no"}}))
+        of_api = await client.post("/tenant/notification/test_email", json=MAIL)
+        changed = {**credentials, **({"client_secret": "another"} if credentials is MICROSOFT else {})}
+        await client.post("/tenant/notification/oauth", json=changed)
+        provider.say("send", Say(401), Say(401))
+        provider.say("token", Say(400, {"error": "invalid_grant", "error_description": f"AADSTS65001 {SECRET} x"}))
+        of_token = await client.post("/tenant/notification/test_email", json=MAIL)
+
+    stages = [answer.json()["errors"][0]["detail"]["stage"] for answer in (of_api, of_token)]
+    assert (good.status_code, of_api.status_code, of_token.status_code) == (200, 424, 424)
+    assert stages == ["api", "token"]
+    text = seen.getvalue() + of_api.text
+    for canary in (SECRET, "another", REFRESH, "access-1", key_pem()[60:100]):
+        assert canary not in text
