@@ -37,6 +37,13 @@ async def story(client: httpx.AsyncClient, delivery: str, until: Callable[[dict[
     return found
 
 
+async def sent(client: httpx.AsyncClient, count: int) -> None:
+    """Wait until so many deliveries are recorded as sent; the clock may be moved then, as nothing is in hand."""
+    async with asyncio.timeout(15):
+        while len((await client.get("/deliveries?state=sent")).json()["items"]) < count:
+            await asyncio.sleep(0.02)
+
+
 def is_sent(found: dict[str, Any]) -> bool:
     """Until it is sent."""
     return found["state"] == "sent"

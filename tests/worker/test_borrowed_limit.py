@@ -8,7 +8,7 @@ import httpx
 import pytest
 from tests.conftest import Clock
 from tests.journeys.running import Mailbox, mailbox
-from tests.worker.posts import borrow, is_sent, is_waiting, report, save, story
+from tests.worker.posts import borrow, is_sent, is_waiting, report, save, sent, story
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -40,15 +40,15 @@ async def test_it_goes_by_itself_when_the_hour_is_over(
     await borrow(tenant_client)
     deliveries = await report(tenant_client, "DISK_LOW", 13)
     await story(tenant_client, deliveries[-1], is_waiting)
-    await lent.holds(5)
+    await sent(tenant_client, 5)
     clock.advance(3599)
     await asyncio.sleep(0.2)
     assert len(lent.message_ids) == 5
 
     clock.advance(1)
-    await lent.holds(10)
+    await sent(tenant_client, 10)
     clock.advance(3600)
-    await lent.holds(13)
+    await sent(tenant_client, 13)
 
     assert set(lent.message_ids.values()) == {1}
 

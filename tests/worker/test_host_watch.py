@@ -10,7 +10,7 @@ import httpx
 import pytest
 from tests.conftest import Clock
 from tests.journeys.running import Mailbox, mailbox
-from tests.worker.posts import save
+from tests.worker.posts import save, sent
 
 from ringpost.domain.watch import Gauge, Reading
 from ringpost.usecases.room import Room
@@ -50,10 +50,13 @@ async def holds_no_more_than(box: Mailbox, count: int) -> None:
     assert len(box.raw) == count
 
 
-async def test_one_mail_when_it_goes_over_and_one_when_it_is_back(room: Room, box: Mailbox, clock: Clock) -> None:
+async def test_one_mail_when_it_goes_over_and_one_when_it_is_back(
+    room: Room, admin_client: httpx.AsyncClient, box: Mailbox, clock: Clock
+) -> None:
     for share, mails in ((0.5, 0), (0.93, 1), (0.95, 1), (0.88, 1), (0.94, 1), (0.71, 2), (0.7, 2)):
         clock.advance(400)
         await watch_host(room, disk(share))
+        await sent(admin_client, mails)
         await holds_no_more_than(box, mails)
 
     up, back = box.received
