@@ -28,8 +28,8 @@ MANNERS: Final = Manners(
 _ROOT: Final = BUILD / "exim"
 _BINARY: Final = _ROOT / "usr/sbin/exim4"
 _CONFIG: Final = """
-exim_user = {owner.pw_name}
-exim_group = {owner.pw_gid}
+exim_user = Debian-exim
+exim_group = Debian-exim
 spool_directory = {folder}/spool
 log_file_path = {folder}/spool/exim-%s.log
 pid_file_path = {folder}/exim.pid
@@ -77,8 +77,8 @@ box:
   driver = appendfile
   directory = {folder}/box
   maildir_format
-  user = {owner.pw_uid}
-  group = {owner.pw_gid}
+  user = Debian-exim
+  group = Debian-exim
 
 begin authenticators
 plain:
@@ -106,14 +106,14 @@ def missing() -> str | None:
 @contextmanager
 def running(folder: Path, address: str, certificates: Certificates) -> Generator[RunningServer]:
     """Exim, until the block ends."""
-    owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+    uid, gid = _owner()
     for path in (folder / "spool", folder / "box"):
         path.mkdir(mode=0o700)
-        os.chown(path, owner.pw_uid, owner.pw_gid)
+        os.chown(path, uid, gid)
     ports = own_ports(list(PORTS))
     config = folder / "exim.conf"
-    config.write_text(_config(folder, address, certificates, owner, ports), encoding="utf-8")
-    environment = _environment(folder, owner)
+    config.write_text(_config(folder, address, certificates, ports), encoding="utf-8")
+    environment = _environment(folder)
     command = [str(_BINARY), "-C", str(config)]
     version = subprocess.run(
         [*command, "-bV"], check=True, capture_output=True, text=True, env={**os.environ, **environment}
@@ -123,7 +123,7 @@ def running(folder: Path, address: str, certificates: Certificates) -> Generator
         yield RunningServer(NAME, version, address, folder / "box" / "new")
 
 
-def _config(folder: Path, address: str, certificates: Certificates, owner: pwd.struct_passwd, ports: list[int]) -> str:
+def _config(folder: Path, address: str, certificates: Certificates, ports: list[int]) -> str:
     def having(*kinds: Kind) -> str:
         return " : ".join(str(port) for port in ports if PORTS[port] in kinds)
 
@@ -132,7 +132,6 @@ def _config(folder: Path, address: str, certificates: Certificates, owner: pwd.s
         binary=_BINARY,
         address=address,
         certificates=certificates,
-        owner=owner,
         username=USERNAME,
         password=PASSWORD,
         ports=" : ".join(map(str, ports)),
@@ -146,11 +145,19 @@ def _config(folder: Path, address: str, certificates: Certificates, owner: pwd.s
     )
 
 
-def _environment(folder: Path, owner: pwd.struct_passwd) -> dict[str, str]:
-    """Its libraries, and names for the users that its package would have made (it looks them up when it starts)."""
-    people = f"root:x:0:0:root:/root:/bin/sh\n{owner.pw_name}:x:{owner.pw_uid}:{owner.pw_gid}::/:/bin/false\n"
-    people += f"Debian-exim:x:{owner.pw_uid}:{owner.pw_gid}::/:/bin/false\n"
-    groups = f"root:x:0:\nnobody:x:{owner.pw_gid}:\nDebian-exim:x:{owner.pw_gid}:\n"
+def _owner() -> tuple[int, int]:
+    """User and group that it runs as: ours, or when we are root, nobody's."""
+    if os.geteuid() != 0:
+        return os.geteuid(), os.getegid()
+    nobody = pwd.getpwnam("nobody")
+    return nobody.pw_uid, nobody.pw_gid
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Its libraries, and names for the user and group that its package would have made; it looks them up."""
+    uid, gid = _owner()
+    people = f"root:x:0:0:root:/root:/bin/sh\nDebian-exim:x:{uid}:{gid}::/:/bin/false\n"
+    groups = f"root:x:0:\nDebian-exim:x:{gid}:\n"
     (folder / "passwd").write_text(people, encoding="ascii")
     (folder / "group").write_text(groups, encoding="ascii")
     libraries = _ROOT / "usr/lib" / f"{platform.machine()}-linux-gnu"
