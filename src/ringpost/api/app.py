@@ -41,7 +41,7 @@ def create_app(room: Room, *, admin_token: Secret | None = None, max_body: int =
     app.state.room = room
     authentication.set_up(app, room, admin_token)
     app.router.routes.extend([*events.routes, *health.routes, *metrics.routes])  # first, because they are the busy ones
-    for part in (notification, oauth, diagnosis, templates, admin, admin_templates, sessions, tenants, deliveries):
+    for part in (notification, oauth, templates, admin, admin_templates, diagnosis, sessions, tenants, deliveries):
         app.include_router(part.router)
     app.router.routes.extend(_documentation(app))
     problems.install(app)
