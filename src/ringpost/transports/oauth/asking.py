@@ -84,7 +84,8 @@ class ForMsal:
     ) -> "MsalAnswer":
         """For the token."""
         # The assertion of a certificate comes as bytes, which httpx would write as b'...'.
-        form = {name: value.decode() if isinstance(value, bytes) else value for name, value in (data or {}).items()}
+        fields = cast("dict[str, str | bytes]", data or {})
+        form = {name: value.decode() if isinstance(value, bytes) else value for name, value in fields.items()}
         return MsalAnswer(self._asker.ask("POST", url, headers or {}, params=params, data=form))
 
     def close(self) -> None:

@@ -3,10 +3,6 @@
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
-from google.auth import crypt
-from google.oauth2 import credentials as user
-from google.oauth2 import service_account
-
 from ringpost.domain.credentials import GoogleServiceAccount, GoogleUser, Grant, Purpose
 from ringpost.transports.oauth.asking import Asker, ForGoogle
 from ringpost.transports.web import WebOptions
@@ -33,6 +29,11 @@ def ask(grant: Grant, token_url: str, options: WebOptions) -> tuple[str, float]:
 
 
 def _credentials(grant: Grant, token_url: str) -> Any:
+    # Imported here, because most commands need no token and start sooner without.
+    from google.auth import crypt  # noqa: PLC0415
+    from google.oauth2 import credentials as user  # noqa: PLC0415
+    from google.oauth2 import service_account  # noqa: PLC0415
+
     own = grant.credentials
     if isinstance(own, GoogleServiceAccount):
         signer = cast("Any", crypt).RSASigner.from_string(own.private_key.reveal(), own.private_key_id)

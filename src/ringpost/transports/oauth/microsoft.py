@@ -3,8 +3,6 @@
 import re
 from typing import Any, Final, cast
 
-import msal
-
 from ringpost.domain.credentials import Cloud, Grant, MicrosoftApp, Purpose
 from ringpost.transports.oauth.asking import Asker, ForMsal
 from ringpost.transports.web import WebOptions
@@ -32,6 +30,8 @@ def ask(grant: Grant, authority: str, options: WebOptions) -> tuple[str, float]:
     """A token and its life in seconds. Blocking. Raises TokenRefused, OtherAuthority, httpx.HTTPError, ValueError."""
     app = grant.credentials
     assert isinstance(app, MicrosoftApp)  # noqa: S101  the caller's choice of module
+    import msal  # noqa: PLC0415  most commands need no token, and start sooner without it
+
     with Asker(authority, options) as asker:
         client = cast("Any", msal).ConfidentialClientApplication(
             app.client_id,
