@@ -244,7 +244,8 @@ All steps together take 30 s at most, most of them milliseconds. A password goes
 verified, and a stored password never goes to a changed server. Of a host that is not allowed the doctor says only that.
 A tenant that borrows the system's mail server is told no more than a test mail would tell.
 
-`RINGPOST_DNS_SERVERS` says which DNS servers are asked about senders' domains.
+`RINGPOST_DNS_SERVERS` says which DNS servers are asked about senders' domains. A tenant chooses the domain and sees its
+MX and TXT records, so name public ones where the system's own DNS knows of inner networks.
 
 ## Ten broken set-ups and one more
 
