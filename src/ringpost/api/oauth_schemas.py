@@ -55,7 +55,11 @@ class OAuthRequest(BaseModel):
     )
     cloud: Cloud | None = Field(None, description="Microsoft's cloud that the organisation is in. Default global.")
     client_secret: str | None = Field(
-        None, max_length=LONGEST_SECRET, description="The secret's value.", json_schema_extra=_HIDDEN
+        None,
+        max_length=LONGEST_SECRET,
+        description="The secret's value.",
+        json_schema_extra=_HIDDEN,
+        examples=["the value of the secret"],
     )
     certificate: str | None = Field(
         None,
