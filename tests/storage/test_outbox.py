@@ -123,7 +123,7 @@ def test_what_is_due_first_is_claimed_first(connection: Connection) -> None:
 def test_an_outcome_of_a_lost_claim_changes_nothing(connection: Connection) -> None:
     put(connection, "a")
     (stale,) = claim(connection)
-    outbox.return_lapsed(connection, NOW, stale, DOWN)
+    outbox.return_lost(connection, stale, DOWN, due_at=NOW, at=NOW, claims=1)
     (fresh,) = claim(connection, name="w-2")
     assert outbox.record(connection, NOW, [said(stale, GOOD)]) == [False]
     assert row(connection, "a-1").state == "sending"
@@ -135,7 +135,7 @@ def test_a_lost_claim_does_not_keep_others_of_the_batch_from_counting(connection
     put(connection, "a")
     put(connection, "b")
     stale, good = sorted(claim(connection), key=lambda item: item.id)
-    outbox.return_lapsed(connection, NOW, stale, DOWN)
+    outbox.return_lost(connection, stale, DOWN, due_at=NOW, at=NOW, claims=1)
     assert outbox.record(connection, NOW, [said(stale, GOOD), said(good, GOOD)]) == [False, True]
     assert (row(connection, "a-1").state, row(connection, "b-1").state) == ("queued", "sent")
 
@@ -225,16 +225,49 @@ def test_mail_moves_to_the_tenants_own_server_when_it_gets_one(connection: Conne
     assert row(connection, "a-1").queue == "system:t1"
 
 
-def test_a_lapsed_lease_is_found_and_a_renewed_one_is_not(connection: Connection) -> None:
+def test_leases_are_known_by_their_claims_and_can_be_renewed(connection: Connection) -> None:
     put(connection, "a")
     put(connection, "b")
     claim(connection, limit=1, name="dead")
-    (alive,) = claim(connection, name="alive")
-    outbox.renew(connection, ["alive"], NOW + 120_000)
-    lapsed = outbox.lapsed(connection, NOW + 60_000, 10)
-    assert len(lapsed) == 1
-    assert lapsed[0][0].id != alive.id
-    assert lapsed[0][1] == 1, "claimed once without an outcome"
+    claim(connection, name="alive")
+    outbox.renew(connection, ["alive"], [], NOW + 120_000)
+    assert set(outbox.leases(connection)) == {("dead", NOW + 60_000), ("alive", NOW + 120_000)}
+    ((_, claims),) = outbox.held_under(connection, ["dead"], 10)
+    assert claims == 1, "claimed once without an outcome"
+
+
+def test_a_heartbeat_puts_off_the_next_probe_as_well(connection: Connection) -> None:
+    put(connection, "a", "t1")
+    (claimed,) = claim(connection)
+    outbox.record(connection, NOW, [said(claimed, DOWN, State.QUEUED, costs_retry=False, hold_for_ms=5000)])
+    (probe,) = outbox.claim_probes(connection, probe_claim("w-2", NOW + 5000))
+    outbox.renew(connection, [probe.claim], [probe.lane], NOW + 500_000)
+    put(connection, "b", "t1")
+    assert outbox.claim_probes(connection, probe_claim("w-3", NOW + 400_000)) == []
+
+
+def test_an_outcome_that_never_reached_the_server_does_not_open_a_held_lane(connection: Connection) -> None:
+    put(connection, "a")
+    put(connection, "b")
+    first, second = claim(connection)
+    outbox.record(connection, NOW, [said(first, DOWN, State.QUEUED, costs_retry=False, hold_for_ms=900_000)])
+    erased = Outcome(REJECTED, Stage.RESOLVE, Party.MESSAGE, hint="erased")
+    outbox.record(connection, NOW, [said(second, erased, State.REJECTED)])
+    assert len(connection.execute(select(holds)).all()) == 1
+
+
+def test_after_the_clock_was_set_back_nothing_waits_for_the_time_that_it_showed(connection: Connection) -> None:
+    put(connection, "a", due_at=NOW + 24 * 3_600_000)
+    put(connection, "soon", due_at=NOW + 3_000_000)
+    assert outbox.pull_back(connection, NOW, 2 * 3_600_000) == 1
+    assert ids(claim(connection)) == {"a-1"}
+
+
+def test_when_slots_are_scarce_every_queue_gets_one_before_any_gets_two(connection: Connection) -> None:
+    for tenant in ("t1", "t2", "t3", "t4"):
+        for number in range(10):
+            put(connection, f"{tenant}-{number}", tenant)
+    assert sorted(item.tenant for item in claim(connection, limit=4)) == ["t1", "t2", "t3", "t4"]
 
 
 def test_what_was_given_back_is_as_if_never_claimed(connection: Connection) -> None:
@@ -265,6 +298,19 @@ def test_a_message_stays_while_one_of_its_deliveries_is_open(connection: Connect
     (first,) = claim(connection, limit=1)
     outbox.record(connection, NOW, [said(first, Outcome(REJECTED, Stage.RCPT_TO, Party.RECIPIENT), State.REJECTED)])
     assert len(connection.execute(select(messages)).all()) == 1
+
+
+def test_what_may_not_be_erased_yet_does_not_hide_what_may(connection: Connection) -> None:
+    for number in range(3):
+        put(connection, f"a{number}", due_at=NOW - 9)
+        values = {**row(connection, f"a{number}-1")._mapping, "id": f"a{number}-2", "due_at": NOW + 9_000}
+        connection.execute(insert(deliveries).values(**values))
+    done = claim(connection)
+    outbox.record(connection, NOW, [said(item, GOOD, erase_at=NOW) for item in done])
+    put(connection, "over")
+    (last,) = claim(connection, name="w-2")
+    outbox.record(connection, NOW, [said(last, GOOD, erase_at=NOW + 1)])
+    assert outbox.due_for_erasure(connection, NOW + 1, 3) == ["over"]
 
 
 def test_messages_that_are_due_for_erasure_are_found(connection: Connection) -> None:

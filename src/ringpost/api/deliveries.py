@@ -153,7 +153,7 @@ def _delivery(row: Any) -> dict[str, Any]:
         "state": row.state,
         "attempts": row.attempts,
         "created_at": rfc3339(row.created_at),
-        "due_at": rfc3339(row.due_at) if row.ended_at is None else None,
+        "due_at": rfc3339(max(row.due_at, row.created_at)) if row.ended_at is None else None,
         "expires_at": rfc3339(row.expires_at),
         "sent_at": rfc3339(row.sent_at),
         "ended_at": rfc3339(row.ended_at),

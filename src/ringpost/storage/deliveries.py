@@ -62,7 +62,10 @@ def hold_of(connection: Connection, queue: str) -> AnyRow | None:
 
 
 def retry(connection: Connection, tenant: TenantId, delivery: str, now: int, expires_at: int) -> None:
-    """Queue it once more, due now. Raises NotFound, WrongState (sent, being sent, or its message is erased)."""
+    """Queue it once more, before all others of its queue; a hold of the tenant's own lane is probed with it at once.
+
+    Raises NotFound, WrongState (sent, being sent, or its message is erased).
+    """
     row = _current(connection, tenant, delivery)
     state = State(row.state)
     if state in (State.SENT, State.SENDING):
@@ -71,7 +74,7 @@ def retry(connection: Connection, tenant: TenantId, delivery: str, now: int, exp
         raise WrongState(
             "Its message has been erased, so there is nothing to send. Send the event again with a new id."
         )
-    values: dict[str, Any] = {"due_at": now}
+    values: dict[str, Any] = {"due_at": 0}
     if state is not State.QUEUED:  # a second life, with a whole retry schedule
         values |= {
             "state": State.QUEUED,
@@ -82,6 +85,7 @@ def retry(connection: Connection, tenant: TenantId, delivery: str, now: int, exp
             "claims": 0,
         }
     _change(connection, delivery, state, values)
+    connection.execute(update(holds).where(holds.c.lane == tenant, holds.c.until > now).values(until=now))
 
 
 def cancel(connection: Connection, tenant: TenantId, delivery: str, now: int, erase_at: int) -> None:

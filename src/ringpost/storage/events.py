@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, tuple_
+from sqlalchemy import Connection, delete, insert, or_, select, tuple_
 
 from ringpost.domain.tenants import TenantId
 from ringpost.storage.tables import AnyRow, attempts, deliveries, events, messages, template_revisions
@@ -81,13 +81,15 @@ def erase_skipped(connection: Connection, now: int, limit: int) -> int:
 
 
 def forget(connection: Connection, before: int, limit: int) -> int:
-    """Delete the oldest events that were accepted before this time and are over, with all that hangs on them.
+    """Delete the oldest events that were over before this time, with all that hangs on them.
 
     Returns how many, so that a caller comes back while there is more.
     """
     still_open = (
         select(deliveries.c.id)
-        .where(deliveries.c.event == events.c.key, deliveries.c.ended_at.is_(None))
+        .where(
+            deliveries.c.event == events.c.key, or_(deliveries.c.ended_at.is_(None), deliveries.c.ended_at >= before)
+        )
         .correlate(events)
         .exists()
     )

@@ -111,7 +111,7 @@ _TAKE = text("""
           SELECT id FROM deliveries
           WHERE state = 'queued' AND urgency = :urgency AND queue = ring.key AND due_at <= :now
           ORDER BY due_at LIMIT :limit))
-      WHERE place <= share LIMIT :limit)
+      WHERE place <= share ORDER BY place LIMIT :limit)
     RETURNING id, tenant, event, recipient, urgency, secret, queue, attempts, retries, created_at, expires_at""")
 
 
@@ -195,6 +195,13 @@ def contents(connection: Connection, keys: Sequence[str]) -> dict[str, bytes]:
         return {}
     rows = connection.execute(select(messages.c.event, messages.c.content).where(messages.c.event.in_(keys)))
     return {row.event: row.content for row in rows}
+
+
+def content_sizes(connection: Connection, keys: Sequence[str]) -> dict[str, int]:
+    """How many bytes the sealed messages of these events have; reads none of them."""
+    size = func.length(messages.c.content)
+    rows = connection.execute(select(messages.c.event, size.label("size")).where(messages.c.event.in_(keys)))
+    return {row.event: row.size for row in rows}
 
 
 def next_due(connection: Connection) -> int | None:
@@ -339,7 +346,8 @@ def erase(connection: Connection, keys: Sequence[str]) -> int:
     still_open = select(deliveries.c.event).where(
         deliveries.c.event.in_(keys), deliveries.c.state.in_([State.QUEUED, State.SENDING])
     )
-    over = [key for key in keys if key not in set(connection.execute(still_open).scalars())]
+    not_over = set(connection.execute(still_open).scalars())
+    over = [key for key in keys if key not in not_over]
     if over:
         connection.execute(delete(messages).where(messages.c.event.in_(over)))
         connection.execute(update(events).where(events.c.key.in_(over)).values(variables=None))
@@ -348,8 +356,11 @@ def erase(connection: Connection, keys: Sequence[str]) -> int:
 
 
 def _hold_or_release(connection: Connection, now: int, items: Sequence[Recorded]) -> None:
-    failed = {item.claimed.lane: item for item in items if item.hold_for_ms is not None}
-    good = {item.claimed.lane for item in items if item.hold_for_ms is None} - failed.keys()
+    failed: dict[str, Recorded] = {}
+    for item in items:
+        if item.hold_for_ms is not None and (item.claimed.probe or item.claimed.lane not in failed):
+            failed[item.claimed.lane] = item
+    good = {item.claimed.lane for item in items if _server_answered(item)} - failed.keys()
     if good:
         connection.execute(delete(holds).where(holds.c.lane.in_(sorted(good))))
     for lane, item in failed.items():
@@ -364,6 +375,11 @@ def _hold_or_release(connection: Connection, now: int, items: Sequence[Recorded]
             connection.execute(
                 update(holds).where(holds.c.lane == lane).values(until=until, failures=held.failures + 1, **why)
             )
+
+
+def _server_answered(item: Recorded) -> bool:
+    """Whether the lane works; what failed before its server was asked says nothing about it."""
+    return item.hold_for_ms is None and (item.outcome.code is not None or item.state is State.SENT)
 
 
 def failures_of(connection: Connection, lanes: Sequence[str]) -> dict[str, int]:
@@ -415,13 +431,15 @@ def move_queue(connection: Connection, tenant: TenantId, *, own_server: bool) ->
 # Leases and ends ------------------------------------------------------------------------------------------------------
 
 
-def renew(connection: Connection, claims: Sequence[str], lease_until: int) -> None:
-    """A worker's heartbeat: put off the end of its leases."""
+def renew(connection: Connection, claims: Sequence[str], probed: Sequence[str], lease_until: int) -> None:
+    """A worker's heartbeat: put off the end of its leases, and of the holds of the lanes that it probes."""
     connection.execute(
         update(deliveries)
         .where(deliveries.c.state == State.SENDING, deliveries.c.claim.in_(claims))
         .values(lease_until=lease_until)
     )
+    if probed:
+        connection.execute(update(holds).where(holds.c.lane.in_(probed)).values(until=lease_until))
 
 
 def give_back(connection: Connection, items: Sequence[Claimed]) -> None:
@@ -434,44 +452,45 @@ def give_back(connection: Connection, items: Sequence[Claimed]) -> None:
     )
 
 
-def claims_in_force(connection: Connection) -> list[str]:
-    """The names of all claims under which something is being sent."""
-    return list(
-        connection.execute(select(deliveries.c.claim).where(deliveries.c.state == State.SENDING).distinct()).scalars()
-    )
+def leases(connection: Connection) -> list[tuple[str, int]]:
+    """All claims under which something is being sent, and until when their leases run."""
+    columns = deliveries.c.claim, deliveries.c.lease_until
+    rows = connection.execute(select(*columns).where(deliveries.c.state == State.SENDING).distinct())
+    return [(row.claim, row.lease_until) for row in rows]
 
 
-def end_leases(connection: Connection, claims: Sequence[str], now: int) -> None:
-    """Let the leases of these claims run out now, because their worker is dead."""
-    renew(connection, claims, now)
-
-
-def lapsed(connection: Connection, now: int, limit: int) -> list[tuple[Claimed, int]]:
-    """Deliveries whose worker died or stands still: their lease has run out. With how often they were claimed."""
+def held_under(connection: Connection, claims: Sequence[str], limit: int) -> list[tuple[Claimed, int]]:
+    """What is being sent under these claims, each with how often it was claimed since its last outcome."""
     rows = connection.execute(
-        select(deliveries)
-        .where(deliveries.c.state == State.SENDING, deliveries.c.lease_until <= now)
-        .order_by(deliveries.c.lease_until)
-        .limit(limit)
+        select(deliveries).where(deliveries.c.state == State.SENDING, deliveries.c.claim.in_(claims)).limit(limit)
     ).all()
     return [(_claimed(row, row.claim), row.claims) for row in rows]
 
 
-def return_lapsed(connection: Connection, now: int, item: Claimed, outcome: Outcome) -> None:
-    """Queue a delivery again whose worker was lost, with an attempt that says so. Its claims are kept count of."""
+def return_lost(connection: Connection, item: Claimed, outcome: Outcome, *, due_at: int, at: int, claims: int) -> None:
+    """Queue a delivery again whose worker was lost, with an attempt that says so; `claims` is how often that was."""
     values = {
         "state": State.QUEUED.value,
         "claim": None,
         "lease_until": None,
         "attempts": item.attempts + 1,
-        "due_at": now,
+        "claims": claims,
+        "due_at": due_at,
     }
     done = connection.execute(
         update(deliveries).where(deliveries.c.id == item.id, deliveries.c.claim == item.claim).values(**values)
     )
     if done.rowcount:
-        lost = Recorded(item, outcome, "", now, 0, State.QUEUED, now, costs_retry=False)
+        lost = Recorded(item, outcome, "", at, 0, State.QUEUED, due_at, costs_retry=False)
         connection.execute(insert(attempts), [_attempt(lost)])
+
+
+def pull_back(connection: Connection, now: int, longest_ms: int) -> int:
+    """After the clock was set back: what would wait longer than anything may is due now, and holds are probed now."""
+    far = now + longest_ms
+    connection.execute(update(holds).where(holds.c.until > far).values(until=now))
+    late = (deliveries.c.state == State.QUEUED) & (deliveries.c.due_at > far)
+    return connection.execute(update(deliveries).where(late).values(due_at=now)).rowcount
 
 
 def expire(connection: Connection, now: int, erase_after_ms: int, limit: int) -> int:
@@ -495,8 +514,13 @@ def expire(connection: Connection, now: int, erase_after_ms: int, limit: int) ->
 
 
 def due_for_erasure(connection: Connection, now: int, limit: int) -> list[str]:
-    """Events whose message may go now."""
+    """Events whose message may go now: the time of a delivery has come, and none of the event's is open."""
+    others = deliveries.alias()
+    still_open = select(others.c.id).where(others.c.event == deliveries.c.event, others.c.ended_at.is_(None)).exists()
     keys = connection.execute(
-        select(deliveries.c.event).where(deliveries.c.erase_at <= now).order_by(deliveries.c.erase_at).limit(limit)
+        select(deliveries.c.event)
+        .where(deliveries.c.erase_at <= now, ~still_open)
+        .order_by(deliveries.c.erase_at)
+        .limit(limit)
     ).scalars()
     return sorted(set(keys))

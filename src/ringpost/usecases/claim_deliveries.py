@@ -1,5 +1,6 @@
 """Claim due deliveries, with all that is needed to try them. The claim is on disk before anything is sent."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -33,8 +34,12 @@ class Wanted:
     """Free for any class."""
     emergency_slots: int
     """Free for class emergency; more than `slots`, because some are kept for it."""
-    room_for: Callable[[str], int]
+    room_for: Callable[[str, Urgency], int]
     """How many more mails of a queue the worker takes on."""
+    bytes_left: int
+    """How many bytes of messages it still has memory for."""
+    empty_handed: bool
+    """It has nothing in hand, so it takes one mail however large."""
 
 
 class Ring:
@@ -46,39 +51,65 @@ class Ring:
     async def claim_deliveries(self, room: Room, wanted: Wanted) -> tuple[list[Work], bool]:
         """Take what is due, the urgent first. The flag tells whether there may be more at once."""
         works, ends = await room.database.write(_claim, room, wanted, dict(self._after))
-        self._after = ends
+        self._after |= ends
         return works, bool(works) or any(ends.values())
 
 
 def _claim(
     connection: Connection, room: Room, wanted: Wanted, after: dict[Urgency, str]
 ) -> tuple[list[Work], dict[Urgency, str]]:
+    """What was claimed, and where the walks of those classes ended that there was a slot for."""
     now = room.clock()
     claimed: list[outbox.Claimed] = []
-    ends = dict(after)
+    ends: dict[Urgency, str] = {}
     for urgency in Urgency:
         free = wanted.emergency_slots if urgency is Urgency.EMERGENCY else wanted.slots
         if free <= len(claimed):
             continue
-        claim = outbox.Claim(
-            f"{wanted.name}.{urgency.value}",
-            now,
-            now + wanted.lease_ms,
-            urgency,
-            free - len(claimed),
-            wanted.room_for,
-            after[urgency],
-        )
+        claim = _for(urgency, wanted, now, free - len(claimed), claimed, after[urgency])
         taken, ends[urgency] = outbox.claim(connection, claim)
         claimed += lend_server(connection, room, taken)
     if len(claimed) < wanted.slots:
         claimed += outbox.claim_probes(connection, _probes(wanted, now, min(PROBES, wanted.slots - len(claimed))))
-    return _with_all_they_need(connection, room, claimed), ends
+    return _with_all_they_need(connection, room, _within_memory(connection, wanted, claimed)), ends
+
+
+def _for(
+    urgency: Urgency, wanted: Wanted, now: int, limit: int, claimed: Sequence[outbox.Claimed], after: str
+) -> outbox.Claim:
+    taken = Counter(item.queue for item in claimed if item.urgency is not Urgency.EMERGENCY)
+
+    def room_for(queue: str) -> int:
+        return wanted.room_for(queue, urgency) - (0 if urgency is Urgency.EMERGENCY else taken[queue])
+
+    name = f"{wanted.name}.{urgency.value}"
+    return outbox.Claim(name, now, now + wanted.lease_ms, urgency, limit, room_for, after)
+
+
+def _within_memory(
+    connection: Connection, wanted: Wanted, claimed: Sequence[outbox.Claimed]
+) -> Sequence[outbox.Claimed]:
+    """As many as there is memory for, in their order; the rest is given back. Recordings can be large."""
+    if not claimed:
+        return claimed
+    sizes = outbox.content_sizes(connection, sorted({item.event for item in claimed}))
+    left, over = wanted.bytes_left, list[outbox.Claimed]()
+    kept: list[outbox.Claimed] = []
+    for item in claimed:
+        size = sizes.get(item.event, 0)
+        if size <= left or (wanted.empty_handed and not kept):
+            kept.append(item)
+            left -= size
+        else:
+            over.append(item)
+    if over:
+        outbox.give_back(connection, over)
+    return kept
 
 
 def _probes(wanted: Wanted, now: int, limit: int) -> outbox.Claim:
     return outbox.Claim(
-        f"{wanted.name}.probe", now, now + wanted.lease_ms, Urgency.EMERGENCY, limit, wanted.room_for, ""
+        f"{wanted.name}.probe", now, now + wanted.lease_ms, Urgency.EMERGENCY, limit, lambda _queue: 1, ""
     )
 
 

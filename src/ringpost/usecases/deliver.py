@@ -1,7 +1,7 @@
 """Deliver one mail: through the mail server in force, and judge what comes next."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -33,12 +33,20 @@ class Work:
     can_fall_over: bool = False
     """An emergency on its way through its tenant's own server; the system's stands by."""
 
+    @property
+    def size(self) -> int:
+        """Bytes of the message."""
+        return len(self.content or b"")
+
 
 FALL_OVER_S = 10.0
 """How long an emergency's own server has, when the system's stands by; a deadline like that of no other mail."""
 
-TransportTo = Callable[[Endpoint, float | None], Transport]
-"""The transport to a mail server; the number is how long one send may take in all, in seconds."""
+
+class TransportTo(Protocol):
+    """The transport to a mail server; `overall_s` is how long one send may take in all."""
+
+    def __call__(self, endpoint: Endpoint, overall_s: float | None, *, urgent: bool) -> Transport: ...
 
 
 async def deliver(room: Room, work: Work, transport_to: TransportTo, jitter: float) -> Recorded:
@@ -65,7 +73,8 @@ async def _try(room: Room, work: Work, transport_to: TransportTo) -> Outcome:
     envelope = Envelope(server.sender, parse_address(claimed.recipient))
     mail = assemble(message, envelope=envelope, delivery_id=claimed.id, reply_to=server.reply_to)
     overall_s = FALL_OVER_S if work.can_fall_over else None
-    return await transport_to(server.endpoint, overall_s).send(envelope, mail)
+    urgent = claimed.urgency is Urgency.EMERGENCY
+    return await transport_to(server.endpoint, overall_s, urgent=urgent).send(envelope, mail)
 
 
 def judge(room: Room, work: Work, outcome: Outcome, started: int, jitter: float) -> Recorded:
@@ -79,7 +88,7 @@ def judge(room: Room, work: Work, outcome: Outcome, started: int, jitter: float)
     step = next_step(
         claimed.urgency,
         attempts=claimed.retries + costs_retry,
-        age_s=(now - claimed.created_at) / 1000,
+        age_s=policy.schedule(claimed.urgency).lifetime - (claimed.expires_at - now) / 1000,
         outcome=outcome,
         jitter=jitter,
         policy=policy,

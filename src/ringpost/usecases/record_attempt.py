@@ -1,6 +1,6 @@
 """Record what became of attempts: many in one commit, each only while its claim still stands."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 import structlog
 from sqlalchemy import Connection
@@ -14,6 +14,9 @@ _log = structlog.get_logger("ringpost.record")
 
 BITE = 500
 """Rows in one commit of the sweeper."""
+APART_MS = 200
+"""Between mails that were in hand when a worker was lost, from the second time on."""
+LONGEST_APART_MS = 60_000
 
 
 async def record_attempt(room: Room, item: outbox.Recorded) -> bool:
@@ -25,40 +28,43 @@ def _record(connection: Connection, room: Room, items: Sequence[outbox.Recorded]
     return outbox.record(connection, room.clock(), items)
 
 
-async def recover_lost(room: Room) -> int:
-    """Queue again what the worker of a lapsed lease had in hand; set aside what was claimed too often."""
-    return await room.database.write(_recover, room)
+async def recover_lost(room: Room, claims: Collection[str]) -> None:
+    """Queue again what lost workers had in hand under these claims; set aside what was claimed too often.
+
+    A mail that stops its worker takes others down with it. From the second time on they come back one after the other,
+    so that the next time tells which one it is, and only that one is set aside.
+    """
+    while claims and await room.database.write(_recover, room, sorted(claims)) == BITE:
+        pass
 
 
-async def bury(room: Room, dead: Callable[[Iterable[str]], set[str]]) -> None:
-    """End the leases of workers that `dead` finds not to be alive, so that `recover_lost` need not wait for them."""
-    claims = await room.database.read(outbox.claims_in_force)
-    gone = dead({worker_of(claim) for claim in claims})
-    if gone:
-        lost = [claim for claim in claims if worker_of(claim) in gone]
-        await room.database.write(outbox.end_leases, lost, room.clock())
-        _log.warning("workers_died", workers=sorted(gone))
-
-
-def worker_of(claim: str) -> str:
-    """The worker in a claim's name, `<worker>-<number>.<what>`."""
-    return claim.partition("-")[0]
-
-
-def _recover(connection: Connection, room: Room) -> int:
+def _recover(connection: Connection, room: Room, lost: Sequence[str]) -> int:
     now = room.clock()
-    lapsed = outbox.lapsed(connection, now, BITE)
-    for item, claims in lapsed:
+    found = outbox.held_under(connection, lost, BITE)
+    for place, (item, claims) in enumerate(found):
         if claims < outbox.MOST_CLAIMS:
-            outbox.return_lapsed(connection, now, item, lost_worker())
-            _log.warning("lease_ran_out", delivery=item.id, tenant=item.tenant, claims=claims)
+            wait_ms = min(place * APART_MS, LONGEST_APART_MS) if claims > 1 else 0
+            outbox.return_lost(connection, item, lost_worker(), due_at=now + wait_ms, at=now, claims=claims)
+            _log.warning("worker_lost", delivery=item.id, tenant=item.tenant, claims=claims)
             continue
         end = erase_at(room, now, secret=item.secret)
         state = State.REJECTED
         ended = outbox.Recorded(item, set_aside(), "", now, 0, state, now, costs_retry=False, erase_at=end)
         outbox.record(connection, now, [ended])
         _log.error("delivery_set_aside", delivery=item.id, tenant=item.tenant, claims=claims)
-    return len(lapsed)
+    return len(found)
+
+
+async def leave_in_hand(room: Room, items: Sequence[outbox.Claimed]) -> None:
+    """Queue again what a stopping worker could not wait for. It stopped nobody, so that is not held against it."""
+    if items:
+        await room.database.write(_leave, room, items)
+
+
+def _leave(connection: Connection, room: Room, items: Sequence[outbox.Claimed]) -> None:
+    now = room.clock()
+    for item in items:
+        outbox.return_lost(connection, item, lost_worker(), due_at=now, at=now, claims=0)
 
 
 async def expire_overdue(room: Room) -> int:

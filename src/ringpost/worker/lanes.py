@@ -8,19 +8,25 @@ from ringpost.usecases.room import OpenTransport
 
 IDLE_S = 60.0
 
+_Key = tuple[Endpoint, float | None, bool]
+"""Mail server, how long one send may take in all, and whether it is for emergencies."""
+
 
 class Lanes:
     """The transports that a worker has open."""
 
     def __init__(self, open_transport: OpenTransport) -> None:
         self._open_transport = open_transport
-        self._open: dict[tuple[Endpoint, float | None], Transport] = {}
-        self._used_at: dict[tuple[Endpoint, float | None], float] = {}
+        self._open: dict[_Key, Transport] = {}
+        self._used_at: dict[_Key, float] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
-    def transport_to(self, endpoint: Endpoint, overall_s: float | None) -> Transport:
-        """The transport to a mail server; a changed password or port is another one, and so is another patience."""
-        key = endpoint, overall_s
+    def transport_to(self, endpoint: Endpoint, overall_s: float | None, *, urgent: bool) -> Transport:
+        """The transport to a mail server; a changed password or port is another one, and so is another patience.
+
+        Emergencies have connections of their own: they do not stand in line behind what the server is slow to take.
+        """
+        key = endpoint, overall_s, urgent
         self._used_at[key] = asyncio.get_running_loop().time()
         transport = self._open.get(key)
         if transport is None:

@@ -5,7 +5,7 @@ import random
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
@@ -18,7 +18,7 @@ from ringpost.storage import outbox
 from ringpost.usecases.claim_deliveries import Ring, Wanted
 from ringpost.usecases.deliver import Work, deliver, judge
 from ringpost.usecases.purge import purge
-from ringpost.usecases.record_attempt import bury, expire_overdue, record_attempt, recover_lost
+from ringpost.usecases.record_attempt import expire_overdue, leave_in_hand, record_attempt, recover_lost
 from ringpost.usecases.room import Room
 from ringpost.usecases.warn_of_expiry import warn_of_expiry
 from ringpost.worker.lanes import Lanes
@@ -30,6 +30,14 @@ WARN_EVERY_S = 600
 """How often to look for OAuth credentials that end soon."""
 
 _log = structlog.get_logger("ringpost.worker")
+
+
+MEMORY = 64 * 1024 * 1024
+"""Bytes of messages in hand at once; each takes about four times that while it is sent."""
+LONGEST_WAIT_MS = 2 * 3600 * 1000
+"""More than any retry or hold waits."""
+NOTEWORTHY_S = 5.0
+"""By less than this, clocks are disciplined all the time (RFC 5905)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,9 @@ class Worker:
         self._lanes = Lanes(room.open_transport)
         self._windows = Windows(self._options.slots)
         self._in_hand: dict[asyncio.Task[None], Work] = {}
+        self._bytes_in_hand = 0
+        self._expired_at: dict[tuple[str, int], float] = {}
+        self._set_back = ClockWatch(room.clock)
         self._busy: Counter[Endpoint] = Counter()
         self._warn_at = 0.0
         self._stopping = asyncio.Event()
@@ -95,7 +106,7 @@ class Worker:
         self._room.bell.clear()
         free = self._options.slots - len(self._in_hand)
         kept = max(2, self._options.slots // 10)
-        if free <= 0:
+        if free <= 0 or self._bytes_in_hand >= MEMORY:
             return False
         self._claims += 1
         wanted = Wanted(
@@ -104,10 +115,13 @@ class Worker:
             max(0, free - kept),
             free,
             self._windows.room_for,
+            bytes_left=MEMORY - self._bytes_in_hand,
+            empty_handed=not self._in_hand,
         )
         works, more = await self._ring.claim_deliveries(self._room, wanted)
         for work in works:
-            self._windows.took(work.claimed.queue)
+            self._windows.took(work.claimed.queue, work.claimed.urgency)
+            self._bytes_in_hand += work.size
             if work.server:
                 self._busy[work.server.endpoint] += 1
             task = asyncio.create_task(self._handle(work))
@@ -123,7 +137,8 @@ class Worker:
             if await self._until_stored(recorded):
                 observe_attempt(recorded, self._room.clock())
         finally:
-            self._windows.ended(work.claimed.queue, good=good)
+            self._windows.ended(work.claimed.queue, work.claimed.urgency, good=good)
+            self._bytes_in_hand -= work.size
             if work.server:
                 self._busy[work.server.endpoint] -= 1
             self._room.bell.set()
@@ -148,13 +163,18 @@ class Worker:
                 return await record_attempt(self._room, recorded)
             except StorageUnavailable:
                 await asyncio.sleep(1)
+            except Exception:  # noqa: BLE001  whatever cannot be stored of the words, the outcome itself can
+                _log.exception("attempt_not_recorded", delivery=recorded.claimed.id)
+                observe_error()
+                await asyncio.sleep(1)
+                recorded = replace(recorded, outcome=replace(recorded.outcome, reply="", hint=""))
 
     async def _rest(self) -> None:
         """Until there is new mail, something in hand has ended, or it is time to look."""
         try:
             await asyncio.wait_for(self._room.bell.wait(), self._options.poll_s)
         except TimeoutError:
-            self._lanes.close_idle({endpoint for endpoint, count in self._busy.items() if count > 0})
+            return
 
     async def _safely(self, step: Callable[[], Awaitable[bool]]) -> bool:
         try:
@@ -170,30 +190,54 @@ class Worker:
     async def _keep_leases(self) -> None:
         while True:
             await asyncio.sleep(self._options.lease_s / 3)
-            await self._safely(self._renew)
+            while not await self._safely(self._renew):
+                pass
 
     async def _renew(self) -> bool:
-        claims = sorted({work.claimed.claim for work in self._in_hand.values()})
+        """Show that what is in hand is still being worked on; True when that is stored."""
+        works = list(self._in_hand.values())
+        claims = sorted({work.claimed.claim for work in works})
+        probed = sorted({work.claimed.lane for work in works if work.claimed.probe})
         if claims:
             until = self._room.clock() + int(self._options.lease_s * 1000)
-            await self._room.database.write(outbox.renew, claims, until)
-        return False
+            await self._room.database.write(outbox.renew, claims, probed, until)
+        return True
 
     async def _sweep_for_ever(self) -> None:
         while True:
-            for step in (self._recover, self._expire, self._purge, self._warn):
+            for step in (self._pull_back, self._recover, self._expire, self._purge, self._warn):
                 while await self._safely(step):
                     pass
             self._windows.forget_idle()
             self._busy = +self._busy
+            self._lanes.close_idle(set(self._busy))
             await asyncio.sleep(self._options.sweep_s)
 
     async def _recover(self) -> bool:
-        await bury(self._room, self._presence.dead)
-        found = await recover_lost(self._room)
-        if found:
+        """Take over what lost workers had in hand: of the dead at once, of others when their lease stays over.
+
+        An expired lease is believed only when it has not been renewed for the time in which a living worker renews:
+        the clock may have been set forward, or the database been away.
+        """
+        leases = await self._room.database.read(outbox.leases)
+        dead = self._presence.dead({worker_of(claim) for claim, _ in leases})
+        wall, now = self._room.clock(), asyncio.get_running_loop().time()
+        expired = [one for one in leases if one[1] <= wall and worker_of(one[0]) != self._name]
+        self._expired_at = {one: self._expired_at.get(one, now) for one in expired}
+        patience = self._options.lease_s / 3 + self._options.sweep_s
+        lost = {claim for claim, _ in leases if worker_of(claim) in dead}
+        lost |= {claim for (claim, _), since in self._expired_at.items() if now - since >= patience}
+        if lost:
+            await recover_lost(self._room, lost)
             self._room.bell.set()
-        return found > 0
+        return False
+
+    async def _pull_back(self) -> bool:
+        """After a clock that was ahead has been set right, mail must not wait for the time that it showed."""
+        if self._set_back.was_set_back():
+            found = await self._room.database.write(outbox.pull_back, self._room.clock(), LONGEST_WAIT_MS)
+            _log.warning("clock_set_back", pulled_back=found)
+        return False
 
     async def _expire(self) -> bool:
         return await expire_overdue(self._room) > 0
@@ -209,9 +253,33 @@ class Worker:
         return False
 
     async def _finish(self) -> None:
-        """Let what is in hand end; what does not in time is left to its lease."""
+        """Let what is in hand end; what does not in time goes back into the outbox as what it is: perhaps sent."""
         if self._in_hand:
             await asyncio.wait(list(self._in_hand), timeout=self._options.grace_s)
-        for task in list(self._in_hand):
+        left = dict(self._in_hand)
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self._in_hand, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
+        try:
+            await leave_in_hand(self._room, [work.claimed for work in left.values()])
+        except StorageUnavailable:
+            _log.warning("left_to_the_lease", deliveries=len(left))
+
+
+def worker_of(claim: str) -> str:
+    """The worker in a claim's name, `<worker>-<number>.<what>`."""
+    return claim.partition("-")[0]
+
+
+class ClockWatch:
+    """Finds out when the wall clock was set back, by the monotonic one."""
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._clock = clock
+        self._offset: float | None = None
+
+    def was_set_back(self) -> bool:
+        """Whether it was since the last call. True at the first one, because nobody knows what was before."""
+        offset = self._clock() / 1000 - asyncio.get_running_loop().time()
+        before, self._offset = self._offset, offset
+        return before is None or offset < before - NOTEWORTHY_S
