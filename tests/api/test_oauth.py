@@ -174,7 +174,7 @@ async def test_a_users_client_cannot_be_exchanged_under_its_refresh_token(tenant
     await post(tenant_client, **USER)
     answer = await post(tenant_client, provider="GMAIL", client_id="another")
     assert answer.json()["errors"][0]["code"] == "PASSWORD_REQUIRED"
-    assert (await post(tenant_client, provider="GMAIL", client_id="c.apps")).status_code == 200
+    assert (await post(tenant_client, provider="GMAIL", client_id=USER["client_id"])).status_code == 200
 
 
 async def test_a_stored_secret_stays_while_only_its_end_changes(
