@@ -8,6 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
+from ringpost.domain.events import Event, parse_event
+from ringpost.domain.tenants import TenantId
+from ringpost.usecases import accept_events
+
 
 @pytest.fixture(autouse=True)
 async def _settings(tenant_client: httpx.AsyncClient, smtp_port: int) -> None:
@@ -79,6 +83,11 @@ async def test_the_same_id_twice_in_one_list_is_one_event(tenant_client: httpx.A
         ("type", "UNKNOWN"), ("type", "queue_sla"), ("type", None), ("type", 7),
         ("id", ""), ("id", "x" * 256), ("id", "a\nb"), ("id", 7),
         ("occurred_at", "yesterday"), ("occurred_at", "2026-01-05 09:30"), ("occurred_at", "2026-13-05T09:30:00Z"),
+        ("id", "."), ("id", ".."),
+        ("occurred_at", "9999-12-31T23:59:59Z"), ("occurred_at", "9998-12-31T23:59:59-01:00"),
+        ("occurred_at", "1969-12-31T23:59:59Z"), ("occurred_at", "1970-01-01T00:00:00+01:00"),
+        ("occurred_at", "0001-01-01T00:00:00+23:59"), ("occurred_at", "9999-12-31T23:59:59-23:59"),
+        ("variables", {"QR_CODE": "x" * 1201}), ("variables", {"QR_CODE_URL": "\u6f22" * 401}),
         ("occurred_at", 7), ("occurred_at", "2026-01-05T09:30:00"),
         ("variables", []), ("variables", {"lower": "x"}), ("variables", {"X": []}), ("variables", {"X" * 65: "x"}),
         ("variables", {f"X{number}": "x" for number in range(201)}), ("variables", {"X": "x" * 65_537}),
@@ -87,6 +96,10 @@ async def test_the_same_id_twice_in_one_list_is_one_event(tenant_client: httpx.A
         ("attachments", {}), ("attachments", [7]), ("attachments", [{"filename": "a.wav", "content": "&&"}]),
         ("attachments", [{"filename": "", "content": ""}]), ("attachments", [{"filename": "a\r\nX: y", "content": ""}]),
         ("attachments", [{"filename": "a", "content": "", "content_type": "audio/wav\r\nX: y"}]),
+        ("attachments", [{"filename": "a", "content": "", "content_type": "multipart/mixed"}]),
+        ("attachments", [{"filename": "a", "content": "", "content_type": "Message/RFC822"}]),
+        ("attachments", [{"filename": "recordings/", "content": ""}]),
+        ("attachments", [{"filename": "..", "content": ""}]),
         ("attachments", [{"filename": "a", "content": ""}] * 11),
     ],
 )  # fmt: skip
@@ -163,3 +176,78 @@ async def test_secret_variables_are_not_shown_again(tenant_client: httpx.AsyncCl
     shown = await tenant_client.get("/events/u")
     assert shown.status_code == 200
     assert "hunter2-canary" not in shown.text
+
+
+async def test_a_secret_under_another_name_is_not_shown_again(tenant_client: httpx.AsyncClient) -> None:
+    variables = {"USER_NAME": "jane", "QR_CODE_URL": "canary-provisioning", "USER_EMAIL": "jane@example.com"}
+    assert (await post(tenant_client, type="USER_CREATION", id="u", variables=variables)).status_code == 202
+    shown = await tenant_client.get("/events/u")
+    assert shown.json()["variables"]["QR_CODE_URL"] == "***"
+    assert "canary-provisioning" not in shown.text
+
+
+@pytest.mark.parametrize("moment", ["1970-01-01T00:00:00Z", "9998-12-31T23:59:59.999999999Z"])
+@pytest.mark.parametrize("timezone", ["Pacific/Kiritimati", "Etc/GMT+12"])
+async def test_the_first_and_the_last_moment_are_shown_in_every_zone(
+    admin_client: httpx.AsyncClient, tenant_client: httpx.AsyncClient, moment: str, timezone: str
+) -> None:
+    tenant = (await admin_client.get("/tenants")).json()["items"][0]
+    changed = {"name": tenant["name"], "domain": tenant["domain"], "timezone": timezone}
+    assert (await admin_client.post(f"/tenants/{tenant['id']}", json=changed)).status_code == 200
+    assert (await post(tenant_client, occurred_at=moment)).status_code == 202
+    draft = {"body": "%%DATE_TIME%%", "values": "last_event"}
+    assert (await tenant_client.post("/email_templates/TRUNK_CONNECTED/check", json=draft)).status_code == 200
+
+
+@pytest.mark.parametrize("text", ["x" * 1200, "9" * 1200, "\u6f22" * 400, "\uff76" * 400, "\u00e9" * 600])
+async def test_the_longest_qr_code_is_drawn(tenant_client: httpx.AsyncClient, text: str) -> None:
+    variables = {"USER_NAME": "jane", "QR_CODE": text}
+    answer = await post(tenant_client, type="USER_CREATION", variables=variables, recipients=["jane@example.com"])
+    assert answer.status_code == 202, answer.text
+
+
+@pytest.mark.parametrize("tenant", [[1], {}, {"a": 1}, 7, True])
+async def test_a_tenant_that_is_no_text_does_not_stop_the_others(
+    admin_client: httpx.AsyncClient, tenant_client: httpx.AsyncClient, tenant: object
+) -> None:
+    del tenant_client  # it is there
+    domain = (await admin_client.get("/tenants")).json()["items"][0]["domain"]
+    events = [{"type": "TRUNK_CONNECTED", "tenant": tenant}, {"type": "TRUNK_CONNECTED", "tenant": domain}]
+    answer = await admin_client.post("/events", json={"events": events})
+    assert [result["status"] for result in answer.json()["results"]] == [422, 202]
+    assert (await post(admin_client, tenant=tenant)).status_code == 422
+
+
+@pytest.mark.parametrize("fails_in", ["_write_message", "_queue", "_seal_variables"])
+async def test_a_fault_of_ours_is_of_one_event_only(
+    tenant_client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, fails_in: str
+) -> None:
+    desk_of: Any = vars(accept_events)["_Desk"]
+    works = getattr(desk_of, fails_in)
+
+    def fails(desk: Any, key: str, event: Event, *more: Any) -> Any:
+        if event.id == "bad":
+            raise OverflowError("canary-inside")
+        return works(desk, key, event, *more)
+
+    monkeypatch.setattr(desk_of, fails_in, fails)
+    events = [{"type": "TRUNK_CONNECTED", "id": name, "variables": {"X": 1}} for name in ("a", "bad", "b")]
+    answer = await tenant_client.post("/events", json={"events": events})
+    assert [result["status"] for result in answer.json()["results"]] == [202, 500, 202]
+    assert answer.json()["results"][1]["errors"][0]["code"] == "INTERNAL"
+    alone = await post(tenant_client, id="bad", variables={"X": 1})
+    assert (alone.status_code, codes(alone)) == (500, ["INTERNAL"])
+    assert "canary-inside" not in answer.text + alone.text
+    assert (await tenant_client.get("/events/bad")).status_code == 404
+    assert len((await tenant_client.get("/deliveries")).json()["items"]) == 2
+
+
+async def test_a_wrong_recipient_is_named(tenant_client: httpx.AsyncClient) -> None:
+    answer = await post(tenant_client, recipients=["a@example.com", "b@localhost"])
+    assert answer.json()["errors"][0]["detail"] == {"field": "recipients", "item": "b@localhost"}
+
+
+@pytest.mark.parametrize("filename", ["C:\\spool\\message.wav", "/var/spool/message.wav", "message.wav"])
+async def test_of_a_path_only_the_file_name_is_sent(filename: str) -> None:
+    event = parse_event(TenantId("t"), {"type": "DISK_LOW", "attachments": [{"filename": filename, "content": ""}]})
+    assert event.attachments[0].filename == "message.wav"

@@ -220,6 +220,19 @@ def test_a_disabled_tenant_sends_nothing(acme: Machine) -> None:
     assert sent["skipped"] == "TENANT_DISABLED"
 
 
+def test_the_deliveries_of_an_event_sent_by_command_have_the_names_of_the_api(acme: Machine) -> None:
+    (acme.folder / "saved.eml").write_text("Subject: x\n\nx\n")
+
+    sent = json.loads(
+        acme.output(
+            "event", "send", "VOICEMAIL_RECEIVED", "--to", "jane@example.com", "--attach", str(acme.folder / "saved.eml"),
+            "--json",
+        )
+    )  # fmt: skip
+
+    assert sent["skipped"] == "NO_MAIL_SERVER" or sent["deliveries"][0].keys() == {"id", "recipient"}
+
+
 def test_a_password_comes_from_stdin_and_logs_in(acme: Machine) -> None:
     acme.output("user", "create", "anna", "--password-stdin", stdin="a long enough password\n")
 

@@ -13,6 +13,7 @@ CANARIES = {
     "EXTENSION_PASSWORD": "canary-sip-password-9be2",
     "VOICEMAIL_PIN": "canary-pin-5a77",
     "QR_CODE": "canary-provisioning-text-c3d8",
+    "QR_CODE_URL": "canary-provisioning-address-26e0",
 }
 ORDINARY = "canary-queue-name-e91b"
 

@@ -17,6 +17,7 @@ from ringpost.api.metrics import count_events
 from ringpost.api.strict_json import check_text, loads_any_text
 from ringpost.api.times import rfc3339
 from ringpost.domain.access import Principal
+from ringpost.domain.catalogue import canonical_name
 from ringpost.domain.events import Event, parse_event
 from ringpost.domain.system_events import SYSTEM_CATALOGUE, catalogue_of
 from ringpost.domain.tenants import SYSTEM, TenantId
@@ -110,8 +111,8 @@ async def _tenants(room: Room, principal: Principal, items: Sequence[object]) ->
     """Which tenants the events of a system token name; of a tenant's token, none is asked."""
     if principal.tenant != SYSTEM:
         return {}
-    named = {cast("Fields", item).get("tenant") for item in items if isinstance(item, dict)}
-    return await room.database.read(tenant_rows.by_name, sorted(name for name in named if isinstance(name, str)))
+    names = (cast("Fields", item).get("tenant") for item in items if isinstance(item, dict))
+    return await room.database.read(tenant_rows.by_name, sorted({name for name in names if isinstance(name, str)}))
 
 
 def _checked_list(listed: object) -> list[object]:
@@ -184,7 +185,7 @@ def _variables(sealer: Sealer, row: Any) -> dict[str, Any]:
     """As they came, but for secrets."""
     stored = json.loads(sealer.unseal(Place(row.tenant, "events", row.key, "variables"), row.variables))
     secret = {variable.name for variable in catalogue_of(row.tenant)[row.type].variables if variable.secret}
-    return {name: "***" if name in secret else value for name, value in stored.items()}
+    return {name: "***" if canonical_name(name) in secret else value for name, value in stored.items()}
 
 
 def _json(content: object, status: int) -> Response:

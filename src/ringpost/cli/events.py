@@ -80,7 +80,8 @@ def send(
     receipt = in_room(data_dir, lambda room: _send(room, tenant, fields))
     deliveries = [{"delivery": delivery, "recipient": recipient} for delivery, recipient in receipt.deliveries]
     if as_json:
-        event = {"id": receipt.id, "type": receipt.type, "deliveries": deliveries, "skipped": receipt.skipped}
+        listed = [{"id": delivery, "recipient": recipient} for delivery, recipient in receipt.deliveries]
+        event = {"id": receipt.id, "type": receipt.type, "deliveries": listed, "skipped": receipt.skipped}
         print_json(event)
         return
     say(f"Event {receipt.id} was accepted{' before' if receipt.repeated else ''}.")
@@ -104,4 +105,6 @@ def _pair(item: str) -> tuple[str, str]:
 
 def _attachment(path: Path) -> dict[str, str]:
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    if kind.startswith(("multipart/", "message/")):  # a saved mail goes along as a file
+        kind = "application/octet-stream"
     return {"filename": path.name, "content_type": kind, "content": b64encode(path.read_bytes()).decode()}

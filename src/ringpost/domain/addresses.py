@@ -34,6 +34,8 @@ MAX_DOMAIN: Final = 253
 MAX_SPEC: Final = 254
 """Octets of `local@domain`: a path has 256 with its angle brackets (RFC 5321 4.5.3.1.3)."""
 MAX_DISPLAY_NAME: Final = 200
+BLANKS: Final = " \t\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+"""What is cut off at both ends of a text: the tab, and the blanks of every script (Unicode category Zs)."""
 _LONGEST_ITEM = 2 * (MAX_DISPLAY_NAME + MAX_SPEC)
 _SHOWN = 100
 _MOST_FAULTS = 4
@@ -162,7 +164,7 @@ def visible(text: str) -> str:
 
 def _trim(text: str) -> str:
     # Blanks only. A line break at the end is not a blank: it has no business in a single address.
-    return text.strip(" \t\u00a0\u3000")
+    return text.strip(BLANKS)
 
 
 def _parse(item: str) -> Address:

@@ -5,12 +5,13 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from typing import Any, cast
 
-from ringpost.domain.addresses import Address, parse_address
+from ringpost.domain.addresses import Address, parse_address, visible
+from ringpost.domain.catalogue import IMAGE_VARIABLES
 from ringpost.domain.system_events import catalogue_of
 from ringpost.domain.tenants import TenantId
 from ringpost.errors import FieldError, Invalid
@@ -22,12 +23,17 @@ MOST_VARIABLES = 200
 LONGEST_VALUE = 65_536
 MOST_RECIPIENTS = 100
 MOST_ATTACHMENTS = 10
+LONGEST_QR_TEXT = 1200
+"""UTF-8 octets; what still scans from a screen at the size at which mail programs show it."""
 LARGEST_ATTACHMENTS = 10 * 1024 * 1024
 """Bytes of all attachments of an event together, decoded."""
 
 _VARIABLE = re.compile(r"[A-Z0-9_]{1,64}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]")
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_END_OF_TIME = (datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
+"""Milliseconds. Shown in a tenant's time zone, a later moment could be after the year 9999, which no date can be."""
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 
 
@@ -107,6 +113,8 @@ def _type(tenant: TenantId, value: object) -> str:
 def _id(value: object) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= LONGEST_ID or _CONTROL.search(value):
         raise ValueError(f"must be a string of 1 to {LONGEST_ID} characters without control characters")
+    if value in (".", ".."):  # clients take such a segment out of a path (RFC 3986 5.2.4), so nobody could ask for it
+        raise ValueError("must not be . or ..")
     return value
 
 
@@ -117,10 +125,10 @@ def _time(value: object) -> int:
         raise wrong
     try:
         moment = datetime.fromisoformat(value.upper().replace(" ", "T"))
-        milliseconds = int(moment.astimezone(UTC).timestamp() * 1000)
+        milliseconds = (moment.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
     except (ValueError, OverflowError):
         raise wrong from None
-    if milliseconds < 0:
+    if not 0 <= milliseconds < _END_OF_TIME:
         raise wrong
     return milliseconds
 
@@ -139,6 +147,8 @@ def _variables(value: object) -> dict[str, Value]:
             raise ValueError(f"{name} must be a string, a number or a boolean")
         if isinstance(item, str) and len(item) > LONGEST_VALUE:
             raise ValueError(f"{name} is longer than {LONGEST_VALUE} characters")
+        if name in IMAGE_VARIABLES and len(str(item).encode()) > LONGEST_QR_TEXT:
+            raise ValueError(f"{name} is longer than the {LONGEST_QR_TEXT} octets that a QR code can show")
     return {name: cast("Value", item) for name, item in variables.items() if item is not None}
 
 
@@ -152,9 +162,16 @@ def _recipients(value: object) -> tuple[Address, ...]:
     for item in items:
         if not isinstance(item, str):
             raise ValueError("every item must be a string")
-        address = parse_address(item)
+        address = _recipient(item)
         addresses.setdefault(address.key, address)
     return tuple(addresses.values())
+
+
+def _recipient(item: str) -> Address:
+    try:
+        return parse_address(item)
+    except Invalid as fault:
+        raise Invalid(*(FieldError("recipients", one.message, visible(item)) for one in fault.errors)) from None
 
 
 def _attachments(value: object) -> tuple[Attachment, ...]:
@@ -176,10 +193,15 @@ def _attachment(value: object) -> Attachment:
     filename, kind, content = fields.get("filename"), fields.get("content_type"), fields.get("content")
     if not isinstance(filename, str) or not 1 <= len(filename) <= LONGEST_ID or _CONTROL.search(filename):
         raise ValueError(f"filename must be 1 to {LONGEST_ID} characters without control characters")
+    filename = re.split(r"[/\\]", filename)[-1]  # a path of the sender's means nothing to who reads the mail
+    if filename.strip() in ("", ".", ".."):
+        raise ValueError("filename must be the name of a file")
     if kind is None:
         kind = "application/octet-stream"
     if not isinstance(kind, str) or not _MEDIA_TYPE.fullmatch(kind.lower()):
         raise ValueError("content_type must be a media type such as audio/wav")
+    if kind.lower().startswith(("multipart/", "message/")):  # neither may be in base64 (RFC 2045 6.4)
+        raise ValueError("content_type must be the type of a file, not of a mail: no multipart/* and no message/*")
     if not isinstance(content, str):
         raise ValueError("content must be the file in base64")
     try:

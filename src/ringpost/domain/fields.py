@@ -8,13 +8,12 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import TypeVar, cast
 
-from ringpost.domain.addresses import unseen_character
+from ringpost.domain.addresses import BLANKS, unseen_character
 from ringpost.errors import FieldError, Invalid
 
 Choice = TypeVar("Choice", bound=StrEnum)
 Parsed = TypeVar("Parsed")
 
-_BLANKS = " \t\u00a0\u3000"
 _CONTROLS = frozenset(map(chr, (*range(0x20), *range(0x7F, 0xA0)))) | {"\u2028", "\u2029"}
 
 
@@ -52,7 +51,7 @@ class Fields:
     def text(self, field: str, *, longest: int, required: bool = False) -> str | None:
         """Trimmed text of at most so many characters; None when blank."""
         value = self._raw_text(field)
-        text = (value or "").strip(_BLANKS)
+        text = (value or "").strip(BLANKS)
         if self.is_wrong(field):
             return None
         if len(text) > longest:

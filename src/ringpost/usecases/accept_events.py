@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import structlog
 from sqlalchemy import Connection
 
 from ringpost.domain.addresses import Address, parse_address
@@ -30,6 +31,8 @@ from ringpost.usecases.room import Room
 
 Rows = list[dict[str, Any]]
 
+_log = structlog.get_logger("ringpost.accept_events")
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -47,8 +50,8 @@ class Receipt:
 async def accept_events(room: Room, wanted: Sequence[Event]) -> list[Receipt | RingpostError]:
     """Accept events; each is taken or refused by itself. When this returns, what was taken is on disk.
 
-    Raises StorageUnavailable when nothing could be stored. A refusal is AlreadyExists (same id, other content) or
-    Invalid (the template renders to more than is allowed).
+    Raises StorageUnavailable when nothing could be stored. A refusal is AlreadyExists (same id, other content),
+    Invalid (the template renders to more than is allowed), or RingpostError itself (a fault of ours; it is logged).
     """
     results = await room.database.write_each(accept, room, wanted)
     room.bell.set()
@@ -98,18 +101,28 @@ class _Desk:
 
     def take(self, event: Event) -> Receipt | RingpostError:
         """Accept one event, or say why not."""
+        written = len(self.events), len(self.messages), len(self.deliveries)
+        try:
+            return self._take(event)
+        except RingpostError as error:
+            refusal = error
+        except Exception:  # noqa: BLE001  one event's fault must not be that of those beside it in the commit
+            _log.exception("event_failed", tenant=event.tenant, type=event.type)
+            refusal = RingpostError("The event could not be taken.")
+        for rows, length in zip((self.events, self.messages, self.deliveries), written, strict=True):
+            del rows[length:]
+        return refusal
+
+    def _take(self, event: Event) -> Receipt:
         if event.tenant not in self.tenants:
-            return NotFound("There is no such tenant any more.")
+            raise NotFound("There is no such tenant any more.")
         content = _canonical(event)
         if event.id is not None and (before := self.receipts.get((event.tenant, event.id))) is not None:
             fingerprint, receipt = before
             if self.room.sealer.same_fingerprint(content, fingerprint):
                 return receipt
-            return AlreadyExists(f"The event {event.id} was accepted before with other content.")
-        try:
-            receipt, fingerprint = self._accept(event, content)
-        except RingpostError as error:
-            return error
+            raise AlreadyExists(f"The event {event.id} was accepted before with other content.")
+        receipt, fingerprint = self._accept(event, content)
         repetition = Receipt(receipt.id, receipt.type, receipt.deliveries, receipt.skipped, repeated=True)
         self.receipts[event.tenant, receipt.id] = fingerprint, repetition
         return receipt

@@ -7,14 +7,11 @@ from functools import lru_cache
 import segno
 
 from ringpost.domain.catalogue import EventType
-from ringpost.domain.events import Value
+from ringpost.domain.events import LONGEST_QR_TEXT, Value
 from ringpost.domain.rendering import PreparedTemplate, prepare
 from ringpost.domain.templates import Template, customise
 from ringpost.storage.default_templates import default_template
 from ringpost.storage.templates import Revision
-
-LONGEST_QR_TEXT = 1200
-"""Characters; what still scans from a screen at the size at which mail programs show it."""
 
 
 @lru_cache(maxsize=1024)
@@ -35,7 +32,7 @@ def in_force(kind: EventType, revision: Revision | None) -> Template:
 def qr_code(variables: Mapping[str, Value]) -> bytes | None:
     """The PNG of the event's QR_CODE text; None when it has none, or more than a QR code can show."""
     text = str(variables.get("QR_CODE") or variables.get("QR_CODE_URL") or "")
-    if not 0 < len(text) <= LONGEST_QR_TEXT:
+    if not 0 < len(text.encode()) <= LONGEST_QR_TEXT:
         return None
     picture = io.BytesIO()
     segno.make(text, micro=False).save(picture, kind="png", scale=5, border=4)
