@@ -33,11 +33,17 @@ class Mailbox:
         self.recipients: list[str] = []
         self.port = 0
         self.arrived = asyncio.Event()
+        self.asked = asyncio.Event()
+        self.hold_back = asyncio.Event()
+        """Cleared: a mail is read but not answered."""
+        self.hold_back.set()
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         """aiosmtpd's hook for a whole mail."""
         content = envelope.content
         assert isinstance(content, bytes)
+        self.asked.set()
+        await self.hold_back.wait()
         self.raw.append(content)
         self.message_ids[_MESSAGE_ID.findall(content)[0].decode()] += 1
         self.recipients.extend(envelope.rcpt_tos)

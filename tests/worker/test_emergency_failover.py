@@ -1,5 +1,6 @@
 """An emergency does not wait for its tenant's mail server when the system's stands by."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from email.message import EmailMessage
@@ -188,3 +189,19 @@ async def test_without_any_server_it_expires_after_a_day(tenant_client: httpx.As
     clock.advance(24 * 3600 + 1)
 
     assert (await story(tenant_client, delivery, lambda found: found["ended_at"]))["state"] == "expired"
+
+
+async def test_mail_that_hangs_at_its_own_server_does_not_keep_an_emergency_from_being_tried(
+    tenant_client: httpx.AsyncClient, lent: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ringpost.usecases.deliver.FALL_OVER_S", 0.3)  # else this test would take 10 s
+    async with ScriptedServer(polite({"EHLO": Trick.SILENCE})) as own:
+        await save(tenant_client, own.port)
+        await tenant_client.post("/events", json={"events": [{"type": "DISK_LOW"}] * 30})
+        async with asyncio.timeout(10):
+            while not own.said(b"EHLO"):
+                await asyncio.sleep(0.01)
+
+        await story(tenant_client, await report(tenant_client), is_sent)
+
+    assert len(lent.received) == 1

@@ -236,7 +236,8 @@ class Worker:
         """After a clock that was ahead has been set right, mail must not wait for the time that it showed."""
         if self._set_back.was_set_back():
             found = await self._room.database.write(outbox.pull_back, self._room.clock(), LONGEST_WAIT_MS)
-            _log.warning("clock_set_back", pulled_back=found)
+            if found:
+                _log.warning("clock_set_back", pulled_back=found)
         return False
 
     async def _expire(self) -> bool:

@@ -1,0 +1,83 @@
+"""A worker that is lost, or only seems to be: nothing is sent twice without need, no innocent mail is set aside."""
+
+import asyncio
+
+import httpx
+from sqlalchemy import Connection, select, update
+from tests.conftest import Clock
+from tests.journeys.running import mailbox
+from tests.worker.posts import report, save, sent
+
+from ringpost.domain.deliveries import State
+from ringpost.storage import outbox
+from ringpost.storage.tables import deliveries
+from ringpost.usecases.record_attempt import leave_in_hand, recover_lost
+from ringpost.usecases.room import Room
+from ringpost.worker import Worker
+
+
+def strand(connection: Connection, claim: str, claims: int) -> None:
+    """As if a worker had died with everything in hand."""
+    connection.execute(update(deliveries).values(state=State.SENDING.value, claim=claim, lease_until=0, claims=claims))
+
+
+def waits(connection: Connection) -> list[tuple[str, int, int]]:
+    """State, claims and due time of everything, in order of due time."""
+    columns = deliveries.c.state, deliveries.c.claims, deliveries.c.due_at
+    return [tuple(row) for row in connection.execute(select(*columns).order_by(deliveries.c.due_at))]
+
+
+async def test_a_clock_set_forward_takes_nothing_out_of_the_hands_of_the_living(
+    tenant_client: httpx.AsyncClient, worker: Worker, clock: Clock
+) -> None:
+    assert worker
+    async with mailbox() as box:
+        box.hold_back.clear()
+        await save(tenant_client, box.port)
+        await report(tenant_client, "DISK_LOW", 3)
+        async with asyncio.timeout(10):
+            await box.asked.wait()
+        clock.advance(24 * 3600)  # every lease is over by this clock
+        await asyncio.sleep(0.3)  # several sweeps
+        box.hold_back.set()
+        await sent(tenant_client, 3)
+        assert sorted(box.message_ids.values()) == [1, 1, 1]
+
+
+async def test_what_was_in_hand_comes_back_one_after_the_other_from_the_second_time_on(
+    tenant_client: httpx.AsyncClient, room: Room, clock: Clock
+) -> None:
+    await save(tenant_client, 2525)
+    await report(tenant_client, "DISK_LOW", 4)
+    await room.database.write(strand, "w1-1.2", 1)
+    await recover_lost(room, {"w1-1.2"})
+    assert {due for _, _, due in await room.database.read(waits)} == {clock.ms}, "the first time, at once"
+    await room.database.write(strand, "w2-1.2", 2)
+    await recover_lost(room, {"w2-1.2"})
+    assert len({due for _, _, due in await room.database.read(waits)}) == 4, "then apart"
+
+
+async def test_what_was_claimed_too_often_is_set_aside_and_can_be_retried(
+    tenant_client: httpx.AsyncClient, room: Room
+) -> None:
+    await save(tenant_client, 2525)
+    (delivery,) = await report(tenant_client, "DISK_LOW")
+    await room.database.write(strand, "w1-1.2", 5)
+    await recover_lost(room, {"w1-1.2"})
+    story = (await tenant_client.get(f"/deliveries/{delivery}")).json()
+    assert (story["state"], story["last_attempt"]["verdict"]) == ("rejected", "rejected")
+    assert (await tenant_client.post(f"/deliveries/{delivery}/retry")).status_code == 204
+
+
+async def test_a_stop_is_not_held_against_the_mail_that_was_in_hand(
+    tenant_client: httpx.AsyncClient, room: Room
+) -> None:
+    await save(tenant_client, 2525)
+    await report(tenant_client, "DISK_LOW")
+    await room.database.write(strand, "w1-1.2", 4)
+    await leave_in_hand(room, [item for item, _ in await room.database.read(_in_hand)])
+    assert [(state, claims) for state, claims, _ in await room.database.read(waits)] == [("queued", 0)]
+
+
+def _in_hand(connection: Connection) -> list[tuple[outbox.Claimed, int]]:
+    return outbox.held_under(connection, ["w1-1.2"], 10)
