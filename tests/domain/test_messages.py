@@ -161,6 +161,7 @@ def test_any_file_reads_back(data: bytes, name: str) -> None:
     ("name", "read"),
     [
         ("report.pdf", "report.pdf"),
+        ("\u2003", "attachment"),
         ("Bericht für März.pdf", "Bericht für März.pdf"),
         ("../../etc/passwd", "_.._etc_passwd"),
         ('a"; x="b.txt', 'a"; x="b.txt'),

@@ -152,7 +152,8 @@ def _attachment(file: Attachment) -> bytes:
     kind = file.content_type if _MEDIA_TYPE.fullmatch(file.content_type) else "application/octet-stream"
     if kind.lower().startswith(("multipart/", "message/")):  # these may not be base64 (RFC 2046 5.2.1)
         kind = "application/octet-stream"
-    filename = re.sub(r"[\x00-\x1f\x7f/\\]+", "_", file.filename).strip(". ") or "attachment"
+    filename = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029/\\]+", "_", file.filename)
+    filename = re.sub(r"^[\s.]+|[\s.]+$", "", filename) or "attachment"  # blanks of every kind, which readers drop
     fallback = filename if filename.isascii() and len(filename) <= 50 else _ascii_filename(filename)
     disposition = f"attachment{parameter('filename', filename)}"
     head = header("Content-Type", f"{kind}{parameter('name', fallback)}")
