@@ -5,6 +5,7 @@ Only wiring and the command line read it; everything below gets values.
 
 import re
 import socket
+import ssl
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ringpost.domain.credentials import ProviderHosts, parse_smtp_host
 from ringpost.domain.hosts import AllowedNetwork, parse_allowed_networks, parse_host
+
+_TOKEN = re.compile(r"[\x21-\x7e]{32,512}")
 
 
 class Config(BaseSettings):
@@ -41,7 +44,11 @@ class Config(BaseSettings):
     )
     admin_token: SecretStr | None = Field(
         default=None,
-        description="A token that is the system administrator's as long as it is set. For the first set-up.",
+        description=(
+            "A token that is the system administrator's as long as it is set. For the first set-up. 32 to 512 "
+            "printable ASCII characters without blanks; to make one: "
+            '`python3 -c "import secrets; print(secrets.token_urlsafe(32))"`.'
+        ),
     )
     host: str = Field(default="127.0.0.1", description="Address that the API listens on.")
     port: int = Field(default=8025, ge=0, le=65535, description="Port that the API listens on; 0 takes a free one.")
@@ -195,6 +202,35 @@ class Config(BaseSettings):
     def name_servers(self) -> tuple[tuple[str, int], ...]:
         """IP address and port of each of `dns_servers`."""
         return tuple(_name_server(item.strip()) for item in self.dns_servers.split(",") if item.strip())
+
+    @field_validator("admin_token")
+    @classmethod
+    def _is_hard_to_guess(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not _TOKEN.fullmatch(token.get_secret_value()):
+            raise ValueError(
+                "this must be 32 to 512 printable ASCII characters without blanks; to make one: "
+                'python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
+            )
+        return token
+
+    @field_validator("ehlo_name")
+    @classmethod
+    def _says_something(cls, name: str) -> str:
+        if name.strip().rstrip(".").lower().partition(".")[0] == "localhost":
+            raise ValueError("mail servers refuse localhost; give the host's full name, or leave it out")
+        return name
+
+    @field_validator("mail_ca_file")
+    @classmethod
+    def _holds_certificates(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+            except ssl.SSLError:
+                raise ValueError(f"{path} holds no certificate in PEM form") from None
+            except OSError as error:
+                raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+        return path
 
     @field_validator("dns_servers")
     @classmethod

@@ -72,6 +72,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._allow(HEAD_S)
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: there are no WebSockets here, and what uvicorn advises to install is not missing."""
+
     def _allow(self, seconds: float) -> None:
         self._stop_timer()
         self._timer = self.loop.call_later(seconds, self.transport.close)

@@ -4,7 +4,7 @@ import typer
 
 from ringpost import wiring
 from ringpost.cli.exits import Failed, Misconfigured
-from ringpost.cli.opening import DataDir, in_room, load_config
+from ringpost.cli.opening import DataDir, in_room, load_config, require_database
 from ringpost.cli.output import say
 from ringpost.config import Config
 from ringpost.usecases.reseal import Resealed, reseal
@@ -55,6 +55,7 @@ def retire(data_dir: DataDir = None) -> None:
 
 def _with_key_file(data_dir: DataDir) -> Config:
     config = load_config(data_dir)
+    require_database(config)
     if config.keys is not None:
         fresh = "name:base64 of 32 random bytes (openssl rand -base64 32)"
         raise Misconfigured(f"The keys come from RINGPOST_KEYS, so change them there: {fresh}, put in front.")

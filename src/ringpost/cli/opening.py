@@ -5,14 +5,18 @@ import os
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+import structlog
 import typer
+from dotenv import dotenv_values
 from sqlalchemy import Connection
 
 from ringpost import logs, wiring
-from ringpost.cli.exits import Misconfigured
+from ringpost.cli.exits import TRACEBACK, Failed, Misconfigured
+from ringpost.cli.output import say
 from ringpost.config import Config
 from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
 from ringpost.domain.tenants import Tenant, TenantId, parse_domain
@@ -21,6 +25,8 @@ from ringpost.storage import tenants
 from ringpost.usecases.room import Room
 
 T = TypeVar("T")
+
+_log = structlog.get_logger("ringpost.cli")
 
 DataDir = Annotated[
     Path | None,
@@ -47,9 +53,34 @@ def use_data_dir(data_dir: Path | None) -> None:
 def load_config(data_dir: Path | None = None, **chosen: Any) -> Config:
     """The configuration in force: what was chosen on the command line, the environment, `.env`, the defaults."""
     use_data_dir(data_dir)
-    config = Config(**{name: value for name, value in chosen.items() if value is not None})
+    try:
+        config = Config(**{name: value for name, value in chosen.items() if value is not None})
+    except UnicodeDecodeError as error:
+        raise Misconfigured(f"The file .env is not UTF-8 text: byte {error.start} does not fit.") from None
+    except PermissionError as error:
+        raise Misconfigured(f"{error.filename}: {error.strerror}") from None
     logs.configure(log_format(config), config.log_level)
+    for name in _unknown_settings():
+        _log.warning("unknown_setting", name=name, nearest=_nearest(name), hint="it is not used")
     return config
+
+
+def missing(config: Config) -> dict[str, Path]:
+    """What the first start will make."""
+    made = {"the database": Path(config.url.removeprefix("sqlite:///"))} if config.url.startswith("sqlite:///") else {}
+    if config.keys is None:
+        made["the key file"] = (config.data_dir / "keys").resolve()
+    return {what: path for what, path in made.items() if not path.exists()}
+
+
+def require_database(config: Config) -> None:
+    """Raise Failed when there is none: a mistyped folder must not become an empty Ringpost."""
+    path = missing(config).get("the database")
+    if path is not None:
+        raise Failed(
+            f"There is no database in {path.parent} ({path.name} is missing). Name the data folder with --data-dir, "
+            "or make one: ringpost tenant create acme.example.com"
+        )
 
 
 def log_format(config: Config) -> logs.Format:
@@ -60,22 +91,27 @@ def log_format(config: Config) -> logs.Format:
 
 
 @asynccontextmanager
-async def open_room(config: Config) -> AsyncGenerator[Room]:
-    """The room. Raises Misconfigured when what the configuration names cannot be used."""
+async def open_room(config: Config, *, tell: Callable[[str], Any]) -> AsyncGenerator[Room]:
+    """The room; tells what was made. Raises Misconfigured when what the configuration names cannot be used."""
+    to_make = missing(config)
     async with AsyncExitStack() as stack:
         try:
             room = await stack.enter_async_context(wiring.open_room(config))
         except (ValueError, NotADirectoryError, FileExistsError, PermissionError) as error:
             raise Misconfigured(str(error)) from error
+        for what, path in to_make.items():
+            tell(f"Made {what}: {path}")
         yield room
 
 
-def in_room(data_dir: Path | None, work: Callable[[Room], Awaitable[T]]) -> T:
-    """Open the room, do `work` in it, and close it: the body of most commands."""
+def in_room(data_dir: Path | None, work: Callable[[Room], Awaitable[T]], *, makes_database: bool = False) -> T:
+    """Open the room, do `work` in it, and close it: the body of most commands. Raises Failed without a database."""
     config = load_config(data_dir)
+    if not makes_database:
+        require_database(config)
 
     async def run() -> T:
-        async with open_room(config) as room:
+        async with open_room(config, tell=say) as room:
             return await work(room)
 
     return asyncio.run(run())
@@ -89,6 +125,18 @@ async def find_tenant(room: Room, name: str | None) -> Tenant:
 def operator(tenant: TenantId) -> Principal:
     """Who works at the machine itself: may do everything, and is `cli` in the audit log."""
     return Principal(tenant, Role.TENANT_ADMIN, SCOPES_OF_ROLE[Role.TENANT_ADMIN], "cli", "cli")
+
+
+def _unknown_settings() -> list[str]:
+    """Names like ours, in the environment and in `.env`, that no setting has."""
+    known = {TRACEBACK, *(f"RINGPOST_{name.upper()}" for name in Config.model_fields)}
+    names = {name.upper() for name in (*os.environ, *dotenv_values(".env", interpolate=False))}
+    return sorted(name for name in names - known if name.startswith("RINGPOST_"))
+
+
+def _nearest(name: str) -> str | None:
+    known = [f"RINGPOST_{field.upper()}" for field in Config.model_fields]
+    return next(iter(get_close_matches(name, known, n=1, cutoff=0.75)), None)
 
 
 def _find(connection: Connection, name: str | None) -> Tenant:

@@ -1,7 +1,6 @@
 """serve, worker, migrate."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any
 
 import structlog
@@ -69,10 +68,7 @@ def migrate(data_dir: DataDir = None) -> None:
 async def _serve(config: Config) -> None:
     tell = _teller(config)
     with serving.listen(config.host, config.port) as listener:
-        missing = _missing(config)
-        async with open_room(config) as room:
-            for made in missing:
-                tell(f"Made {made}")
+        async with open_room(config, tell=tell) as room:
             url = serving.url_of(listener)
             tell(f"Ringpost listens on {url} (documentation: {url}/docs). Ctrl-C stops it.")
             if not config.admin_token and await room.database.read(_is_nobody_there):
@@ -81,29 +77,18 @@ async def _serve(config: Config) -> None:
 
 
 async def _work(config: Config) -> None:
-    missing = _missing(config)
-    async with open_room(config) as room:
-        for made in missing:
-            _teller(config)(f"Made {made}")
+    async with open_room(config, tell=_teller(config)) as room:
         await serving.work(room, config)
 
 
 async def _migrate(config: Config) -> None:
-    async with open_room(config):
+    async with open_room(config, tell=say):
         print_line(f"{config.url} is up to date")
 
 
 def _teller(config: Config) -> Callable[[str], Any]:
     """Plain lines for people; log lines where a program reads stderr."""
     return say if log_format(config) == "console" else structlog.get_logger("ringpost.cli").info
-
-
-def _missing(config: Config) -> list[str]:
-    """What the first start will make."""
-    made = {"the database": Path(config.url.removeprefix("sqlite:///"))} if config.url.startswith("sqlite:///") else {}
-    if config.keys is None:
-        made["the key file"] = (config.data_dir / "keys").resolve()
-    return [f"{what}: {path}" for what, path in made.items() if not path.exists()]
 
 
 def _is_nobody_there(connection: Connection) -> bool:

@@ -1,5 +1,6 @@
 """config show."""
 
+import re
 from typing import Any
 
 import typer
@@ -8,6 +9,8 @@ from pydantic import SecretStr
 from ringpost.cli.opening import AsJson, DataDir, load_config
 from ringpost.cli.output import print_rows
 from ringpost.config import Config
+
+_PASSWORD = re.compile(r"(?<=://)(?P<user>[^:/@]*:).*(?=@)|(?<=[?&])(?P<name>password=)[^&]*")
 
 app = typer.Typer(help="The configuration: environment variables RINGPOST_* and the file .env.", no_args_is_help=True)
 
@@ -27,10 +30,18 @@ def show(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     print_rows([_row(config, name) for name in Config.model_fields], as_json=as_json, nothing="")
 
 
+def _shown(name: str, value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return "***"
+    if name == "database_url" and value is not None:
+        return _PASSWORD.sub(lambda found: f"{found['user'] or found['name']}***", value)
+    return value
+
+
 def _row(config: Config, name: str) -> dict[str, Any]:
     value = getattr(config, name)
     return {
         "setting": f"RINGPOST_{name.upper()}",
-        "value": "***" if isinstance(value, SecretStr) else value,
+        "value": _shown(name, value),
         "from": "set" if name in config.model_fields_set else "default",
     }

@@ -35,7 +35,7 @@ def create(
     Example: [b]ringpost tenant create acme.example.com --name "Acme" --timezone Europe/Berlin[/b]
     """
     draft = TenantDraft(name or domain, domain, timezone=timezone, locale=locale)
-    tenant = in_room(data_dir, lambda room: create_tenant(room, draft))
+    tenant = in_room(data_dir, lambda room: create_tenant(room, draft), makes_database=True)
     if as_json:
         print_fields({"id": tenant}, as_json=True)
     else:
