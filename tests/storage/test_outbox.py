@@ -9,9 +9,10 @@ from sqlalchemy import Connection, Engine, insert, select
 
 from ringpost.domain.deliveries import REJECTED, RETRY, SENT, Outcome, Party, Stage, State, Urgency
 from ringpost.domain.tenants import TenantId
-from ringpost.storage import outbox
+from ringpost.storage import leases, outbox, outcomes, queues
 from ringpost.storage.engines import open_engines
-from ringpost.storage.outbox import Claim, Claimed, Recorded
+from ringpost.storage.outbox import Claim, Claimed
+from ringpost.storage.outcomes import Recorded
 from ringpost.storage.tables import attempts, deliveries, events, holds, messages
 
 NOW = 1_000_000
@@ -123,11 +124,11 @@ def test_what_is_due_first_is_claimed_first(connection: Connection) -> None:
 def test_an_outcome_of_a_lost_claim_changes_nothing(connection: Connection) -> None:
     put(connection, "a")
     (stale,) = claim(connection)
-    outbox.return_lost(connection, stale, DOWN, due_at=NOW, at=NOW, claims=1)
+    leases.return_lost(connection, stale, DOWN, due_at=NOW, at=NOW, claims=1)
     (fresh,) = claim(connection, name="w-2")
-    assert outbox.record(connection, NOW, [said(stale, GOOD)]) == [False]
+    assert outcomes.record(connection, NOW, [said(stale, GOOD)]) == [False]
     assert row(connection, "a-1").state == "sending"
-    assert outbox.record(connection, NOW, [said(fresh, GOOD)]) == [True]
+    assert outcomes.record(connection, NOW, [said(fresh, GOOD)]) == [True]
     assert row(connection, "a-1").state == "sent"
 
 
@@ -135,8 +136,8 @@ def test_a_lost_claim_does_not_keep_others_of_the_batch_from_counting(connection
     put(connection, "a")
     put(connection, "b")
     stale, good = sorted(claim(connection), key=lambda item: item.id)
-    outbox.return_lost(connection, stale, DOWN, due_at=NOW, at=NOW, claims=1)
-    assert outbox.record(connection, NOW, [said(stale, GOOD), said(good, GOOD)]) == [False, True]
+    leases.return_lost(connection, stale, DOWN, due_at=NOW, at=NOW, claims=1)
+    assert outcomes.record(connection, NOW, [said(stale, GOOD), said(good, GOOD)]) == [False, True]
     assert (row(connection, "a-1").state, row(connection, "b-1").state) == ("queued", "sent")
 
 
@@ -144,7 +145,7 @@ def test_every_attempt_is_written_once_and_numbered(connection: Connection) -> N
     put(connection, "a")
     for number in range(3):
         (claimed,) = claim(connection, name=f"w-{number}")
-        outbox.record(connection, NOW, [said(claimed, Outcome(RETRY, Stage.RCPT_TO, Party.RECIPIENT), State.QUEUED)])
+        outcomes.record(connection, NOW, [said(claimed, Outcome(RETRY, Stage.RCPT_TO, Party.RECIPIENT), State.QUEUED)])
     numbers = connection.execute(select(attempts.c.number).order_by(attempts.c.number)).scalars().all()
     assert list(numbers) == [1, 2, 3]
     assert row(connection, "a-1").retries == 3
@@ -155,7 +156,7 @@ def test_a_lane_that_fails_waits_as_a_whole_and_is_probed_by_one(connection: Con
         put(connection, f"a{number}", "t1")
     put(connection, "other", "t2")
     first, *_ = [item for item in claim(connection, share=1) if item.tenant == "t1"]
-    outbox.record(connection, NOW, [said(first, DOWN, State.QUEUED, costs_retry=False, hold_for_ms=5000)])
+    outcomes.record(connection, NOW, [said(first, DOWN, State.QUEUED, costs_retry=False, hold_for_ms=5000)])
     assert claim(connection, name="w-2") == [], "the lane is on hold"
     probes = outbox.claim_probes(connection, probe_claim("w-3", NOW + 5000))
     assert len(probes) == 1
@@ -173,37 +174,37 @@ def test_a_probe_that_gets_through_opens_the_lane_and_one_that_fails_counts(conn
     put(connection, "b", "t1")
     claimed = claim(connection)
     hold: dict[str, Any] = {"state": State.QUEUED, "costs_retry": False, "hold_for_ms": 5000}
-    outbox.record(connection, NOW, [said(item, DOWN, **hold) for item in claimed])
-    assert outbox.failures_of(connection, ["t1"]) == {"t1": 1}, "what failed together is one failure"
+    outcomes.record(connection, NOW, [said(item, DOWN, **hold) for item in claimed])
+    assert outcomes.failures_of(connection, ["t1"]) == {"t1": 1}, "what failed together is one failure"
     (probe,) = outbox.claim_probes(connection, probe_claim("w-2", NOW + 5000))
-    outbox.record(connection, NOW + 5000, [said(probe, DOWN, **hold)])
-    assert outbox.failures_of(connection, ["t1"]) == {"t1": 2}
+    outcomes.record(connection, NOW + 5000, [said(probe, DOWN, **hold)])
+    assert outcomes.failures_of(connection, ["t1"]) == {"t1": 2}
     (probe,) = outbox.claim_probes(connection, probe_claim("w-3", NOW + 10_000))
-    outbox.record(connection, NOW + 10_000, [said(probe, GOOD)])
+    outcomes.record(connection, NOW + 10_000, [said(probe, GOOD)])
     assert connection.execute(select(holds)).all() == []
 
 
 def test_mail_on_hold_uses_up_no_retries(connection: Connection) -> None:
     put(connection, "a")
     (claimed,) = claim(connection)
-    outbox.record(connection, NOW, [said(claimed, DOWN, State.QUEUED, costs_retry=False, hold_for_ms=5000)])
+    outcomes.record(connection, NOW, [said(claimed, DOWN, State.QUEUED, costs_retry=False, hold_for_ms=5000)])
     assert (row(connection, "a-1").attempts, row(connection, "a-1").retries) == (1, 0)
 
 
 def test_an_emergency_does_not_wait_for_a_held_lane(connection: Connection) -> None:
     put(connection, "a")
     (claimed,) = claim(connection)
-    outbox.record(connection, NOW, [said(claimed, DOWN, State.QUEUED, costs_retry=False, hold_for_ms=5000)])
+    outcomes.record(connection, NOW, [said(claimed, DOWN, State.QUEUED, costs_retry=False, hold_for_ms=5000)])
     put(connection, "help", urgency=Urgency.EMERGENCY)
     assert ids(claim(connection, urgency=Urgency.EMERGENCY)) == {"help-1"}
 
 
 def test_the_systems_server_is_one_lane_for_all_who_borrow_it(connection: Connection) -> None:
     for tenant in ("t1", "t2"):
-        put(connection, f"of-{tenant}", tenant, queue=outbox.queue_of(TenantId(tenant), own_server=False))
+        put(connection, f"of-{tenant}", tenant, queue=queues.queue_of(TenantId(tenant), own_server=False))
     put(connection, "own", "t3")
     borrowed = next(item for item in claim(connection, limit=1) if item.lane == "system")
-    outbox.record(connection, NOW, [said(borrowed, DOWN, State.QUEUED, costs_retry=False, hold_for_ms=5000)])
+    outcomes.record(connection, NOW, [said(borrowed, DOWN, State.QUEUED, costs_retry=False, hold_for_ms=5000)])
     assert ids(claim(connection, name="w-2")) == {"own-1"}
     assert len(outbox.claim_probes(connection, probe_claim("w-3", NOW + 5000))) == 1
 
@@ -211,17 +212,17 @@ def test_the_systems_server_is_one_lane_for_all_who_borrow_it(connection: Connec
 def test_a_released_hold_lets_mail_go_at_once(connection: Connection) -> None:
     put(connection, "a")
     (claimed,) = claim(connection)
-    outbox.record(connection, NOW, [said(claimed, DOWN, State.QUEUED, costs_retry=False, hold_for_ms=900_000)])
+    outcomes.record(connection, NOW, [said(claimed, DOWN, State.QUEUED, costs_retry=False, hold_for_ms=900_000)])
     connection.execute(deliveries.update().values(due_at=NOW + 60_000))
-    outbox.release_hold(connection, "t1", NOW)
+    outcomes.release_hold(connection, "t1", NOW)
     assert ids(claim(connection, name="w-2")) == {"a-1"}, "also what was to wait for another try"
 
 
 def test_mail_moves_to_the_tenants_own_server_when_it_gets_one(connection: Connection) -> None:
     put(connection, "a", "t1", queue="system:t1")
-    outbox.move_queue(connection, TenantId("t1"), own_server=True)
+    queues.move_queue(connection, TenantId("t1"), own_server=True)
     assert row(connection, "a-1").queue == "t1"
-    outbox.move_queue(connection, TenantId("t1"), own_server=False)
+    queues.move_queue(connection, TenantId("t1"), own_server=False)
     assert row(connection, "a-1").queue == "system:t1"
 
 
@@ -230,18 +231,18 @@ def test_leases_are_known_by_their_claims_and_can_be_renewed(connection: Connect
     put(connection, "b")
     claim(connection, limit=1, name="dead")
     claim(connection, name="alive")
-    outbox.renew(connection, ["alive"], [], NOW + 120_000)
-    assert set(outbox.leases(connection)) == {("dead", NOW + 60_000), ("alive", NOW + 120_000)}
-    ((_, claims),) = outbox.held_under(connection, ["dead"], 10)
+    leases.renew(connection, ["alive"], [], NOW + 120_000)
+    assert set(leases.leases(connection)) == {("dead", NOW + 60_000), ("alive", NOW + 120_000)}
+    ((_, claims),) = leases.held_under(connection, ["dead"], 10)
     assert claims == 1, "claimed once without an outcome"
 
 
 def test_a_heartbeat_puts_off_the_next_probe_as_well(connection: Connection) -> None:
     put(connection, "a", "t1")
     (claimed,) = claim(connection)
-    outbox.record(connection, NOW, [said(claimed, DOWN, State.QUEUED, costs_retry=False, hold_for_ms=5000)])
+    outcomes.record(connection, NOW, [said(claimed, DOWN, State.QUEUED, costs_retry=False, hold_for_ms=5000)])
     (probe,) = outbox.claim_probes(connection, probe_claim("w-2", NOW + 5000))
-    outbox.renew(connection, [probe.claim], [probe.lane], NOW + 500_000)
+    leases.renew(connection, [probe.claim], [probe.lane], NOW + 500_000)
     put(connection, "b", "t1")
     assert outbox.claim_probes(connection, probe_claim("w-3", NOW + 400_000)) == []
 
@@ -250,16 +251,16 @@ def test_an_outcome_that_never_reached_the_server_does_not_open_a_held_lane(conn
     put(connection, "a")
     put(connection, "b")
     first, second = claim(connection)
-    outbox.record(connection, NOW, [said(first, DOWN, State.QUEUED, costs_retry=False, hold_for_ms=900_000)])
+    outcomes.record(connection, NOW, [said(first, DOWN, State.QUEUED, costs_retry=False, hold_for_ms=900_000)])
     erased = Outcome(REJECTED, Stage.RESOLVE, Party.MESSAGE, hint="erased")
-    outbox.record(connection, NOW, [said(second, erased, State.REJECTED)])
+    outcomes.record(connection, NOW, [said(second, erased, State.REJECTED)])
     assert len(connection.execute(select(holds)).all()) == 1
 
 
 def test_after_the_clock_was_set_back_nothing_waits_for_the_time_that_it_showed(connection: Connection) -> None:
     put(connection, "a", due_at=NOW + 24 * 3_600_000)
     put(connection, "soon", due_at=NOW + 3_000_000)
-    assert outbox.pull_back(connection, NOW, 2 * 3_600_000) == 1
+    assert leases.pull_back(connection, NOW, 2 * 3_600_000) == 1
     assert ids(claim(connection)) == {"a-1"}
 
 
@@ -279,14 +280,14 @@ def test_what_was_given_back_is_as_if_never_claimed(connection: Connection) -> N
 def test_what_waited_past_its_time_expires(connection: Connection) -> None:
     put(connection, "a", expires_at=NOW)
     put(connection, "b")
-    assert outbox.expire(connection, NOW, 1000, 10) == 1
+    assert outcomes.expire(connection, NOW, 1000, 10) == 1
     assert (row(connection, "a-1").state, row(connection, "b-1").state) == ("expired", "queued")
 
 
 def test_secrets_are_erased_the_moment_their_last_delivery_ends(connection: Connection) -> None:
     put(connection, "a", secret=True)
     (claimed,) = claim(connection)
-    outbox.record(connection, NOW, [said(claimed, GOOD)])
+    outcomes.record(connection, NOW, [said(claimed, GOOD)])
     assert connection.execute(select(messages)).all() == []
     assert connection.execute(select(events.c.variables)).scalar_one() is None
 
@@ -296,7 +297,7 @@ def test_a_message_stays_while_one_of_its_deliveries_is_open(connection: Connect
     values = {**row(connection, "a-1")._mapping, "id": "a-2"}
     connection.execute(insert(deliveries).values(**values))
     (first,) = claim(connection, limit=1)
-    outbox.record(connection, NOW, [said(first, Outcome(REJECTED, Stage.RCPT_TO, Party.RECIPIENT), State.REJECTED)])
+    outcomes.record(connection, NOW, [said(first, Outcome(REJECTED, Stage.RCPT_TO, Party.RECIPIENT), State.REJECTED)])
     assert len(connection.execute(select(messages)).all()) == 1
 
 
@@ -306,16 +307,16 @@ def test_what_may_not_be_erased_yet_does_not_hide_what_may(connection: Connectio
         values = {**row(connection, f"a{number}-1")._mapping, "id": f"a{number}-2", "due_at": NOW + 9_000}
         connection.execute(insert(deliveries).values(**values))
     done = claim(connection)
-    outbox.record(connection, NOW, [said(item, GOOD, erase_at=NOW) for item in done])
+    outcomes.record(connection, NOW, [said(item, GOOD, erase_at=NOW) for item in done])
     put(connection, "over")
     (last,) = claim(connection, name="w-2")
-    outbox.record(connection, NOW, [said(last, GOOD, erase_at=NOW + 1)])
-    assert outbox.due_for_erasure(connection, NOW + 1, 3) == ["over"]
+    outcomes.record(connection, NOW, [said(last, GOOD, erase_at=NOW + 1)])
+    assert outcomes.due_for_erasure(connection, NOW + 1, 3) == ["over"]
 
 
 def test_messages_that_are_due_for_erasure_are_found(connection: Connection) -> None:
     put(connection, "a")
     (claimed,) = claim(connection)
-    outbox.record(connection, NOW, [said(claimed, GOOD, erase_at=NOW + 1000)])
-    assert outbox.due_for_erasure(connection, NOW + 999, 10) == []
-    assert outbox.due_for_erasure(connection, NOW + 1000, 10) == ["a"]
+    outcomes.record(connection, NOW, [said(claimed, GOOD, erase_at=NOW + 1000)])
+    assert outcomes.due_for_erasure(connection, NOW + 999, 10) == []
+    assert outcomes.due_for_erasure(connection, NOW + 1000, 10) == ["a"]

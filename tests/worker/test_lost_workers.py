@@ -9,7 +9,7 @@ from tests.journeys.running import mailbox
 from tests.worker.posts import report, save, sent
 
 from ringpost.domain.deliveries import State
-from ringpost.storage import outbox
+from ringpost.storage import leases, outbox
 from ringpost.storage.tables import deliveries
 from ringpost.usecases.record_attempt import leave_in_hand, recover_lost
 from ringpost.usecases.room import Room
@@ -80,4 +80,4 @@ async def test_a_stop_is_not_held_against_the_mail_that_was_in_hand(
 
 
 def _in_hand(connection: Connection) -> list[tuple[outbox.Claimed, int]]:
-    return outbox.held_under(connection, ["w1-1.2"], 10)
+    return leases.held_under(connection, ["w1-1.2"], 10)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, and_, func, select, update
 from ringpost.domain.deliveries import State
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.errors import NotFound, WrongState
-from ringpost.storage.outbox import lane_of
+from ringpost.storage.queues import lane_of
 from ringpost.storage.tables import AnyRow, attempts, deliveries, events, holds, messages
 
 MOST_ON_A_PAGE = 200

@@ -24,7 +24,8 @@ from ringpost.storage import settings as settings_rows
 from ringpost.storage import templates as template_rows
 from ringpost.storage import tenants as tenant_rows
 from ringpost.storage.identifiers import new_id
-from ringpost.storage.outbox import on_hold, queue_of
+from ringpost.storage.outcomes import on_hold
+from ringpost.storage.queues import queue_of
 from ringpost.storage.sealing import Place
 from ringpost.usecases.prepare_template import prepared, qr_code
 from ringpost.usecases.room import Room

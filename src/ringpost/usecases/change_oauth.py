@@ -10,7 +10,7 @@ from ringpost.domain.access import Principal
 from ringpost.domain.oauth import OAuthSettings, merge_oauth, parse_oauth
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.errors import NotFound
-from ringpost.storage import audit, outbox
+from ringpost.storage import audit, outcomes, queues
 from ringpost.storage import oauth as rows
 from ringpost.storage import settings as settings_rows
 from ringpost.storage.sealing import SealBroken
@@ -60,10 +60,10 @@ def _let_go(connection: Connection, tenant: TenantId, now: int, *, could_send: b
     """What waits is tried again at once, through the mail server that is now in force."""
     can_send = settings_rows.can_send(connection, tenant)
     if tenant != SYSTEM and could_send != can_send:
-        outbox.move_queue(connection, tenant, own_server=can_send)
-    outbox.release_hold(connection, tenant, now)
+        queues.move_queue(connection, tenant, own_server=can_send)
+    outcomes.release_hold(connection, tenant, now)
     if tenant == SYSTEM:
-        outbox.release_hold(connection, outbox.SYSTEMS_OWN, now)
+        outcomes.release_hold(connection, queues.SYSTEMS_OWN, now)
 
 
 def _stored(connection: Connection, room: Room, tenant: TenantId) -> OAuthSettings | None:

@@ -17,7 +17,7 @@ from ringpost.domain.settings import (
     system_settings_to_json,
 )
 from ringpost.domain.tenants import SYSTEM, TenantId
-from ringpost.storage import audit, outbox
+from ringpost.storage import audit, outcomes, queues
 from ringpost.storage import settings as rows
 from ringpost.storage.sealing import SealBroken
 from ringpost.usecases.room import Room
@@ -39,9 +39,9 @@ async def change_system_settings(room: Room, principal: Principal, raw: Mapping[
 
 def _replace(connection: Connection, room: Room, principal: Principal, wanted: Settings) -> None:
     tenant, now = principal.tenant, room.clock()
-    old = _stored(connection, room, tenant)
+    old, opened = _stored(connection, room, tenant)
     if wanted.mail_server is not None:
-        merged = merge_password(old.mail_server, wanted.mail_server)
+        merged = merge_password(old.mail_server if opened else None, wanted.mail_server)
         wanted = replace(wanted, mail_server=replace(merged, oauth=rows.stored_oauth(connection, tenant)))
     changed = _changed_fields(old, wanted)
     if not changed:
@@ -49,20 +49,20 @@ def _replace(connection: Connection, room: Room, principal: Principal, wanted: S
     rows.save(connection, room.sealer, tenant, wanted, now)
     audit.record(connection, tenant, audit.Entry(now, principal.name, "change_settings", "settings", changed))
     if tenant != SYSTEM and _can_send(old) != _can_send(wanted):
-        outbox.move_queue(connection, tenant, own_server=_can_send(wanted))
-    outbox.release_hold(connection, tenant, now)
+        queues.move_queue(connection, tenant, own_server=_can_send(wanted))
+    outcomes.release_hold(connection, tenant, now)
     if tenant == SYSTEM:
-        outbox.release_hold(connection, outbox.SYSTEMS_OWN, now)
+        outcomes.release_hold(connection, queues.SYSTEMS_OWN, now)
 
 
-def _stored(connection: Connection, room: Room, tenant: TenantId) -> Settings:
-    """What is in force. A password whose key is gone counts as none, so that a new one can be given."""
+def _stored(connection: Connection, room: Room, tenant: TenantId) -> tuple[Settings, bool]:
+    """What is in force, and whether its password could be opened; when its key is gone, a new one has to be given."""
     try:
         if tenant == SYSTEM:
-            return rows.load_system(connection, room.sealer)
-        return rows.load(connection, room.sealer, tenant)
+            return rows.load_system(connection, room.sealer), True
+        return rows.load(connection, room.sealer, tenant), True
     except SealBroken:
-        return rows.show_system(connection) if tenant == SYSTEM else rows.show(connection, tenant)
+        return rows.show_system(connection) if tenant == SYSTEM else rows.show(connection, tenant), False
 
 
 def _changed_fields(old: Settings, new: Settings) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from ringpost.domain.deliveries import Urgency
 from ringpost.domain.tenants import SYSTEM, TenantId
-from ringpost.storage import outbox
+from ringpost.storage import outbox, outcomes, queues
 from ringpost.storage import settings as settings_rows
 from ringpost.storage.sealing import SealBroken
 from ringpost.storage.settings import ServerInForce
@@ -119,7 +119,7 @@ def _with_all_they_need(connection: Connection, room: Room, claimed: Sequence[ou
     contents = outbox.contents(connection, sorted({item.event for item in claimed}))
     ways = {way: _server(connection, room, *way) for way in {_way(item) for item in claimed}}
     with_servers = [(_on_its_queue(item, ways[_way(item)]), ways[_way(item)]) for item in claimed]
-    failures = outbox.failures_of(connection, sorted({item.lane for item, _ in with_servers}))
+    failures = outcomes.failures_of(connection, sorted({item.lane for item, _ in with_servers}))
     spare = settings_rows.system_server_offered(connection) if _has_emergency(claimed) else False
     return [
         Work(
@@ -127,7 +127,7 @@ def _with_all_they_need(connection: Connection, room: Room, claimed: Sequence[ou
             contents.get(item.event),
             server,
             failures.get(item.lane, 0),
-            can_fall_over=spare and item.urgency is Urgency.EMERGENCY and not outbox.is_borrowed(item.queue),
+            can_fall_over=spare and item.urgency is Urgency.EMERGENCY and not queues.is_borrowed(item.queue),
         )
         for item, server in with_servers
     ]
@@ -139,7 +139,7 @@ def _has_emergency(claimed: Sequence[outbox.Claimed]) -> bool:
 
 def _way(item: outbox.Claimed) -> tuple[TenantId, bool]:
     """Whose mail it is, and whether it is an emergency that has fallen over to the system's server."""
-    return item.tenant, item.urgency is Urgency.EMERGENCY and outbox.is_borrowed(item.queue)
+    return item.tenant, item.urgency is Urgency.EMERGENCY and queues.is_borrowed(item.queue)
 
 
 def _server(connection: Connection, room: Room, tenant: TenantId, fell_over: bool) -> ServerInForce | None:
@@ -157,5 +157,5 @@ def _on_its_queue(item: outbox.Claimed, server: ServerInForce | None) -> outbox.
     """On the queue of the server that it goes through; settings may have changed since it was queued."""
     if server is None:
         return item
-    queue = outbox.queue_of(item.tenant, own_server=server.lane != SYSTEM)
+    queue = queues.queue_of(item.tenant, own_server=server.lane != SYSTEM)
     return item if queue == item.queue else replace(item, queue=queue)

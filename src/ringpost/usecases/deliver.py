@@ -10,7 +10,9 @@ from ringpost.domain.deliveries import REJECTED, RETRY, Outcome, Party, Stage, S
 from ringpost.domain.messages import Envelope, Message, assemble
 from ringpost.domain.retries import TryAgain, hold, next_step, uses_up_attempt
 from ringpost.domain.settings import Endpoint
-from ringpost.storage.outbox import Claimed, Recorded, queue_of
+from ringpost.storage.outbox import Claimed
+from ringpost.storage.outcomes import Recorded
+from ringpost.storage.queues import queue_of
 from ringpost.storage.sealing import Place, SealBroken
 from ringpost.storage.settings import ServerInForce
 from ringpost.transports import Transport

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage, Urgency
 from ringpost.domain.lending import Loan, lend
 from ringpost.domain.tenants import TenantId
-from ringpost.storage import loans, outbox
+from ringpost.storage import loans, outbox, outcomes, queues
 from ringpost.usecases.room import Room
 
 
@@ -27,7 +27,7 @@ def lend_server(connection: Connection, room: Room, claimed: Sequence[outbox.Cla
         granted, changed[tenant] = lend(known.get(tenant), now=now, wanted=len(items), per_hour=per_hour)
         if granted < len(items):
             over += items[granted:]
-            outbox.hold_queue(connection, items[0].queue, now, changed[tenant].until, _why(per_hour))
+            outcomes.hold_queue(connection, items[0].queue, now, changed[tenant].until, _why(per_hour))
     loans.save(connection, changed)
     if over:
         outbox.give_back(connection, over)
@@ -38,7 +38,7 @@ def lend_server(connection: Connection, room: Room, claimed: Sequence[outbox.Cla
 def _borrowed(claimed: Sequence[outbox.Claimed]) -> dict[TenantId, list[outbox.Claimed]]:
     found: dict[TenantId, list[outbox.Claimed]] = {}
     for item in claimed:
-        if outbox.is_borrowed(item.queue) and item.urgency is not Urgency.EMERGENCY:
+        if queues.is_borrowed(item.queue) and item.urgency is not Urgency.EMERGENCY:
             found.setdefault(item.tenant, []).append(item)
     return found
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from ringpost.storage import events, outbox
+from ringpost.storage import events, outcomes
 from ringpost.storage.access import forget_ended_tokens
 from ringpost.usecases.room import Room
 
@@ -19,7 +19,7 @@ async def purge(room: Room) -> bool:
 
 
 def _erase(connection: Connection, now: int) -> int:
-    due = outbox.due_for_erasure(connection, now, BITE)
+    due = outcomes.due_for_erasure(connection, now, BITE)
     if due:
-        outbox.erase(connection, due)
+        outcomes.erase(connection, due)
     return max(len(due), events.erase_skipped(connection, now, BITE))

@@ -6,7 +6,7 @@ import structlog
 from sqlalchemy import Connection
 
 from ringpost.domain.deliveries import State
-from ringpost.storage import outbox
+from ringpost.storage import leases, outbox, outcomes
 from ringpost.usecases.deliver import erase_at, lost_worker, set_aside
 from ringpost.usecases.room import Room
 
@@ -19,13 +19,13 @@ APART_MS = 200
 LONGEST_APART_MS = 60_000
 
 
-async def record_attempt(room: Room, item: outbox.Recorded) -> bool:
+async def record_attempt(room: Room, item: outcomes.Recorded) -> bool:
     """Write the attempt and the new state; False when the claim had been lost meanwhile and nothing was written."""
     return await room.database.write_each(_record, room, item)
 
 
-def _record(connection: Connection, room: Room, items: Sequence[outbox.Recorded]) -> list[bool]:
-    return outbox.record(connection, room.clock(), items)
+def _record(connection: Connection, room: Room, items: Sequence[outcomes.Recorded]) -> list[bool]:
+    return outcomes.record(connection, room.clock(), items)
 
 
 async def recover_lost(room: Room, claims: Collection[str]) -> None:
@@ -40,17 +40,17 @@ async def recover_lost(room: Room, claims: Collection[str]) -> None:
 
 def _recover(connection: Connection, room: Room, lost: Sequence[str]) -> int:
     now = room.clock()
-    found = outbox.held_under(connection, lost, BITE)
+    found = leases.held_under(connection, lost, BITE)
     for place, (item, claims) in enumerate(found):
-        if claims < outbox.MOST_CLAIMS:
+        if claims < leases.MOST_CLAIMS:
             wait_ms = min(place * APART_MS, LONGEST_APART_MS) if claims > 1 else 0
-            outbox.return_lost(connection, item, lost_worker(), due_at=now + wait_ms, at=now, claims=claims)
+            leases.return_lost(connection, item, lost_worker(), due_at=now + wait_ms, at=now, claims=claims)
             _log.warning("worker_lost", delivery=item.id, tenant=item.tenant, claims=claims)
             continue
         end = erase_at(room, now, secret=item.secret)
         state = State.REJECTED
-        ended = outbox.Recorded(item, set_aside(), "", now, 0, state, now, costs_retry=False, erase_at=end)
-        outbox.record(connection, now, [ended])
+        ended = outcomes.Recorded(item, set_aside(), "", now, 0, state, now, costs_retry=False, erase_at=end)
+        outcomes.record(connection, now, [ended])
         _log.error("delivery_set_aside", delivery=item.id, tenant=item.tenant, claims=claims)
     return len(found)
 
@@ -64,10 +64,10 @@ async def leave_in_hand(room: Room, items: Sequence[outbox.Claimed]) -> None:
 def _leave(connection: Connection, room: Room, items: Sequence[outbox.Claimed]) -> None:
     now = room.clock()
     for item in items:
-        outbox.return_lost(connection, item, lost_worker(), due_at=now, at=now, claims=0)
+        leases.return_lost(connection, item, lost_worker(), due_at=now, at=now, claims=0)
 
 
 async def expire_overdue(room: Room) -> int:
     """End what waited past its time; returns how many."""
     keep_ms = room.options.keep_messages_s * 1000
-    return await room.database.write(outbox.expire, room.clock(), keep_ms, BITE)
+    return await room.database.write(outcomes.expire, room.clock(), keep_ms, BITE)

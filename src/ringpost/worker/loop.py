@@ -14,7 +14,7 @@ from ringpost.domain.deliveries import Outcome, Party, Stage, Verdict
 from ringpost.domain.retries import uses_up_attempt
 from ringpost.domain.settings import Endpoint
 from ringpost.errors import StorageUnavailable
-from ringpost.storage import outbox
+from ringpost.storage import leases, outcomes
 from ringpost.usecases.claim_deliveries import Ring, Wanted
 from ringpost.usecases.deliver import Work, deliver, judge
 from ringpost.usecases.purge import purge
@@ -143,7 +143,7 @@ class Worker:
                 self._busy[work.server.endpoint] -= 1
             self._room.bell.set()
 
-    async def _deliver(self, work: Work) -> outbox.Recorded:
+    async def _deliver(self, work: Work) -> outcomes.Recorded:
         jitter = random.uniform(-1, 1)  # noqa: S311  spreads retries, guards nothing
         started = self._room.clock()
         try:
@@ -156,7 +156,7 @@ class Worker:
             )
             return judge(self._room, work, fault, started, jitter)
 
-    async def _until_stored(self, recorded: outbox.Recorded) -> bool:
+    async def _until_stored(self, recorded: outcomes.Recorded) -> bool:
         """Record, again and again while the database is away: what was sent must not be sent twice."""
         while True:
             try:
@@ -200,7 +200,7 @@ class Worker:
         probed = sorted({work.claimed.lane for work in works if work.claimed.probe})
         if claims:
             until = self._room.clock() + int(self._options.lease_s * 1000)
-            await self._room.database.write(outbox.renew, claims, probed, until)
+            await self._room.database.write(leases.renew, claims, probed, until)
         return True
 
     async def _sweep_for_ever(self) -> None:
@@ -219,13 +219,13 @@ class Worker:
         An expired lease is believed only when it has not been renewed for the time in which a living worker renews:
         the clock may have been set forward, or the database been away.
         """
-        leases = await self._room.database.read(outbox.leases)
-        dead = self._presence.dead({worker_of(claim) for claim, _ in leases})
+        in_force = await self._room.database.read(leases.leases)
+        dead = self._presence.dead({worker_of(claim) for claim, _ in in_force})
         wall, now = self._room.clock(), asyncio.get_running_loop().time()
-        expired = [one for one in leases if one[1] <= wall and worker_of(one[0]) != self._name]
+        expired = [one for one in in_force if one[1] <= wall and worker_of(one[0]) != self._name]
         self._expired_at = {one: self._expired_at.get(one, now) for one in expired}
         patience = self._options.lease_s / 3 + self._options.sweep_s
-        lost = {claim for claim, _ in leases if worker_of(claim) in dead}
+        lost = {claim for claim, _ in in_force if worker_of(claim) in dead}
         lost |= {claim for (claim, _), since in self._expired_at.items() if now - since >= patience}
         if lost:
             await recover_lost(self._room, lost)
@@ -235,7 +235,7 @@ class Worker:
     async def _pull_back(self) -> bool:
         """After a clock that was ahead has been set right, mail must not wait for the time that it showed."""
         if self._set_back.was_set_back():
-            found = await self._room.database.write(outbox.pull_back, self._room.clock(), LONGEST_WAIT_MS)
+            found = await self._room.database.write(leases.pull_back, self._room.clock(), LONGEST_WAIT_MS)
             if found:
                 _log.warning("clock_set_back", pulled_back=found)
         return False

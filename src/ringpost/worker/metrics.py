@@ -3,7 +3,7 @@
 from prometheus_client import Counter, Histogram
 
 from ringpost.domain.deliveries import State
-from ringpost.storage.outbox import Recorded
+from ringpost.storage.outcomes import Recorded
 
 _attempts = Counter("ringpost_attempts", "Attempts by what became of them.", ["verdict", "party"])
 _ended = Counter("ringpost_deliveries_ended", "Deliveries that have ended, by state.", ["state"])

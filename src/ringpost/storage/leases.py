@@ -1,0 +1,65 @@
+"""Leases: what a worker has in hand is its own while it renews them, and goes back into the outbox when it is lost."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, insert, select, update
+
+from ringpost.domain.deliveries import Outcome, State
+from ringpost.storage.outbox import Claimed, from_row
+from ringpost.storage.outcomes import Recorded, attempt_row
+from ringpost.storage.tables import attempts, deliveries, holds
+
+MOST_CLAIMS = 5
+"""A delivery that was claimed so often without an outcome breaks its workers; it is set aside."""
+
+
+def renew(connection: Connection, claims: Sequence[str], probed: Sequence[str], lease_until: int) -> None:
+    """A worker's heartbeat: put off the end of its leases, and of the holds of the lanes that it probes."""
+    connection.execute(
+        update(deliveries)
+        .where(deliveries.c.state == State.SENDING, deliveries.c.claim.in_(claims))
+        .values(lease_until=lease_until)
+    )
+    if probed:
+        connection.execute(update(holds).where(holds.c.lane.in_(probed)).values(until=lease_until))
+
+
+def leases(connection: Connection) -> list[tuple[str, int]]:
+    """All claims under which something is being sent, and until when their leases run."""
+    columns = deliveries.c.claim, deliveries.c.lease_until
+    rows = connection.execute(select(*columns).where(deliveries.c.state == State.SENDING).distinct())
+    return [(row.claim, row.lease_until) for row in rows]
+
+
+def held_under(connection: Connection, claims: Sequence[str], limit: int) -> list[tuple[Claimed, int]]:
+    """What is being sent under these claims, each with how often it was claimed since its last outcome."""
+    rows = connection.execute(
+        select(deliveries).where(deliveries.c.state == State.SENDING, deliveries.c.claim.in_(claims)).limit(limit)
+    ).all()
+    return [(from_row(row, row.claim), row.claims) for row in rows]
+
+
+def return_lost(connection: Connection, item: Claimed, outcome: Outcome, *, due_at: int, at: int, claims: int) -> None:
+    """Queue a delivery again whose worker was lost, with an attempt that says so; `claims` is how often that was."""
+    values = {
+        "state": State.QUEUED.value,
+        "claim": None,
+        "lease_until": None,
+        "attempts": item.attempts + 1,
+        "claims": claims,
+        "due_at": due_at,
+    }
+    done = connection.execute(
+        update(deliveries).where(deliveries.c.id == item.id, deliveries.c.claim == item.claim).values(**values)
+    )
+    if done.rowcount:
+        lost = Recorded(item, outcome, "", at, 0, State.QUEUED, due_at, costs_retry=False)
+        connection.execute(insert(attempts), [attempt_row(lost)])
+
+
+def pull_back(connection: Connection, now: int, longest_ms: int) -> int:
+    """After the clock was set back: what would wait longer than anything may is due now, and holds are probed now."""
+    far = now + longest_ms
+    connection.execute(update(holds).where(holds.c.until > far).values(until=now))
+    late = (deliveries.c.state == State.QUEUED) & (deliveries.c.due_at > far)
+    return connection.execute(update(deliveries).where(late).values(due_at=now)).rowcount

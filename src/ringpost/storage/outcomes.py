@@ -1,0 +1,231 @@
+"""What became of claimed deliveries: attempts and new states, many at once, and what they mean for their lanes.
+
+A lane whose server fails is put on *hold* until its next probe; any answer of the server releases it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+
+from ringpost.domain.deliveries import Outcome, State
+from ringpost.storage.outbox import Claimed
+from ringpost.storage.queues import queues_of
+from ringpost.storage.tables import attempts, deliveries, events, holds, messages
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a worker has to say about one delivery: the attempt, and where the delivery goes from here."""
+
+    claimed: Claimed
+    outcome: Outcome
+    server: str
+    started_at: int
+    duration_ms: int
+    state: State
+    due_at: int
+    """When to try again; without meaning when the delivery has ended."""
+    costs_retry: bool
+    """False for a failure of the lane, which costs its mail no place in the retry schedule."""
+    hold_for_ms: int | None = None
+    """How long the lane waits before the next probe."""
+    erase_at: int | None = None
+    """When the message may go; None while the delivery is open."""
+    queue: str | None = None
+    """Another queue to go on in; None for the same."""
+
+
+_MARK = (
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("b_id"), deliveries.c.claim == bindparam("b_claim"))
+    .values(
+        state=bindparam("b_state"),
+        due_at=bindparam("b_due_at"),
+        queue=bindparam("b_queue"),
+        attempts=bindparam("b_attempts"),
+        retries=bindparam("b_retries"),
+        claims=0,
+        claim=None,
+        lease_until=None,
+        sent_at=bindparam("b_sent_at"),
+        ended_at=bindparam("b_ended_at"),
+        erase_at=bindparam("b_erase_at"),
+    )
+)
+
+
+def record(connection: Connection, now: int, items: Sequence[Recorded]) -> list[bool]:
+    """Write attempts and new states; an item counts only while its claim is still the delivery's (the fence).
+
+    Returns for each item whether it counted.
+    """
+    marked = connection.execute(_MARK, [_mark(item, now) for item in items])
+    ours = [marked.rowcount == len(items) or _is_marked(connection, item) for item in items]
+    kept = [item for item, good in zip(items, ours, strict=True) if good]
+    if kept:
+        connection.execute(insert(attempts), [attempt_row(item) for item in kept])
+        _erase_secrets(connection, kept)
+        _hold_or_release(connection, now, kept)
+    return ours
+
+
+def _mark(item: Recorded, now: int) -> dict[str, Any]:
+    claimed, ended = item.claimed, item.state is not State.QUEUED
+    return {
+        "b_id": claimed.id,
+        "b_claim": claimed.claim,
+        "b_state": item.state.value,
+        "b_due_at": item.due_at,
+        "b_queue": item.queue or claimed.queue,
+        "b_attempts": claimed.attempts + 1,
+        "b_retries": claimed.retries + item.costs_retry,
+        "b_sent_at": now if item.state is State.SENT else None,
+        "b_ended_at": now if ended else None,
+        "b_erase_at": item.erase_at,
+    }
+
+
+def _is_marked(connection: Connection, item: Recorded) -> bool:
+    """Whether the mark hit: the delivery counts one attempt more than are written."""
+    written = select(func.count()).select_from(attempts)
+    row = connection.execute(
+        select(
+            deliveries.c.attempts,
+            deliveries.c.state,
+            written.where(attempts.c.delivery == deliveries.c.id).scalar_subquery().label("written"),
+        ).where(deliveries.c.id == item.claimed.id)
+    ).first()
+    return row is not None and row.attempts == item.claimed.attempts + 1 == row.written + 1
+
+
+def attempt_row(item: Recorded) -> dict[str, Any]:
+    outcome, claimed = item.outcome, item.claimed
+    return {
+        "delivery": claimed.id,
+        "number": claimed.attempts + 1,
+        "tenant": claimed.tenant,
+        "started_at": item.started_at,
+        "duration_ms": item.duration_ms,
+        "server": item.server,
+        "verdict": outcome.verdict.value,
+        "stage": outcome.stage.value,
+        "party": outcome.party.value if outcome.party else None,
+        "code": outcome.code,
+        "enhanced_code": outcome.enhanced_code,
+        "reply": outcome.reply,
+        "hint": outcome.hint,
+        "ambiguous": outcome.ambiguous,
+    }
+
+
+def _erase_secrets(connection: Connection, items: Sequence[Recorded]) -> None:
+    done = {item.claimed.event for item in items if item.claimed.secret and item.state is not State.QUEUED}
+    if done:
+        erase(connection, sorted(done))
+
+
+def erase(connection: Connection, keys: Sequence[str]) -> int:
+    """Erase messages and variables of these events where none of their deliveries is open; returns how many."""
+    still_open = select(deliveries.c.event).where(
+        deliveries.c.event.in_(keys), deliveries.c.state.in_([State.QUEUED, State.SENDING])
+    )
+    not_over = set(connection.execute(still_open).scalars())
+    over = [key for key in keys if key not in not_over]
+    if over:
+        connection.execute(delete(messages).where(messages.c.event.in_(over)))
+        connection.execute(update(events).where(events.c.key.in_(over)).values(variables=None))
+        connection.execute(update(deliveries).where(deliveries.c.event.in_(over)).values(erase_at=None))
+    return len(over)
+
+
+def due_for_erasure(connection: Connection, now: int, limit: int) -> list[str]:
+    """Events whose message may go now: the time of a delivery has come, and none of the event's is open."""
+    others = deliveries.alias()
+    still_open = select(others.c.id).where(others.c.event == deliveries.c.event, others.c.ended_at.is_(None)).exists()
+    keys = connection.execute(
+        select(deliveries.c.event)
+        .where(deliveries.c.erase_at <= now, ~still_open)
+        .order_by(deliveries.c.erase_at)
+        .limit(limit)
+    ).scalars()
+    return sorted(set(keys))
+
+
+def expire(connection: Connection, now: int, erase_after_ms: int, limit: int) -> int:
+    """End what waited past its time; returns how many, so that a caller comes back while there is more."""
+    due = (
+        select(deliveries.c.id)
+        .where(deliveries.c.state == State.QUEUED, deliveries.c.expires_at <= now)
+        .order_by(deliveries.c.expires_at)
+        .limit(limit)
+    )
+    rows = connection.execute(
+        update(deliveries)
+        .where(deliveries.c.id.in_(due.scalar_subquery()), deliveries.c.state == State.QUEUED)
+        .values(state=State.EXPIRED.value, ended_at=now, erase_at=now + erase_after_ms)
+        .returning(deliveries.c.event, deliveries.c.secret)
+    ).all()
+    secret = sorted({row.event for row in rows if row.secret})
+    if secret:
+        erase(connection, secret)
+    return len(rows)
+
+
+def _hold_or_release(connection: Connection, now: int, items: Sequence[Recorded]) -> None:
+    failed: dict[str, Recorded] = {}
+    for item in items:
+        if item.hold_for_ms is not None and (item.claimed.probe or item.claimed.lane not in failed):
+            failed[item.claimed.lane] = item
+    good = {item.claimed.lane for item in items if _server_answered(item)} - failed.keys()
+    if good:
+        connection.execute(delete(holds).where(holds.c.lane.in_(sorted(good))))
+    for lane, item in failed.items():
+        held = connection.execute(select(holds).where(holds.c.lane == lane)).first()
+        if held is not None and not item.claimed.probe:
+            continue  # others of the same failure; the hold stands
+        why = {key: value for key, value in attempt_row(item).items() if key in holds.c}
+        until = now + (item.hold_for_ms or 0)
+        if held is None:
+            connection.execute(insert(holds).values(lane=lane, since=now, until=until, failures=1, **why))
+        else:
+            connection.execute(
+                update(holds).where(holds.c.lane == lane).values(until=until, failures=held.failures + 1, **why)
+            )
+
+
+def _server_answered(item: Recorded) -> bool:
+    """Whether the lane works; what failed before its server was asked says nothing about it."""
+    return item.hold_for_ms is None and (item.outcome.code is not None or item.state is State.SENT)
+
+
+def failures_of(connection: Connection, lanes: Sequence[str]) -> dict[str, int]:
+    """How often in a row the probes of these lanes have failed."""
+    rows = connection.execute(select(holds.c.lane, holds.c.failures).where(holds.c.lane.in_(lanes)))
+    return {row.lane: row.failures for row in rows}
+
+
+def hold_queue(connection: Connection, queue: str, now: int, until: int, why: Outcome) -> None:
+    """Let one tenant's queue wait, whatever its lane does."""
+    values = {"party": why.party, "stage": why.stage.value, "reply": why.reply, "hint": why.hint}
+    connection.execute(delete(holds).where(holds.c.lane == queue))
+    connection.execute(insert(holds).values(lane=queue, since=now, until=until, failures=0, **values))
+
+
+def on_hold(connection: Connection, lanes: Sequence[str]) -> set[str]:
+    """Those of these lanes whose server fails."""
+    if not lanes:
+        return set()
+    return set(connection.execute(select(holds.c.lane).where(holds.c.lane.in_(lanes))).scalars())
+
+
+def release_hold(connection: Connection, lane: str, now: int) -> None:
+    """Let all mail of a lane go at once, because its settings have changed: also what waited for another try."""
+    connection.execute(delete(holds).where(holds.c.lane == lane))
+    first, last = queues_of(lane)
+    connection.execute(
+        update(deliveries)
+        .where(deliveries.c.state == State.QUEUED, deliveries.c.queue.between(first, last), deliveries.c.due_at > now)
+        .values(due_at=now)
+    )

@@ -1,0 +1,49 @@
+"""Queues and lanes: whose mail, through whose server.
+
+A *queue* is one tenant's mail on one *lane* (one mail server): `<tenant>` for the tenant's own, `system:<tenant>` when
+it borrows the system's. The system level's own mail has a lane of its own, so that what keeps borrowers waiting (it is
+not lent any more) does not keep the operator's alerts waiting.
+"""
+
+from sqlalchemy import Connection, update
+
+from ringpost.domain.deliveries import State
+from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.storage.tables import deliveries
+
+_BORROWED = f"{SYSTEM}:"
+
+SYSTEMS_OWN = "system-own"
+"""Queue and lane of the system level's own mail; no tenant's id has a hyphen."""
+
+
+def queue_of(tenant: TenantId, *, own_server: bool) -> str:
+    """The queue of a tenant that has, or has not, a mail server of its own."""
+    if tenant == SYSTEM:
+        return SYSTEMS_OWN
+    return tenant if own_server else _BORROWED + tenant
+
+
+def is_borrowed(queue: str) -> bool:
+    """Whether a tenant's mail goes through the system's server."""
+    return queue.startswith(_BORROWED)
+
+
+def lane_of(queue: str) -> str:
+    """The lane of a queue: the tenant's id, or `system`."""
+    return queue.partition(":")[0]
+
+
+def queues_of(lane: str) -> tuple[str, str]:
+    """The first and the last queue that may be on a lane."""
+    return (_BORROWED, f"{SYSTEM};") if lane == SYSTEM else (lane, lane)
+
+
+def move_queue(connection: Connection, tenant: TenantId, *, own_server: bool) -> None:
+    """The tenant has got, or lost, a mail server of its own: what waits goes on through the one now in force."""
+    old, new = queue_of(tenant, own_server=not own_server), queue_of(tenant, own_server=own_server)
+    connection.execute(
+        update(deliveries)
+        .where(deliveries.c.state == State.QUEUED, deliveries.c.queue == old, deliveries.c.tenant == tenant)
+        .values(queue=new)
+    )
