@@ -163,8 +163,54 @@ async def test_an_empty_password_takes_the_stored_one_away(tenant_client: httpx.
 
     assert (await tenant_client.post(SETTINGS, json=GOOD | {"password": ""})).status_code == 200
 
+    shown = (await tenant_client.get(SETTINGS)).json()
+    assert (await tenant_client.post(SETTINGS, json=shown)).status_code == 200
+    assert (await tenant_client.get(SETTINGS)).json() == shown
+    moved = shown | {"server": "other.example.com"}
+    assert code_of(await tenant_client.post(SETTINGS, json=moved)) == "PASSWORD_REQUIRED"
+
+
+async def test_what_is_shown_at_first_can_be_posted_back(tenant_client: httpx.AsyncClient) -> None:
+    shown = (await tenant_client.get(SETTINGS)).json()
+
+    assert (await tenant_client.post(SETTINGS, json=shown)).status_code == 200
+    assert (await tenant_client.get(SETTINGS)).json() == shown
+
+
+async def test_recipients_and_switches_need_no_mail_server(tenant_client: httpx.AsyncClient) -> None:
+    wanted = {"type": None, "recipients": "a@example.com", "notify_queue_callback": True}
+
+    assert (await tenant_client.post(SETTINGS, json=wanted)).status_code == 200
+
+    shown = (await tenant_client.get(SETTINGS)).json()
+    assert shown.items() >= wanted.items()
+    assert (await tenant_client.post(SETTINGS, json=GOOD)).status_code == 200
+
+
+async def test_a_saved_mail_server_is_taken_away_with_its_password(tenant_client: httpx.AsyncClient) -> None:
+    at_first = (await tenant_client.get(SETTINGS)).json()
+    await tenant_client.post(SETTINGS, json=GOOD)
+
+    assert (await tenant_client.post(SETTINGS, json=at_first)).status_code == 200
+
+    assert (await tenant_client.get(SETTINGS)).json() == at_first
+    test_mail = {"recipient": "a@example.com", "subject": "x", "content": "x"}
+    assert code_of(await tenant_client.post(f"{SETTINGS}/test_email", json=test_mail)) == "NOT_CONFIGURED"
     without = {name: value for name, value in GOOD.items() if name != "password"}
     assert code_of(await tenant_client.post(SETTINGS, json=without)) == "PASSWORD_REQUIRED"
+
+
+@pytest.mark.parametrize(
+    "given", [{"server": "mail.example.com"}, {"port": 25}, {"username": "a@example.com"}, {"password": "x"}]
+)
+async def test_half_a_mail_server_is_not_none(tenant_client: httpx.AsyncClient, given: dict[str, Any]) -> None:
+    await tenant_client.post(SETTINGS, json=GOOD)
+
+    answer = await tenant_client.post(SETTINGS, json={"type": None, "recipients": "a@example.com"} | given)
+
+    assert answer.status_code == 422
+    assert (await tenant_client.post(SETTINGS, json={"recipients": "a@example.com"})).status_code == 422
+    assert (await tenant_client.get(SETTINGS)).json()["server"] == GOOD["server"]
 
 
 async def test_tenants_do_not_see_each_others_settings(

@@ -199,7 +199,7 @@ def test_a_stored_password_does_not_travel_to_a_changed_server(changed: dict[str
     assert merge_password(STORED, replace(new, password=Secret(""))).password is None
 
 
-@pytest.mark.parametrize("old", [None, SERVER, replace(SERVER, password=Secret(""))])
+@pytest.mark.parametrize("old", [None, replace(SERVER, auth=Auth.DISABLE), replace(SERVER, port=2525)])
 @pytest.mark.parametrize("auth", [Auth.AUTO, Auth.LOGIN, Auth.PLAIN])
 def test_smtp_with_login_needs_a_password_when_none_is_stored(old: MailServer | None, auth: Auth) -> None:
     with pytest.raises(PasswordRequired):
@@ -217,7 +217,9 @@ def test_without_login_or_with_oauth_to_come_none_is_needed(old: MailServer | No
 def test_an_empty_password_takes_the_stored_one_away(old: MailServer | None, auth: Auth) -> None:
     merged = merge_password(old, replace(SERVER, auth=auth, password=Secret("")))
     assert merged.password is None
-    assert needs_password(merged, replace(merged, password=None)) is (auth is not Auth.DISABLE)
+    assert not needs_password(merged, replace(merged, password=None)), "what is shown, posted back"
+    moved = replace(merged, server="other.example.com")
+    assert needs_password(merged, moved) is (auth is not Auth.DISABLE)
 
 
 def test_a_new_password_is_taken() -> None:

@@ -73,7 +73,11 @@ class SystemSettingsAnswer(MailServerAnswer):
 class MailServerRequest(BaseModel):
     """A mail server and the recipients."""
 
-    type: ServerType = Field(description="What kind of mail server sends.")
+    type: ServerType | None = Field(
+        description="What kind of mail server sends. null, together with a null server, port, reply_to and username: "
+        "no mail server of one's own; a saved one, and its password, are taken away.",
+        examples=["SMTP"],
+    )
     server: str | None = Field(
         None,
         max_length=255,
@@ -88,10 +92,11 @@ class MailServerRequest(BaseModel):
         description="One address for answers; also the sender when `username` is no address.",
         examples=["office@example.com"],
     )
-    username: str = Field(
+    username: str | None = Field(
+        None,
         min_length=1,
         max_length=128,
-        description="Login name, and the sender's address when it is one.",
+        description="Login name, and the sender's address when it is one. Required, unless `type` is null.",
         examples=["pbx@example.com"],
     )
     password: str | None = Field(

@@ -48,6 +48,14 @@ class Fields:
         """True when something was wrong with the field."""
         return any(error.field == field for error in self._errors)
 
+    def is_null(self, field: str) -> bool:
+        """True when the field was given, and as null."""
+        return field in self._raw and self._raw[field] is None
+
+    def is_given(self, field: str) -> bool:
+        """True when the field has a value, of whatever kind."""
+        return self._raw.get(field) is not None
+
     def text(self, field: str, *, longest: int, required: bool = False) -> str | None:
         """Trimmed text of at most so many characters; None when blank."""
         value = self._raw_text(field)

@@ -150,6 +150,8 @@ def needs_password(old: MailServer | None, new: MailServer) -> bool:
     if new.password is not None:
         return False
     if old is None or not old.password:
+        if old is not None and old.auth is new.auth and _destination(old) == _destination(new):
+            return False  # what was shown, posted back
         return new.type is ServerType.SMTP and new.auth is not Auth.DISABLE
     return _destination(old) != _destination(new)
 
@@ -158,7 +160,7 @@ def merge_password(old: MailServer | None, new: MailServer) -> MailServer:
     """`new` as it is to be saved: with its own password, the stored one, or none. PasswordRequired without it.
 
     An empty password is an answer: it takes the stored one away, whatever auth says. The server is then tried without
-    login (AUTO) or not used (LOGIN, PLAIN), and the next change has to name a password, or auth DISABLE.
+    login (AUTO) or not used (LOGIN, PLAIN), until a password is given.
     """
     if needs_password(old, new):
         if old is not None and old.password:

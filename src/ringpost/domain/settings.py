@@ -66,9 +66,12 @@ SYSTEM_SWITCHES: Final = (
 """The notifications that the system administrator turns on; all are off by default."""
 
 
+_OF_A_SERVER: Final = ("server", "port", "reply_to", "username", "password")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A tenant's notification settings; `mail_server` is None until one was saved."""
+    """A tenant's notification settings; `mail_server` is None while it has none of its own."""
 
     mail_server: MailServer | None = None
     recipients: tuple[Address, ...] = ()
@@ -91,7 +94,7 @@ class SystemSettings(Settings):
 def parse_settings(raw: Mapping[str, object], rules: ServerRules) -> Settings:
     """A tenant's settings as posted; Invalid with every wrong field. The password is still to be merged."""
     fields = Fields(raw)
-    settings = Settings(read_mail_server(fields, rules), _recipients(fields), _switches(fields, TENANT_SWITCHES))
+    settings = Settings(_own_mail_server(fields, rules), _recipients(fields), _switches(fields, TENANT_SWITCHES))
     fields.finish()
     return settings
 
@@ -100,7 +103,7 @@ def parse_system_settings(raw: Mapping[str, object], rules: ServerRules) -> Syst
     """The system's settings as posted; Invalid with every wrong field. The password is still to be merged."""
     fields = Fields(raw)
     settings = SystemSettings(
-        read_mail_server(fields, rules),
+        _own_mail_server(fields, rules),
         _recipients(fields),
         _switches(fields, SYSTEM_SWITCHES),
         enable_tenant_access=fields.flag("enable_tenant_access", default=True),
@@ -147,6 +150,16 @@ def mail_server_to_json(mail_server: MailServer | None) -> dict[str, object]:
         "enable_tls_ssl": mail_server.enable_tls_ssl if mail_server else True,
         "enable_starttls_auto": mail_server.enable_starttls_auto if mail_server else False,
     }
+
+
+def _own_mail_server(fields: Fields, rules: ServerRules) -> MailServer | None:
+    """None when `type` is null in so many words, and nothing else speaks of a server: what is shown at first.
+
+    A `type` that was left out is a mistake of the client's, and must not take a mail server away.
+    """
+    if fields.is_null("type") and not any(map(fields.is_given, _OF_A_SERVER)):
+        return None
+    return read_mail_server(fields, rules)
 
 
 def _recipients(fields: Fields) -> tuple[Address, ...]:

@@ -12,10 +12,19 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, select
 
-from ringpost.domain.addresses import Address, format_address, format_recipients, parse_address, parse_recipients
+from ringpost.domain.addresses import Address, format_recipients, parse_address, parse_recipients
 from ringpost.domain.credentials import Credentials, GoogleUser, MicrosoftApp, ProviderHosts
 from ringpost.domain.secrets import Secret
-from ringpost.domain.settings import Auth, Endpoint, MailServer, ServerType, Settings, SystemSettings, sender_of
+from ringpost.domain.settings import (
+    Auth,
+    Endpoint,
+    MailServer,
+    ServerType,
+    Settings,
+    SystemSettings,
+    mail_server_to_json,
+    sender_of,
+)
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.storage.oauth import credentials_in_force
 from ringpost.storage.sealing import Place, Sealer
@@ -28,6 +37,8 @@ TENANTS_PER_QUERY = 10_000
 _SYSTEM_FIELDS = ("enable_tenant_access", "hard_disk_threshold", "cpu_threshold", "memory_threshold")
 _STORED = Secret("stored")
 """Stands for a password that there is, where nobody needs to know it."""
+_NO_SERVER = ""
+"""The `type` of settings without a mail server."""
 _PROVIDERS = ProviderHosts()
 _QUERY = select(table, oauth.c.provider.label("oauth_provider")).outerjoin(oauth, oauth.c.tenant == table.c.tenant)
 """Settings, and whose OAuth credentials there are beside them."""
@@ -87,18 +98,12 @@ def load_system(connection: Connection, sealer: Sealer) -> SystemSettings:
 def save(connection: Connection, sealer: Sealer, tenant: TenantId, settings: Settings, now: int) -> None:
     """Replace all settings of the tenant. `now` is in milliseconds since 1970."""
     server = settings.mail_server
-    if server is None:
-        raise ValueError("Settings without a mail server are not saved")
+    password = server.password if server else None
     values = {
-        "type": server.type.value,
-        "server": server.server,
-        "port": server.port,
-        "reply_to": format_address(server.reply_to) if server.reply_to else None,
-        "username": server.username,
-        "password": sealer.seal(_place(tenant), server.password.reveal().encode()) if server.password else None,
-        "auth": server.auth.value,
-        "enable_tls_ssl": server.enable_tls_ssl,
-        "enable_starttls_auto": server.enable_starttls_auto,
+        **mail_server_to_json(server),
+        "type": server.type.value if server else _NO_SERVER,
+        "username": server.username if server else "",
+        "password": sealer.seal(_place(tenant), password.reveal().encode()) if password else None,
         "recipients": format_recipients(settings.recipients) or None,
         "switches": json.dumps(settings.switches),
         "system": _system_json(settings) if isinstance(settings, SystemSettings) else None,
@@ -190,7 +195,8 @@ def _is_offered(system: Any) -> bool:
 
 
 def _can_send(row: Any) -> bool:
-    return _mail_server(row, _STORED if row.password is not None else None).missing() is None
+    server = _mail_server(row, _STORED if row.password is not None else None)
+    return server is not None and server.missing() is None
 
 
 def _row(connection: Connection, tenant: TenantId) -> Any:
@@ -214,6 +220,8 @@ def _system_json(settings: SystemSettings) -> str:
 def _whole_server(connection: Connection, sealer: Sealer, row: Any) -> MailServer:
     """The mail server with all its secrets."""
     server = _mail_server(row, _open(sealer, row))
+    if server is None:  # `_can_send` has seen to it
+        raise ValueError("Settings without a mail server are not in force")
     if server.credentials is None:
         return server
     return replace(server, oauth=credentials_in_force(connection, sealer, TenantId(row.tenant)))
@@ -231,7 +239,9 @@ def _stand_in(provider: str | None) -> Credentials | None:
     return MicrosoftApp("", "") if provider == ServerType.MS365 else GoogleUser("", _STORED, _STORED)
 
 
-def _mail_server(row: Any, password: Secret | None) -> MailServer:
+def _mail_server(row: Any, password: Secret | None) -> MailServer | None:
+    if row.type == _NO_SERVER:
+        return None
     return MailServer(
         type=ServerType(row.type),
         server=row.server,

@@ -121,7 +121,7 @@ settings = Table(
     "settings",
     metadata,
     Column("tenant", Text, primary_key=True),
-    Column("type", Text, nullable=False),
+    Column("type", Text, nullable=False),  # empty, as is username: no mail server
     Column("server", Text),
     Column("port", Integer),
     Column("reply_to", Text),
