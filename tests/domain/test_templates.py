@@ -103,3 +103,9 @@ def test_a_type_does_not_know_the_variables_of_another() -> None:
 
 def test_variables_are_named_once_in_the_order_of_their_first_use() -> None:
     assert variables_of(Template("X", "%%B%%", "%%A%%%%B%%", "%%C%%", "%%A%%%%D%%")) == ("B", "A", "C", "D")
+
+
+def test_a_body_of_nothing_but_tags_is_refused_before_anyone_takes_it_apart() -> None:
+    with pytest.raises(Invalid) as refused:
+        validate_parts(body="<a>" * 20_000)
+    assert refused.value.errors[0].field == "body"

@@ -11,6 +11,8 @@ from ringpost.errors import FieldError, Invalid
 
 LARGEST_BODY: Final = 512 * 1024
 """UTF-8 octets of a body; some mail programs cut mails off at 100 KiB already."""
+MOST_TAGS: Final = 10_000
+"""Of a body. The longest mails have some hundred; more only makes everybody wait while they are taken apart."""
 LONGEST_LINE: Final = 998
 """Characters of a subject or sender's name: what a header line may hold (RFC 5322 2.1.1)."""
 
@@ -133,4 +135,6 @@ def _body_faults(field: str, text: str | None) -> list[FieldError]:
         return [FieldError(field, "This holds characters that no mail can hold.")]
     if len(text.encode()) > LARGEST_BODY:
         return [FieldError(field, f"At most {LARGEST_BODY // 1024} KiB.")]
+    if text.count("<") > MOST_TAGS:
+        return [FieldError(field, f"At most {MOST_TAGS} HTML tags.")]
     return []

@@ -1,32 +1,41 @@
 """Edit a tenant's templates: customise one, change what was customised, go back to the default."""
 
+import asyncio
 from dataclasses import fields
 
 from sqlalchemy import Connection
 
 from ringpost.domain.access import Principal
+from ringpost.domain.system_events import catalogue_of
 from ringpost.domain.templates import validate_parts
 from ringpost.storage import audit
 from ringpost.storage import templates as rows
 from ringpost.storage.templates import Edit, Parts, Revision
+from ringpost.usecases.prepare_template import prepared
 from ringpost.usecases.room import Room
 
 
 async def create_template(room: Room, principal: Principal, name: str, parts: Parts) -> Revision:
     """Customise a template for the first time. Raises Invalid, AlreadyExists."""
     _validate(parts)
-    return await room.database.write(_create, room, principal, name, parts)
+    return await _prepared(await room.database.write(_create, room, principal, name, parts))
 
 
 async def update_template(room: Room, principal: Principal, name: str, parts: Parts) -> Revision:
     """Replace what was customised. Raises Invalid, NotFound."""
     _validate(parts)
-    return await room.database.write(_update, room, principal, name, parts)
+    return await _prepared(await room.database.write(_update, room, principal, name, parts))
 
 
 async def destroy_template(room: Room, principal: Principal, name: str) -> None:
     """Go back to the default. Raises NotFound."""
     await room.database.write(_destroy, room, principal, name)
+
+
+async def _prepared(revision: Revision) -> Revision:
+    """Prepare it here and now, on a thread, so that the first event does not make the database wait for that."""
+    await asyncio.to_thread(prepared, catalogue_of(revision.tenant)[revision.name], revision)
+    return revision
 
 
 def _create(connection: Connection, room: Room, principal: Principal, name: str, parts: Parts) -> Revision:
