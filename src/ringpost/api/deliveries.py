@@ -1,9 +1,9 @@
 """GET /deliveries, GET /deliveries/{id}, POST /deliveries/{id}/retry and /cancel."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 from sqlalchemy import Connection
 
 from ringpost.api.authentication import Follower, TenantEditor
@@ -32,8 +32,8 @@ class Attempt(BaseModel):
     party: str | None = Field(description="Whose failure it was.")
     code: int | None
     enhanced_code: str | None
-    reply: str = Field(description="The server's own words.")
-    hint: str = Field(description="What to change, in plain words.")
+    reply: str | None = Field(description="The server's own words; null when it said nothing.")
+    hint: str | None = Field(description="What to change, in plain words; null when there is nothing.")
     ambiguous: bool = Field(description="The server may have taken the mail; touch was lost before it said so.")
 
 
@@ -64,8 +64,8 @@ class Waiting(BaseModel):
     stage: str
     code: int | None
     enhanced_code: str | None
-    reply: str
-    hint: str
+    reply: str | None
+    hint: str | None
 
 
 class DeliveryStory(Delivery):
@@ -87,10 +87,20 @@ class DeliveryQuery(BaseModel):
     """How to narrow the list."""
 
     state: State | None = None
-    recipient: str | None = Field(None, max_length=320, description="The whole address.")
+    recipient: str | None = Field(
+        None, max_length=320, description="The whole address; upper and lower case are alike in its domain."
+    )
     event: str | None = Field(None, max_length=255, description="The event id.")
     top: int = Field(50, ge=1, le=MOST_ON_A_PAGE)
     skip: int = Field(0, ge=0, le=1_000_000)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_not_given(cls, given: Any) -> Any:
+        """`?state=&top=` is what a form with empty fields sends."""
+        if not isinstance(given, dict):
+            return given
+        return {name: value for name, value in cast("dict[str, Any]", given).items() if value != ""}
 
 
 @router.get("/deliveries", summary="List deliveries", responses=errors(401, 403, "VALIDATE_FAILED"))
@@ -162,10 +172,16 @@ def _delivery(row: Any) -> dict[str, Any]:
 
 
 def _attempt(row: Any, prefix: str) -> dict[str, Any]:
-    fields = {name: getattr(row, prefix + name) for name in Attempt.model_fields}
+    fields = {name: _or_null(getattr(row, prefix + name)) for name in Attempt.model_fields}
     return fields | {"started_at": rfc3339(fields["started_at"])}
 
 
+def _or_null(value: Any) -> Any:
+    return None if value == "" else value
+
+
 def _waiting(row: Any) -> dict[str, Any]:
-    fields = {name: getattr(row, name) for name in Waiting.model_fields if name not in ("since", "next_probe_at")}
+    fields = {
+        name: _or_null(getattr(row, name)) for name in Waiting.model_fields if name not in ("since", "next_probe_at")
+    }
     return fields | {"since": rfc3339(row.since), "next_probe_at": rfc3339(row.until)}

@@ -20,6 +20,11 @@ _accepted = Counter("ringpost_events_accepted", "Events accepted, by type.", ["t
 _refused = Counter("ringpost_events_refused", "Events refused, by kind of error.", ["error"])
 _skipped = Counter("ringpost_events_skipped", "Events that sent nothing, by reason.", ["reason"])
 _deliveries = Counter("ringpost_deliveries_queued", "Deliveries put into the outbox, by type of event.", ["type"])
+_unfilled = Counter(
+    "ringpost_variables_unfilled",
+    "Variables that templates asked for in vain, by type of event and kind (unknown, empty).",
+    ["type", "kind"],
+)
 
 
 def count_events(results: Sequence[Receipt | RingpostError]) -> None:
@@ -34,6 +39,9 @@ def count_events(results: Sequence[Receipt | RingpostError]) -> None:
             if result.skipped:
                 _skipped.labels(result.skipped.value).inc()
             _deliveries.labels(result.type).inc(len(result.deliveries))
+            for kind, names in (("unknown", result.unknown), ("empty", result.empty)):
+                if names:
+                    _unfilled.labels(result.type, kind).inc(len(names))
 
 
 class _Outbox(Collector):

@@ -72,6 +72,12 @@ class Address:
         return f"{self.local}@{self.domain}"
 
     @property
+    def canonical(self) -> str:
+        """The same with the domain in lower case and U-labels: alike for all ways to write one; for keeping."""
+        domain = idna.decode(self.ascii_domain) if "xn--" in self.ascii_domain else self.ascii_domain
+        return f"{self.local}@{domain}"
+
+    @property
     def wire(self) -> str:
         """`local@ascii_domain`; for SMTP commands and headers."""
         return f"{self.local}@{self.ascii_domain}"

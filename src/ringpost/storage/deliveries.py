@@ -6,9 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, func, select, update
 
+from ringpost.domain.addresses import parse_address
 from ringpost.domain.deliveries import State
 from ringpost.domain.tenants import SYSTEM, TenantId
-from ringpost.errors import NotFound, WrongState
+from ringpost.errors import Invalid, NotFound, WrongState
 from ringpost.storage.queues import lane_of
 from ringpost.storage.tables import AnyRow, attempts, deliveries, events, holds, messages
 
@@ -21,6 +22,7 @@ class Filter:
 
     state: State | None = None
     recipient: str | None = None
+    """The address; its domain may be written in any way."""
     event: str | None = None
     """The sender's event id."""
     top: int = 50
@@ -33,7 +35,7 @@ def page(connection: Connection, tenant: TenantId, wanted: Filter) -> Sequence[A
     if wanted.state is not None:
         query = query.where(deliveries.c.state == wanted.state)
     if wanted.recipient is not None:
-        query = query.where(deliveries.c.recipient == wanted.recipient)
+        query = query.where(deliveries.c.recipient.in_(_spellings(wanted.recipient)))
     if wanted.event is not None:
         query = query.where(events.c.tenant == tenant, events.c.id == wanted.event)
     return connection.execute(query.order_by(deliveries.c.id.desc()).limit(wanted.top).offset(wanted.skip)).all()
@@ -132,6 +134,14 @@ def _with_last_attempt() -> Select[Any]:
         .join_from(deliveries, events, events.c.key == deliveries.c.event)
         .join(attempts, last, isouter=True)
     )
+
+
+def _spellings(recipient: str) -> set[str]:
+    """How an address may have been kept: as it is, and as `accept_events` writes it."""
+    try:
+        return {recipient, parse_address(recipient).canonical}
+    except Invalid:
+        return {recipient}
 
 
 def _current(connection: Connection, tenant: TenantId, delivery: str) -> AnyRow:

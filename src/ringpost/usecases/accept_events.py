@@ -45,7 +45,11 @@ class Receipt:
     """Delivery ids and recipients."""
     skipped: SkipReason | None
     repeated: bool = False
-    """The event was accepted before; nothing new is sent. Not part of the answer."""
+    """The event was accepted before; nothing new is sent. Not part of the answer, as what follows."""
+    unknown: tuple[str, ...] = ()
+    """Variables that the template asked for and nobody knew."""
+    empty: tuple[str, ...] = ()
+    """Variables that the template asked for and the event had no value for."""
 
 
 async def accept_events(room: Room, wanted: Sequence[Event]) -> list[Receipt | RingpostError]:
@@ -133,7 +137,7 @@ class _Desk:
         kind = catalogue_of(event.tenant)[event.type]
         recipients = self._recipients(event, kind)
         skipped = recipients if isinstance(recipients, SkipReason) else None
-        unknown = () if isinstance(recipients, SkipReason) else self._write_message(key, event, kind)
+        unknown, empty = ((), ()) if isinstance(recipients, SkipReason) else self._write_message(key, event, kind)
         deliveries = () if isinstance(recipients, SkipReason) else self._queue(key, event, kind, recipients)
         fingerprint = self.room.sealer.fingerprint(content)
         revision = self.revisions.get((event.tenant, event.type))
@@ -154,7 +158,8 @@ class _Desk:
                 "erase_at": erase_at if skipped else None,
             }
         )
-        return Receipt(event.id or key, event.type, deliveries, skipped), fingerprint
+        receipt = Receipt(event.id or key, event.type, deliveries, skipped, unknown=unknown, empty=empty)
+        return receipt, fingerprint
 
     def _recipients(self, event: Event, kind: EventType) -> tuple[Address, ...] | SkipReason:
         """Who is told, or why nobody is."""
@@ -170,8 +175,8 @@ class _Desk:
             return SkipReason.NO_MAIL_SERVER  # an emergency waits for one
         return recipients
 
-    def _write_message(self, key: str, event: Event, kind: EventType) -> tuple[str, ...]:
-        """Render the message; returns the variables that the template asked for and nobody knew."""
+    def _write_message(self, key: str, event: Event, kind: EventType) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Render the message; returns the variables that the template asked for: those unknown, and those empty."""
         template = prepared(kind, self.revisions.get((event.tenant, event.type)))
         rendered = template.render(
             self._values(event),
@@ -181,7 +186,10 @@ class _Desk:
         )
         sealed = self.room.sealer.seal(Place(event.tenant, "messages", key, "content"), rendered.message.pack())
         self.messages.append({"event": key, "tenant": event.tenant, "content": sealed})
-        return rendered.unknown
+        if rendered.unknown or rendered.empty:  # names only: a value may be a secret
+            names = {"unknown": rendered.unknown, "empty": rendered.empty}
+            _log.info("variables_unfilled", tenant=event.tenant, type=event.type, event_key=key, **names)
+        return rendered.unknown, rendered.empty
 
     def _values(self, event: Event) -> dict[str, Value]:
         tenant = self.tenants[event.tenant]
@@ -210,7 +218,7 @@ class _Desk:
             "due_at": self.now,
             "expires_at": self.now + int(lifetime * 1000),
         }
-        made = tuple((f"{key}-{number}", address.spec) for number, address in enumerate(recipients, 1))
+        made = tuple((f"{key}-{number}", address.canonical) for number, address in enumerate(recipients, 1))
         self.deliveries.extend({**common, "id": delivery, "recipient": recipient} for delivery, recipient in made)
         return made
 

@@ -1,0 +1,82 @@
+"""The list of deliveries, and what is counted of the variables that nobody filled."""
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from ringpost.domain.deliveries import State
+
+
+async def report(client: httpx.AsyncClient, recipient: str) -> None:
+    """An emergency, which is queued without a mail server too."""
+    event = {"type": "EMERGENCY_CALL", "recipients": [recipient], "variables": {"CALLEE_NUMBER": "112-canary"}}
+    answer = await client.post("/events", json=event)
+    assert answer.status_code == 202
+    assert len(answer.json()["deliveries"]) == 1, answer.text
+
+
+async def recipients(client: httpx.AsyncClient, **query: str) -> list[str]:
+    answer = await client.get("/deliveries", params=query)
+    assert answer.status_code == 200, answer.text
+    return [one["recipient"] for one in answer.json()["items"]]
+
+
+async def test_an_empty_query_value_is_not_given(tenant_client: httpx.AsyncClient) -> None:
+    await report(tenant_client, "a@example.com")
+
+    empty = {"state": "", "recipient": "", "event": "", "top": "", "skip": ""}
+
+    assert await recipients(tenant_client, **empty) == ["a@example.com"]
+    assert await recipients(tenant_client, **empty | {"state": State.SENT}) == []
+    assert (await tenant_client.get("/deliveries", params={"top": "many"})).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("posted", "kept", "asked"),
+    [
+        ("Ann@Example.COM", "Ann@example.com", ["Ann@example.com", "Ann@EXAMPLE.com", " Ann@Example.COM "]),
+        (
+            "ann@B\u00dcCHER.example",
+            "ann@b\u00fccher.example",
+            ["ann@b\u00fccher.example", "ann@XN--bcher-kva.example"],
+        ),
+    ],
+)
+async def test_a_recipient_is_found_however_the_domain_is_written(
+    tenant_client: httpx.AsyncClient, posted: str, kept: str, asked: list[str]
+) -> None:
+    await report(tenant_client, posted)
+    await report(tenant_client, "other@example.com")
+
+    for recipient in asked:
+        assert await recipients(tenant_client, recipient=recipient) == [kept]
+    assert await recipients(tenant_client, recipient=kept.replace("nn@", "NN@")) == []
+    assert await recipients(tenant_client, recipient="no address") == []
+
+
+async def test_variables_that_nobody_filled_are_counted_and_named_without_values(
+    tenant_client: httpx.AsyncClient,
+) -> None:
+    template = {"name": "EMERGENCY_CALL", "body": "%%NOBODY_KNOWS%% %%CALLER_NAME%% %%CALLEE_NUMBER%%"}
+    assert (await tenant_client.post("/custom_email_templates", json=template)).status_code == 201
+    before = await counted(tenant_client)
+
+    with capture_logs() as logs:
+        await report(tenant_client, "a@example.com")
+
+    after = await counted(tenant_client)
+    assert after["unknown"] - before["unknown"] == 1
+    assert after["empty"] - before["empty"] >= 1
+    (line,) = [line for line in logs if line["event"] == "variables_unfilled"]
+    assert line["unknown"] == ("NOBODY_KNOWS",)
+    assert "CALLER_NAME" in line["empty"]
+    assert "112-canary" not in str(line)
+
+
+async def counted(client: httpx.AsyncClient) -> dict[str, float]:
+    counts = {"unknown": 0.0, "empty": 0.0}
+    for line in (await client.get("/metrics")).text.splitlines():
+        for kind in counts:
+            if line.startswith(f'ringpost_variables_unfilled_total{{kind="{kind}",type="EMERGENCY_CALL"}} '):
+                counts[kind] = float(line.rsplit(" ", 1)[1])
+    return counts
