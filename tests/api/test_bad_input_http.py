@@ -112,7 +112,18 @@ async def test_json_in_utf8_is_taken_however_it_is_said(tenant_client: httpx.Asy
     assert answer.status_code == 422
 
 
-@pytest.mark.parametrize("path", ["/x%00", f"{SETTINGS}%00", "/custom_email_templates/%2e%2e", "/api/%2E%2E/healthz"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/x%00",
+        f"{SETTINGS}%00",
+        "/custom_email_templates/%2e%2e",
+        "/api/%2E%2E/healthz",
+        "/healthz%2f",
+        "/api/default_email_templates%2FQUEUE_SLA",
+        "/deliveries%5Cx",
+    ],
+)
 async def test_nul_and_dots_in_a_path_are_404(live: str, acme_token: str, path: str) -> None:
     answer = await raw(live, f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {acme_token}\r\n\r\n".encode())
 

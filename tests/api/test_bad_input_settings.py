@@ -61,6 +61,12 @@ FINE = {
     "username 128 characters": {"username": "u" * 128},
     "clear text without login": {"enable_tls_ssl": False, "auth": "DISABLE"},
     "server null for MS365": {"type": "MS365", "server": None},
+    "server no host for MS365": {"type": "MS365", "server": "https://outlook.office.com/mail"},
+    "server no host for GMAIL": {"type": "GMAIL", "server": "a b:c"},
+    "blanks of every script around it": {
+        "server": "\u2003mail.example.com\u202f",
+        "recipients": "\u2009a@example.com\u205f",
+    },
     "unknown field": {"colour": "blue"},
     "read-only field": {"enable_system_email_server": True},
 }

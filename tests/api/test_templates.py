@@ -150,3 +150,13 @@ async def test_a_preview_never_shows_the_secrets_of_an_event(tenant_client: http
 
     assert preview["subject"] == "Plans"
     assert "the-real-one" not in preview["text"]
+
+
+async def test_the_lines_of_a_template_are_trimmed(tenant_client: httpx.AsyncClient) -> None:
+    await tenant_client.post(CUSTOM, json={"name": "QUEUE_SLA", "subject": " \u2003Late\u00a0", "body": " x "})
+    shown = (await tenant_client.get(f"{CUSTOM}/QUEUE_SLA")).json()
+    assert (shown["subject"], shown["body"]) == ("Late", " x ")
+
+    await tenant_client.post(f"{CUSTOM}/QUEUE_SLA", json={"from": "\u202fPhones "})
+    assert (await tenant_client.get(f"{CUSTOM}/QUEUE_SLA")).json()["from"] == "Phones"
+    assert (await tenant_client.post(f"{CUSTOM}/QUEUE_SLA", json={"subject": "Late\n"})).status_code == 422

@@ -83,6 +83,8 @@ async def test_a_domain_belongs_to_one_tenant_however_it_is_written(client: Clie
         ("enabled", "true"),
         ("enabled", 1),
         ("timezone", "Mars/Olympus"),
+        ("timezone", "localtime"),
+        ("timezone", "posixrules"),
         ("timezone", "../../etc/passwd"),
         ("timezone", "europe/berlin"),
         ("locale", "deutsch!"),

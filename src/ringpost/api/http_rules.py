@@ -29,6 +29,7 @@ _DRAIN_S: Final = 5.0
 _LINE_OVERHEAD: Final = 4  # the colon, the blank and the line break
 _BAD_PATH = re.compile(rb"%00|%2e%2e|/(?:\.|%2e){1,2}(?:/|\Z)", re.IGNORECASE)
 """NUL, and whatever one reader takes for `..` and another does not."""
+_ENCODED_SLASH = re.compile(rb"%2f|%5c", re.IGNORECASE)
 _JSON = re.compile(rb'\s*application/json\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?', re.IGNORECASE)
 _SAFE_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -205,7 +206,10 @@ def _replay(request: Request) -> Receive:
 
 def _check(scope: Scope) -> int:
     """Refuse a request by its head alone; else the length that it announces for its body, 0 when it does not."""
-    if _BAD_PATH.search(scope.get("raw_path") or scope["path"].encode()) or "\0" in scope["path"]:
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    of_an_event = raw.startswith((b"/events/", f"{PREFIX}/events/".encode()))  # ids are the sender's, and may hold any
+    slash = None if of_an_event else _ENCODED_SLASH.search(raw)
+    if slash or _BAD_PATH.search(raw) or "\0" in scope["path"]:
         raise Refused("NOT_FOUND", problems.CODES["NOT_FOUND"].example)
     size, length = len(scope.get("raw_path") or b"") + len(scope["query_string"]), 0
     for name, value in scope["headers"]:

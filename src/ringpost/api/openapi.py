@@ -43,7 +43,7 @@ _TAGS = (
     ("System templates", "What mails about the whole system look like, for system administrators."),
     ("Operation", "For monitoring."),
 )
-_ALWAYS = ("HEADERS_TOO_LARGE", "INTERNAL", "STORAGE_UNAVAILABLE")
+_ALWAYS = ("TOO_LARGE", "HEADERS_TOO_LARGE", "INTERNAL", "STORAGE_UNAVAILABLE")
 _WITH_TOKEN = ("BAD_REQUEST", "UNAUTHORIZED", "FORBIDDEN", "RATE_LIMITED")
 _WITH_BODY = ("MALFORMED_JSON", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "VALIDATE_FAILED")
 _FORBIDDEN_TO_NOBODY = frozenset({"/logout"})

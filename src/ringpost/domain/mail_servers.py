@@ -46,8 +46,14 @@ class MailServer:
 
     @property
     def host(self) -> str | None:
-        """The server as it is resolved and shown to TLS: a lower-case A-label name or an IP address."""
-        return None if self.server is None else parse_host(self.server, single_label=True)
+        """The server as it is resolved and shown to TLS: a lower-case A-label name or an IP address.
+
+        None also for what is no host: beside a provider's type anything may have been typed.
+        """
+        try:
+            return None if self.server is None else parse_host(self.server, single_label=True)
+        except ValueError:
+            return None
 
     @property
     def tls(self) -> tuple[TlsMode, int]:

@@ -83,7 +83,8 @@ def _check_host(fields: Fields, mail_server: MailServer, rules: ServerRules) -> 
         # Only the operator's own network has hosts without a dot, such as `mailpit`.
         host = parse_host(mail_server.server, single_label=not rules.restricted)
     except ValueError:
-        fields.wrong("server", _NO_HOST)
+        if mail_server.type is ServerType.SMTP:  # where a provider is, is known: what was typed is kept and not used
+            fields.wrong("server", _NO_HOST)
         return
     if not rules.restricted:
         return

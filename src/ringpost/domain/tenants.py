@@ -24,6 +24,9 @@ _LOCALE = re.compile(
     r"[A-Za-z]{2,3}(?:-[A-Za-z]{4})?(?:-(?:[A-Za-z]{2}|[0-9]{3}))?(?:-(?:[A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*"
 )
 
+_NO_ZONES = frozenset({"localtime", "posixrules", "Factory"})
+"""Files beside those of the IANA database: what they mean is up to the machine, or they say that nothing was chosen."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
@@ -72,7 +75,7 @@ def parse_tenant(draft: TenantDraft) -> TenantDraft:
         wrong.append(
             FieldError("domain", "A domain is a host name, such as acme.example; it has no spaces and no port.")
         )
-    if timezone not in zoneinfo.available_timezones():
+    if timezone in _NO_ZONES or timezone not in zoneinfo.available_timezones():
         wrong.append(FieldError("timezone", "A timezone is a name of the IANA database, such as Europe/Berlin."))
     if len(locale) > 35 or not _LOCALE.fullmatch(locale):
         wrong.append(FieldError("locale", "A locale is a BCP 47 tag, such as en or de-CH."))

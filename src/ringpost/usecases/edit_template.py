@@ -1,11 +1,12 @@
 """Edit a tenant's templates: customise one, change what was customised, go back to the default."""
 
 import asyncio
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from sqlalchemy import Connection
 
 from ringpost.domain.access import Principal
+from ringpost.domain.addresses import BLANKS
 from ringpost.domain.system_events import catalogue_of
 from ringpost.domain.templates import validate_parts
 from ringpost.storage import audit
@@ -17,13 +18,13 @@ from ringpost.usecases.room import Room
 
 async def create_template(room: Room, principal: Principal, name: str, parts: Parts) -> Revision:
     """Customise a template for the first time. Raises Invalid, AlreadyExists."""
-    _validate(parts)
+    parts = _checked(parts)
     return await _prepared(await room.database.write(_create, room, principal, name, parts))
 
 
 async def update_template(room: Room, principal: Principal, name: str, parts: Parts) -> Revision:
     """Replace what was customised. Raises Invalid, NotFound."""
-    _validate(parts)
+    parts = _checked(parts)
     return await _prepared(await room.database.write(_update, room, principal, name, parts))
 
 
@@ -70,5 +71,11 @@ def _changed(before: Parts, after: Parts) -> tuple[str, ...]:
     return tuple(name.rstrip("_") for name in names if getattr(before, name) != getattr(after, name))
 
 
-def _validate(parts: Parts) -> None:
+def _checked(parts: Parts) -> Parts:
+    """The same with its lines trimmed. Raises Invalid."""
     validate_parts(from_=parts.from_, subject=parts.subject, body=parts.body, text_body=parts.text_body)
+    return replace(parts, from_=_trimmed(parts.from_), subject=_trimmed(parts.subject))
+
+
+def _trimmed(line: str | None) -> str | None:
+    return None if line is None else line.strip(BLANKS)

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ringpost.domain.access import Principal
-from ringpost.domain.addresses import Address, parse_address
+from ringpost.domain.addresses import BLANKS, Address, parse_address
 from ringpost.domain.deliveries import RETRY, SENT, Outcome, Party, Stage
 from ringpost.domain.diagnosis import way_to
 from ringpost.domain.endpoints import Endpoint
@@ -57,7 +57,7 @@ def parse_test_mail(recipient: str, subject: str, content: str) -> TestMail:
             faults.append(FieldError(field, "This field is required."))
     if faults or address is None:
         raise Invalid(*faults)
-    return TestMail(address, subject, content)
+    return TestMail(address, subject.strip(BLANKS), content)
 
 
 async def send_test_mail(room: Room, principal: Principal, mail: TestMail) -> None:
