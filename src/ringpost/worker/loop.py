@@ -44,7 +44,7 @@ NOTEWORTHY_S = 5.0
 class WorkerOptions:
     """How much a worker takes on; times in seconds."""
 
-    slots: int = 1024
+    slots: int = 2048
     """Mails in hand at once; a tenth is kept for class emergency."""
     lease_s: float = 60
     """After so long without a sign of life, another worker takes over what this one had in hand."""
