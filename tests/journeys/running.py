@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from tests.closing import end
 
 ADMIN_TOKEN = "rp_key_" + "a1" * 32  # made up
 
@@ -68,14 +69,18 @@ async def mailbox() -> AsyncGenerator[Mailbox]:
     """A mail server for one test."""
     box = Mailbox()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: SMTP(box, hostname="mx.example.com", loop=loop, enable_SMTPUTF8=True), "127.0.0.1", 0
-    )
+    clients: list[SMTP] = []
+
+    def welcome() -> SMTP:
+        clients.append(SMTP(box, hostname="mx.example.com", loop=loop, enable_SMTPUTF8=True))
+        return clients[-1]
+
+    server = await loop.create_server(welcome, "127.0.0.1", 0)
     box.port = server.sockets[0].getsockname()[1]
     try:
         yield box
     finally:
-        server.close()
+        await end(server, [client.transport for client in clients])
 
 
 class Service:

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.closing import end
 from tests.journeys.machine import DEADLINE_S, RINGPOST, Machine, wait_for_line
 
 from ringpost.demo.mailbox import Mailbox, open_mail_server
@@ -40,7 +41,7 @@ async def mail_server() -> AsyncGenerator[tuple[Mailbox, int]]:
     try:
         yield mailbox, port
     finally:
-        server.close()
+        await end(server)
 
 
 def mail_settings(port: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from tests.closing import end
 from tests.mail_servers.cells import PASSWORD, USERNAME
 
 
@@ -52,10 +53,10 @@ async def tap(address: str, server: str, port: int) -> AsyncGenerator[Tap]:
     try:
         yield heard
     finally:
-        listener.close()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await end(listener)
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, heard: bytearray) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
+from tests.closing import end
+
 from ringpost.domain.credentials import Cloud
 from ringpost.transports.oauth import Authorities
 from ringpost.transports.pacing import Allowance
@@ -123,7 +125,10 @@ async def stand_in(context: ssl.SSLContext) -> AsyncGenerator[StandIn]:
     it = StandIn()
     tasks: set[asyncio.Task[None]] = set()
 
+    writers: list[asyncio.StreamWriter] = []
+
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         task = asyncio.ensure_future(it.serve(reader, writer))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
@@ -133,10 +138,10 @@ async def stand_in(context: ssl.SSLContext) -> AsyncGenerator[StandIn]:
     try:
         yield it
     finally:
-        server.close()
         for task in list(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await end(server, [writer.transport for writer in writers])
 
 
 def _kind(path: str) -> str:

@@ -16,6 +16,8 @@ from enum import Enum
 from types import TracebackType
 from typing import Self
 
+from tests.closing import end
+
 CAPABILITIES = ("PIPELINING", "SIZE 10000000", "8BITMIME", "ENHANCEDSTATUSCODES")
 
 
@@ -106,10 +108,10 @@ class ScriptedServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._server is not None
-        self._server.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._server)
         if error is None and self.failures:
             raise self.failures[0]
 

@@ -9,6 +9,7 @@ import pytest
 import uvloop
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 from aiosmtpd.smtp import Envelope as Received
+from tests.closing import end
 from tests.transports.mail_samples import MESSAGE, PASSWORD, envelope, options, with_login
 
 from ringpost.domain.deliveries import RETRY, SENT, Outcome, Party, Stage
@@ -44,8 +45,10 @@ def authenticate(_server: object, _session: object, _envelope: object, _mechanis
 async def real_server(mailbox: Mailbox, context: ssl.SSLContext, *, implicit: bool = False) -> AsyncGenerator[int]:
     """Its port. With STARTTLS unless `implicit`; a login is required."""
 
+    clients: list[SMTP] = []
+
     def protocol() -> SMTP:
-        return SMTP(
+        client = SMTP(
             mailbox,
             hostname="real.example",
             tls_context=None if implicit else context,
@@ -55,13 +58,15 @@ async def real_server(mailbox: Mailbox, context: ssl.SSLContext, *, implicit: bo
             authenticator=authenticate,
             loop=asyncio.get_running_loop(),
         )
+        clients.append(client)
+        return client
 
     loop = asyncio.get_running_loop()
     server = await loop.create_server(protocol, "127.0.0.1", 0, ssl=context if implicit else None)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
-        server.close()
+        await end(server, [client.transport for client in clients])
 
 
 async def send(port: int, ca_file: str, count: int = 1, **changes: object) -> list[Outcome]:
