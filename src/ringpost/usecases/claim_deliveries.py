@@ -66,7 +66,7 @@ def _claim(
         free = wanted.emergency_slots if urgency is Urgency.EMERGENCY else wanted.slots
         if free <= len(claimed):
             continue
-        claim = _for(urgency, wanted, now, free - len(claimed), claimed, after[urgency])
+        claim = _claim_of_class(urgency, wanted, now, free - len(claimed), claimed, after[urgency])
         taken, ends[urgency] = outbox.claim(connection, claim)
         claimed += lend_server(connection, room, taken)
     if len(claimed) < wanted.slots:
@@ -74,7 +74,7 @@ def _claim(
     return _with_all_they_need(connection, room, _within_memory(connection, wanted, claimed)), ends
 
 
-def _for(
+def _claim_of_class(
     urgency: Urgency, wanted: Wanted, now: int, limit: int, claimed: Sequence[outbox.Claimed], after: str
 ) -> outbox.Claim:
     taken = Counter(item.queue for item in claimed if item.urgency is not Urgency.EMERGENCY)
