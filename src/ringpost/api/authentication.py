@@ -27,12 +27,12 @@ from urllib.parse import parse_qsl
 
 from fastapi import Depends, FastAPI, Request
 
-from ringpost.api.limits import Clock, Limits, address_of
 from ringpost.api.problems import Refused
 from ringpost.domain.access import Principal, Role, Scope, hash_token
 from ringpost.domain.secrets import Secret
 from ringpost.domain.tenants import SYSTEM
 from ringpost.errors import Forbidden, Unauthorized
+from ringpost.limits import Clock, Limits, address_of
 from ringpost.storage.access import UNKNOWN_TOKEN, find_principal
 from ringpost.usecases.room import Room
 

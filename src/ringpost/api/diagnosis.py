@@ -12,11 +12,11 @@ from ringpost.api.diagnosis_schemas import (
     DiagnosisAnswer,
 )
 from ringpost.api.http_rules import JsonRoute
-from ringpost.api.limits import Limits
 from ringpost.api.notification import RawObject
 from ringpost.api.openapi import body_of, errors
 from ringpost.domain.access import Principal
 from ringpost.domain.diagnosis import diagnosis_to_json
+from ringpost.limits import Limits
 from ringpost.usecases.diagnose import conclude, examine, plan_diagnosis
 from ringpost.usecases.room import Room
 

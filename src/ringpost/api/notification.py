@@ -7,12 +7,12 @@ from sqlalchemy import Connection
 
 from ringpost.api.authentication import TenantEditor, TenantReader
 from ringpost.api.http_rules import JsonRoute
-from ringpost.api.limits import Limits
 from ringpost.api.openapi import body_of, errors, no_content
 from ringpost.api.schemas import SettingsAnswer, SettingsRequest, TestMailRequest
 from ringpost.domain.access import Principal
 from ringpost.domain.settings import settings_to_json
 from ringpost.domain.tenants import TenantId
+from ringpost.limits import Limits
 from ringpost.storage import settings
 from ringpost.usecases.change_settings import change_settings
 from ringpost.usecases.room import Room

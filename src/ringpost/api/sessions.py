@@ -7,10 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ringpost.api.authentication import Authenticator, SignedIn
 from ringpost.api.http_rules import OpenJsonRoute
-from ringpost.api.limits import Limits, address_of
 from ringpost.api.openapi import errors
 from ringpost.domain.access import TokenPair
 from ringpost.domain.secrets import Secret
+from ringpost.limits import Limits, address_of
 from ringpost.usecases.log_in import Credentials, log_in
 from ringpost.usecases.log_out import log_out
 from ringpost.usecases.refresh_login import refresh_login

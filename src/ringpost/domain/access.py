@@ -16,6 +16,14 @@ ACCESS_TOKEN_S = 3600
 REFRESH_TOKEN_S = 30 * 24 * 3600
 """A session ends when it was not refreshed for this long."""
 
+CONSOLE_SESSION_S = 12 * 3600
+"""A session at the console ends after a working day, whatever happens."""
+CONSOLE_IDLE_S = 2 * 3600
+"""And earlier, when nothing was asked of it for this long."""
+
+INVITATION_S = 24 * 3600
+"""How long a one-time link to set a password is good."""
+
 SHORTEST_PASSWORD = 12
 """Characters, for people. NIST SP 800-63B asks for 8 at least, and advises against rules of composition."""
 LONGEST_PASSWORD = 1024
@@ -52,6 +60,15 @@ class TokenKind(StrEnum):
     KEY = "key"
     ACCESS = "access"
     REFRESH = "refresh"
+
+
+class SecretKind(StrEnum):
+    """Secrets that are written like tokens and are none: no API takes them."""
+
+    CONSOLE = "console"
+    """The cookie of a session at the console."""
+    WELCOME = "welcome"
+    """The end of a one-time link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +117,18 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Invitation:
+    """Whoever holds its secret may set this person's password, once. Times are milliseconds since 1970, UTC."""
+
+    tenant: TenantId
+    username: str
+    role: Role
+    """What a person who is new will be; one that there is keeps the role."""
+    created_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class TokenPair:
     """What a login gives: one token to work with, and one that gives the next pair (RFC 6749 1.5)."""
 
@@ -109,7 +138,7 @@ class TokenPair:
     """Seconds that the access token lives."""
 
 
-def write_token(kind: TokenKind, chance: bytes) -> Secret:
+def write_token(kind: TokenKind | SecretKind, chance: bytes) -> Secret:
     """The text of a token: `rp_key_...`, `rp_access_...` or `rp_refresh_...`; `chance` is TOKEN_BYTES of randomness."""
     if len(chance) != TOKEN_BYTES:
         raise ValueError(f"A token takes {TOKEN_BYTES} random bytes")

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role, Scope, Token, TokenKind, User
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.errors import AlreadyExists, Forbidden, NotFound, Unauthorized
-from ringpost.storage.tables import tenants, tokens, users
+from ringpost.storage.tables import console_sessions, tenants, tokens, users
 
 UNKNOWN_TOKEN = "The token is missing, unknown or has ended."  # noqa: S105
 """One text for all of it: nobody learns which tokens there were."""
@@ -63,7 +63,8 @@ def change_user(connection: Connection, tenant: TenantId, user_id: str, values: 
 
 def remove_user(connection: Connection, tenant: TenantId, user_id: str) -> None:
     """Remove a person, with all the person's sessions."""
-    connection.execute(delete(tokens).where(tokens.c.tenant == tenant, tokens.c.user_id == user_id))
+    for table in (tokens, console_sessions):
+        connection.execute(delete(table).where(table.c.tenant == tenant, table.c.user_id == user_id))
     connection.execute(delete(users).where(users.c.tenant == tenant, users.c.id == user_id))
 
 
@@ -126,9 +127,11 @@ def revoke_session(connection: Connection, tenant: TenantId, session: str, now: 
 
 
 def revoke_sessions_of(connection: Connection, tenant: TenantId, user_id: str, now: int) -> None:
-    """End all logins of one person."""
+    """End all logins of one person, at the console too."""
     alive = (tokens.c.tenant == tenant, tokens.c.user_id == user_id, tokens.c.revoked_at.is_(None))
     connection.execute(update(tokens).where(*alive).values(revoked_at=now))
+    at_console = (console_sessions.c.tenant == tenant, console_sessions.c.user_id == user_id)
+    connection.execute(delete(console_sessions).where(*at_console))
 
 
 def forget_ended_tokens(connection: Connection, before: int, rows: int = 1000) -> bool:

@@ -102,6 +102,34 @@ tokens = Table(
     Index("tokens_tenant", "tenant", "id"),
 )
 
+console_sessions = Table(
+    "console_sessions",  # people at the console; tokens are for programs
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("token_hash", LargeBinary, nullable=False, unique=True),  # SHA-256 of the cookie's value
+    Column("tenant", Text, nullable=False),  # whose user it is
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("acting_for", Text),  # the tenant that a system administrator works in at the moment
+    Column("agent", Text, nullable=False),  # what the browser calls itself
+    Column("created_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    CheckConstraint("acting_for IS NULL OR tenant = 'system'", name="only_the_system_acts_for_others"),
+    Index("console_sessions_user", "tenant", "user_id"),
+)
+
+invitations = Table(
+    "invitations",  # one-time links to set a password
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("username", Text, primary_key=True),
+    Column("token_hash", LargeBinary, nullable=False, unique=True),  # SHA-256 of the link's secret
+    Column("role", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    CheckConstraint("role IN ('system_admin', 'tenant_admin', 'read_only')", name="role_is_known"),
+)
+
 audit = Table(
     "audit",
     metadata,

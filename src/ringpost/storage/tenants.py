@@ -16,6 +16,8 @@ ROWS_PER_BITE = 1000
 """Rows removed in one write: other writers wait some milliseconds and not for the whole tenant."""
 _EMPTIED_AT_ONCE = (
     tables.tokens,
+    tables.console_sessions,
+    tables.invitations,
     tables.users,
     tables.custom_templates,
     tables.template_revisions,
@@ -90,10 +92,10 @@ def list_all(connection: Connection, top: int = 1000, skip: int = 0) -> list[Ten
 
 
 def shut(connection: Connection, tenant: TenantId, now: int) -> None:
-    """Disable a tenant and take its tokens and users away, so that nothing new comes in. Raises NotFound."""
+    """Disable a tenant and take its tokens, sessions and users away, so that nothing new comes in. Raises NotFound."""
     show(connection, tenant)
     connection.execute(update(_tenants).where(_tenants.c.id == tenant).values(enabled=False, updated_at=now))
-    for table in (tables.tokens, tables.users):
+    for table in (tables.tokens, tables.console_sessions, tables.invitations, tables.users):
         connection.execute(delete(table).where(table.c.tenant == tenant))
 
 

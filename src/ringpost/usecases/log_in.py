@@ -48,9 +48,36 @@ class Credentials:
         return f"{_canonical(self.username, parse_username)}@{_canonical(self.domain or '', parse_domain)}"
 
 
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A person whose password was right."""
+
+    user: User
+    renewed_hash: str | None
+    """The password's hash as it is made today, when the stored one is older."""
+
+    def keep(self, connection: Connection) -> None:
+        """Store the renewed hash, in the write that begins the session."""
+        if self.renewed_hash is not None:
+            access.change_user(connection, self.user.tenant, self.user.id, {"password_hash": self.renewed_hash})
+
+
 async def log_in(room: Room, credentials: Credentials) -> TokenPair:
     """Check the password and begin a session. Raises Unauthorized, after the same work whatever was wrong."""
+    proven = await check_password(room, credentials)
     now = room.clock()
+    session, tokens = new_id(now), SessionTokens.make()
+
+    def store(connection: Connection) -> None:
+        proven.keep(connection)
+        tokens.add(connection, proven.user, session, now)
+
+    await room.database.write(store)
+    return tokens.as_pair()
+
+
+async def check_password(room: Room, credentials: Credentials) -> Proven:
+    """Whose password it is. Raises Unauthorized, after the same work whatever was wrong."""
     found = await room.database.read(_find, credentials)
     password = parse_attempt(credentials.password)
     right = await passwords.verify_password(password, None if found is None else found[1])
@@ -60,15 +87,7 @@ async def log_in(room: Room, credentials: Credentials) -> TokenPair:
         raise Unauthorized(WRONG)
     user, stored = found
     renewed = await passwords.hash_password(password) if passwords.is_outdated(stored) else None
-    session, tokens = new_id(now), SessionTokens.make()
-
-    def store(connection: Connection) -> None:
-        if renewed is not None:
-            access.change_user(connection, user.tenant, user.id, {"password_hash": renewed})
-        tokens.add(connection, user, session, now)
-
-    await room.database.write(store)
-    return tokens.as_pair()
+    return Proven(user, renewed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from ringpost.storage import events, outcomes
+from ringpost.storage import events, outcomes, sessions
 from ringpost.storage.access import forget_ended_tokens
 from ringpost.usecases.room import Room
 
@@ -15,6 +15,7 @@ async def purge(room: Room) -> bool:
     erased = await room.database.write(_erase, now)
     forgotten = await room.database.write(events.forget, now - room.options.keep_history_s * 1000, BITE)
     more_tokens = await room.database.write(forget_ended_tokens, now - room.options.keep_history_s * 1000, BITE)
+    await room.database.write(sessions.forget_ended, now)
     return BITE in (erased, forgotten) or more_tokens
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringpost.api.limits import BackOff, LoginLimits, SlidingWindow
+from ringpost.limits import BackOff, LoginLimits, SlidingWindow
 from ringpost.errors import RateLimited
 
 if TYPE_CHECKING:

@@ -1,0 +1,111 @@
+"""Invite a user: a one-time link to set a password, for somebody new or somebody who has forgotten it."""
+
+import os
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from ringpost.domain.access import (
+    INVITATION_S,
+    TOKEN_BYTES,
+    Invitation,
+    Principal,
+    Role,
+    SecretKind,
+    User,
+    hash_token,
+    parse_password,
+    parse_username,
+    role_fits,
+    write_token,
+)
+from ringpost.domain.secrets import Secret
+from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.errors import FieldError, Invalid, NotFound
+from ringpost.storage import access, audit, passwords, sessions, tenants
+from ringpost.storage.identifiers import new_id
+from ringpost.usecases.room import Room
+from ringpost.usecases.sign_in import begin_session
+
+FIRST_ADMINISTRATOR = "admin"
+"""What the first system administrator is called."""
+
+GONE = "This link has been used or has ended. Ask for a new one."
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Who is invited. The role is for somebody new; whoever is a user already keeps the role."""
+
+    username: str
+    role: Role
+
+
+async def invite_user(room: Room, tenant: TenantId, guest: Guest, actor: Principal | None = None) -> Secret:
+    """The secret that the link ends with. An earlier link of the same person is of no use any more.
+
+    Raises Invalid, NotFound (no such tenant).
+    """
+    try:
+        username = parse_username(guest.username)
+    except ValueError as error:
+        raise Invalid(FieldError("username", str(error))) from None
+    if not role_fits(tenant, guest.role):
+        raise Invalid(FieldError("role", "system_admin is for the system level, the other roles are for tenants."))
+    now = room.clock()
+    secret = write_token(SecretKind.WELCOME, os.urandom(TOKEN_BYTES))
+
+    def store(connection: Connection) -> None:
+        if tenant != SYSTEM:
+            tenants.show(connection, tenant)
+        invitation = Invitation(tenant, username, guest.role, now, now + INVITATION_S * 1000)
+        sessions.invite(connection, invitation, hash_token(secret.reveal()))
+        audit.record(connection, tenant, audit.Entry(now, audit.name_of(actor), "invite_user", username))
+
+    await room.database.write(store)
+    return secret
+
+
+async def invite_first_administrator(room: Room) -> Secret | None:
+    """The secret of a fresh link while nobody is a user of the system level; None when somebody is."""
+    if await room.database.read(access.list_users, SYSTEM):
+        return None
+    return await invite_user(room, SYSTEM, Guest(FIRST_ADMINISTRATOR, Role.SYSTEM_ADMIN))
+
+
+async def accept_invitation(room: Room, secret: Secret, password: str, agent: str) -> Secret:
+    """Set the password of the person invited, and begin a session; the secret for the cookie.
+
+    The link is used up, and all that was signed in before is signed out. Raises Invalid (the password), NotFound.
+    """
+    try:
+        hashed = await passwords.hash_password(parse_password(password))
+    except ValueError as error:
+        raise Invalid(FieldError("password", str(error))) from None
+    now = room.clock()
+
+    def store(connection: Connection) -> Secret:
+        invitation = sessions.find_invitation(connection, hash_token(secret.reveal()), now)
+        if invitation is None or not sessions.withdraw(connection, invitation.tenant, invitation.username):
+            raise NotFound(GONE)
+        user = _set_password(connection, invitation, hashed, now)
+        entry = audit.Entry(now, user.username, "accept_invitation", user.id, ("password",))
+        audit.record(connection, user.tenant, entry)
+        return begin_session(connection, user, agent, now)
+
+    return await room.database.write(store)
+
+
+def _set_password(connection: Connection, invitation: Invitation, hashed: str, now: int) -> User:
+    found = access.find_user(connection, invitation.tenant, invitation.username)
+    if found is None:
+        role = invitation.role
+        user = User(new_id(now), invitation.tenant, invitation.username, role, enabled=True, created_at=now)
+        access.add_user(connection, user, hashed)
+        return user
+    user = found[0]
+    if not user.enabled:
+        raise NotFound(GONE)
+    access.change_user(connection, user.tenant, user.id, {"password_hash": hashed})
+    access.revoke_sessions_of(connection, user.tenant, user.id, now)
+    return user
