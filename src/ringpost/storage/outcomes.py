@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
-from ringpost.domain.deliveries import Outcome, State
+from ringpost.domain.deliveries import Outcome, State, Urgency
 from ringpost.storage.outbox import Claimed
 from ringpost.storage.queues import queues_of
 from ringpost.storage.tables import attempts, deliveries, events, holds, messages
@@ -157,8 +157,9 @@ def expire(connection: Connection, now: int, erase_after_ms: int, limit: int) ->
     """End what waited past its time; returns how many, so that a caller comes back while there is more."""
     due = (
         select(deliveries.c.id)
-        .where(deliveries.c.state == State.QUEUED, deliveries.c.expires_at <= now)
-        .order_by(deliveries.c.expires_at)
+        .where(
+            deliveries.c.state == State.QUEUED, deliveries.c.urgency.in_(list(Urgency)), deliveries.c.expires_at <= now
+        )
         .limit(limit)
     )
     rows = connection.execute(

@@ -19,10 +19,10 @@ from sqlalchemy import (
     Row,
     SmallInteger,
     Table,
-    Text,
     UniqueConstraint,
     false,
     text,
+    types,
 )
 
 from ringpost.domain.deliveries import OPEN_STATES, State
@@ -41,8 +41,19 @@ metadata = MetaData(
 AnyRow = Row[*tuple[Any, ...]]
 """A row of whatever columns."""
 
-_ORDERED = Text().with_variant(Text(collation="C"), "postgresql")
-"""Text that is compared byte by byte, as SQLite does, because ranges of it are scanned."""
+Text = types.Text().with_variant(types.Text(collation="C"), "postgresql")
+"""Text is compared byte by byte everywhere, as SQLite does: ranges of ids and queues are scanned."""
+
+# What PostgreSQL is told of tables whose rows do not stay as they are: to leave room for the next version of a row on
+# its page, and to clean up long before a fifth of a large table is dead.
+_QUEUE: dict[str, Any] = {
+    "fillfactor": 80,
+    "autovacuum_vacuum_scale_factor": 0.01,
+    "autovacuum_vacuum_threshold": 5000,
+    "autovacuum_vacuum_cost_delay": 0,
+}
+_CHANGES_OFTEN = {"fillfactor": 50}
+_ERASED = {"autovacuum_vacuum_scale_factor": 0.05}
 
 
 def _words(states: frozenset[State]) -> str:
@@ -241,6 +252,7 @@ messages = Table(
     Column("event", Text, ForeignKey("events.key"), primary_key=True),
     Column("tenant", Text, nullable=False),
     Column("content", LargeBinary, nullable=False),  # sealed ringpost.domain.messages.Message
+    postgresql_with=_ERASED,
 )
 
 deliveries = Table(
@@ -253,7 +265,7 @@ deliveries = Table(
     Column("recipient", Text, nullable=False),
     Column("urgency", SmallInteger, nullable=False),
     Column("secret", Boolean, nullable=False, server_default=false()),
-    Column("queue", _ORDERED, nullable=False),  # storage/outbox has the words
+    Column("queue", Text, nullable=False),  # storage/outbox has the words
     Column("state", Text, nullable=False),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("retries", Integer, nullable=False, server_default=text("0")),  # place in the retry schedule
@@ -273,8 +285,8 @@ deliveries = Table(
     CheckConstraint(f"(state IN ({_words(OPEN_STATES)})) = (ended_at IS NULL)", name="ended_has_a_time"),
     Index("deliveries_due", "urgency", "queue", "due_at", sqlite_where=text("state = 'queued'"),
           postgresql_where=text("state = 'queued'")),
-    Index("deliveries_expiry", "expires_at", sqlite_where=text("state = 'queued'"),
-          postgresql_where=text("state = 'queued'")),
+    Index("deliveries_expiry", "urgency", "expires_at", sqlite_where=text("state = 'queued'"),
+          postgresql_where=text("state = 'queued'")),  # by class it is the order of age too
     Index("deliveries_lease", "lease_until", sqlite_where=text("state = 'sending'"),
           postgresql_where=text("state = 'sending'")),
     Index("deliveries_erasure", "erase_at", sqlite_where=text("erase_at IS NOT NULL"),
@@ -283,6 +295,7 @@ deliveries = Table(
     Index("deliveries_by_state", "tenant", "state", "id"),
     Index("deliveries_by_recipient", "tenant", "recipient", "id"),
     Index("deliveries_by_tenant", "tenant", "id"),
+    postgresql_with=_QUEUE,
 )  # fmt: skip
 
 attempts = Table(
@@ -311,6 +324,7 @@ loans = Table(
     Column("tenant", Text, primary_key=True),
     Column("since", BigInteger, nullable=False),
     Column("used", Integer, nullable=False),
+    postgresql_with=_CHANGES_OFTEN,
 )
 
 watch = Table(
@@ -322,6 +336,26 @@ watch = Table(
     Column("episode", Integer, nullable=False),
     Column("since", BigInteger, nullable=False),
     CheckConstraint("gauge IN ('hard_disk', 'cpu', 'memory')", name="gauge_is_known"),
+)
+
+workers = Table(
+    "workers",  # who works, by the last sign of life; leases and not this decide what goes to another worker
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),  # believed to be alive until then
+    Column("slots", Integer, nullable=False),
+    Column("in_hand", Integer, nullable=False),
+)
+
+tallies = Table(
+    "tallies",  # what became of attempts, counted by ten seconds and kept for an hour, so that rates need no scan
+    metadata,
+    Column("since", BigInteger, primary_key=True),
+    Column("verdict", Text, primary_key=True),
+    Column("party", Text, primary_key=True),  # empty when nobody failed
+    Column("count", Integer, nullable=False),
 )
 
 holds = Table(
@@ -338,4 +372,5 @@ holds = Table(
     Column("reply", Text, nullable=False),
     Column("hint", Text, nullable=False),
     Index("holds_until", "until"),
+    postgresql_with=_CHANGES_OFTEN,
 )
