@@ -19,7 +19,7 @@ from ringpost.domain.catalogue import CATALOGUE, EventType
 from ringpost.domain.messages import Envelope, assemble
 from ringpost.domain.rendering import Rendered, Stamp, prepare
 from ringpost.domain.system_events import SYSTEM_CATALOGUE
-from ringpost.storage.default_templates import default_template
+from ringpost.storage.default_templates import ENGLISH, default_template, languages
 
 _STAMP = Stamp(date=1_767_605_400_000, message_id_domain="mail.example.com")
 _ENVELOPE = Envelope(
@@ -33,6 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--empty", action="store_true", help="no values but TENANT_NAME and no image")
+    parser.add_argument("--language", default=ENGLISH, choices=languages())
     parser.add_argument("--only", help="name of one template; SYSTEM_CPU_EXCEEDED is one of the system level")
     arguments = parser.parse_args()
     folder: Path = arguments.folder
@@ -40,7 +41,7 @@ def main() -> None:
     all_types = {**CATALOGUE, **{f"SYSTEM_{name}": kind for name, kind in SYSTEM_CATALOGUE.items()}}
     names = [arguments.only] if arguments.only else list(all_types)
     for name in names:
-        write(folder, name, render(all_types[name], empty=arguments.empty))
+        write(folder, name, render(all_types[name], arguments.language, empty=arguments.empty))
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if chromium:
         for name in names:
@@ -48,9 +49,9 @@ def main() -> None:
                 photograph(chromium, folder, name, scheme)
 
 
-def render(event_type: EventType, *, empty: bool) -> Rendered:
+def render(event_type: EventType, language: str, *, empty: bool) -> Rendered:
     """One mail with its samples."""
-    prepared = prepare(default_template(event_type), event_type)
+    prepared = prepare(default_template(event_type, language), event_type)
     samples = event_type.samples
     if empty:
         return prepared.render({"TENANT_NAME": samples["TENANT_NAME"]}, _STAMP)

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ringpost.domain.credentials import ProviderHosts, parse_smtp_host
 from ringpost.domain.hosts import AllowedNetwork, parse_allowed_networks, parse_host
+from ringpost.domain.tenants import is_locale
 
 _TOKEN = re.compile(r"[\x21-\x7e]{32,512}")
 
@@ -58,6 +59,10 @@ class Config(BaseSettings):
     )
     pbx_web_domain: str = Field(
         default="", description="Host name of the phone system's web portal: the variable PBX_WEB_DOMAIN in templates."
+    )
+    system_locale: str = Field(
+        default="en",
+        description="Language of the system level's own mails, a BCP 47 tag such as `de`. Tenants have a locale each.",
     )
     ehlo_name: str = Field(
         default="",
@@ -212,6 +217,13 @@ class Config(BaseSettings):
                 'python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
             )
         return token
+
+    @field_validator("system_locale")
+    @classmethod
+    def _is_a_locale(cls, tag: str) -> str:
+        if not is_locale(tag):
+            raise ValueError("this must be a BCP 47 tag, such as en or de-CH")
+        return tag
 
     @field_validator("ehlo_name")
     @classmethod

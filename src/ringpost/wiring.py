@@ -97,6 +97,7 @@ def _options(config: Config) -> Options:
         provider_hosts=config.provider_hosts,
         retry_policy=replace(policy, others=replace(policy.others, lifetime=config.normal_lifetime_hours * 3600)),
         host_name=_host_name(),
+        system_locale=config.system_locale,
         borrowed_mails_per_hour=config.borrowed_mails_per_hour,
         keep_messages_s=int(config.keep_messages_hours * 3600),
         keep_history_s=int(config.keep_history_days * 24 * 3600),

@@ -25,10 +25,10 @@ from ringpost.api.template_answers import check_answer, custom_answer, default_a
 from ringpost.domain.system_events import SYSTEM_CATALOGUE
 from ringpost.errors import FieldError, Invalid, NotFound
 from ringpost.storage import templates
-from ringpost.storage.default_templates import system_default_templates
 from ringpost.usecases.check_template import Draft, check_template
 from ringpost.usecases.edit_template import create_template, destroy_template, update_template
 from ringpost.usecases.room import Room
+from ringpost.usecases.show_default_templates import show_default_templates
 
 router = APIRouter(prefix="/admin", route_class=JsonRoute, tags=["System templates"])
 
@@ -48,9 +48,10 @@ Name = Annotated[
     response_model=SystemTemplateList,
     responses=errors(401, 403),
 )
-async def list_system_defaults(_principal: SystemAdmin) -> Any:
+async def list_system_defaults(request: Request, principal: SystemAdmin) -> Any:
     """All of them, in the order of the types of events."""
-    return {"items": [_shown(default_answer(template)) for template in system_default_templates().values()]}
+    found = await show_default_templates(request.app.state.room, principal.tenant)
+    return {"items": [_shown(default_answer(template)) for template in found.values()]}
 
 
 @router.get(
@@ -59,9 +60,10 @@ async def list_system_defaults(_principal: SystemAdmin) -> Any:
     response_model=SystemTemplateAnswer,
     responses=errors(401, 403, 404),
 )
-async def show_system_default(name: Name, _principal: SystemAdmin) -> Any:
+async def show_system_default(request: Request, name: Name, principal: SystemAdmin) -> Any:
     """One default template."""
-    return _shown(default_answer(system_default_templates()[_known(name)]))
+    found = await show_default_templates(request.app.state.room, principal.tenant)
+    return _shown(default_answer(found[_known(name)]))
 
 
 @router.get(

@@ -23,10 +23,10 @@ from ringpost.api.template_answers import check_answer, custom_answer, default_a
 from ringpost.domain.catalogue import CATALOGUE
 from ringpost.errors import FieldError, Invalid, NotFound
 from ringpost.storage import templates
-from ringpost.storage.default_templates import default_templates
 from ringpost.usecases.check_template import Draft, check_template
 from ringpost.usecases.edit_template import create_template, destroy_template, update_template
 from ringpost.usecases.room import Room
+from ringpost.usecases.show_default_templates import show_default_templates
 
 router = APIRouter(route_class=JsonRoute)
 
@@ -45,9 +45,10 @@ _CUSTOM = "Custom templates"
 @router.get(
     "/default_email_templates", tags=[_DEFAULTS], summary="List the default templates", responses=errors(401, 403)
 )
-async def list_defaults(_principal: TenantReader) -> TemplateList:
-    """All fourteen, in the order of the types of events."""
-    return TemplateList(items=[default_answer(template) for template in default_templates().values()])
+async def list_defaults(request: Request, principal: TenantReader) -> TemplateList:
+    """All fourteen, in the order of the types of events, in the language of the tenant's locale."""
+    found = await show_default_templates(request.app.state.room, principal.tenant)
+    return TemplateList(items=[default_answer(template) for template in found.values()])
 
 
 @router.get(
@@ -56,13 +57,13 @@ async def list_defaults(_principal: TenantReader) -> TemplateList:
     summary="Show a default template",
     responses=errors(401, 403, 404),
 )
-async def showdefault_answer(name: Name, _principal: TenantReader) -> TemplateAnswer:
+async def show_default(request: Request, name: Name, principal: TenantReader) -> TemplateAnswer:
     """One default template."""
-    return default_answer(default_templates()[_known(name)])
+    return default_answer((await show_default_templates(request.app.state.room, principal.tenant))[_known(name)])
 
 
 @router.get("/custom_email_templates", tags=[_CUSTOM], summary="List the custom templates", responses=errors(401, 403))
-async def listcustom_answer(request: Request, principal: TenantReader) -> CustomTemplateList:
+async def list_custom(request: Request, principal: TenantReader) -> CustomTemplateList:
     """Only those that this tenant has customised."""
     room: Room = request.app.state.room
     found = {one.name: one for one in await room.database.read(templates.list_custom, principal.tenant)}
@@ -90,7 +91,7 @@ async def create(request: Request, principal: TenantEditor, body: NewTemplate) -
     summary="Show a custom template",
     responses=errors(401, 403, 404),
 )
-async def showcustom_answer(request: Request, name: Name, principal: TenantReader) -> CustomTemplateAnswer:
+async def show_custom(request: Request, name: Name, principal: TenantReader) -> CustomTemplateAnswer:
     """One custom template; 404 when the tenant uses the default."""
     room: Room = request.app.state.room
     return custom_answer(await room.database.read(templates.get, principal.tenant, _known(name)))

@@ -16,9 +16,6 @@ TenantId = NewType("TenantId", str)
 SYSTEM = TenantId("system")
 """The owner of the system level's own settings and events. No tenant can have this id: ids of tenants are made here."""
 
-SYSTEM_NAME = "Phone system"
-"""What the system level is called where a tenant's name would stand."""
-
 # The parts of RFC 5646 2.1 that name a language as people use it: language, script, region, variants.
 _LOCALE = re.compile(
     r"[A-Za-z]{2,3}(?:-[A-Za-z]{4})?(?:-(?:[A-Za-z]{2}|[0-9]{3}))?(?:-(?:[A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*"
@@ -41,9 +38,9 @@ class Tenant:
     created_at: int
 
 
-def system_level(host_name: str) -> Tenant:
+def system_level(name: str, host_name: str, locale: str) -> Tenant:
     """What stands for the system level where a tenant is asked for; it is always enabled, and its time is UTC."""
-    return Tenant(SYSTEM, SYSTEM_NAME, host_name, enabled=True, timezone="UTC", locale="en", created_at=0)
+    return Tenant(SYSTEM, name, host_name, enabled=True, timezone="UTC", locale=locale, created_at=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +74,16 @@ def parse_tenant(draft: TenantDraft) -> TenantDraft:
         )
     if timezone in _NO_ZONES or timezone not in zoneinfo.available_timezones():
         wrong.append(FieldError("timezone", "A timezone is a name of the IANA database, such as Europe/Berlin."))
-    if len(locale) > 35 or not _LOCALE.fullmatch(locale):
+    if not is_locale(locale):
         wrong.append(FieldError("locale", "A locale is a BCP 47 tag, such as en or de-CH."))
     if wrong:
         raise Invalid(*wrong)
     return TenantDraft(name, domain, draft.enabled, timezone, locale)
+
+
+def is_locale(text: str) -> bool:
+    """Whether this is a BCP 47 tag. Any will do: where there are no templates in its language, English ones serve."""
+    return len(text) <= 35 and _LOCALE.fullmatch(text) is not None
 
 
 def parse_domain(text: str) -> str:

@@ -14,6 +14,7 @@ Attribute `data-when` works everywhere (domain/html_forms).
 """
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from ringpost.domain.catalogue import EventType
@@ -21,40 +22,63 @@ from ringpost.domain.deliveries import Urgency
 from ringpost.domain.forms import VARIABLE
 
 _ACCENTS: Final = {
-    Urgency.EMERGENCY: ("#b91c1c", "#fca5a5", "Emergency"),
-    Urgency.ALERT: ("#b45309", "#fcd34d", "Alert"),
-    Urgency.NORMAL: ("#1d4ed8", "#a5c0ff", ""),
+    Urgency.EMERGENCY: ("#b91c1c", "#fca5a5"),
+    Urgency.ALERT: ("#b45309", "#fcd34d"),
+    Urgency.NORMAL: ("#1d4ed8", "#a5c0ff"),
 }
-"""Colour on light, on dark, and the badge. All have a contrast of at least 4.5 (WCAG 2.2, 1.4.3)."""
+"""Colour on light, and on dark. All have a contrast of at least 4.5 (WCAG 2.2, 1.4.3)."""
 
 _SANS = "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
 _MONO = "Consolas,Menlo,Monaco,'Courier New',monospace"
 _ELEMENT = r"<{0}(?P<attributes>(?:\s[^>]*)?)>(?P<content>.*?)</{0}>"
 
 
-_SENDER: Final = 'the phone system<span data-when="TENANT_NAME"> of %%TENANT_NAME%%</span>'
-_SYSTEM_AS_SENDER: Final = '<span data-when="TENANT_NAME">%%TENANT_NAME%%</span>'
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What the layout says in one language: the file `words.toml` of its folder."""
+
+    language: str
+    """For the document: a BCP 47 tag."""
+    badges: dict[str, str]
+    """Name of an urgency in lower case -> what stands above the title of such mails."""
+    sent_by: str
+    """The last line of a tenant's mail, in HTML."""
+    sent_by_system: str
+    """The same for mail of the system level."""
+    system_name: str
+    """What the system level is called where a tenant's name would stand."""
 
 
-def compose_body(layout: str, fragments: str, subject: str, event_type: EventType) -> str:
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The layout, and what it says."""
+
+    layout: str
+    words: Words
+
+
+def compose_body(frame: Frame, fragments: str, subject: str, event_type: EventType) -> str:
     """The whole HTML document of one default template. ValueError when a fragment is missing."""
+    words = frame.words
     preheader, fragments = _take("preheader", fragments)
     own_badge = re.search(r'<kicker badge="([^"]*)">', fragments)
     kicker, fragments = _take("kicker", fragments)
     reason, fragments = _take("reason", fragments)
-    light, dark, badge = _ACCENTS[event_type.urgency]
+    light, dark = _ACCENTS[event_type.urgency]
+    badge = own_badge[1] if own_badge else words.badges.get(event_type.urgency.name.lower(), "")
     slots = {
+        "language": words.language,
         "subject": subject,
         "preheader": preheader,
-        "header": _badge(own_badge[1] if own_badge else badge, light) + _kicker(kicker),
+        "header": _badge(badge, light) + _kicker(kicker),
         "content": _content(fragments).strip(),
         "reason": reason,
-        "sender": _SYSTEM_AS_SENDER if event_type.system else _SENDER,
+        "sent_by": words.sent_by_system if event_type.system else words.sent_by,
         "dark": dark,
         "accent": light,
         "sans": _SANS,
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: _filled(slots, match[1]), layout)
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: _filled(slots, match[1]), frame.layout)
 
 
 def _filled(slots: dict[str, str], name: str) -> str:

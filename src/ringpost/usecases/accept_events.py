@@ -17,12 +17,13 @@ from ringpost.domain.events import Event, SkipReason, Value
 from ringpost.domain.hosts import parse_host
 from ringpost.domain.rendering import Stamp
 from ringpost.domain.system_events import catalogue_of
-from ringpost.domain.tenants import SYSTEM, Tenant, TenantId, system_level
+from ringpost.domain.tenants import SYSTEM, Tenant, TenantId
 from ringpost.errors import AlreadyExists, Invalid, NotFound, RingpostError
 from ringpost.storage import events as event_rows
 from ringpost.storage import settings as settings_rows
 from ringpost.storage import templates as template_rows
 from ringpost.storage import tenants as tenant_rows
+from ringpost.storage.default_templates import language_of
 from ringpost.storage.identifiers import new_id
 from ringpost.storage.outcomes import on_hold
 from ringpost.storage.queues import queue_of
@@ -97,7 +98,7 @@ class _Desk:
         return cls(
             room,
             room.clock(),
-            tenant_rows.by_id(connection, owners) | {SYSTEM: system_level(room.options.host_name)},
+            tenant_rows.by_id(connection, owners) | {SYSTEM: room.options.system_level()},
             settings_rows.settings_in_force(connection, owners),
             template_rows.templates_in_force(connection, {(event.tenant, event.type) for event in wanted}),
             _receipts(connection, {(event.tenant, event.id) for event in wanted if event.id is not None}),
@@ -177,7 +178,8 @@ class _Desk:
 
     def _write_message(self, key: str, event: Event, kind: EventType) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Render the message; returns the variables that the template asked for: those unknown, and those empty."""
-        template = prepared(kind, self.revisions.get((event.tenant, event.type)))
+        language = language_of(self.tenants[event.tenant].locale)
+        template = prepared(kind, self.revisions.get((event.tenant, event.type)), language)
         rendered = template.render(
             self._values(event),
             Stamp(self.now, parse_host(self.tenants[event.tenant].domain, single_label=True)),

@@ -12,14 +12,14 @@ from ringpost.domain.catalogue import EventType, canonical_name
 from ringpost.domain.rendering import Rendered, Stamp, Value, prepare
 from ringpost.domain.system_events import catalogue_of
 from ringpost.domain.templates import Findings, check, customise, validate_parts
-from ringpost.domain.tenants import SYSTEM, Tenant, TenantId, system_level
+from ringpost.domain.tenants import Tenant, TenantId
 from ringpost.storage import events
-from ringpost.storage import tenants as tenant_rows
-from ringpost.storage.default_templates import default_templates_of
+from ringpost.storage.default_templates import default_template, language_of
 from ringpost.storage.sealing import Place, SealBroken
 from ringpost.storage.templates import Parts
 from ringpost.usecases.prepare_template import qr_code
 from ringpost.usecases.room import Room
+from ringpost.usecases.show_default_templates import tenant_or_system
 
 
 class Values(StrEnum):
@@ -56,21 +56,18 @@ async def check_template(room: Room, tenant: TenantId, draft: Draft, values: Val
 
 def _check(connection: Connection, room: Room, tenant: TenantId, draft: Draft, values: Values) -> Checked:
     parts, event_type = draft.parts, catalogue_of(tenant)[draft.name]
+    owner = tenant_or_system(connection, room, tenant)
     template = customise(
-        default_templates_of(tenant)[draft.name],
+        default_template(event_type, language_of(owner.locale)),
         from_=parts.from_,
         subject=parts.subject,
         body=parts.body,
         text_body=parts.text_body,
     )
-    filled, source = _values(connection, room, _tenant(connection, room, tenant), event_type, values)
+    filled, source = _values(connection, room, owner, event_type, values)
     stamp = Stamp(room.clock(), "preview.invalid")
     preview = prepare(template, event_type).render(filled, stamp, qr_png=qr_code(filled))
     return Checked(check(template, event_type), preview, source)
-
-
-def _tenant(connection: Connection, room: Room, tenant: TenantId) -> Tenant:
-    return system_level(room.options.host_name) if tenant == SYSTEM else tenant_rows.show(connection, tenant)
 
 
 def _values(

@@ -1,6 +1,7 @@
 """Edit a tenant's templates: customise one, change what was customised, go back to the default."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import fields, replace
 
 from sqlalchemy import Connection
@@ -9,23 +10,26 @@ from ringpost.domain.access import Principal
 from ringpost.domain.addresses import BLANKS
 from ringpost.domain.system_events import catalogue_of
 from ringpost.domain.templates import validate_parts
+from ringpost.errors import NotFound
 from ringpost.storage import audit
 from ringpost.storage import templates as rows
+from ringpost.storage.default_templates import language_of
 from ringpost.storage.templates import Edit, Parts, Revision
 from ringpost.usecases.prepare_template import prepared
 from ringpost.usecases.room import Room
+from ringpost.usecases.show_default_templates import tenant_or_system
 
 
 async def create_template(room: Room, principal: Principal, name: str, parts: Parts) -> Revision:
     """Customise a template for the first time. Raises Invalid, AlreadyExists."""
     parts = _checked(parts)
-    return await _prepared(await room.database.write(_create, room, principal, name, parts))
+    return await _prepared(room, await room.database.write(_create, room, principal, name, parts))
 
 
 async def update_template(room: Room, principal: Principal, name: str, parts: Parts) -> Revision:
     """Replace what was customised. Raises Invalid, NotFound."""
     parts = _checked(parts)
-    return await _prepared(await room.database.write(_update, room, principal, name, parts))
+    return await _prepared(room, await room.database.write(_update, room, principal, name, parts))
 
 
 async def destroy_template(room: Room, principal: Principal, name: str) -> None:
@@ -33,9 +37,12 @@ async def destroy_template(room: Room, principal: Principal, name: str) -> None:
     await room.database.write(_destroy, room, principal, name)
 
 
-async def _prepared(revision: Revision) -> Revision:
+async def _prepared(room: Room, revision: Revision) -> Revision:
     """Prepare it here and now, on a thread, so that the first event does not make the database wait for that."""
-    await asyncio.to_thread(prepared, catalogue_of(revision.tenant)[revision.name], revision)
+    with suppress(NotFound):  # the tenant may be gone already
+        owner = await room.database.read(tenant_or_system, room, revision.tenant)
+        kind = catalogue_of(revision.tenant)[revision.name]
+        await asyncio.to_thread(prepared, kind, revision, language_of(owner.locale))
     return revision
 
 

@@ -15,14 +15,14 @@ from ringpost.storage.templates import Revision
 
 
 @lru_cache(maxsize=1024)
-def prepared(kind: EventType, revision: Revision | None) -> PreparedTemplate:
-    """The template in force for an event type: the custom revision over the default, part by part."""
-    return prepare(in_force(kind, revision), kind)
+def prepared(kind: EventType, revision: Revision | None, language: str) -> PreparedTemplate:
+    """The template in force for an event type: the custom revision over the language's default, part by part."""
+    return prepare(in_force(kind, revision, language), kind)
 
 
-def in_force(kind: EventType, revision: Revision | None) -> Template:
+def in_force(kind: EventType, revision: Revision | None, language: str) -> Template:
     """The parts of a custom revision, and of the default where it has none."""
-    default = default_template(kind)
+    default = default_template(kind, language)
     if revision is None:
         return default
     parts = revision.parts

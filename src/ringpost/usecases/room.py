@@ -8,7 +8,9 @@ from typing import Protocol
 from ringpost.domain.credentials import ProviderHosts
 from ringpost.domain.retries import RetryPolicy
 from ringpost.domain.settings import Endpoint, ServerRules
+from ringpost.domain.tenants import Tenant, system_level
 from ringpost.storage.database import Database
+from ringpost.storage.default_templates import language_of, words_in
 from ringpost.storage.sealing import Sealer
 from ringpost.transports import Transport
 from ringpost.transports.doctor import Examine, no_doctor
@@ -30,6 +32,8 @@ class Options:
     server_rules: ServerRules
     host_name: str = "localhost"
     """Of the machine that this process runs on."""
+    system_locale: str = "en"
+    """BCP 47 tag: the language of the system level's own mails."""
     borrowed_mails_per_hour: int = 0
     """How many mails a tenant sends through the system's server in an hour, emergencies not counted; 0: any number."""
     provider_hosts: ProviderHosts = field(default_factory=ProviderHosts)
@@ -39,6 +43,11 @@ class Options:
     """How long a message is kept after its deliveries ended; messages with secrets are erased at once."""
     keep_history_s: int = 90 * 24 * 3600
     """How long ended deliveries and their events are kept."""
+
+    def system_level(self) -> Tenant:
+        """What stands for the system level where a tenant is asked for."""
+        name = words_in(language_of(self.system_locale)).system_name
+        return system_level(name, self.host_name, self.system_locale)
 
 
 @dataclass(frozen=True, slots=True)
