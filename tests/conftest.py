@@ -1,13 +1,14 @@
 """What many tests start from: a room over a real database file, a clock that moves when told, the API, its clients."""
 
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from tests.left_out import pytest_terminal_summary as pytest_terminal_summary  # noqa: PLC0414  a hook
+from tests.postgresql import PostgresServer, postgres_server
 
 from ringpost.api import authentication
 from ringpost.api.app import create_app
@@ -66,11 +67,46 @@ def database_path(tmp_path: Path, fresh_database: Path) -> Path:
     return Path(shutil.copy(fresh_database, tmp_path / "ringpost.db"))
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server, for all tests of this process that want one."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def fresh_postgres_database(postgres: PostgresServer) -> str:
+    """A database with nothing but the schema, to be copied."""
+    name = postgres.new_database()
+    for engine in open_engines(postgres.url(name)):
+        engine.dispose()
+    return name
+
+
 @pytest.fixture
-async def room(database_path: Path, clock: Clock) -> AsyncIterator[Room]:
+def kind_of_database() -> str:
+    """`sqlite`, or `postgresql`; folders whose tests are about the database run on both."""
+    return "sqlite"
+
+
+@pytest.fixture
+def database_url(kind_of_database: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A fresh database with the schema and nothing else."""
+    if kind_of_database == "sqlite":
+        yield f"sqlite:///{request.getfixturevalue('database_path')}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    name = server.new_database(request.getfixturevalue("fresh_postgres_database"))
+    yield server.url(name)
+    server.drop_database(name)
+
+
+@pytest.fixture
+async def room(database_url: str, clock: Clock) -> AsyncIterator[Room]:
     """A room over a fresh database; nothing can be sent from it."""
-    database = await open_database(f"sqlite:///{database_path}")
-    yield Room(database, Sealer(KeyRing.fresh()), clock, _no_way_out, Options("pbx.example", ServerRules()))
+    database = await open_database(database_url)
+    room = Room(database, Sealer(KeyRing.fresh()), clock, _no_way_out, Options("pbx.example", ServerRules()))
+    yield room
     await database.close()
 
 

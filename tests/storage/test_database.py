@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
@@ -11,12 +10,14 @@ from ringpost.errors import StorageUnavailable
 from ringpost.storage.database import Database, open_database
 from ringpost.storage.engines import open_engines
 
+NOTES = text("CREATE TABLE note (word TEXT UNIQUE)")
+
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
+async def database(database_url: str) -> AsyncIterator[Database]:
     """A database with one table of ours."""
-    opened = await open_database(f"sqlite:///{tmp_path / 'x.db'}")
-    await opened.write(lambda connection: connection.execute(text("CREATE TABLE note (word TEXT UNIQUE)")))
+    opened = await open_database(database_url)
+    await opened.write(lambda connection: connection.execute(NOTES))
     yield opened
     await opened.close()
 
@@ -82,39 +83,14 @@ async def test_a_cancelled_waiter_does_not_undo_the_write_of_others(database: Da
     assert "b" in await database.read(words)
 
 
-async def test_a_closed_database_refuses_instead_of_hanging(tmp_path: Path) -> None:
-    opened = await open_database(f"sqlite:///{tmp_path / 'x.db'}")
+async def test_a_closed_database_refuses_instead_of_hanging(database_url: str) -> None:
+    opened = await open_database(database_url)
     pending = asyncio.create_task(opened.write(lambda connection: connection.execute(text("SELECT 1")).scalar()))
     await asyncio.sleep(0)
     await opened.close()
     assert await pending == 1, "what was submitted before the close is finished"
     with pytest.raises(StorageUnavailable):
         await opened.write(words)
-
-
-async def test_a_full_disk_acknowledges_nothing_and_heals_by_itself(database: Database) -> None:
-    def limit(connection: Connection, pages: int) -> None:
-        connection.execute(text(f"PRAGMA max_page_count = {pages}"))
-
-    def fill(connection: Connection, word: str) -> None:
-        connection.execute(text("INSERT INTO note VALUES (:word)"), {"word": word * 4096 * 64})
-
-    await database.write(limit, 1)  # as large as it is, and no larger
-    with pytest.raises(StorageUnavailable):
-        await database.write(fill, "x")
-    await database.write(limit, 1_000_000)
-    await database.write(add, "after")
-    assert await database.read(words) == {"after"}
-
-
-def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
-    reader, writer = open_engines(f"sqlite:///{tmp_path / 'deep' / 'x.db'}")
-    with writer.connect() as connection:
-        assert connection.execute(text("PRAGMA synchronous")).scalar() == 2, "FULL: an answer survives a power cut"
-        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
-    reader.dispose()
-    writer.dispose()
-    assert (tmp_path / "deep" / "x.db").stat().st_mode & 0o777 == 0o600
 
 
 def test_an_unknown_kind_of_database_is_refused() -> None:

@@ -1,12 +1,11 @@
 """The sum of the migrations is what tables.py says, and the schema holds what the code believes."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata  # pyright: ignore[reportUnknownVariableType]
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, exc, insert
+from sqlalchemy import Engine, exc, insert, text
 
 from ringpost.domain.deliveries import OPEN_STATES, State
 from ringpost.storage.engines import migrate, open_engines
@@ -14,9 +13,9 @@ from ringpost.storage.tables import deliveries, events, metadata
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Any:
+def engine(database_url: str) -> Any:
     """A migrated database."""
-    reader, writer = open_engines(f"sqlite:///{tmp_path / 'x.db'}")
+    reader, writer = open_engines(database_url)
     yield writer
     reader.dispose()
     writer.dispose()
@@ -26,6 +25,33 @@ def test_migrations_add_up_to_the_tables(engine: Engine) -> None:
     with engine.begin() as connection:
         differences: list[Any] = compare_metadata(MigrationContext.configure(connection), metadata)
     assert differences == []
+
+
+def test_text_is_compared_byte_by_byte(engine: Engine) -> None:
+    """Ranges of ids and queues are the same on both only then: `TEXT` in ringpost.storage.migrations.types."""
+    query = "SELECT table_name, column_name FROM information_schema.columns WHERE data_type = 'text' AND {}"
+    ours = "table_schema = 'public' AND table_name <> 'alembic_version' AND collation_name IS DISTINCT FROM 'C'"
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            assert connection.execute(text(query.format(ours))).all() == []
+        else:
+            assert connection.execute(text("SELECT 'a' < 'B'")).scalar() == 0
+
+
+def test_what_postgresql_is_told_of_its_tables_is_what_tables_says(engine: Engine) -> None:
+    with engine.begin() as connection:
+        if connection.dialect.name != "postgresql":
+            return
+        rows = connection.execute(
+            text("SELECT relname, reloptions FROM pg_class WHERE relkind = 'r' AND reloptions IS NOT NULL")
+        )
+        told = {row.relname: dict(option.split("=") for option in row.reloptions) for row in rows}
+    wanted = {
+        name: {option: str(value) for option, value in table.dialect_options["postgresql"]["with"].items()}
+        for name, table in metadata.tables.items()
+        if table.dialect_options["postgresql"]["with"]
+    }
+    assert told == wanted
 
 
 def test_migrating_again_changes_nothing(engine: Engine) -> None:

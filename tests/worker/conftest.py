@@ -17,6 +17,12 @@ from ringpost.worker import Worker, WorkerOptions
 LOOPBACK = parse_allowed_networks("127.0.0.0/8")
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def kind_of_database(request: pytest.FixtureRequest) -> str:
+    """Every test of this folder runs on both."""
+    return request.param
+
+
 @pytest.fixture
 def room(room: Room) -> Room:
     """The room, with a way out to this machine."""

@@ -2,13 +2,16 @@
 
 SQL is synchronous and the edges are asynchronous; this is where they meet. `write` gathers what waits and commits it
 together: one transaction, one fsync, and everyone who waited is answered after it. Nothing is answered before it is on
-disk.
+disk. What a fault of the database means for those who wait: `faults`.
 """
 
 import asyncio
 import functools
+import os
 import queue
+import random
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +22,7 @@ from sqlalchemy import Connection, Engine, exc
 
 from ringpost.errors import StorageUnavailable
 from ringpost.storage import engines
+from ringpost.storage.faults import Fault, fault_of, is_taken
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,7 +33,13 @@ _log = structlog.get_logger("ringpost.storage")
 
 READERS = 4
 LARGEST_GROUP = 1000
-"""Jobs in one commit at most: bounds how long the first of them waits, and the memory of a transaction."""
+"""Items in one commit, after which no more join it: bounds how long the first waits, and the size of a transaction."""
+MOST_TRIES = 8
+"""Of a group whose transaction was in the way of another process's."""
+LONGEST_PAUSE_S = 2.0
+"""Between two tries to reach a database that is away; meanwhile everything is refused at once."""
+EXIT_SYNC_FAILED = 74
+"""EX_IOERR of sysexits.h: the process ended itself because a sync to disk failed."""
 
 
 @dataclass(slots=True)
@@ -43,6 +53,12 @@ class _Job:
     result: object = None
     error: BaseException | None = None
 
+    @property
+    def weight(self) -> int:
+        """How many items it is about: of a list of events, each."""
+        item = self.argument[1] if self.argument is not None else None
+        return max(1, len(item)) if isinstance(item, list | tuple) else 1  # pyright: ignore[reportUnknownArgumentType]
+
 
 class Database:
     """An open database; `open_database` makes one."""
@@ -54,6 +70,7 @@ class Database:
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="ringpost-read")
         self._loop = asyncio.get_running_loop()
         self._closed = False
+        self._away = _Away()
         self._thread = threading.Thread(target=self._write_forever, name="ringpost-write", daemon=True)
         self._thread.start()
 
@@ -108,11 +125,27 @@ class Database:
 
     def _read(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         try:
-            with self._reader.connect() as connection:
-                return work(connection, *args, **kwargs)
-        except exc.OperationalError as error:
-            _log.error("database_unavailable", error=str(error.orig))
-            raise StorageUnavailable("The database cannot be read now. Try again.") from error
+            return self._read_once(work, *args, **kwargs)
+        except exc.DBAPIError as error:
+            fault = fault_of(error)
+            if fault is None:
+                raise
+            if fault in (Fault.AGAIN, Fault.AWAY):  # an old connection may be gone although the server is back
+                self._reader.dispose()
+                return self._read_at_last(work, *args, **kwargs)
+            raise _cannot("read", error) from error
+
+    def _read_at_last(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        try:
+            return self._read_once(work, *args, **kwargs)
+        except exc.DBAPIError as error:
+            if fault_of(error) is None:
+                raise
+            raise _cannot("read", error) from error
+
+    def _read_once(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        with self._reader.connect() as connection:
+            return work(connection, *args, **kwargs)
 
     # The writer thread --------------------------------------------------------------------------------------------
 
@@ -128,9 +161,11 @@ class Database:
         """Wait for one job, then take all that wait with it."""
         job = self._jobs.get()
         jobs: list[_Job] = []
+        weight = 0
         while job is not None:
             jobs.append(job)
-            if len(jobs) == LARGEST_GROUP:
+            weight += job.weight
+            if weight >= LARGEST_GROUP:
                 return jobs, True
             try:
                 job = self._jobs.get_nowait()
@@ -140,17 +175,79 @@ class Database:
 
     def _commit(self, jobs: list[_Job]) -> None:
         try:
-            with self._writer.begin() as connection:
-                for group in _grouped(jobs):
-                    _run(connection, group)
+            self._away.refuse_for_now()
+            self._try_until_stored(jobs)
         except exc.DBAPIError as error:
-            _log.error("database_unavailable", error=str(error.orig), jobs=len(jobs))
+            refusal = _cannot("written", error, jobs=len(jobs))
             for job in jobs:
-                job.error = StorageUnavailable("The database cannot be written now; nothing was stored. Try again.")
+                job.error = refusal
         except Exception as error:  # noqa: BLE001  the writer must go on, whatever happened to this group
-            _log.exception("write_failed", jobs=len(jobs))
+            if not isinstance(error, StorageUnavailable):
+                _log.exception("write_failed", jobs=len(jobs))
             for job in jobs:
                 job.error = error
+
+    def _try_until_stored(self, jobs: list[_Job]) -> None:
+        """Commit the group; once more when it was in another's way, or its connection was gone before the commit."""
+        for tries in range(1, MOST_TRIES + 1):
+            committing = False
+            try:
+                with self._writer.connect() as connection, connection.begin() as transaction:
+                    for group in _grouped(jobs):
+                        _run(connection, group)
+                    committing = True
+                    transaction.commit()
+            except exc.DBAPIError as error:
+                fault = fault_of(error)
+                if fault is Fault.BROKEN:
+                    _end_the_process(error)
+                if fault is Fault.AWAY:
+                    self._writer.dispose()
+                    # the first time it may be an old connection; after a commit nobody knows what was stored
+                    if tries > 1 or committing:
+                        self._away.noticed()
+                        raise
+                elif fault is not Fault.AGAIN or tries == MOST_TRIES:
+                    raise
+                else:
+                    time.sleep(random.uniform(0, 0.01 * tries))  # noqa: S311  guards nothing
+            else:
+                self._away.over()
+                return
+
+
+class _Away:
+    """A database that could not be reached is left alone for a moment, longer each time."""
+
+    def __init__(self) -> None:
+        self._pause_s = 0.0
+        self._until = 0.0
+
+    def refuse_for_now(self) -> None:
+        """Raises StorageUnavailable while it is left alone."""
+        if time.monotonic() < self._until:
+            raise StorageUnavailable("The database cannot be reached; nothing was stored. Try again.")
+
+    def noticed(self) -> None:
+        """It could not be reached."""
+        self._pause_s = min(LONGEST_PAUSE_S, self._pause_s * 2 or 0.1)
+        self._until = time.monotonic() + self._pause_s
+
+    def over(self) -> None:
+        """It answers."""
+        self._pause_s = self._until = 0.0
+
+
+def _cannot(what: str, error: exc.DBAPIError, **context: Any) -> StorageUnavailable:
+    _log.error("database_unavailable", error=str(error.orig).strip(), **context)
+    stored = "; nothing was stored" if what == "written" else ""
+    return StorageUnavailable(f"The database cannot be {what} now{stored}. Try again.")
+
+
+def _end_the_process(error: exc.DBAPIError) -> None:
+    """A failed sync may have lost what was written before, too; only reading the file anew tells what is in it."""
+    _log.critical("sync_failed", error=str(error.orig), hint="the process ends itself; check the disk")
+    os._exit(EXIT_SYNC_FAILED)
 
 
 def _grouped(jobs: list[_Job]) -> list[list[_Job]]:
@@ -164,16 +261,29 @@ def _grouped(jobs: list[_Job]) -> list[list[_Job]]:
 
 def _run(connection: Connection, group: list[_Job]) -> None:
     try:
-        with connection.begin_nested():
-            _call(connection, group)
-    except exc.OperationalError:
-        raise  # the database itself failed: the whole transaction is in doubt
-    except Exception as error:  # noqa: BLE001  whatever it is belongs to who waits for it
+        _run_in_savepoint(connection, group)
+    except Exception as error:  # whatever it is belongs to who waits for it
+        if fault_of(error) is not None:
+            raise  # the database itself failed: the whole transaction is in doubt
         if len(group) == 1:
             group[0].error = error
             return
         for job in group:  # find out whose fault it is: each on its own
             _run(connection, [job])
+
+
+def _run_in_savepoint(connection: Connection, group: list[_Job]) -> None:
+    """Once more when another process was quicker with the same row: now it is there, and can be seen."""
+    for job in group:
+        job.error = None  # of an earlier try
+    try:
+        with connection.begin_nested():
+            _call(connection, group)
+    except exc.IntegrityError as error:
+        if not is_taken(error):
+            raise
+        with connection.begin_nested():
+            _call(connection, group)
 
 
 def _call(connection: Connection, group: list[_Job]) -> None:
@@ -197,12 +307,12 @@ def _answer(jobs: list[_Job]) -> None:
 
 
 async def open_database(url: str) -> Database:
-    """Open the database at `url` (`sqlite:///path`), after making and migrating it.
+    """Open the database at `url` (`sqlite:///path`, `postgresql://host/name`), after migrating it.
 
     Raises StorageUnavailable when it cannot be opened, ValueError when the URL is of no known kind.
     """
     try:
         reader, writer = await asyncio.to_thread(engines.open_engines, url)
-    except exc.OperationalError as error:
-        raise StorageUnavailable(f"The database cannot be opened: {error.orig}") from error
+    except exc.DBAPIError as error:
+        raise StorageUnavailable(f"The database cannot be opened: {str(error.orig).strip()}") from error
     return Database(reader, writer)

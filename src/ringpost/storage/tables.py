@@ -1,7 +1,8 @@
 """The tables. Times are whole milliseconds since 1970, UTC; ids are opaque text; sealed columns hold ciphertext.
 
 Every row of a tenant carries the tenant, and every query names it. `system` stands for the system level itself.
-Migrations change these tables; a test holds the sum of the migrations against this file.
+Migrations change these tables; a test holds the sum of the migrations against this file. On PostgreSQL they make all
+text `COLLATE "C"`: compared byte by byte as on SQLite, because ranges of ids and queues are scanned.
 """
 
 from typing import Any
@@ -19,10 +20,10 @@ from sqlalchemy import (
     Row,
     SmallInteger,
     Table,
+    Text,
     UniqueConstraint,
     false,
     text,
-    types,
 )
 
 from ringpost.domain.deliveries import OPEN_STATES, State
@@ -40,9 +41,6 @@ metadata = MetaData(
 
 AnyRow = Row[*tuple[Any, ...]]
 """A row of whatever columns."""
-
-Text = types.Text().with_variant(types.Text(collation="C"), "postgresql")
-"""Text is compared byte by byte everywhere, as SQLite does: ranges of ids and queues are scanned."""
 
 # What PostgreSQL is told of tables whose rows do not stay as they are: to leave room for the next version of a row on
 # its page, and to clean up long before a fifth of a large table is dead.

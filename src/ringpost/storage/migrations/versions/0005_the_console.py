@@ -6,6 +6,8 @@ Revision 0005, after 0003
 import sqlalchemy as sa
 from alembic import op
 
+from ringpost.storage.migrations.types import TEXT
+
 revision = "0005"
 down_revision = "0003"
 
@@ -13,12 +15,12 @@ down_revision = "0003"
 def upgrade() -> None:
     op.create_table(
         "console_sessions",
-        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("id", TEXT, nullable=False),
         sa.Column("token_hash", sa.LargeBinary(), nullable=False),
-        sa.Column("tenant", sa.Text(), nullable=False),
-        sa.Column("user_id", sa.Text(), nullable=False),
-        sa.Column("acting_for", sa.Text(), nullable=True),
-        sa.Column("agent", sa.Text(), nullable=False),
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("user_id", TEXT, nullable=False),
+        sa.Column("acting_for", TEXT, nullable=True),
+        sa.Column("agent", TEXT, nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("seen_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
@@ -34,10 +36,10 @@ def upgrade() -> None:
     op.create_index("console_sessions_user", "console_sessions", ["tenant", "user_id"])
     op.create_table(
         "invitations",
-        sa.Column("tenant", sa.Text(), nullable=False),
-        sa.Column("username", sa.Text(), nullable=False),
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("username", TEXT, nullable=False),
         sa.Column("token_hash", sa.LargeBinary(), nullable=False),
-        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("role", TEXT, nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.CheckConstraint(

@@ -6,6 +6,8 @@ Revision 0006, after 0005
 import sqlalchemy as sa
 from alembic import op
 
+from ringpost.storage.migrations.types import TEXT
+
 revision = "0006"
 down_revision = "0005"
 
@@ -21,8 +23,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "workers",
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("host", TEXT, nullable=False),
         sa.Column("since", sa.BigInteger(), nullable=False),
         sa.Column("until", sa.BigInteger(), nullable=False),
         sa.Column("slots", sa.Integer(), nullable=False),
@@ -32,8 +34,8 @@ def upgrade() -> None:
     op.create_table(
         "tallies",
         sa.Column("since", sa.BigInteger(), nullable=False),
-        sa.Column("verdict", sa.Text(), nullable=False),
-        sa.Column("party", sa.Text(), nullable=False),
+        sa.Column("verdict", TEXT, nullable=False),
+        sa.Column("party", TEXT, nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("since", "verdict", "party", name=op.f("tallies_pk")),
     )

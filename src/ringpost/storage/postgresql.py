@@ -1,0 +1,116 @@
+"""PostgreSQL: the database of many machines, written by any number of processes at the same time.
+
+The URL is libpq's own, with everything that it can say: several hosts, TLS, a service file. Unless it says otherwise,
+only a server that takes writes is connected to, so that after a failover the new primary is found.
+"""
+
+import functools
+from typing import Any
+
+import psycopg
+import structlog
+from psycopg import conninfo
+from sqlalchemy import Connection, Engine, create_engine, event, text
+
+from ringpost.errors import StorageUnavailable
+
+OLDEST = 14
+"""Older ones are not maintained any more (postgresql.org/support/versioning)."""
+
+READERS = 4
+"""Connections to read with; one for each thread of `Database`."""
+
+CONNECTING: dict[str, Any] = {
+    "application_name": "ringpost",
+    "client_encoding": "UTF8",
+    "connect_timeout": 5,  # s, for each host
+    "target_session_attrs": "read-write",
+    # a server that has vanished without a word is noticed in half a minute
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,  # ms
+}
+"""How to connect, as far as the URL does not say (postgresql.org/docs/current/libpq-connect.html)."""
+
+SESSION = {
+    "statement_timeout": "60s",
+    "lock_timeout": "15s",
+    "idle_in_transaction_session_timeout": "60s",
+}
+"""Nothing of ours takes so long; what does is stuck, and must not keep others from their rows."""
+
+_MIGRATING = 0x52494E47504F5354
+"""Key of the lock that is held while the schema is changed: `RINGPOST` in ASCII."""
+
+_log = structlog.get_logger("ringpost.storage")
+
+
+def is_url(url: str) -> bool:
+    """Whether it names a PostgreSQL server."""
+    return url.startswith(("postgresql://", "postgres://"))
+
+
+def connection_options(url: str) -> dict[str, Any]:
+    """Everything that libpq needs to connect. Raises ValueError when the URL cannot be read; never shows it."""
+    try:
+        said = conninfo.conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise ValueError(
+            "RINGPOST_DATABASE_URL cannot be read. It has the form "
+            "postgresql://user:password@host:5432/database?sslmode=verify-full; characters such as @ : / in a password "
+            "are written in percent encoding."
+        ) from None
+    return {**CONNECTING, **said}
+
+
+def engines(url: str) -> tuple[Engine, Engine]:
+    """Engines to read and to write with. Raises ValueError, StorageUnavailable."""
+    connect = functools.partial(psycopg.connect, **connection_options(url))
+    # a read sees one state of the database from its first query to its last, as on SQLite
+    reader = _engine(connect, READERS, isolation_level="REPEATABLE READ")
+    writer = _engine(connect, 1, isolation_level="READ COMMITTED")
+    _check_server(writer)
+    return reader, writer
+
+
+def be_the_only_one_to_migrate(connection: Connection) -> None:
+    """Wait until no other process changes the schema; until the end of the transaction, none will."""
+    connection.execute(text("SET LOCAL lock_timeout = 0"))
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
+
+
+def _engine(connect: Any, connections: int, **options: Any) -> Engine:
+    engine = create_engine(
+        "postgresql+psycopg://", creator=connect, pool_size=connections, max_overflow=0, pool_use_lifo=True, **options
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
+        settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in SESSION.items())
+        before, connection.autocommit = connection.autocommit, True
+        connection.execute(f"SELECT {settings}")
+        # an acknowledged event survives a power cut, whatever the server's default is
+        connection.execute(
+            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+        )
+        connection.autocommit = before
+
+    return engine
+
+
+def _check_server(engine: Engine) -> None:
+    with engine.connect() as connection:
+        version = int(connection.execute(text("SHOW server_version_num")).scalar_one())
+        encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
+        syncs = connection.execute(text("SHOW fsync")).scalar_one()
+    if version < OLDEST * 10_000:
+        raise StorageUnavailable(f"PostgreSQL {version // 10_000} is too old; at least {OLDEST} is needed.")
+    if encoding != "UTF8":
+        raise StorageUnavailable(
+            f"The database has the encoding {encoding}, and names and mails need UTF8. Make one that has it: "
+            "CREATE DATABASE ringpost ENCODING 'UTF8' TEMPLATE template0"
+        )
+    if syncs != "on":
+        _log.warning("database_does_not_sync", hint="with fsync = off a power cut loses what was acknowledged")

@@ -1,0 +1,51 @@
+"""SQLite: the embedded database, one file on a local disk, written by one process at a time."""
+
+from pathlib import Path
+from typing import Any
+
+import pysqlite3.dbapi2 as driver
+from sqlalchemy import Engine, create_engine, event
+
+from ringpost.errors import StorageUnavailable
+
+OLDEST = (3, 51, 3)
+"""3.7.0 to 3.51.2 can lose committed writes in WAL mode with two connections (WAL-reset bug, sqlite.org/wal.html)."""
+
+BUSY_TIMEOUT_S = 60
+
+
+def engines(url: str) -> tuple[Engine, Engine]:
+    """Engines to read and to write a file with; it is made when it is not there. Raises StorageUnavailable."""
+    if driver.sqlite_version_info < OLDEST:
+        found, needed = (".".join(map(str, version)) for version in (driver.sqlite_version_info, OLDEST))
+        raise StorageUnavailable(f"SQLite {found} can lose committed writes; at least {needed} is needed.")
+    path = Path(url.removeprefix("sqlite:///"))
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.touch(mode=0o600)
+    return _engine(url, "BEGIN"), _engine(url, "BEGIN IMMEDIATE")
+
+
+def _engine(url: str, begin: str) -> Engine:
+    engine = create_engine(
+        url,
+        module=driver,
+        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False, "cached_statements": 256},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
+        connection.isolation_level = None  # the driver must not begin on its own: we say when, and how
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",  # an acknowledged event survives a power cut
+            "foreign_keys = ON",
+            "temp_store = MEMORY",
+            "cache_size = -32000",  # KiB
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin_transaction(connection: Any) -> None:  # pyright: ignore[reportUnusedFunction]
+        connection.exec_driver_sql(begin)
+
+    return engine
