@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ringpost.domain.credentials import ProviderHosts, parse_smtp_host
 from ringpost.domain.hosts import AllowedNetwork, parse_allowed_networks, parse_host
+from ringpost.domain.paces import PaceRule, parse_paces
 from ringpost.domain.tenants import is_locale
 
 _TOKEN = re.compile(r"[\x21-\x7e]{32,512}")
@@ -131,6 +132,24 @@ class Config(BaseSettings):
     connections_per_server: int = Field(
         default=4, ge=1, le=100, description="Connections to one mail server at once, at most, per worker."
     )
+    mail_server_pace: str = Field(
+        default="",
+        description=(
+            "Mails a minute that mail servers are given at most, comma-separated: `smtp.example.com=30` for a host, "
+            "`*.example.net=600` for each host below a domain; the closest one counts. Per process. Emergencies count, "
+            "but do not wait."
+        ),
+    )
+    slots: int = Field(
+        default=8192,
+        ge=64,
+        le=1_000_000,
+        description=(
+            "What a worker has in hand at once: a mail takes one slot for every 16 KiB that it has. At the very most a "
+            "worker takes four times that in memory (0.5 GB); servers that are slow to answer cost slots, and nothing "
+            "else."
+        ),
+    )
     borrowed_mails_per_hour: int = Field(
         default=1000,
         ge=0,
@@ -165,6 +184,11 @@ class Config(BaseSettings):
     def allowed_networks(self) -> tuple[AllowedNetwork, ...]:
         """The networks of `allowed_mail_networks`."""
         return parse_allowed_networks(self.allowed_mail_networks)
+
+    @property
+    def paces(self) -> tuple[PaceRule, ...]:
+        """The rules of `mail_server_pace`."""
+        return parse_paces(self.mail_server_pace)
 
     @property
     def provider_hosts(self) -> ProviderHosts:
@@ -255,6 +279,12 @@ class Config(BaseSettings):
     @classmethod
     def _are_networks(cls, text: str) -> str:
         parse_allowed_networks(text)
+        return text
+
+    @field_validator("mail_server_pace")
+    @classmethod
+    def _are_paces(cls, text: str) -> str:
+        parse_paces(text)
         return text
 
     @field_validator("extra_mail_ports")

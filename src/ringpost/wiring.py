@@ -15,7 +15,7 @@ from ringpost.domain.endpoints import GmailEndpoint, GraphEndpoint
 from ringpost.domain.hosts import parse_host
 from ringpost.domain.retries import RetryPolicy
 from ringpost.domain.secrets import Secret
-from ringpost.domain.settings import Endpoint, ServerRules
+from ringpost.domain.settings import Endpoint, ServerRules, SmtpEndpoint
 from ringpost.storage.database import open_database
 from ringpost.storage.keyring import KeyRing
 from ringpost.storage.resealing import check_keys
@@ -26,11 +26,11 @@ from ringpost.transports.egress import EgressRules
 from ringpost.transports.gmail import gmail
 from ringpost.transports.microsoft365 import microsoft365
 from ringpost.transports.oauth import Authorities, microsoft
-from ringpost.transports.pacing import Allowance
+from ringpost.transports.pacing import Allowance, Pace, Paces
 from ringpost.transports.providers import ProviderOptions, Providers
 from ringpost.transports.smtp import SmtpOptions, SmtpTransport
 from ringpost.transports.web import WebOptions
-from ringpost.usecases.room import OpenTransport, Options, Room
+from ringpost.usecases.room import OpenTransport, Options, PaceOf, Room
 from ringpost.worker import Host, HostWatch, Worker, WorkerOptions
 
 
@@ -45,7 +45,8 @@ async def open_room(config: Config) -> AsyncGenerator[Room]:
         await database.read(check_keys, sealer)
         options = _smtp_options(config, providers := Providers(_provider_options(config)))
         examine = Doctor(options, DnsServers(config.name_servers)).examine
-        yield Room(database, sealer, clock, _opener(options, providers), _options(config), examine)
+        opener, pace_of = _opener(options, providers), _pace_of(Paces(config.paces), providers)
+        yield Room(database, sealer, clock, opener, _options(config), examine, pace_of)
     finally:
         await database.close()
 
@@ -65,7 +66,7 @@ def app(room: Room, config: Config) -> ASGIApp:
 
 def worker(room: Room, config: Config) -> Worker:
     """A worker, ready to run."""
-    return Worker(room, WorkerOptions(lease_s=config.lease_seconds, presence=_presence(config)))
+    return Worker(room, WorkerOptions(slots=config.slots, lease_s=config.lease_seconds, presence=_presence(config)))
 
 
 def host_watch(room: Room, config: Config) -> HostWatch:
@@ -134,6 +135,13 @@ def _opener(options: SmtpOptions, providers: Providers) -> OpenTransport:
         return SmtpTransport(endpoint, replace(options, deadlines=replace(options.deadlines, overall=overall_s)))
 
     return open_transport
+
+
+def _pace_of(paces: Paces, providers: Providers) -> PaceOf:
+    def pace_of(endpoint: Endpoint) -> Pace | None:
+        return paces.of(endpoint.host) if isinstance(endpoint, SmtpEndpoint) else providers.pace_of(endpoint)
+
+    return pace_of
 
 
 def _provider_options(config: Config) -> ProviderOptions:

@@ -54,12 +54,16 @@ def put(connection: Connection, key: str, tenant: str = "t1", **fields: Any) -> 
     return f"{key}-1"
 
 
+def one_of_each(queues: Sequence[str]) -> dict[str, int]:
+    return dict.fromkeys(queues, 1)
+
+
 def claim(connection: Connection, *, share: int = 100, limit: int = 100, **fields: Any) -> list[Claimed]:
     """Claim normal mail, from the beginning of the ring."""
     values: dict[str, Any] = {
         "name": "w-1", "now": NOW, "lease_until": NOW + 60_000, "urgency": Urgency.NORMAL, "after": "",
     }  # fmt: skip
-    wanted = Claim(**{**values, **fields}, limit=limit, room_for=lambda _queue: share)
+    wanted = Claim(**{**values, **fields}, limit=limit, share_out=lambda queues: dict.fromkeys(queues, share))
     return outbox.claim(connection, wanted)[0]
 
 
@@ -107,10 +111,9 @@ def test_a_flood_of_one_tenant_leaves_room_for_the_others(connection: Connection
 def test_the_ring_goes_on_where_the_last_claim_ended(connection: Connection) -> None:
     for number in range(100):
         put(connection, f"e{number:03}", f"t{number:03}")
-    first, after = outbox.claim(connection, Claim("w-1", NOW, NOW + 60_000, Urgency.NORMAL, 1000, lambda _queue: 1, ""))
-    second, end = outbox.claim(
-        connection, Claim("w-2", NOW, NOW + 60_000, Urgency.NORMAL, 1000, lambda _queue: 1, after)
-    )
+    until = NOW + 60_000
+    first, after = outbox.claim(connection, Claim("w-1", NOW, until, Urgency.NORMAL, 1000, one_of_each, ""))
+    second, end = outbox.claim(connection, Claim("w-2", NOW, until, Urgency.NORMAL, 1000, one_of_each, after))
     assert len(ids(first) | ids(second)) == 100
     assert end == "", "the ring was walked to its end"
 

@@ -9,7 +9,15 @@ from ringpost.usecases.room import Room
 
 def wanted(name: str, bytes_left: int, *, empty_handed: bool) -> Wanted:
     """Slots for everything, memory for so much."""
-    return Wanted(name, 60_000, 100, 100, lambda _queue, _urgency: 100, bytes_left, empty_handed)
+    return Wanted(
+        name,
+        60_000,
+        100,
+        100,
+        lambda queues, _urgency, _free, _taken: dict.fromkeys(queues, 100),
+        bytes_left,
+        empty_handed,
+    )
 
 
 async def test_what_there_is_no_memory_for_is_left_to_others(tenant_client: httpx.AsyncClient, room: Room) -> None:

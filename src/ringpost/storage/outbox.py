@@ -44,7 +44,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a worker asks for: at most `limit` due deliveries of one urgency, of each queue `room_for(queue)`."""
+    """What a worker asks for: at most `limit` due deliveries of one urgency, of each queue what `share_out` gives it."""
 
     name: str
     """Unique for ever; the fence."""
@@ -52,7 +52,8 @@ class Claim:
     lease_until: int
     urgency: Urgency
     limit: int
-    room_for: Callable[[str], int]
+    share_out: Callable[[Sequence[str]], dict[str, int]]
+    """Of queues that wait, in the order of the ring, how many each may take."""
     after: str
     """Where on the ring of queues the last claim ended; empty to start."""
 
@@ -98,7 +99,7 @@ def claim(connection: Connection, wanted: Claim) -> tuple[list[Claimed], str]:
         return [], ""
     end = ring[-1].queue if len(ring) == _WIDTH else ""
     free = [row.queue for row in ring if not row.held or wanted.urgency is Urgency.EMERGENCY]
-    shares = {queue: share for queue in free if (share := wanted.room_for(queue)) > 0}
+    shares = wanted.share_out(free)
     if not shares:
         return [], end
     rows = connection.execute(

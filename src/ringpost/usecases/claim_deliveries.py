@@ -1,7 +1,7 @@
 """Claim due deliveries, with all that is needed to try them. The claim is on disk before anything is sent."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -34,12 +34,14 @@ class Wanted:
     """Free for any class."""
     emergency_slots: int
     """Free for class emergency; more than `slots`, because some are kept for it."""
-    room_for: Callable[[str, Urgency], int]
-    """How many more mails of a queue the worker takes on."""
+    share_out: Callable[[Sequence[str], Urgency, int, Mapping[str, int]], dict[str, int]]
+    """How many mails each of these queues may take of so many free slots, when others of them are claimed already."""
     bytes_left: int
     """How many bytes of messages it still has memory for."""
     empty_handed: bool
     """It has nothing in hand, so it takes one mail however large."""
+    bytes_kept: int = 0
+    """How many of `bytes_left` are for class emergency only."""
 
 
 class Ring:
@@ -79,11 +81,11 @@ def _claim_of_class(
 ) -> outbox.Claim:
     taken = Counter(item.queue for item in claimed if item.urgency is not Urgency.EMERGENCY)
 
-    def room_for(queue: str) -> int:
-        return wanted.room_for(queue, urgency) - (0 if urgency is Urgency.EMERGENCY else taken[queue])
+    def share_out(queues: Sequence[str]) -> dict[str, int]:
+        return wanted.share_out(queues, urgency, limit, {} if urgency is Urgency.EMERGENCY else taken)
 
     name = f"{wanted.name}.{urgency.value}"
-    return outbox.Claim(name, now, now + wanted.lease_ms, urgency, limit, room_for, after)
+    return outbox.Claim(name, now, now + wanted.lease_ms, urgency, limit, share_out, after)
 
 
 def _within_memory(
@@ -97,7 +99,8 @@ def _within_memory(
     kept: list[outbox.Claimed] = []
     for item in claimed:
         size = sizes.get(item.event, 0)
-        if size <= left or (wanted.empty_handed and not kept):
+        kept_back = 0 if item.urgency is Urgency.EMERGENCY else wanted.bytes_kept
+        if size <= left - kept_back or (wanted.empty_handed and not kept):
             kept.append(item)
             left -= size
         else:
@@ -109,7 +112,7 @@ def _within_memory(
 
 def _probes(wanted: Wanted, now: int, limit: int) -> outbox.Claim:
     return outbox.Claim(
-        f"{wanted.name}.probe", now, now + wanted.lease_ms, Urgency.EMERGENCY, limit, lambda _queue: 1, ""
+        f"{wanted.name}.probe", now, now + wanted.lease_ms, Urgency.EMERGENCY, limit, lambda _queues: {}, ""
     )
 
 

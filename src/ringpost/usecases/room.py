@@ -14,6 +14,10 @@ from ringpost.storage.default_templates import language_of, words_in
 from ringpost.storage.sealing import Sealer
 from ringpost.transports import Transport
 from ringpost.transports.doctor import Examine, no_doctor
+from ringpost.transports.pacing import Pace
+
+PaceOf = Callable[[Endpoint], Pace | None]
+"""How fast a mail server may be sent to; None as fast as it can."""
 
 
 class OpenTransport(Protocol):
@@ -62,5 +66,7 @@ class Room:
     options: Options
     examine: Examine = no_doctor
     """Examines a mail server step by step, without sending anything."""
+    pace_of: PaceOf = lambda _endpoint: None
+    """Its counts are one process's own, shared by all its workers."""
     bell: asyncio.Event = field(default_factory=asyncio.Event)
     """Rung when there is new mail, so that a worker in this process need not wait for its next look."""

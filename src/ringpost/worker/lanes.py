@@ -2,9 +2,10 @@
 
 import asyncio
 
-from ringpost.domain.settings import Endpoint
+from ringpost.domain.settings import Endpoint, SmtpEndpoint
 from ringpost.transports import Transport
-from ringpost.usecases.room import OpenTransport
+from ringpost.transports.pacing import PacedTransport
+from ringpost.usecases.room import OpenTransport, PaceOf
 
 IDLE_S = 60.0
 
@@ -15,8 +16,9 @@ _Key = tuple[Endpoint, float | None, bool]
 class Lanes:
     """The transports that a worker has open."""
 
-    def __init__(self, open_transport: OpenTransport) -> None:
+    def __init__(self, open_transport: OpenTransport, pace_of: PaceOf) -> None:
         self._open_transport = open_transport
+        self._pace_of = pace_of
         self._open: dict[_Key, Transport] = {}
         self._used_at: dict[_Key, float] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -30,7 +32,11 @@ class Lanes:
         self._used_at[key] = asyncio.get_running_loop().time()
         transport = self._open.get(key)
         if transport is None:
-            transport = self._open[key] = self._open_transport(endpoint, overall_s=overall_s)
+            transport = self._open_transport(endpoint, overall_s=overall_s)
+            pace = self._pace_of(endpoint)
+            if pace is not None and isinstance(endpoint, SmtpEndpoint):  # the APIs keep their pace themselves
+                transport = PacedTransport(transport, pace, urgent=urgent)
+            self._open[key] = transport
         return transport
 
     def close_idle(self, busy: set[Endpoint]) -> None:

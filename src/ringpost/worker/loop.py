@@ -3,6 +3,7 @@
 import asyncio
 import random
 import secrets
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -10,8 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from ringpost.domain.deliveries import Outcome, Party, Stage, Verdict
-from ringpost.domain.retries import uses_up_attempt
+from ringpost.domain.deliveries import Outcome, Party, Stage, Urgency, Verdict
 from ringpost.domain.settings import Endpoint
 from ringpost.errors import StorageUnavailable
 from ringpost.storage import leases, outcomes
@@ -24,7 +24,7 @@ from ringpost.usecases.warn_of_expiry import warn_of_expiry
 from ringpost.worker.lanes import Lanes
 from ringpost.worker.metrics import observe_attempt, observe_error
 from ringpost.worker.presence import Presence
-from ringpost.worker.windows import Windows
+from ringpost.worker.windows import SLOT_BYTES, Said, Windows, said_by
 
 WARN_EVERY_S = 600
 """How often to look for OAuth credentials that end soon."""
@@ -32,8 +32,6 @@ WARN_EVERY_S = 600
 _log = structlog.get_logger("ringpost.worker")
 
 
-MEMORY = 64 * 1024 * 1024
-"""Bytes of messages in hand at once; each takes about four times that while it is sent."""
 LONGEST_WAIT_MS = 2 * 3600 * 1000
 """More than any retry or hold waits."""
 NOTEWORTHY_S = 5.0
@@ -44,8 +42,8 @@ NOTEWORTHY_S = 5.0
 class WorkerOptions:
     """How much a worker takes on; times in seconds."""
 
-    slots: int = 2048
-    """Mails in hand at once; a tenth is kept for class emergency."""
+    slots: int = 8192
+    """What it has in hand at once: a mail takes one for every 16 KiB. A tenth is kept for class emergency."""
     lease_s: float = 60
     """After so long without a sign of life, another worker takes over what this one had in hand."""
     poll_s: float = 0.25
@@ -68,10 +66,9 @@ class Worker:
         self._presence = Presence(self._options.presence, self._name)
         self._claims = 0
         self._ring = Ring()
-        self._lanes = Lanes(room.open_transport)
-        self._windows = Windows(self._options.slots)
+        self._lanes = Lanes(room.open_transport, room.pace_of)
+        self._windows = Windows(self._options.slots, time.monotonic)
         self._in_hand: dict[asyncio.Task[None], Work] = {}
-        self._bytes_in_hand = 0
         self._expired_at: dict[tuple[str, int], float] = {}
         self._set_back = ClockWatch(room.clock)
         self._busy: Counter[Endpoint] = Counter()
@@ -104,24 +101,24 @@ class Worker:
     async def _claim(self) -> bool:
         """Take on what is due; True when there may be more at once."""
         self._room.bell.clear()
-        free = self._options.slots - len(self._in_hand)
-        kept = max(2, self._options.slots // 10)
-        if free <= 0 or self._bytes_in_hand >= MEMORY:
+        free, for_emergencies = self._windows.free(Urgency.NORMAL), self._windows.free(Urgency.EMERGENCY)
+        if for_emergencies <= 0:
             return False
         self._claims += 1
         wanted = Wanted(
             f"{self._name}-{self._claims}",
             int(self._options.lease_s * 1000),
-            max(0, free - kept),
             free,
-            self._windows.room_for,
-            bytes_left=MEMORY - self._bytes_in_hand,
+            for_emergencies,
+            self._windows.share_out,
+            bytes_left=for_emergencies * SLOT_BYTES,
             empty_handed=not self._in_hand,
+            bytes_kept=(for_emergencies - free) * SLOT_BYTES,
         )
         works, more = await self._ring.claim_deliveries(self._room, wanted)
         for work in works:
-            self._windows.took(work.claimed.queue, work.claimed.urgency)
-            self._bytes_in_hand += work.size
+            pace = self._room.pace_of(work.server.endpoint) if work.server else None
+            self._windows.took(work.claimed.queue, work.claimed.urgency, work.size, pace)
             if work.server:
                 self._busy[work.server.endpoint] += 1
             task = asyncio.create_task(self._handle(work))
@@ -130,15 +127,15 @@ class Worker:
         return more
 
     async def _handle(self, work: Work) -> None:
-        good = False
+        said = Said()
         try:
+            begun = time.monotonic()
             recorded = await self._deliver(work)
-            good = uses_up_attempt(recorded.outcome)
+            said = said_by(recorded.outcome, time.monotonic() - begun)
             if await self._until_stored(recorded):
                 observe_attempt(recorded, self._room.clock())
         finally:
-            self._windows.ended(work.claimed.queue, work.claimed.urgency, good=good)
-            self._bytes_in_hand -= work.size
+            self._windows.ended(work.claimed.queue, work.claimed.urgency, said, work.size)
             if work.server:
                 self._busy[work.server.endpoint] -= 1
             self._room.bell.set()

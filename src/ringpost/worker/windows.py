@@ -1,55 +1,229 @@
-"""How many mails of one queue a worker takes on at a time.
+"""What a worker has in hand, and how much more of each queue it takes on.
 
-A queue starts with a few. Every mail that its server takes lets one more in, up to a quarter of all slots; a server
-that fails starts over. So a quick server is kept busy, a dead one holds few slots, and nobody holds them all.
-Emergencies have a window of their own: what hangs at a server must not keep an emergency from being tried.
+A worker has *slots*: a mail takes one for every 16 KiB that it has. So slots stand for memory, which is all that a mail
+costs that only waits for its server. Who may take them:
+
+- A tenth, 2 at least, is kept for class emergency.
+- A mail server (a lane) is given what it answers without slowing down: its *window*; see `concurrency`. A lane that
+  works on a `Pace` is given no more than may go soon.
+- While others wait, no queue takes more than a quarter. Alone, it may have all.
+- Lanes that are slow (no answer for 5 s) have three quarters at most among them, and a lane that has not answered yet
+  begins with one mail once a quarter is taken. So thousands of servers that do not answer cost memory, and whoever has
+  a quick one does not notice.
+- What is free goes round the queues that wait, by deficit; see `shares`.
+
+Emergencies have windows of their own: what hangs at a server must not keep an emergency from being tried.
 """
 
-from ringpost.domain.deliveries import Urgency
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Final, Protocol
 
-FIRST_WINDOW = 8
-"""Mails in hand of a queue that has not shown yet that its server answers: two for each connection."""
+from ringpost.domain.deliveries import Outcome, Urgency, Verdict
+from ringpost.domain.retries import uses_up_attempt
+from ringpost.storage.queues import lane_of
+from ringpost.worker.concurrency import FIRST_WINDOW, Concurrency
+from ringpost.worker.shares import Bid, share_out
 
+SLOT_BYTES: Final = 16 * 1024
+"""Of a message; the mail as it is sent and what belongs to it take about four times that."""
+SLOW_S: Final = 5.0
+"""A lane without an answer for so long is slow."""
+LOOK_S: Final = 0.5
+"""How often to look which lanes are slow."""
+
+_LESS: Final = frozenset({"4.3.2", "4.4.5", "4.7.0", "4.7.28"})
+"""Not accepting, congested (RFC 3463), and what large providers say when it is too fast for them."""
 
 _Lot = tuple[str, bool]
-"""A queue, and whether it is about its emergencies."""
+"""A queue or a lane, and whether it is about its emergencies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What an outcome says about its server: nothing good, to begin with."""
+
+    answered_after_s: float | None = None
+    """None when it did not answer as a server."""
+    asks_for_less: bool = False
+
+
+def said_by(outcome: Outcome, took_s: float) -> Said:
+    """What an outcome that took so many seconds says about its server."""
+    if not uses_up_attempt(outcome):
+        return Said()
+    return Said(took_s, outcome.verdict is Verdict.RETRY and outcome.enhanced_code in _LESS)
+
+
+class Paced(Protocol):
+    """What says how many mails may go through a server soon."""
+
+    def soon(self) -> int:
+        """How many may begin within the time that a mail waits for its turn."""
+        ...
+
+
+@dataclass(slots=True)
+class _Lane:
+    concurrency: Concurrency
+    heard_at: float
+    """When it last answered, or was given its first mail."""
+    mails: int = 0
+    slots: int = 0
+    pace: Paced | None = None
+
+    def is_slow(self, now: float) -> bool:
+        """Whether its mails wait long for an answer."""
+        return (self.concurrency.best_s or 0.0) > SLOW_S or (self.mails > 0 and now - self.heard_at > SLOW_S)
+
+
+@dataclass(slots=True)
+class _Queue:
+    mails: int = 0
+    slots: int = 0
+    weight: float = 1.0
+    """Slots that one of its mails takes, on the average of late."""
+    debt: float = 0.0
+    """Turns that its heavy mails still cost it."""
+    asked: bool = True
+    """Whether it waited since `forget_idle`."""
+
+
+@dataclass(slots=True)
+class _Slow:
+    """The slow lanes, as of the last look."""
+
+    lanes: set[_Lot] = field(default_factory=set[_Lot])
+    slots: int = 0
+    looked_at: float = float("-inf")
 
 
 class Windows:
-    """Counts what is in hand, per queue."""
+    """Counts what is in hand. `share_out` may be called from another thread, one at a time; all else in one."""
 
-    def __init__(self, slots: int) -> None:
-        self._widest = max(FIRST_WINDOW, slots // 4)
-        self._width: dict[_Lot, int] = {}
-        self._in_hand: dict[_Lot, int] = {}
+    def __init__(self, slots: int, clock: Callable[[], float]) -> None:
+        """`clock`: monotonic seconds."""
+        self._slots = slots
+        self._kept = max(2, slots // 10)
+        self._clock = clock
+        self._taken = 0
+        self._lanes: dict[_Lot, _Lane] = {}
+        self._queues: dict[_Lot, _Queue] = {}
+        self._slow = _Slow()
+        self._after = dict.fromkeys(Urgency, "")
 
-    def room_for(self, queue: str, urgency: Urgency) -> int:
-        """How many more may be taken on."""
-        lot = _lot(queue, urgency)
-        return self._width.get(lot, FIRST_WINDOW) - self._in_hand.get(lot, 0)
+    def free(self, urgency: Urgency) -> int:
+        """How many slots there are for a class."""
+        self._look_for_slow()
+        kept = 0 if urgency is Urgency.EMERGENCY else self._kept
+        return max(0, self._slots - kept - self._taken)
 
-    def took(self, queue: str, urgency: Urgency) -> None:
-        """One more of the queue is in hand."""
-        lot = _lot(queue, urgency)
-        self._in_hand[lot] = self._in_hand.get(lot, 0) + 1
+    def room_for(self, queue: str, urgency: Urgency, *, others_wait: bool = True) -> int:
+        """How many more mails of a queue may be taken on, as far as its server and its own share go."""
+        return min(self._room_of_lane(_lot(lane_of(queue), urgency)), self._room_of_queue(queue, urgency, others_wait))
 
-    def ended(self, queue: str, urgency: Urgency, *, good: bool) -> None:
-        """One of the queue is no longer in hand; `good` when its server answered."""
-        lot = _lot(queue, urgency)
-        left = self._in_hand.get(lot, 1) - 1
-        if not good:
-            self._width.pop(lot, None)
-        elif left or lot in self._width:
-            self._width[lot] = min(self._widest, self._width.get(lot, FIRST_WINDOW) + 1)
-        if left:
-            self._in_hand[lot] = left
+    def share_out(self, queues: Sequence[str], urgency: Urgency, free: int, taken: Mapping[str, int]) -> dict[str, int]:
+        """How many mails each of these queues, which wait, may take of the free slots.
+
+        `taken`: mails of queues that were claimed in the same go and are not in hand yet.
+        """
+        room_of: dict[str, int] = {}
+        bids: list[Bid] = []
+        for queue in queues:
+            server = lane_of(queue)
+            if server not in room_of:
+                room_of[server] = self._room_of_lane(_lot(server, urgency))
+            if room_of[server] <= 0:
+                continue
+            known = self._queue(_lot(queue, urgency))
+            known.asked = True
+            room = self._room_of_queue(queue, urgency, others_wait=len(queues) > 1) - taken.get(queue, 0)
+            bids.append(Bid(queue, server, room, known.weight, known.debt))
+        for queue, mails in taken.items():
+            if lane_of(queue) in room_of:
+                room_of[lane_of(queue)] -= mails
+        self._after[urgency] = share_out(bids, free, room_of, self._after[urgency])
+        for bid in bids:
+            self._queue(_lot(bid.queue, urgency)).debt = bid.debt
+        return {bid.queue: bid.given for bid in bids if bid.given}
+
+    def took(self, queue: str, urgency: Urgency, size: int = 0, pace: Paced | None = None) -> None:
+        """One more of the queue is in hand, with so many bytes; `pace` is that of its server, if it has one."""
+        slots = slots_of(size)
+        known, lane = self._queue(_lot(queue, urgency)), self._lane(_lot(lane_of(queue), urgency))
+        if not lane.mails:
+            lane.heard_at = self._clock()
+        lane.mails, lane.slots, lane.pace = lane.mails + 1, lane.slots + slots, pace
+        known.mails, known.slots = known.mails + 1, known.slots + slots
+        known.weight += (slots - known.weight) / 4
+        known.debt += slots - 1
+        self._taken += slots
+
+    def ended(self, queue: str, urgency: Urgency, said: Said, size: int = 0) -> None:
+        """One of the queue is no longer in hand."""
+        slots = slots_of(size)
+        known, lane = self._queue(_lot(queue, urgency)), self._lane(_lot(lane_of(queue), urgency))
+        if said.answered_after_s is None:
+            lane.concurrency.failed()
+        elif said.asks_for_less:
+            lane.concurrency.asked_for_less(lane.mails)
         else:
-            self._in_hand.pop(lot, None)
+            lane.concurrency.answered(said.answered_after_s, lane.mails)
+        lane.heard_at = self._clock()
+        lane.mails, lane.slots = lane.mails - 1, lane.slots - slots
+        known.mails, known.slots = known.mails - 1, known.slots - slots
+        self._taken -= slots
 
     def forget_idle(self) -> None:
-        """Drop what is known of queues that have nothing in hand, so that memory follows the work."""
-        self._width = {lot: width for lot, width in self._width.items() if lot in self._in_hand}
+        """Drop what is known of lanes and queues that have nothing in hand, so that memory follows the work."""
+        self._lanes = {lot: lane for lot, lane in self._lanes.items() if lane.mails}
+        known_ones = list(self._queues.items())  # at once: `share_out` may add to it meanwhile
+        self._queues = {lot: known for lot, known in known_ones if known.mails or (known.asked and known.debt)}
+        for known in self._queues.values():
+            known.asked = False
+
+    def _room_of_lane(self, lot: _Lot) -> int:
+        lane = self._lanes.get(lot)
+        crowded = self._taken > self._slots // 4
+        if lane is None:
+            return 1 if crowded else FIRST_WINDOW
+        slow = self._slow
+        if lot in slow.lanes and slow.slots >= self._slots * 3 // 4:
+            return 0
+        width = 1 if crowded and lane.concurrency.best_s is None else lane.concurrency.width
+        return (width if lane.pace is None else min(width, lane.pace.soon())) - lane.mails
+
+    def _room_of_queue(self, queue: str, urgency: Urgency, others_wait: bool) -> int:
+        known = self._queues.get(_lot(queue, urgency))
+        most = max(FIRST_WINDOW, self._slots // 4) if others_wait else self._slots
+        if known is None or not known.mails:
+            return max(1, int(most / known.weight)) if known else most
+        return int((most - known.slots) / known.weight)
+
+    def _look_for_slow(self) -> None:
+        now = self._clock()
+        if now - self._slow.looked_at >= LOOK_S:
+            slow = {lot: lane.slots for lot, lane in self._lanes.items() if not lot[1] and lane.is_slow(now)}
+            self._slow = _Slow(set(slow), sum(slow.values()), now)
+
+    def _lane(self, lot: _Lot) -> _Lane:
+        lane = self._lanes.get(lot)
+        if lane is None:
+            lane = self._lanes[lot] = _Lane(Concurrency(self._slots), self._clock())
+        return lane
+
+    def _queue(self, lot: _Lot) -> _Queue:
+        known = self._queues.get(lot)
+        if known is None:
+            known = self._queues[lot] = _Queue()
+        return known
 
 
-def _lot(queue: str, urgency: Urgency) -> _Lot:
-    return queue, urgency is Urgency.EMERGENCY
+def slots_of(size: int) -> int:
+    """How many slots a mail of so many bytes takes; 1 at least."""
+    return max(1, ceil(size / SLOT_BYTES))
+
+
+def _lot(name: str, urgency: Urgency) -> _Lot:
+    return name, urgency is Urgency.EMERGENCY
