@@ -87,7 +87,7 @@ async def test_a_server_that_says_nothing_has_ten_seconds_and_no_more(
     assert len(lent.received) == 1
 
 
-async def test_it_falls_over_once_and_does_not_come_back(
+async def test_when_both_fail_it_tries_the_one_and_the_other_and_waits_in_between(
     tenant_client: httpx.AsyncClient, admin_client: httpx.AsyncClient, clock: Clock
 ) -> None:
     own, systems = closed_port(), closed_port()
@@ -96,12 +96,30 @@ async def test_it_falls_over_once_and_does_not_come_back(
 
     delivery = await report(tenant_client)
     await story(tenant_client, delivery, tried(2))
-    for count in (3, 4):
-        clock.advance(100)
-        await story(tenant_client, delivery, tried(count))
+    clock.advance(600)  # nothing is known of either any more
+    await story(tenant_client, delivery, tried(4))
+    await asyncio.sleep(0.3)
     found = await story(tenant_client, delivery, tried(4))
 
-    assert servers_of(found) == [f"127.0.0.1:{own}", *[f"127.0.0.1:{systems}"] * 3]
+    assert found["attempts"] == 4, "it goes to and fro once, and then waits by its schedule"
+    tries = servers_of(found)
+    assert {*tries[:2]} == {*tries[2:]} == {f"127.0.0.1:{own}", f"127.0.0.1:{systems}"}
+
+
+async def test_it_comes_back_when_its_own_server_does(
+    tenant_client: httpx.AsyncClient, admin_client: httpx.AsyncClient, systems: Mailbox, clock: Clock
+) -> None:
+    await save(admin_client, closed_port())
+    async with ScriptedServer(polite({"MAIL": [b"421 4.3.2 Going down\r\n"]})) as own:
+        await save(tenant_client, own.port)
+        delivery = await report(tenant_client)
+        await story(tenant_client, delivery, tried(2))
+        clock.advance(60)
+
+        await story(tenant_client, delivery, is_sent)
+
+    assert len(own.mails) == 1
+    assert systems.received == []
 
 
 async def test_a_recipient_that_is_refused_is_no_reason(tenant_client: httpx.AsyncClient, lent: Mailbox) -> None:

@@ -19,6 +19,9 @@ from ringpost.usecases.room import Room
 
 _log = structlog.get_logger("ringpost.claim")
 
+_Way = tuple[TenantId, bool]
+"""Whose mail it is, and whether it is an emergency on its way through the system's server."""
+
 PROBES = 32
 """Lanes on hold that are probed at once, at most."""
 
@@ -123,25 +126,37 @@ def _with_all_they_need(connection: Connection, room: Room, claimed: Sequence[ou
     ways = {way: _server(connection, room, *way) for way in {_way(item) for item in claimed}}
     with_servers = [(_on_its_queue(item, ways[_way(item)]), ways[_way(item)]) for item in claimed]
     failures = outcomes.failures_of(connection, sorted({item.lane for item, _ in with_servers}))
-    spare = settings_rows.system_server_offered(connection) if _has_emergency(claimed) else False
+    standing_by = _standing_by(connection, room, [item for item, _ in with_servers])
     return [
         Work(
             item,
             contents.get(item.event),
             server,
             failures.get(item.lane, 0),
-            can_fall_over=spare and item.urgency is Urgency.EMERGENCY and not queues.is_borrowed(item.queue),
+            falls_over_to=standing_by.get(_way(item)) if item.urgency is Urgency.EMERGENCY else None,
         )
         for item, server in with_servers
     ]
 
 
-def _has_emergency(claimed: Sequence[outbox.Claimed]) -> bool:
-    return any(item.urgency is Urgency.EMERGENCY for item in claimed)
+def _standing_by(connection: Connection, room: Room, claimed: Sequence[outbox.Claimed]) -> dict[_Way, str]:
+    """For emergencies on these ways, the queue of the tenant's other server, where that is not known to fail."""
+    ways = {_way(item) for item in claimed if item.urgency is Urgency.EMERGENCY}
+    if not ways:
+        return {}
+    lent = settings_rows.system_server_offered(connection)
+    others: dict[_Way, str] = {}
+    for tenant, borrows in ways:
+        if borrows:
+            if settings_rows.can_send(connection, tenant):
+                others[tenant, borrows] = queues.queue_of(tenant, own_server=True)
+        elif lent and tenant != SYSTEM:
+            others[tenant, borrows] = queues.queue_of(tenant, own_server=False)
+    failing = outcomes.on_hold(connection, sorted({queues.lane_of(queue) for queue in others.values()}))
+    return {way: queue for way, queue in others.items() if queues.lane_of(queue) not in failing}
 
 
-def _way(item: outbox.Claimed) -> tuple[TenantId, bool]:
-    """Whose mail it is, and whether it is an emergency that has fallen over to the system's server."""
+def _way(item: outbox.Claimed) -> _Way:
     return item.tenant, item.urgency is Urgency.EMERGENCY and queues.is_borrowed(item.queue)
 
 

@@ -12,7 +12,6 @@ from ringpost.domain.retries import TryAgain, hold, next_step, uses_up_attempt
 from ringpost.domain.settings import Endpoint
 from ringpost.storage.outbox import Claimed
 from ringpost.storage.outcomes import Recorded
-from ringpost.storage.queues import queue_of
 from ringpost.storage.sealing import Place, SealBroken
 from ringpost.storage.settings import ServerInForce
 from ringpost.transports import Transport
@@ -32,8 +31,8 @@ class Work:
     """None when there is nothing to send through."""
     failures: int
     """How often in a row the lane has failed before."""
-    can_fall_over: bool = False
-    """An emergency on its way through its tenant's own server; the system's stands by."""
+    falls_over_to: str | None = None
+    """The queue on which an emergency goes on when this server fails: its tenant's other server is not known to."""
 
     @property
     def size(self) -> int:
@@ -42,7 +41,7 @@ class Work:
 
 
 FALL_OVER_S = 10.0
-"""How long an emergency's own server has, when the system's stands by; a deadline like that of no other mail."""
+"""How long a server has with an emergency when another one stands by; a deadline like that of no other mail."""
 
 
 class TransportTo(Protocol):
@@ -74,7 +73,7 @@ async def _try(room: Room, work: Work, transport_to: TransportTo) -> Outcome:
         return Outcome(RETRY, Stage.RESOLVE, Party.MESSAGE, hint=hint)
     envelope = Envelope(server.sender, parse_address(claimed.recipient))
     mail = assemble(message, envelope=envelope, delivery_id=claimed.id, reply_to=server.reply_to)
-    overall_s = FALL_OVER_S if work.can_fall_over else None
+    overall_s = FALL_OVER_S if work.falls_over_to else None
     urgent = claimed.urgency is Urgency.EMERGENCY
     return await transport_to(server.endpoint, overall_s, urgent=urgent).send(envelope, mail)
 
@@ -82,8 +81,9 @@ async def _try(room: Room, work: Work, transport_to: TransportTo) -> Outcome:
 def judge(room: Room, work: Work, outcome: Outcome, started: int, jitter: float) -> Recorded:
     """Where the delivery goes after an outcome, and whether its lane has to wait.
 
-    An emergency whose own server fails goes on through the system's at once, and stays there. That also holds when
-    touch was lost after the final dot: better twice than never.
+    An emergency whose own server fails goes on through the system's at once, and back when that one fails too, each
+    time only to a server that is not known to fail. That also holds when touch was lost after the final dot: better
+    twice than never.
     """
     claimed, policy, now = work.claimed, room.options.retry_policy, room.clock()
     costs_retry = uses_up_attempt(outcome) or claimed.urgency is Urgency.EMERGENCY
@@ -97,7 +97,7 @@ def judge(room: Room, work: Work, outcome: Outcome, started: int, jitter: float)
     )
     hold_s = hold(outcome, work.failures + 1, policy)
     again = isinstance(step, TryAgain)
-    falls_over = again and work.can_fall_over and (outcome.ambiguous or not uses_up_attempt(outcome))
+    falls_over = again and work.falls_over_to is not None and (outcome.ambiguous or not uses_up_attempt(outcome))
     endpoint = work.server.endpoint if work.server else None
     return Recorded(
         claimed,
@@ -110,7 +110,7 @@ def judge(room: Room, work: Work, outcome: Outcome, started: int, jitter: float)
         costs_retry=costs_retry,
         hold_for_ms=None if hold_s is None else int(hold_s * 1000),
         erase_at=None if again else erase_at(room, now, secret=claimed.secret),
-        queue=queue_of(claimed.tenant, own_server=False) if falls_over else None,
+        queue=work.falls_over_to if falls_over else None,
     )
 
 
