@@ -2,10 +2,11 @@
 
 import pytest
 
+from ringpost.domain.templates import Parts
 from ringpost.domain.tenants import TenantId
 from ringpost.errors import AlreadyExists, NotFound
 from ringpost.storage import templates
-from ringpost.storage.templates import Edit, Parts
+from ringpost.storage.templates import Edit
 from ringpost.usecases.room import Room
 
 ACME, OTHER = TenantId("acme"), TenantId("other")

@@ -4,10 +4,10 @@ import pytest
 from tests.conftest import Clock
 
 from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
+from ringpost.domain.templates import Parts
 from ringpost.domain.tenants import TenantId
 from ringpost.errors import AlreadyExists, Invalid, NotFound
 from ringpost.storage import audit, templates
-from ringpost.storage.templates import Parts
 from ringpost.usecases.edit_template import create_template, destroy_template, update_template
 from ringpost.usecases.room import Room
 

@@ -17,6 +17,7 @@ from ringpost.api import (
     events,
     health,
     metrics,
+    moving,
     notification,
     oauth,
     openapi,
@@ -41,7 +42,8 @@ def create_app(room: Room, *, admin_token: Secret | None = None, max_body: int =
     app.state.room = room
     authentication.set_up(app, room, admin_token)
     app.router.routes.extend([*events.routes, *health.routes, *metrics.routes])  # first, because they are the busy ones
-    for part in (notification, oauth, templates, admin, admin_templates, diagnosis, sessions, tenants, deliveries):
+    parts = (notification, oauth, templates, moving, admin, admin_templates, diagnosis, sessions, tenants, deliveries)
+    for part in parts:
         app.include_router(part.router)
     app.router.routes.extend(_documentation(app))
     problems.install(app)

@@ -17,10 +17,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ringpost.api import problems, strict_json
 from ringpost.api.authentication import authenticate
 from ringpost.api.problems import Refused
+from ringpost.domain.tenant_files import LARGEST_FILE
 
 MAX_BODY: Final = 1 << 20
 MAX_EVENTS_BODY: Final = 16 << 20
 """Events may carry attachments."""
+LARGE_BODIES: Final = {
+    **dict.fromkeys(("/events", "/api/events"), MAX_EVENTS_BODY),
+    **dict.fromkeys((f"{base}/{level}/import" for base in ("", "/api") for level in ("tenant", "admin")), LARGEST_FILE),
+}
+"""Paths whose bodies may be larger than others, and how large."""
 MAX_HEADERS: Final = 16 << 10
 """Octets of path, query and all header lines together."""
 PREFIX: Final = "/api"
@@ -78,8 +84,7 @@ class HttpRules:
             await problems.internal()(scope, receive, answer.send)
 
     def _limit(self, scope: Scope) -> int:
-        path: str = scope["path"]
-        return MAX_EVENTS_BODY if path in ("/events", f"{PREFIX}/events") else self.max_body
+        return LARGE_BODIES.get(scope["path"], self.max_body)
 
 
 class _Body:

@@ -37,6 +37,7 @@ _TAGS = (
     ("Notification settings", "A tenant's mail server, recipients and switches."),
     ("Default templates", "What mails look like unless a tenant says otherwise."),
     ("Custom templates", "What a tenant says otherwise."),
+    ("Export and import", "A tenant's settings and templates as one file, to move them to another Ringpost."),
     ("Sessions", "Logging in and out."),
     ("Tenants", "For system administrators."),
     ("System", "The system level's own mail server, for system administrators."),

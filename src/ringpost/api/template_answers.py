@@ -8,8 +8,8 @@ from ringpost.api.schemas import (
     TemplateParts,
     UnknownVariable,
 )
-from ringpost.domain.templates import Template
-from ringpost.storage.templates import Parts, Revision
+from ringpost.domain.templates import Parts, Template
+from ringpost.storage.templates import Revision
 from ringpost.usecases.check_template import Checked
 
 

@@ -1,10 +1,11 @@
 """Templates: what a tenant writes, what is wrong with it, and how it is laid over the default."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Final
 
+from ringpost.domain.addresses import BLANKS
 from ringpost.domain.catalogue import ALIASES, EventType, canonical_name
 from ringpost.domain.forms import VARIABLE
 from ringpost.errors import FieldError, Invalid
@@ -43,6 +44,16 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """What a tenant wrote; None where the default's part stands."""
+
+    from_: str | None = None
+    subject: str | None = None
+    body: str | None = None
+    text_body: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownVariable:
     """A variable that the catalogue does not have for this type."""
 
@@ -73,6 +84,12 @@ def validate_parts(
     faults += [*_body_faults("body", body), *_body_faults("text_body", text_body)]
     if faults:
         raise Invalid(*faults)
+
+
+def checked_parts(parts: Parts) -> Parts:
+    """The same as they are saved: with the blanks around lines taken away. Raises Invalid as `validate_parts` does."""
+    validate_parts(from_=parts.from_, subject=parts.subject, body=parts.body, text_body=parts.text_body)
+    return replace(parts, from_=_trimmed(parts.from_), subject=_trimmed(parts.subject))
 
 
 def customise(
@@ -116,6 +133,10 @@ def variables_of(template: Template) -> tuple[str, ...]:
     """Names of the variables it uses, aliases as written, in the order of their first use."""
     parts = (template.from_, template.subject, template.body, template.text_body or "")
     return tuple(dict.fromkeys(name for part in parts for name in VARIABLE.findall(part)))
+
+
+def _trimmed(line: str | None) -> str | None:
+    return None if line is None else line.strip(BLANKS)
 
 
 def _line_faults(field: str, text: str | None) -> list[FieldError]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, tuple_
 
+from ringpost.domain.templates import Parts
 from ringpost.domain.tenants import TenantId
 from ringpost.errors import AlreadyExists, NotFound
 from ringpost.storage.identifiers import new_id
@@ -19,16 +20,6 @@ Key = tuple[TenantId, str]
 
 KEYS_PER_QUERY = 5000
 """Two parameters each; SQLite takes at most 32,766 in one statement (sqlite.org/limits.html)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a tenant wrote; None where the default's part stands."""
-
-    from_: str | None = None
-    subject: str | None = None
-    body: str | None = None
-    text_body: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

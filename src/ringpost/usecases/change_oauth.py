@@ -24,19 +24,20 @@ _NAMES: Final = {"directory": "tenant", "account": "service_account_email"}
 async def change_oauth(room: Room, principal: Principal, raw: Mapping[str, object]) -> None:
     """Replace the credentials by what was posted. Raises Invalid, PasswordRequired."""
     wanted = parse_oauth(raw, Keys())
-    await room.database.write(_replace, room, principal, wanted)
+    await room.database.write(replace_oauth, room, principal, wanted)
     room.bell.set()
 
 
 async def destroy_oauth(room: Room, principal: Principal) -> None:
     """Forget the credentials, secrets and all. Raises NotFound when there are none."""
-    await room.database.write(_destroy, room, principal)
+    await room.database.write(remove_oauth, room, principal)
     room.bell.set()
 
 
-def _replace(connection: Connection, room: Room, principal: Principal, wanted: OAuthSettings) -> None:
+def replace_oauth(connection: Connection, room: Room, principal: Principal, wanted: OAuthSettings) -> None:
+    """The write behind `change_oauth`. Raises PasswordRequired."""
     tenant, now = principal.tenant, room.clock()
-    old = _stored(connection, room, tenant)
+    old = stored_oauth(connection, room, tenant)
     merged = merge_oauth(old, wanted)
     changed = _changed_fields(old, merged)
     if not changed:
@@ -47,7 +48,8 @@ def _replace(connection: Connection, room: Room, principal: Principal, wanted: O
     _let_go(connection, tenant, now, could_send=could_send)
 
 
-def _destroy(connection: Connection, room: Room, principal: Principal) -> None:
+def remove_oauth(connection: Connection, room: Room, principal: Principal) -> None:
+    """The write behind `destroy_oauth`. Raises NotFound."""
     tenant, now = principal.tenant, room.clock()
     could_send = settings_rows.can_send(connection, tenant)
     if not rows.remove(connection, tenant):
@@ -66,7 +68,7 @@ def _let_go(connection: Connection, tenant: TenantId, now: int, *, could_send: b
         outcomes.release_hold(connection, queues.SYSTEMS_OWN, now)
 
 
-def _stored(connection: Connection, room: Room, tenant: TenantId) -> OAuthSettings | None:
+def stored_oauth(connection: Connection, room: Room, tenant: TenantId) -> OAuthSettings | None:
     """What is in force. Secrets whose key is gone count as none, so that new ones can be given."""
     try:
         return rows.load(connection, room.sealer, tenant)

@@ -26,20 +26,21 @@ from ringpost.usecases.room import Room
 async def change_settings(room: Room, principal: Principal, raw: Mapping[str, object]) -> None:
     """Replace the settings of the principal's tenant by what was posted. Raises Invalid, PasswordRequired."""
     wanted = parse_settings(raw, room.options.server_rules)
-    await room.database.write(_replace, room, principal, wanted)
+    await room.database.write(replace_settings, room, principal, wanted)
     room.bell.set()
 
 
 async def change_system_settings(room: Room, principal: Principal, raw: Mapping[str, object]) -> None:
     """Replace the system level's settings. Its own mail server may be anywhere. Raises Invalid, PasswordRequired."""
     wanted = parse_system_settings(raw, replace(room.options.server_rules, restricted=False))
-    await room.database.write(_replace, room, principal, wanted)
+    await room.database.write(replace_settings, room, principal, wanted)
     room.bell.set()
 
 
-def _replace(connection: Connection, room: Room, principal: Principal, wanted: Settings) -> None:
+def replace_settings(connection: Connection, room: Room, principal: Principal, wanted: Settings) -> None:
+    """The write behind both. Raises PasswordRequired."""
     tenant, now = principal.tenant, room.clock()
-    old, opened = _stored(connection, room, tenant)
+    old, opened = stored_settings(connection, room, tenant)
     if wanted.mail_server is not None:
         merged = merge_password(old.mail_server if opened else None, wanted.mail_server)
         wanted = replace(wanted, mail_server=replace(merged, oauth=rows.stored_oauth(connection, tenant)))
@@ -55,7 +56,7 @@ def _replace(connection: Connection, room: Room, principal: Principal, wanted: S
         outcomes.release_hold(connection, queues.SYSTEMS_OWN, now)
 
 
-def _stored(connection: Connection, room: Room, tenant: TenantId) -> tuple[Settings, bool]:
+def stored_settings(connection: Connection, room: Room, tenant: TenantId) -> tuple[Settings, bool]:
     """What is in force, and whether its password could be opened; when its key is gone, a new one has to be given."""
     try:
         if tenant == SYSTEM:
@@ -67,17 +68,20 @@ def _stored(connection: Connection, room: Room, tenant: TenantId) -> tuple[Setti
 
 def _changed_fields(old: Settings, new: Settings) -> tuple[str, ...]:
     """Names of the fields that are not the same, for the audit log."""
-    before, after = _to_json(old), _to_json(new)
+    before, after = editable_fields(old), editable_fields(new)
     changed = [name for name, value in after.items() if before[name] != value]
     if _password(old) != _password(new):
         changed.append("password")
     return tuple(changed)
 
 
-def _to_json(settings: Settings) -> dict[str, Any]:
+def editable_fields(settings: Settings) -> dict[str, Any]:
+    """What is shown of settings and can be changed, without the password."""
     if isinstance(settings, SystemSettings):
         return system_settings_to_json(settings)
-    return settings_to_json(settings, system_server_offered=False)
+    shown = settings_to_json(settings, system_server_offered=False)
+    del shown["enable_system_email_server"]
+    return shown
 
 
 def _password(settings: Settings) -> object:

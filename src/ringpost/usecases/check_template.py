@@ -11,12 +11,11 @@ from sqlalchemy import Connection
 from ringpost.domain.catalogue import EventType, canonical_name
 from ringpost.domain.rendering import Rendered, Stamp, Value, prepare
 from ringpost.domain.system_events import catalogue_of
-from ringpost.domain.templates import Findings, check, customise, validate_parts
+from ringpost.domain.templates import Findings, Parts, check, customise, validate_parts
 from ringpost.domain.tenants import Tenant, TenantId
 from ringpost.storage import events
 from ringpost.storage.default_templates import default_template, language_of
 from ringpost.storage.sealing import Place, SealBroken
-from ringpost.storage.templates import Parts
 from ringpost.usecases.prepare_template import qr_code
 from ringpost.usecases.room import Room
 from ringpost.usecases.show_default_templates import tenant_or_system

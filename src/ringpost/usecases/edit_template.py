@@ -2,19 +2,18 @@
 
 import asyncio
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import fields
 
 from sqlalchemy import Connection
 
 from ringpost.domain.access import Principal
-from ringpost.domain.addresses import BLANKS
 from ringpost.domain.system_events import catalogue_of
-from ringpost.domain.templates import validate_parts
+from ringpost.domain.templates import Parts, checked_parts
 from ringpost.errors import NotFound
 from ringpost.storage import audit
 from ringpost.storage import templates as rows
 from ringpost.storage.default_templates import language_of
-from ringpost.storage.templates import Edit, Parts, Revision
+from ringpost.storage.templates import Edit, Revision
 from ringpost.usecases.prepare_template import prepared
 from ringpost.usecases.room import Room
 from ringpost.usecases.show_default_templates import tenant_or_system
@@ -22,22 +21,22 @@ from ringpost.usecases.show_default_templates import tenant_or_system
 
 async def create_template(room: Room, principal: Principal, name: str, parts: Parts) -> Revision:
     """Customise a template for the first time. Raises Invalid, AlreadyExists."""
-    parts = _checked(parts)
-    return await _prepared(room, await room.database.write(_create, room, principal, name, parts))
+    parts = checked_parts(parts)
+    return await prepare_now(room, await room.database.write(write_new, room, principal, name, parts))
 
 
 async def update_template(room: Room, principal: Principal, name: str, parts: Parts) -> Revision:
     """Replace what was customised. Raises Invalid, NotFound."""
-    parts = _checked(parts)
-    return await _prepared(room, await room.database.write(_update, room, principal, name, parts))
+    parts = checked_parts(parts)
+    return await prepare_now(room, await room.database.write(write_change, room, principal, name, parts))
 
 
 async def destroy_template(room: Room, principal: Principal, name: str) -> None:
     """Go back to the default. Raises NotFound."""
-    await room.database.write(_destroy, room, principal, name)
+    await room.database.write(remove, room, principal, name)
 
 
-async def _prepared(room: Room, revision: Revision) -> Revision:
+async def prepare_now(room: Room, revision: Revision) -> Revision:
     """Prepare it here and now, on a thread, so that the first event does not make the database wait for that."""
     with suppress(NotFound):  # the tenant may be gone already
         owner = await room.database.read(tenant_or_system, room, revision.tenant)
@@ -46,14 +45,16 @@ async def _prepared(room: Room, revision: Revision) -> Revision:
     return revision
 
 
-def _create(connection: Connection, room: Room, principal: Principal, name: str, parts: Parts) -> Revision:
+def write_new(connection: Connection, room: Room, principal: Principal, name: str, parts: Parts) -> Revision:
+    """The write behind `create_template`."""
     edit = Edit(principal.name, room.clock())
     revision = rows.create(connection, principal.tenant, name, parts, edit)
     _record(connection, principal, edit, "create_template", (name, _changed(Parts(), parts)))
     return revision
 
 
-def _update(connection: Connection, room: Room, principal: Principal, name: str, parts: Parts) -> Revision:
+def write_change(connection: Connection, room: Room, principal: Principal, name: str, parts: Parts) -> Revision:
+    """The write behind `update_template`."""
     edit = Edit(principal.name, room.clock())
     before = rows.get(connection, principal.tenant, name)
     after = rows.update(connection, principal.tenant, name, parts, edit)
@@ -62,7 +63,8 @@ def _update(connection: Connection, room: Room, principal: Principal, name: str,
     return after
 
 
-def _destroy(connection: Connection, room: Room, principal: Principal, name: str) -> None:
+def remove(connection: Connection, room: Room, principal: Principal, name: str) -> None:
+    """The write behind `destroy_template`."""
     rows.destroy(connection, principal.tenant, name)
     _record(connection, principal, Edit(principal.name, room.clock()), "destroy_template", (name, ()))
 
@@ -76,13 +78,3 @@ def _record(
 def _changed(before: Parts, after: Parts) -> tuple[str, ...]:
     names = [field.name for field in fields(Parts)]
     return tuple(name.rstrip("_") for name in names if getattr(before, name) != getattr(after, name))
-
-
-def _checked(parts: Parts) -> Parts:
-    """The same with its lines trimmed. Raises Invalid."""
-    validate_parts(from_=parts.from_, subject=parts.subject, body=parts.body, text_body=parts.text_body)
-    return replace(parts, from_=_trimmed(parts.from_), subject=_trimmed(parts.subject))
-
-
-def _trimmed(line: str | None) -> str | None:
-    return None if line is None else line.strip(BLANKS)
