@@ -36,10 +36,11 @@ def create_app(room: Room, *, admin_token: Secret | None = None, max_body: int =
     """The API that works in `room`.
 
     `admin_token` is the operator's own, from the environment; `max_body` is in octets. What routes need hangs on
-    `app.state`: `room`, `authenticator`, `limits`.
+    `app.state`: `room`, `glances`, `authenticator`, `limits`.
     """
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.room = room
+    app.state.glances = metrics.Glances(room)
     authentication.set_up(app, room, admin_token)
     app.router.routes.extend([*events.routes, *health.routes, *metrics.routes])  # first, because they are the busy ones
     parts = (notification, oauth, templates, moving, admin, admin_templates, diagnosis, sessions, tenants, deliveries)

@@ -1,20 +1,27 @@
-"""What the API counts, and GET /metrics (docs/operating.md)."""
+"""What the API counts, the gauges of the outbox, and GET /metrics (docs/operating.md)."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector, CollectorRegistry
-from sqlalchemy import Connection
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ringpost.api import health
 from ringpost.domain.events import SkipReason
-from ringpost.errors import RingpostError
-from ringpost.storage import deliveries
+from ringpost.errors import RingpostError, StorageUnavailable
+from ringpost.storage import overview
+from ringpost.storage.overview import Glance
 from ringpost.usecases.accept_events import Receipt
 from ringpost.usecases.room import Room
+
+FRESH_S: Final = 5.0
+"""How old the gauges of the outbox may be, so that they cost the same however many ask."""
 
 _accepted = Counter("ringpost_events_accepted", "Events accepted, by type.", ["type"])
 _refused = Counter("ringpost_events_refused", "Events refused, by kind of error.", ["error"])
@@ -44,35 +51,94 @@ def count_events(results: Sequence[Receipt | RingpostError]) -> None:
                     _unfilled.labels(result.type, kind).inc(len(names))
 
 
-class _Outbox(Collector):
-    """The outbox as it is at this moment."""
+class Glances:
+    """The last glance at the outbox; whoever asks while one is taken waits for that one."""
 
-    def __init__(self, depth: deliveries.Depth) -> None:
-        self._depth = depth
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._taking: asyncio.Task[Glance] | None = None
+        self._taken_at = 0.0
+        self.now = room.clock
+
+    async def newest(self) -> Glance:
+        """A glance that is at most `FRESH_S` old. Raises StorageUnavailable."""
+        time = asyncio.get_running_loop().time()
+        taking = self._taking
+        if taking is None or (taking.done() and (taking.exception() or time - self._taken_at >= FRESH_S)):
+            taking = self._taking = asyncio.create_task(self._room.database.read(overview.glance))
+            self._taken_at = time
+        return await asyncio.shield(taking)
+
+
+class _Outbox(Collector):
+    """The outbox as one glance saw it."""
+
+    def __init__(self, glance: Glance, now: int) -> None:
+        self._glance = glance
+        self._now = now
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        open_ = GaugeMetricFamily("ringpost_deliveries_open", "Deliveries that have not ended.", labels=["state"])
-        for state, count in self._depth.open.items():
-            open_.add_metric([state], count)
-        yield open_
-        yield GaugeMetricFamily(
-            "ringpost_lanes_on_hold", "Mail servers that fail, so their mail waits.", self._depth.holds
+        open_ = GaugeMetricFamily(
+            "ringpost_deliveries_open",
+            f"Deliveries that have not ended; {overview.MOST_COUNTED} stands for so many or more.",
+            labels=["urgency", "state"],
         )
-        oldest = self._depth.oldest_due_s
-        yield GaugeMetricFamily("ringpost_oldest_due_seconds", "How long the oldest mail that is due waits.", oldest)
+        age = GaugeMetricFamily(
+            "ringpost_oldest_open_seconds",
+            "How long ago the oldest of the deliveries that have not ended was accepted; 0 when there is none.",
+            labels=["urgency"],
+        )
+        held = GaugeMetricFamily(
+            "ringpost_lanes_on_hold", "Mail servers that fail, so their mail waits, by whose failure.", labels=["party"]
+        )
+        for urgency, standing in self._glance.classes.items():
+            name = urgency.name.lower()
+            open_.add_metric([name, "queued"], standing.queued)
+            open_.add_metric([name, "sending"], standing.sending)
+            since = self._now if standing.oldest_at is None else standing.oldest_at
+            age.add_metric([name], max(0, self._now - since) / 1000)
+        for party, count in self._glance.lanes_on_hold.items():
+            held.add_metric([party.value], count)
+        over = "Tenants that have used up their hour's share of the system's mail server."
+        return open_, age, held, GaugeMetricFamily("ringpost_queues_over_loan", over, self._glance.queues_over_loan)
+
+
+class _Database(Collector):
+    """Whether the gauges of the outbox could be had."""
+
+    def __init__(self, *, up: bool) -> None:
+        self._up = up
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        yield GaugeMetricFamily("ringpost_database_up", "Whether the database could be read.", int(self._up))
 
 
 async def get_metrics(request: Request) -> Response:
-    """Prometheus text format. Says numbers only, of no tenant in particular."""
-    room: Room = request.app.state.room
-    now = room.clock()
+    """Prometheus text format. Says numbers only, of no tenant in particular.
 
-    def depth(connection: Connection) -> deliveries.Depth:
-        return deliveries.depth(connection, now)
-
+    Without its database it says what this process has counted all the same.
+    """
+    glances: Glances = request.app.state.glances
     registry = CollectorRegistry()
-    registry.register(_Outbox(await room.database.read(depth)))
+    try:
+        registry.register(_Outbox(await glances.newest(), glances.now()))
+    except StorageUnavailable:
+        registry.register(_Database(up=False))
+    else:
+        registry.register(_Database(up=True))
     return Response(generate_latest(REGISTRY) + generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
 routes = [Route("/metrics", get_metrics, methods=["GET"])]
+
+
+def create_metrics_app(room: Room) -> Starlette:
+    """What a worker without an API shows: /metrics, /healthz and /readyz, and nothing else."""
+    app = Starlette(routes=[*routes, *health.routes], exception_handlers={StorageUnavailable: _unavailable})
+    app.state.room = room
+    app.state.glances = Glances(room)
+    return app
+
+
+async def _unavailable(_request: Request, error: Exception) -> Response:
+    return Response(f"{error}\n", 503, media_type="text/plain")

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, select, update
+from sqlalchemy import Connection, Select, and_, select, update
 
 from ringpost.domain.addresses import parse_address
 from ringpost.domain.deliveries import State
-from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.domain.tenants import TenantId
 from ringpost.errors import Invalid, NotFound, WrongState
 from ringpost.storage.queues import lane_of
 from ringpost.storage.tables import AnyRow, attempts, deliveries, events, holds, messages
@@ -98,30 +98,6 @@ def cancel(connection: Connection, tenant: TenantId, delivery: str, now: int, er
     if state is not State.QUEUED:
         raise WrongState(f"It cannot be cancelled, because it is {state}.")
     _change(connection, delivery, state, {"state": State.CANCELLED, "ended_at": now, "erase_at": erase_at})
-
-
-@dataclass(frozen=True, slots=True)
-class Depth:
-    """How full the outbox is, over all tenants."""
-
-    open: dict[str, int]
-    """Deliveries by state, of those that have not ended."""
-    holds: int
-    oldest_due_s: float
-
-
-def depth(connection: Connection, now: int) -> Depth:
-    """How full the outbox is, for metrics. `now` in milliseconds."""
-    by_state = {
-        state.value: connection.execute(select(func.count()).where(deliveries.c.state == state)).scalar() or 0
-        for state in (State.QUEUED, State.SENDING)
-    }
-    of_lanes = holds.c.lane.not_like(f"{SYSTEM}:%")
-    held = connection.execute(select(func.count()).select_from(holds).where(of_lanes)).scalar() or 0
-    oldest = connection.execute(
-        select(func.min(deliveries.c.due_at)).where(deliveries.c.state == State.QUEUED)
-    ).scalar()
-    return Depth(by_state, held, max(0, now - oldest) / 1000 if oldest is not None else 0.0)
 
 
 def _with_last_attempt() -> Select[Any]:

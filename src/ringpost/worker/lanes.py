@@ -23,6 +23,11 @@ class Lanes:
         self._used_at: dict[_Key, float] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
+    @property
+    def open(self) -> int:
+        """How many mail servers there are open transports to."""
+        return len({endpoint for endpoint, _, _ in self._open})
+
     def transport_to(self, endpoint: Endpoint, overall_s: float | None, *, urgent: bool) -> Transport:
         """The transport to a mail server; a changed password or port is another one, and so is another patience.
 

@@ -21,9 +21,11 @@ from ringpost.usecases.purge import purge
 from ringpost.usecases.record_attempt import expire_overdue, leave_in_hand, record_attempt, recover_lost
 from ringpost.usecases.room import Room
 from ringpost.usecases.warn_of_expiry import warn_of_expiry
+from ringpost.worker import metrics
 from ringpost.worker.lanes import Lanes
 from ringpost.worker.metrics import observe_attempt, observe_error
 from ringpost.worker.presence import Presence
+from ringpost.worker.reporter import Reporter
 from ringpost.worker.windows import SLOT_BYTES, Said, Windows, said_by
 
 WARN_EVERY_S = 600
@@ -64,6 +66,7 @@ class Worker:
         self._options = options or WorkerOptions()
         self._name = f"w{secrets.token_hex(6)}"
         self._presence = Presence(self._options.presence, self._name)
+        self._reporter = Reporter(room, self._name, self._options.slots)
         self._claims = 0
         self._ring = Ring()
         self._lanes = Lanes(room.open_transport, room.pace_of)
@@ -75,6 +78,21 @@ class Worker:
         self._warn_at = 0.0
         self._stopping = asyncio.Event()
 
+    @property
+    def slots(self) -> int:
+        """Mails that it can have in hand at once."""
+        return self._options.slots
+
+    @property
+    def in_hand(self) -> int:
+        """Mails that it has in hand now."""
+        return len(self._in_hand)
+
+    @property
+    def lanes_open(self) -> int:
+        """Mail servers that it keeps connections to."""
+        return self._lanes.open
+
     def stop(self) -> None:
         """Take on nothing new; `run` returns when what is in hand has ended."""
         self._stopping.set()
@@ -83,6 +101,7 @@ class Worker:
     async def run(self) -> None:
         """Work until `stop`. What is in hand then gets its time to end; the rest goes back into the outbox."""
         self._presence.begin()
+        metrics.watch(self)
         _log.info("worker_started", worker=self._name)
         helpers = [asyncio.create_task(self._keep_leases()), asyncio.create_task(self._sweep_for_ever())]
         try:
@@ -95,7 +114,9 @@ class Worker:
                 helper.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
             await self._lanes.close()
+            await self._safely(self._sign_off)
             self._presence.end()
+            metrics.forget(self)
         _log.info("worker_stopped", worker=self._name)
 
     async def _claim(self) -> bool:
@@ -134,6 +155,7 @@ class Worker:
             said = said_by(recorded.outcome, time.monotonic() - begun)
             if await self._until_stored(recorded):
                 observe_attempt(recorded, self._room.clock())
+                self._reporter.count(recorded.outcome)
         finally:
             self._windows.ended(work.claimed.queue, work.claimed.urgency, said, work.size)
             if work.server:
@@ -202,7 +224,7 @@ class Worker:
 
     async def _sweep_for_ever(self) -> None:
         while True:
-            for step in (self._pull_back, self._recover, self._expire, self._purge, self._warn):
+            for step in (self._pull_back, self._recover, self._expire, self._purge, self._warn, self._report):
                 while await self._safely(step):
                     pass
             self._windows.forget_idle()
@@ -238,7 +260,9 @@ class Worker:
         return False
 
     async def _expire(self) -> bool:
-        return await expire_overdue(self._room) > 0
+        expired = await expire_overdue(self._room)
+        metrics.observe_expired(expired)
+        return expired > 0
 
     async def _purge(self) -> bool:
         return await purge(self._room)
@@ -248,6 +272,14 @@ class Worker:
         if now >= self._warn_at:
             self._warn_at = now + WARN_EVERY_S
             await warn_of_expiry(self._room)
+        return False
+
+    async def _report(self) -> bool:
+        await self._reporter.report(self.in_hand)
+        return False
+
+    async def _sign_off(self) -> bool:
+        await self._reporter.sign_off()
         return False
 
     async def _finish(self) -> None:

@@ -1,0 +1,155 @@
+"""The outbox at a glance, over all tenants, for metrics and `ringpost status`.
+
+What it costs does not grow with what waits: counts end at a bound, the oldest mail of a class is the first entry of an
+index, and rates come from tallies that workers keep.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select, text
+
+from ringpost.domain.deliveries import Party, Urgency, Verdict
+from ringpost.storage.queues import SYSTEMS_OWN, is_borrowed, lane_of
+from ringpost.storage.tables import AnyRow, holds, tallies, workers
+
+MOST_COUNTED = 100_000
+"""Counts of one class in one state end here; `100,000` means so many or more."""
+OLDEST_LOOKED_AT = 10_000
+"""Mails of each class that are looked at to find the queues that have waited longest."""
+NEWEST_LOOKED_AT = 10_000
+"""Events that are looked at to find the rate of acceptance."""
+TALLY_MS = 10_000
+"""The span that one row of the tallies is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What of one class has not ended."""
+
+    queued: int
+    sending: int
+    oldest_at: int | None
+    """When the oldest of them was accepted; None when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """How full the outbox is, and what holds it up."""
+
+    classes: Mapping[Urgency, Standing]
+    lanes_on_hold: Mapping[Party, int]
+    """By whose failure it is."""
+    queues_over_loan: int
+    """Tenants that have used up their share of the system's mail server and wait for their next hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What happened lately, per minute."""
+
+    accepted: float
+    """Events."""
+    attempts: Mapping[tuple[Verdict, Party | None], float]
+
+
+QUEUED = text("""
+    SELECT count(*) FROM (
+      SELECT 1 FROM deliveries WHERE state = 'queued' AND urgency = :urgency LIMIT :most) AS some""")
+
+OLDEST = text("""
+    SELECT created_at FROM deliveries WHERE state = 'queued' AND urgency = :urgency ORDER BY expires_at LIMIT 1""")
+"""Within a class all expire after the same time, so the first to expire is the oldest; a retry by hand begins anew."""
+
+SENDING = text("""
+    SELECT urgency, count(*) AS number, min(created_at) AS oldest_at FROM (
+      SELECT urgency, created_at FROM deliveries WHERE state = 'sending' AND lease_until >= 0 LIMIT :most) AS some
+    GROUP BY urgency""")
+"""Workers have few slots, so there is never much of it. `lease_until >= 0` is always true and names the index."""
+
+QUEUES = text("""
+    SELECT queue, count(*) AS number, min(created_at) AS oldest_at FROM (
+      SELECT queue, created_at FROM deliveries
+      WHERE state = 'queued' AND urgency = :urgency ORDER BY expires_at LIMIT :most) AS some
+    GROUP BY queue""")
+
+ACCEPTED = text("""
+    SELECT count(*) AS number, min(accepted_at) AS first_at FROM (
+      SELECT accepted_at FROM events WHERE accepted_at > :since ORDER BY accepted_at DESC LIMIT :most) AS some""")
+
+
+def glance(connection: Connection) -> Glance:
+    """How full the outbox is, and what holds it up."""
+    sending = {row.urgency: row for row in connection.execute(SENDING, {"most": MOST_COUNTED})}
+    lanes, queues = _holds(connection)
+    standings = {urgency: _standing(connection, urgency, sending.get(urgency)) for urgency in Urgency}
+    return Glance(standings, lanes, queues)
+
+
+def _standing(connection: Connection, urgency: Urgency, sending: AnyRow | None) -> Standing:
+    queued = connection.execute(QUEUED, {"urgency": urgency, "most": MOST_COUNTED}).scalar() or 0
+    oldest = [connection.execute(OLDEST, {"urgency": urgency}).scalar(), sending.oldest_at if sending else None]
+    return Standing(
+        queued, sending.number if sending else 0, min((at for at in oldest if at is not None), default=None)
+    )
+
+
+def _holds(connection: Connection) -> tuple[dict[Party, int], int]:
+    """Lanes on hold by whose failure it is, and queues on hold by themselves."""
+    some = select(holds.c.lane, holds.c.party).limit(MOST_COUNTED)
+    lanes: dict[Party, int] = dict.fromkeys((Party.MAIL_SERVER, Party.CONFIGURATION, Party.NETWORK), 0)
+    queues = 0
+    for row in connection.execute(some):
+        if is_borrowed(row.lane):
+            queues += 1
+        else:
+            lanes[Party(row.party)] = lanes.get(Party(row.party), 0) + 1
+    return lanes, queues
+
+
+def longest_waiting(connection: Connection, limit: int) -> list[tuple[str, int, int]]:
+    """Queues with most among the oldest waiting mails of each class: queue, how many, when the oldest was accepted."""
+    found: dict[str, tuple[int, int]] = {}
+    for urgency in Urgency:
+        for row in connection.execute(QUEUES, {"urgency": urgency, "most": OLDEST_LOOKED_AT}):
+            number, oldest = found.get(row.queue, (0, row.oldest_at))
+            found[row.queue] = number + row.number, min(oldest, row.oldest_at)
+    ranked = sorted(((queue, *rest) for queue, rest in found.items()), key=lambda row: (-row[1], row[2], row[0]))
+    return ranked[:limit]
+
+
+def held(connection: Connection, limit: int) -> Sequence[AnyRow]:
+    """Lanes and queues on hold with their reason, those held longest first."""
+    return connection.execute(select(holds).order_by(holds.c.since, holds.c.lane).limit(limit)).all()
+
+
+def rates(connection: Connection, now: int, over_ms: int) -> Rates:
+    """What happened in the last `over_ms` milliseconds that have been tallied to the end, per minute."""
+    accepted = connection.execute(ACCEPTED, {"since": now - over_ms, "most": NEWEST_LOOKED_AT}).one()
+    span = over_ms if accepted.number < NEWEST_LOOKED_AT else max(1, now - accepted.first_at)
+    end = now - now % TALLY_MS
+    query = (
+        select(tallies.c.verdict, tallies.c.party, func.sum(tallies.c.count).label("number"))
+        .where(tallies.c.since >= end - over_ms, tallies.c.since < end)
+        .group_by(tallies.c.verdict, tallies.c.party)
+    )
+    return Rates(
+        accepted.number * 60_000 / span,
+        {
+            (Verdict(row.verdict), Party(row.party) if row.party else None): row.number * 60_000 / over_ms
+            for row in connection.execute(query)
+        },
+    )
+
+
+def workers_alive(connection: Connection, now: int) -> Sequence[AnyRow]:
+    """Workers that have shown a sign of life lately, by host and age."""
+    query = select(workers).where(workers.c.until > now).order_by(workers.c.host, workers.c.since, workers.c.name)
+    return connection.execute(query).all()
+
+
+def tenant_of(lane: str) -> str | None:
+    """Whose the mail of a lane or queue is; None for the system level's own and for the lane that it lends."""
+    if is_borrowed(lane):
+        return lane.partition(":")[2]
+    return None if lane in (lane_of("system:"), SYSTEMS_OWN) else lane
