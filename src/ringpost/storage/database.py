@@ -21,7 +21,7 @@ import structlog
 from sqlalchemy import Connection, Engine, exc
 
 from ringpost.errors import StorageUnavailable
-from ringpost.storage import engines
+from ringpost.storage import bell, engines
 from ringpost.storage.faults import Fault, fault_of, is_taken
 
 P = ParamSpec("P")
@@ -63,12 +63,14 @@ class _Job:
 class Database:
     """An open database; `open_database` makes one."""
 
-    def __init__(self, reader: Engine, writer: Engine) -> None:
+    def __init__(self, url: str, reader: Engine, writer: Engine) -> None:
+        self._url = url
         self._reader = reader
         self._writer = writer
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="ringpost-read")
         self._loop = asyncio.get_running_loop()
+        self._listening: asyncio.Task[None] | None = None
         self._closed = False
         self._away = _Away()
         self._thread = threading.Thread(target=self._write_forever, name="ringpost-write", daemon=True)
@@ -105,11 +107,19 @@ class Database:
         """
         return await self._submit(work, (context, item))
 
+    def on_ring(self, heard: Callable[[], None]) -> None:
+        """Call `heard` whenever any process has put mail into the outbox (`bell`; never on SQLite)."""
+        if self.dialect == "postgresql":
+            self._listening = self._loop.create_task(bell.listen(self._url, heard))
+
     async def close(self) -> None:
         """Finish what was submitted, then close all connections."""
         if self._closed:
             return
         self._closed = True
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.wait([self._listening])
         self._jobs.put(None)
         await self._loop.run_in_executor(None, self._thread.join)
         self._threads.shutdown()
@@ -315,4 +325,4 @@ async def open_database(url: str) -> Database:
         reader, writer = await asyncio.to_thread(engines.open_engines, url)
     except exc.DBAPIError as error:
         raise StorageUnavailable(f"The database cannot be opened: {str(error.orig).strip()}") from error
-    return Database(reader, writer)
+    return Database(url, reader, writer)

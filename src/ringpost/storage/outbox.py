@@ -15,6 +15,7 @@ from ringpost.domain.deliveries import State, Urgency
 from ringpost.domain.tenants import TenantId
 from ringpost.storage.queues import is_borrowed, lane_of, queues_of
 from ringpost.storage.tables import AnyRow, deliveries, holds, messages
+from ringpost.storage.taking import TAKE
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a worker asks for: at most `limit` due deliveries of one urgency, of each queue what `share_out` gives it."""
+    """What a worker asks for: at most `limit` due deliveries of one urgency, of each queue what `share_out` gives."""
 
     name: str
     """Unique for ever; the fence."""
@@ -103,7 +104,7 @@ def claim(connection: Connection, wanted: Claim) -> tuple[list[Claimed], str]:
     if not shares:
         return [], end
     rows = connection.execute(
-        _TAKE,
+        TAKE if connection.dialect.name == "postgresql" else _TAKE,
         {
             "claim": wanted.name,
             "lease_until": wanted.lease_until,

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from ringpost.domain.deliveries import Outcome, State, Urgency
+from ringpost.storage import bell
 from ringpost.storage.outbox import Claimed
 from ringpost.storage.queues import queues_of
 from ringpost.storage.tables import attempts, deliveries, events, holds, messages
@@ -230,3 +231,4 @@ def release_hold(connection: Connection, lane: str, now: int) -> None:
         .where(deliveries.c.state == State.QUEUED, deliveries.c.queue.between(first, last), deliveries.c.due_at > now)
         .values(due_at=now)
     )
+    bell.ring(connection)

@@ -19,6 +19,7 @@ from ringpost.domain.rendering import Stamp
 from ringpost.domain.system_events import catalogue_of
 from ringpost.domain.tenants import SYSTEM, Tenant, TenantId
 from ringpost.errors import AlreadyExists, Invalid, NotFound, RingpostError
+from ringpost.storage import bell
 from ringpost.storage import events as event_rows
 from ringpost.storage import settings as settings_rows
 from ringpost.storage import templates as template_rows
@@ -71,6 +72,8 @@ def accept(
     desk = _Desk.open(connection, room, [event for request in requests for event in request])
     results = [[desk.take(event) for event in request] for request in requests]
     event_rows.add(connection, desk.events, desk.messages, desk.deliveries)
+    if desk.deliveries:
+        bell.ring(connection)
     return results
 
 
