@@ -33,6 +33,9 @@ from ringpost.transports.web import WebOptions
 from ringpost.usecases.room import OpenTransport, Options, PaceOf, Room
 from ringpost.worker import Host, HostWatch, Worker, WorkerOptions
 
+POLL_WITH_BELL_S = 1.0
+"""How often a worker looks for due mail when it is told of what is new; nobody tells it when a retry is due."""
+
 
 @asynccontextmanager
 async def open_room(config: Config) -> AsyncGenerator[Room]:
@@ -46,7 +49,9 @@ async def open_room(config: Config) -> AsyncGenerator[Room]:
         options = _smtp_options(config, providers := Providers(_provider_options(config)))
         examine = Doctor(options, DnsServers(config.name_servers)).examine
         opener, pace_of = _opener(options, providers), _pace_of(Paces(config.paces), providers)
-        yield Room(database, sealer, clock, opener, _options(config), examine, pace_of)
+        room = Room(database, sealer, clock, opener, _options(config), examine, pace_of)
+        database.on_ring(room.bell.set)
+        yield room
     finally:
         await database.close()
 
@@ -66,7 +71,10 @@ def app(room: Room, config: Config) -> ASGIApp:
 
 def worker(room: Room, config: Config) -> Worker:
     """A worker, ready to run."""
-    return Worker(room, WorkerOptions(slots=config.slots, lease_s=config.lease_seconds, presence=_presence(config)))
+    options = WorkerOptions(slots=config.slots, lease_s=config.lease_seconds, presence=_presence(config))
+    if room.database.dialect == "postgresql":  # where the bell is heard from every machine
+        options = replace(options, poll_s=POLL_WITH_BELL_S)
+    return Worker(room, options)
 
 
 def host_watch(room: Room, config: Config) -> HostWatch:
