@@ -7,6 +7,7 @@ process at once, which loses nothing either: what was acknowledged is on disk.
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Generator
@@ -24,6 +25,8 @@ from ringpost.worker import HostWatch, Worker
 
 BACKLOG: Final = 2048
 """Connections that wait to be accepted; a phone system that reconnects all at once must not be refused."""
+MOST_FILES: Final = 65_536
+"""File descriptors that are asked for, where the hard limit allows that."""
 
 _log = structlog.get_logger("ringpost.serving")
 
@@ -42,9 +45,18 @@ class ApiServer(uvicorn.Server):
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run to the end on uvloop."""
+    """Run to the end on uvloop, with as many file descriptors as the system lets us have."""
+    raise_file_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main)
+
+
+def raise_file_limit() -> None:
+    """Each mail server that is waited for takes a file descriptor; the usual soft limit of 1,024 is soon used up."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,5 +1,6 @@
 """Where the parts are put together, for the command line, the demo and the tests."""
 
+import resource
 import socket
 import time
 from collections.abc import AsyncGenerator
@@ -29,6 +30,7 @@ from ringpost.transports.oauth import Authorities, microsoft
 from ringpost.transports.pacing import Allowance, Pace, Paces
 from ringpost.transports.providers import ProviderOptions, Providers
 from ringpost.transports.smtp import SmtpOptions, SmtpTransport
+from ringpost.transports.smtp.sockets import PLENTY, Sockets
 from ringpost.transports.web import WebOptions
 from ringpost.usecases.room import OpenTransport, Options, PaceOf, Room
 from ringpost.worker import Host, HostWatch, Worker, WorkerOptions
@@ -71,7 +73,8 @@ def app(room: Room, config: Config) -> ASGIApp:
 
 def worker(room: Room, config: Config) -> Worker:
     """A worker, ready to run."""
-    options = WorkerOptions(slots=config.slots, lease_s=config.lease_seconds, presence=_presence(config))
+    slots = min(config.slots, max(64, _sockets_for_mail() // 2 // max(1, config.workers)))  # others may be idle
+    options = WorkerOptions(slots=slots, lease_s=config.lease_seconds, presence=_presence(config))
     if room.database.dialect == "postgresql":  # where the bell is heard from every machine
         options = replace(options, poll_s=POLL_WITH_BELL_S)
     return Worker(room, options)
@@ -129,7 +132,14 @@ def _smtp_options(config: Config, providers: Providers) -> SmtpOptions:
         clear_login=config.allow_clear_login,
         egress=EgressRules(allowed=config.allowed_networks, extra_ports=config.extra_ports),
         tokens=providers.tokens,
+        sockets=Sockets(_sockets_for_mail()),
     )
+
+
+def _sockets_for_mail() -> int:
+    """How many connections to mail servers this process may have; the rest is for clients, the database and files."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return PLENTY if limit == resource.RLIM_INFINITY else max(limit // 2, limit - 2048)
 
 
 def _opener(options: SmtpOptions, providers: Providers) -> OpenTransport:

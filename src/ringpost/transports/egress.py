@@ -89,4 +89,4 @@ def _addresses(host: str, port: int) -> list[str]:
 @lru_cache(maxsize=1)
 def _resolver_threads() -> ThreadPoolExecutor:
     # Threads of their own: a name server that does not answer must not keep the threads that work on the database.
-    return ThreadPoolExecutor(max_workers=8, thread_name_prefix="resolve")
+    return ThreadPoolExecutor(max_workers=64, thread_name_prefix="resolve")

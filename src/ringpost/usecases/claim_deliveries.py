@@ -126,7 +126,7 @@ def _with_all_they_need(connection: Connection, room: Room, claimed: Sequence[ou
     ways = {way: _server(connection, room, *way) for way in {_way(item) for item in claimed}}
     with_servers = [(_on_its_queue(item, ways[_way(item)]), ways[_way(item)]) for item in claimed]
     failures = outcomes.failures_of(connection, sorted({item.lane for item, _ in with_servers}))
-    standing_by = _standing_by(connection, room, [item for item, _ in with_servers])
+    standing_by = _standing_by(connection, [item for item, _ in with_servers])
     return [
         Work(
             item,
@@ -139,7 +139,7 @@ def _with_all_they_need(connection: Connection, room: Room, claimed: Sequence[ou
     ]
 
 
-def _standing_by(connection: Connection, room: Room, claimed: Sequence[outbox.Claimed]) -> dict[_Way, str]:
+def _standing_by(connection: Connection, claimed: Sequence[outbox.Claimed]) -> dict[_Way, str]:
     """For emergencies on these ways, the queue of the tenant's other server, where that is not known to fail."""
     ways = {_way(item) for item in claimed if item.urgency is Urgency.EMERGENCY}
     if not ways:

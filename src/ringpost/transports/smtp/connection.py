@@ -9,6 +9,7 @@ from ringpost.transports.smtp.dialing import Dialed
 from ringpost.transports.smtp.mails import Kind, Mail
 from ringpost.transports.smtp.options import Deadlines, SmtpOptions
 from ringpost.transports.smtp.replies import Garbage, Reply
+from ringpost.transports.smtp.sockets import SHORT_IDLE
 from ringpost.transports.smtp.transactions import BLOCK, Transactions
 
 
@@ -40,6 +41,7 @@ class Connection:
         self._owner = owner
         self._limit = options.messages_per_connection
         self._idle_seconds = options.idle
+        self._sockets = options.sockets
         self._seconds = _seconds(options.deadlines)
         self._deadlines = options.deadlines
         self._taken = 0
@@ -128,7 +130,7 @@ class Connection:
         elif self._taken >= self._limit:
             self._quit()
         else:
-            self._set_deadline(self._idle_seconds)
+            self._set_deadline(SHORT_IDLE if self._sockets.scarce else self._idle_seconds)
             self._owner.connection_idle(self)
 
     def _write_out(self) -> None:

@@ -8,6 +8,7 @@ from ringpost.domain.deliveries import Outcome
 from ringpost.domain.secrets import Secret
 from ringpost.transports.egress import EgressRules
 from ringpost.transports.smtp import commands
+from ringpost.transports.smtp.sockets import Sockets
 
 
 class TokenSource(Protocol):
@@ -58,6 +59,8 @@ class SmtpOptions:
     egress: EgressRules = field(default_factory=EgressRules)
     tokens: TokenSource | None = None
     """Without it, no endpoint may log in with access tokens."""
+    sockets: Sockets = field(default_factory=Sockets)
+    """What all pools of a process share."""
 
     def __post_init__(self) -> None:
         """ValueError when the EHLO name cannot be said."""

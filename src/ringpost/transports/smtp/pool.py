@@ -3,6 +3,10 @@
 Connections take mails from one queue. The first is dialed alone, so a server that is down or refuses the login is asked
 once and not once per mail; its answer is the outcome of every mail that waits. When one is up, more are dialed while
 mails wait. A further one that fails only lowers how many we try to have: many servers limit connections per client.
+Likewise when one of several is told to go (421): its mail takes another one. Only what the last one is told is an
+outcome.
+
+How many there are follows how many mails are in hand, which the worker's windows see to.
 """
 
 import asyncio
@@ -51,21 +55,36 @@ class SmtpTransport:
         """Try once to hand over a message; see `Transport.send`. Takes at most `Deadlines.overall` when that is set."""
         if self._closing:
             return Outcome(RETRY, Stage.CONNECT, Party.NETWORK, hint=_CLOSING)
-        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        overall = self._options.deadlines.overall
+        ends_at = None if overall is None else asyncio.get_running_loop().time() + overall
+        while True:
+            outcome = await self._send(envelope, message, ends_at)
+            if outcome.code != 421 or not self._has_others():
+                return outcome
+
+    async def _send(self, envelope: Envelope, message: bytes, ends_at: float | None) -> Outcome:
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Outcome] = loop.create_future()
         try:
             mail = Mail(envelope, message, done)
         except ValueError:
             return classify.unwritable()
         self._waiting.append(mail)
         self._give_out()
-        overall = self._options.deadlines.overall
-        if overall is None:
+        if ends_at is None:
             return await done
-        timer = asyncio.get_running_loop().call_later(overall, self._give_up, mail)
+        timer = loop.call_at(ends_at, self._give_up, mail)
         try:
             return await done
         finally:
             timer.cancel()
+
+    def _has_others(self) -> bool:
+        """Whether connections are left that take mail, after one was told to go; there are no more for a while."""
+        if not self._connections or self._closing:
+            return False
+        self._have_fewer()
+        return True
 
     async def close(self) -> None:
         """Let what is under way end, say goodbye to all connections, and be done after 5 s at most."""
@@ -114,6 +133,7 @@ class SmtpTransport:
     def connection_gone(self, connection: Connection) -> None:
         """Its socket is closed."""
         self._open_sockets.discard(connection)
+        self._options.sockets.closed()
         if not self._open_sockets:
             self._all_gone.set()
 
@@ -133,13 +153,17 @@ class SmtpTransport:
         up = len(self._connections)
         if up == 0 or up >= self._options.connections:
             return up == 0
+        if self._options.sockets.scarce:
+            return False
         return up < self._fewer or asyncio.get_running_loop().time() >= self._fewer_until
 
     async def _run_dial(self, dial: Dial) -> None:
         result: Dialed | Outcome | None = None
+        self._options.sockets.opened()
         try:
             result = await dial.run()
         finally:
+            self._options.sockets.closed()
             self._dial = self._dial_task = None
             if isinstance(result, Dialed):
                 self._add(result)
@@ -153,15 +177,19 @@ class SmtpTransport:
         connection = Connection(dialed, self._judge, self._options, self, pipelining=pipelining)
         self._connections.add(connection)
         self._open_sockets.add(connection)
+        self._options.sockets.opened()
         connection.start()
         self._give_out()
 
     def _dial_failed(self, outcome: Outcome) -> None:
         if self._connections:
-            self._fewer = len(self._connections)
-            self._fewer_until = asyncio.get_running_loop().time() + FEWER
+            self._have_fewer()
         else:
             self._fail_waiting(outcome)
+
+    def _have_fewer(self) -> None:
+        self._fewer = len(self._connections)
+        self._fewer_until = asyncio.get_running_loop().time() + FEWER
 
     def _fail_waiting(self, outcome: Outcome) -> None:
         waiting, self._waiting = self._waiting, deque()
