@@ -64,11 +64,13 @@ def key_file(config: Config) -> KeyRing:
 
 
 def app(room: Room, config: Config) -> ASGIApp:
-    """The HTTP application."""
+    """The HTTP application: the API, and the console in front of it."""
     from ringpost.api.app import create_app  # noqa: PLC0415  half of the time that a command takes to start
+    from ringpost.console.app import InFront, create_console  # noqa: PLC0415
 
     token = config.admin_token
-    return create_app(room, admin_token=Secret(token.get_secret_value()) if token else None)
+    api = create_app(room, admin_token=Secret(token.get_secret_value()) if token else None)
+    return InFront(create_console(room, api.state.limits), api)
 
 
 def worker(room: Room, config: Config) -> Worker:

@@ -13,6 +13,7 @@ from ringpost.cli.output import print_line, say
 from ringpost.config import Config
 from ringpost.domain.tenants import SYSTEM
 from ringpost.storage import access, tenants
+from ringpost.usecases.invite_user import invite_first_administrator
 
 FIRST_STEPS = (
     "In another terminal, with the same data folder: "
@@ -70,7 +71,10 @@ async def _serve(config: Config) -> None:
     with serving.listen(config.host, config.port) as listener:
         async with open_room(config, tell=tell) as room:
             url = serving.url_of(listener)
-            tell(f"Ringpost listens on {url} (documentation: {url}/docs). Ctrl-C stops it.")
+            tell(f"Ringpost listens on {url} (console: {url}/console/, API: {url}/docs). Ctrl-C stops it.")
+            secret = await invite_first_administrator(room)
+            if secret is not None:
+                tell(f"Set the administrator's password: {url}/console/welcome/{secret.reveal()} (once, within a day)")
             if not config.admin_token and await room.database.read(_is_nobody_there):
                 tell(f"Nobody can use it yet. {FIRST_STEPS}")
             await serving.serve(room, config, listener)

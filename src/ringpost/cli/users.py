@@ -1,15 +1,16 @@
-"""user create."""
+"""user create, user invite."""
 
 import sys
 from typing import Annotated
 
 import typer
 
-from ringpost.cli.opening import DataDir, TenantOption, find_tenant, in_room
+from ringpost.cli.opening import DataDir, TenantOption, find_tenant, in_room, load_config
 from ringpost.cli.output import print_line
 from ringpost.domain.access import Role
 from ringpost.domain.tenants import SYSTEM
 from ringpost.usecases.create_user import NewUser, create_user
+from ringpost.usecases.invite_user import Guest, invite_user
 from ringpost.usecases.room import Room
 
 app = typer.Typer(help="Users: people who log in.", no_args_is_help=True)
@@ -17,12 +18,10 @@ app = typer.Typer(help="Users: people who log in.", no_args_is_help=True)
 Username = Annotated[str, typer.Argument(help="What the person logs in with. Case does not matter.")]
 System = Annotated[bool, typer.Option("--system", help="A system administrator, of no tenant.")]
 RoleOption = Annotated[Role | None, typer.Option("--role", help="What the person may do. [default: tenant_admin]")]
+Url = Annotated[
+    str | None, typer.Option(help="Where people reach Ringpost. [default: where `serve` listens]", metavar="URL")
+]
 FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from the first line of stdin.")]
-
-
-@app.callback()
-def _group() -> None:
-    """Keep `create` a command of its own although it is the only one."""
 
 
 @app.command()
@@ -40,9 +39,7 @@ def create(
 
     Example: [b]pwgen -s 24 1 | ringpost user create root --system --password-stdin[/b]
     """
-    if system and tenant:
-        raise typer.BadParameter("A user is of a tenant or of the system level, not both.")
-    chosen = role or (Role.SYSTEM_ADMIN if system else Role.TENANT_ADMIN)
+    chosen = _role(tenant, role, system=system)
     new = NewUser(username, _password(from_stdin=password_stdin), chosen)
 
     async def work(room: Room) -> str:
@@ -50,6 +47,38 @@ def create(
         return (await create_user(room, owner, new)).id
 
     print_line(in_room(data_dir, work))
+
+
+@app.command()
+def invite(
+    username: Username,
+    tenant: TenantOption = None,
+    system: System = False,
+    role: RoleOption = None,
+    url: Url = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Print a link that sets a user's password, once, within a day: for somebody new, or a password that is forgotten.
+
+    Whoever is a user already keeps the role, and is signed out everywhere when the password is set.
+
+    Example: [b]ringpost user invite anna --tenant acme.example.com --url https://mail.example.com[/b]
+    """
+    chosen = _role(tenant, role, system=system)
+    config = load_config(data_dir)
+
+    async def work(room: Room) -> str:
+        owner = SYSTEM if system else (await find_tenant(room, tenant)).id
+        secret = await invite_user(room, owner, Guest(username, chosen))
+        return f"{(url or f'http://{config.host}:{config.port}').rstrip('/')}/console/welcome/{secret.reveal()}"
+
+    print_line(in_room(data_dir, work))
+
+
+def _role(tenant: str | None, role: Role | None, *, system: bool) -> Role:
+    if system and tenant:
+        raise typer.BadParameter("A user is of a tenant or of the system level, not both.")
+    return role or (Role.SYSTEM_ADMIN if system else Role.TENANT_ADMIN)
 
 
 def _password(*, from_stdin: bool) -> str:

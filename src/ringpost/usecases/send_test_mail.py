@@ -1,6 +1,7 @@
 """Send a test mail through the mail server in force, now, and say exactly what became of it."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from ringpost.domain.addresses import BLANKS, Address, parse_address
 from ringpost.domain.deliveries import RETRY, SENT, Outcome, Party, Stage
 from ringpost.domain.diagnosis import way_to
 from ringpost.domain.endpoints import Endpoint
-from ringpost.domain.messages import Envelope, assemble
+from ringpost.domain.messages import Envelope, Message, assemble
 from ringpost.domain.rendering import Stamp, compose
 from ringpost.domain.templates import validate_parts
 from ringpost.domain.tenants import SYSTEM, TenantId
@@ -66,11 +67,22 @@ async def send_test_mail(room: Room, principal: Principal, mail: TestMail) -> No
     Raises NotConfigured, MailServerFailed, and Invalid when a tenant that borrows the system's mail server names a
     recipient that is not one of its own: else it could send anything to anybody in the operator's name.
     """
-    server = await room.database.read(_server_for, room, principal.tenant, mail.recipient)
-    now = room.clock()
-    envelope = Envelope(server.sender, mail.recipient)
-    message = compose(mail.subject, mail.content, "", Stamp(now, server.sender.ascii_domain))
-    content = assemble(message, envelope=envelope, delivery_id=f"test-{new_id(now)}", reply_to=server.reply_to)
+
+    def write(sender: Address) -> Message:
+        return compose(mail.subject, mail.content, "", Stamp(room.clock(), sender.ascii_domain))
+
+    await send_now(room, principal, mail.recipient, write)
+
+
+async def send_now(room: Room, principal: Principal, recipient: Address, write: Callable[[Address], Message]) -> None:
+    """Send a message outside the outbox, through the mail server in force; `write` makes it, given the sender.
+
+    Raises as `send_test_mail` does.
+    """
+    server = await room.database.read(_server_for, room, principal.tenant, recipient)
+    envelope, message = Envelope(server.sender, recipient), write(server.sender)
+    delivery_id = f"test-{new_id(room.clock())}"
+    content = assemble(message, envelope=envelope, delivery_id=delivery_id, reply_to=server.reply_to)
     outcome = await _send(room, server, envelope, content)
     if outcome.verdict is not SENT:
         raise MailServerFailed(_message(outcome), _detail(outcome, server.endpoint))

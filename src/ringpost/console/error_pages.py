@@ -1,0 +1,97 @@
+"""Pages for what went wrong: what it is, and what to do now."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from starlette.responses import RedirectResponse, Response
+
+from ringpost.console.guard import Forged, NotSignedIn
+from ringpost.console.languages import N_
+from ringpost.console.rendering import render
+from ringpost.console.visit import ROOT, Visit
+from ringpost.errors import (
+    AlreadyExists,
+    Forbidden,
+    NotFound,
+    RateLimited,
+    RingpostError,
+    StorageUnavailable,
+    Unauthorized,
+    WrongState,
+)
+
+_log = structlog.get_logger("ringpost.console")
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One kind of error page; texts are English, to be translated."""
+
+    status: int
+    title: str
+    advice: str
+
+
+NO_PAGE: Final = Trouble(
+    404,
+    N_("There is nothing here"),
+    N_("The address may be mistyped, or what was here is gone. The navigation leads on."),
+)
+TOO_LARGE: Final = Trouble(
+    413, N_("That is too large"), N_("Send less at once: a form may have up to 2 MB with all its files.")
+)
+BAD_FORM: Final = Trouble(
+    400, N_("That could not be read"), N_("Go back, reload the page, and send the form once more.")
+)
+FAULT: Final = Trouble(
+    500,
+    N_("Something is broken in Ringpost"),
+    N_("It is not your fault, and it is in the log. Try again; if it stays, tell whoever runs Ringpost when it was."),
+)
+
+_TROUBLES: Final[tuple[tuple[type[RingpostError], Trouble], ...]] = (
+    (Forged, Trouble(403, N_("Please send that once more"), N_("Go back, reload the page, and send the form again."))),
+    (Forbidden, Trouble(403, N_("You cannot do that"), "")),
+    (NotFound, NO_PAGE),
+    (AlreadyExists, Trouble(409, N_("That exists already"), N_("Go back and choose another name."))),
+    (WrongState, Trouble(409, N_("That is not possible any more"), N_("Go back and look at how things are now."))),
+    (RateLimited, Trouble(429, N_("That was too often"), N_("Wait for a moment, then try again."))),
+    (Unauthorized, Trouble(403, N_("You cannot do that"), "")),
+    (
+        StorageUnavailable,
+        Trouble(503, N_("The data cannot be reached"), N_("Nothing was changed. Try again in a minute.")),
+    ),
+)
+
+
+def answer_error(visit: Visit, error: Exception) -> Response:
+    """The answer to a request that failed."""
+    if isinstance(error, NotSignedIn):
+        return _to_sign_in(visit)
+    for kind, trouble in _TROUBLES:
+        if isinstance(error, kind):
+            response = show_trouble(visit, trouble, str(error))
+            if isinstance(error, RateLimited):
+                response.headers["Retry-After"] = str(error.retry_after)
+            return response
+    _log.error("console_failed", path=visit.request.url.path, exc_info=error)
+    return show_trouble(visit, FAULT)
+
+
+def show_trouble(visit: Visit, trouble: Trouble, message: str = "") -> Response:
+    """An error page. `message` says more than the title, in English or the visitor's language."""
+    template = "error_fragment.html" if visit.wants_fragment else "error.html"
+    return render(visit, template, status=trouble.status, trouble=trouble, message=message)
+
+
+def _to_sign_in(visit: Visit) -> Response:
+    """Come back here afterwards, when here is a page to look at."""
+    target = visit.request.url.path
+    if visit.request.url.query:
+        target += f"?{visit.request.url.query}"
+    if visit.wants_fragment:  # htmx follows redirects by itself and would put the page into the page
+        return Response(status_code=204, headers={"HX-Redirect": f"{ROOT}/sign-in"})
+    if visit.request.method != "GET" or visit.path.rstrip("/") == ROOT:
+        return RedirectResponse(f"{ROOT}/sign-in", 303)
+    return visit.redirect("/sign-in", next=target)

@@ -1,0 +1,190 @@
+"""At the door of the console: whose session it is, whether it may go there, and whether it meant to.
+
+**Sessions.** The cookie holds a random secret; the database its hash. It is looked up at every request, so a person or
+tenant that was disabled, and a session that was ended elsewhere, are out at once. Signing in always makes a new one.
+
+**Cookies** are HttpOnly, SameSite=Lax and Secure, always: browsers take Secure cookies from a loopback address without
+TLS too, and behind a proxy that ends TLS nothing else would be right. `/console` is their path.
+
+**Forged requests.** A POST needs the token that goes with its session, in the form or in the header that htmx sends,
+and has to come from our own pages: `Sec-Fetch-Site` says so in every browser of today, `Origin` in the others. Before
+anybody is signed in, a cookie of the visit takes the session's place, so nobody is signed in to a stranger's account.
+"""
+
+import hashlib
+import hmac
+import os
+from base64 import urlsafe_b64encode
+from typing import Final
+from urllib.parse import urlsplit
+
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ringpost.console.forms import CSRF_FIELD, Posted
+from ringpost.console.languages import choose_language
+from ringpost.console.routing import Access
+from ringpost.console.visit import ROOT, THEMES, Visit
+from ringpost.domain.access import Role, hash_token
+from ringpost.domain.secrets import Secret
+from ringpost.domain.tenants import SYSTEM, Tenant, TenantId
+from ringpost.errors import Forbidden, NotFound, Unauthorized
+from ringpost.limits import Limits
+from ringpost.storage import sessions, tenants
+from ringpost.storage.sessions import ConsoleSession
+from ringpost.usecases.room import Room
+
+SESSION_COOKIE: Final = "ringpost_session"
+VISIT_COOKIE: Final = "ringpost_visit"
+LANGUAGE_COOKIE: Final = "ringpost_language"
+THEME_COOKIE: Final = "ringpost_theme"
+CSRF_HEADER: Final = "x-csrf-token"
+
+SEEN_EVERY_S: Final = 60
+"""A session's last sign of life is written at most this often."""
+YEAR_S: Final = 365 * 24 * 3600
+
+_LONGEST_COOKIE: Final = 200
+
+
+class NotSignedIn(Unauthorized):
+    """Nobody is, or the session has ended: to be answered with the page to sign in."""
+
+
+class Forged(Forbidden):
+    """A form that did not come from our own pages, or is older than its session."""
+
+
+async def begin_visit(request: Request, room: Room, limits: Limits) -> Visit:
+    """Who comes, before anything is decided."""
+    now = room.clock()
+    secret = session_secret(request)
+    session = tenant = None
+    if secret is not None:
+        session, tenant = await room.database.read(_find, hash_token(secret.reveal()), now)
+    if session is not None and now - session.seen_at >= SEEN_EVERY_S * 1000:
+        await room.database.write(sessions.touch, session.id, now)
+    bound = secret.reveal() if session and secret else _visit_secret(request)
+    language = choose_language(
+        (request.cookies.get(LANGUAGE_COOKIE), tenant.locale if tenant else None),
+        request.headers.get("accept-language", ""),
+    )
+    theme = request.cookies.get(THEME_COOKIE, "")
+    return Visit(
+        request=request,
+        room=room,
+        limits=limits,
+        csrf=_csrf_token(bound),
+        language=language,
+        theme=theme if theme in THEMES else THEMES[0],
+        session=session,
+        tenant=tenant,
+    )
+
+
+def admit(visit: Visit, access: Access) -> None:
+    """Let the visitor in, or raise NotSignedIn or Forbidden."""
+    if access is Access.PUBLIC:
+        return
+    if visit.session is None:
+        raise NotSignedIn("Sign in first.")
+    if access is Access.SYSTEM and not visit.is_system_admin:
+        raise Forbidden(visit.say("This page is for system administrators."))
+    if access in (Access.TENANT, Access.EDITOR) and visit.tenant is None:
+        raise Forbidden(visit.say("This page belongs to a tenant. Choose the tenant to work in first."))
+    if access is Access.EDITOR and visit.principal.role is Role.READ_ONLY:
+        raise Forbidden(visit.say("You may look at everything here but change nothing. Ask an administrator."))
+
+
+def refuse_forgery(visit: Visit, posted: Posted) -> None:
+    """Raise Forged when a POST did not come from a page of ours, given to this very visitor."""
+    token = visit.request.headers.get(CSRF_HEADER) or posted.text(CSRF_FIELD)
+    if not hmac.compare_digest(token.encode(), visit.csrf.encode()):
+        raise Forged(visit.say("The page was open for too long, or your browser sends no cookies."))
+
+
+def refuse_strangers(visit: Visit) -> None:
+    """Raise Forged when another site sent this, going by what the browser says. Before the body is read."""
+    headers = visit.request.headers
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        ours = site in ("same-origin", "none")
+    else:
+        origin = headers.get("origin")
+        ours = origin is None or urlsplit(origin).netloc == headers.get("host")
+    if not ours:
+        raise Forged(visit.say("Another site has sent this form."))
+
+
+def own_path(target: str) -> str:
+    """`target` when it is a path of the console, else its start: nobody is sent elsewhere after signing in."""
+    plain = target.isascii() and target.isprintable() and "\\" not in target and "//" not in target
+    return target if plain and (target == ROOT or target.startswith(f"{ROOT}/")) else f"{ROOT}/"
+
+
+def session_secret(request: Request) -> Secret | None:
+    """The session's secret as the cookie has it, whether it is good or not."""
+    value = request.cookies.get(SESSION_COOKIE, "")
+    return Secret(value) if 0 < len(value) <= _LONGEST_COOKIE else None
+
+
+def keep_session(response: Response, secret: Secret) -> None:
+    """Give the browser its session. It goes with the browser's window, and the server's clock ends it in any case."""
+    _set(response, SESSION_COOKIE, secret.reveal())
+    response.delete_cookie(VISIT_COOKIE, ROOT, secure=True, httponly=True, samesite="lax")
+
+
+def drop_session(response: Response) -> None:
+    """Take the cookie back, and what else the browser keeps of these pages."""
+    response.delete_cookie(SESSION_COOKIE, ROOT, secure=True, httponly=True, samesite="lax")
+
+
+def keep_choice(response: Response, cookie: str, value: str) -> None:
+    """Keep a preference of this browser for a year."""
+    _set(response, cookie, value, max_age=YEAR_S)
+
+
+def keep_visit(visit: Visit, response: Response) -> None:
+    """Give somebody who is not signed in what forms are bound to."""
+    if visit.session is None and VISIT_COOKIE not in visit.request.cookies:
+        _set(response, VISIT_COOKIE, _visit_secret(visit.request))
+
+
+def _set(response: Response, name: str, value: str, max_age: int | None = None) -> None:
+    response.set_cookie(name, value, max_age=max_age, path=ROOT, secure=True, httponly=True, samesite="lax")
+
+
+def _visit_secret(request: Request) -> str:
+    """Of the cookie, or a fresh one, the same for as long as the request lasts."""
+    known = request.cookies.get(VISIT_COOKIE, "")
+    if 0 < len(known) <= _LONGEST_COOKIE:
+        return known
+    if not hasattr(request.state, "visit_secret"):
+        request.state.visit_secret = urlsafe_b64encode(os.urandom(24)).decode()
+    secret: str = request.state.visit_secret
+    return secret
+
+
+def _csrf_token(bound: str) -> str:
+    """Whoever reads the token cannot get back to the secret that it is bound to."""
+    digest = hashlib.sha256(b"ringpost console form\0" + bound.encode("utf-8", "surrogatepass")).digest()
+    return urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def _find(connection: Connection, token_hash: bytes, now: int) -> tuple[ConsoleSession | None, Tenant | None]:
+    """The session, and the tenant in view."""
+    session = sessions.find(connection, token_hash, now)
+    if session is None:
+        return None, None
+    wanted = session.acting_for or session.user.tenant
+    return session, _tenant(connection, wanted)
+
+
+def _tenant(connection: Connection, wanted: TenantId) -> Tenant | None:
+    if wanted == SYSTEM:
+        return None
+    try:
+        return tenants.show(connection, wanted)
+    except NotFound:  # removed while a system administrator worked in it
+        return None

@@ -1,0 +1,86 @@
+"""The languages that the console speaks: gettext catalogues, read from their .po files at the start.
+
+English is what stands in the code. Which one a person sees: the one chosen, else the tenant's, else the browser's.
+"""
+
+import gettext
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from babel import Locale, UnknownLocaleError
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+FOLDER: Final = Path(__file__).parent / "locale"
+ENGLISH: Final = "en"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Language:
+    """One of them. `tag` is its BCP 47 tag, `name` what its speakers call it."""
+
+    tag: str
+    name: str
+    locale: Locale
+    """How dates and numbers are written."""
+    catalogue: gettext.NullTranslations
+
+    def say(self, message: str, **values: object) -> str:
+        """The message in this language, with `%(name)s` filled in."""
+        said = self.catalogue.gettext(message) if message else ""
+        return said % values if values else said
+
+
+def N_(message: str) -> str:  # noqa: N802  the name that gettext's tools know
+    """Mark a message for translation where it is only kept; `Language.say` translates it."""
+    return message
+
+
+@cache
+def languages() -> dict[str, Language]:
+    """All languages by tag, English first."""
+    found = {ENGLISH: Language(ENGLISH, "English", Locale.parse("en_GB"), gettext.NullTranslations())}
+    for path in sorted(FOLDER.glob("*/LC_MESSAGES/ringpost.po")):
+        locale = Locale.parse(path.parts[-3])
+        with path.open("rb") as file:
+            catalogue = read_po(file, locale)
+        compiled = io.BytesIO()
+        write_mo(compiled, catalogue)
+        compiled.seek(0)
+        tag = str(locale).replace("_", "-")
+        found[tag] = Language(tag, locale.get_language_name() or tag, locale, gettext.GNUTranslations(compiled))
+    return found
+
+
+def choose_language(wanted: Iterable[str | None], accepted: str = "") -> Language:
+    """The first of the tags `wanted` that there is, else what the browser accepts (RFC 9110 12.5.4), else English."""
+    known = languages()
+    for tag in (*wanted, *_in_order(accepted)):
+        found = known.get(_base(tag or ""))
+        if found is not None:
+            return found
+    return known[ENGLISH]
+
+
+def _base(tag: str) -> str:
+    """`de-CH` is German; regions have no catalogues of their own."""
+    try:
+        return Locale.parse(tag, sep="-" if "-" in tag else "_").language
+    except (ValueError, UnknownLocaleError, TypeError):
+        return ""
+
+
+def _in_order(accepted: str) -> list[str]:
+    weighed: list[tuple[float, str]] = []
+    for part in accepted[:500].split(","):
+        tag, _, parameter = part.partition(";")
+        try:
+            weight = float(parameter.partition("=")[2] or 1)
+        except ValueError:
+            continue
+        weighed.append((-weight, tag.strip()))
+    return [tag for weight, tag in sorted(weighed, key=lambda one: one[0]) if weight < 0]

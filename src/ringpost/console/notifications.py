@@ -1,0 +1,177 @@
+"""Notifications: which events are told, and to whom."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from ringpost.console.forms import Form, refused
+from ringpost.console.languages import N_
+from ringpost.console.rendering import render
+from ringpost.console.routing import get, post
+from ringpost.console.visit import Visit
+from ringpost.domain.addresses import format_address, parse_address
+from ringpost.domain.catalogue import CATALOGUE, EventType
+from ringpost.domain.settings import TENANT_SWITCHES, Settings, settings_to_json
+from ringpost.errors import Invalid, MailServerFailed, NotConfigured, NotFound, PasswordRequired, RateLimited
+from ringpost.storage import settings
+from ringpost.usecases.change_settings import change_settings
+from ringpost.usecases.send_sample import send_sample
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event type in plain words; texts are English, to be translated."""
+
+    name: str
+    title: str
+    who: str
+    """Who is told of it."""
+
+    @property
+    def kind(self) -> EventType:
+        """The event type."""
+        return CATALOGUE[self.name]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Event types that belong together."""
+
+    title: str
+    types: tuple[Told, ...]
+
+
+_RECIPIENTS = N_("Tells the recipients above.")
+_BOTH = N_("Tells the recipients above, and those that the phone system names.")
+_PERSON = N_("Tells the person it is about.")
+
+GROUPS: Final = (
+    Group(
+        N_("Queues"),
+        (
+            Told("QUEUE_SLA", N_("A caller has waited for too long"), _BOTH),
+            Told("QUEUE_CALL_LOST", N_("A caller left a queue unanswered"), _BOTH),
+            Told("QUEUE_CALLBACK", N_("A queue called a caller back"), _BOTH),
+            Told("QUEUE_CALLBACK_FAILED", N_("A queue could not call a caller back"), _BOTH),
+        ),
+    ),
+    Group(
+        N_("People"),
+        (
+            Told("USER_CREATION", N_("Welcome a new user, with what is needed to sign in"), _PERSON),
+            Told("VOICEMAIL_RECEIVED", N_("A voicemail arrived"), _PERSON),
+            Told("CONFERENCE_INVITATION", N_("Somebody is invited to a meeting"), _PERSON),
+            Told("RECHARGE", N_("An account was recharged"), N_("Tells the person, else the recipients above.")),
+            Told(
+                "CALL_REPORT_COMPLETED",
+                N_("A call report is ready"),
+                N_("Tells whoever ordered it, else the recipients above."),
+            ),
+        ),
+    ),
+    Group(
+        N_("The phone system"),
+        (
+            Told("EMERGENCY_CALL", N_("An emergency number was dialled"), _BOTH),
+            Told("TRUNK_DISCONNECTED", N_("A line to the outside (SIP trunk) went down"), _RECIPIENTS),
+            Told("TRUNK_CONNECTED", N_("A line to the outside (SIP trunk) came up"), _RECIPIENTS),
+            Told("DISK_LOW", N_("Disk space runs low"), _RECIPIENTS),
+            Told("LICENSE_LIMITED", N_("A limit of the license was reached"), _RECIPIENTS),
+        ),
+    ),
+)
+
+
+async def show_notifications(visit: Visit) -> Response:
+    """The page as it was saved."""
+    saved = await visit.room.database.read(settings.show, visit.tenant_id)
+    return await _page(visit, Form(_values(saved)))
+
+
+async def save_notifications(visit: Visit) -> Response:
+    """Save switches and recipients; the mail server stays as it is."""
+    posted = visit.posted
+    chosen: dict[str, Any] = {name: posted.flag(name) for name in TENANT_SWITCHES}
+    # A browser sends what is in a text area by lines; the API takes commas as well.
+    chosen["recipients"] = posted.text("recipients")
+    try:
+        saved = await visit.room.database.read(settings.show, visit.tenant_id)
+        await change_settings(visit.room, visit.principal, {**_server_fields(saved), **chosen})
+    except (Invalid, PasswordRequired) as reason:
+        return await _page(visit, refused(chosen, reason), status=422)
+    return visit.redirect("/notifications", done="saved")
+
+
+async def sample(visit: Visit) -> Response:
+    """Send a sample of one type to one recipient, and say what became of it."""
+    name = visit.request.path_params["name"]
+    if name not in CATALOGUE:
+        raise NotFound("There is no such notification.")
+    kind, text = await _try_sample(visit, name)
+    if visit.wants_fragment:
+        return render(visit, "sample_result.html", kind=kind, text=text)
+    saved = await visit.room.database.read(settings.show, visit.tenant_id)
+    return await _page(visit, Form(_values(saved)), sampled=(name, kind, text))
+
+
+async def _try_sample(visit: Visit, name: str) -> tuple[str, str]:
+    """The kind of notice, and what it says."""
+    to = visit.posted.text("to")
+    try:
+        recipient = parse_address(to, "to")
+        visit.limits.test_mails.hit(visit.tenant_id)
+        await send_sample(visit.room, visit.principal, name, recipient)
+    except Invalid as reason:
+        return "bad", visit.say(reason.errors[0].message)
+    except RateLimited:
+        return "warning", visit.say("Five samples a minute are the most. Wait for a moment.")
+    except NotConfigured as reason:
+        return "bad", visit.say(reason.message)
+    except MailServerFailed as reason:
+        said = reason.detail.get("reply")
+        failed = visit.say("The sample was not sent. %(why)s", why=visit.say(reason.message))
+        return "bad", f"{failed} {visit.say('The server said: %(reply)s', reply=said) if said else ''}".strip()
+    return "good", visit.say("The mail server has taken the sample for %(to)s.", to=recipient.spec)
+
+
+async def _page(
+    visit: Visit, form: Form, *, status: int = 200, sampled: tuple[str, str, str] | None = None
+) -> Response:
+    saved, offered = await visit.room.database.read(_saved, visit)
+    can_send = offered or (saved.mail_server is not None and saved.mail_server.missing() is None)
+    addresses = [(one.spec, format_address(one)) for one in saved.recipients]
+    return render(
+        visit,
+        "notifications.html",
+        status=status,
+        form=form,
+        groups=GROUPS,
+        addresses=addresses,
+        can_send=can_send,
+        sampled=sampled,
+    )
+
+
+def _saved(connection: Connection, visit: Visit) -> tuple[Settings, bool]:
+    return settings.show(connection, visit.tenant_id), settings.system_server_offered(connection)
+
+
+def _values(saved: Settings) -> dict[str, Any]:
+    values: dict[str, Any] = {name: saved.switches.get(name, False) for name in TENANT_SWITCHES}
+    values["recipients"] = "\n".join(format_address(one) for one in saved.recipients)
+    return values
+
+
+def _server_fields(saved: Settings) -> dict[str, object]:
+    """What is saved of the mail server, to be posted back: that changes nothing, and keeps the password."""
+    fields = settings_to_json(saved, system_server_offered=False)
+    return {name: value for name, value in fields.items() if name not in TENANT_SWITCHES and name != "recipients"}
+
+
+routes = (
+    get("/notifications", show_notifications),
+    post("/notifications", save_notifications),
+    post("/notifications/{name}/sample", sample),
+)

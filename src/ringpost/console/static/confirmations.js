@@ -1,0 +1,16 @@
+// <form data-confirm="id">: asks in the dialog of that id before the form is sent.
+
+export const confirmations = (form) => {
+  const dialog = document.getElementById(form.dataset.confirm);
+  let sure = false;
+  form.addEventListener("submit", (event) => {
+    if (sure) return;
+    event.preventDefault();
+    dialog.showModal();
+  });
+  dialog.querySelector("[data-yes]").addEventListener("click", () => {
+    sure = true;
+    form.requestSubmit();
+  });
+  dialog.querySelector("[data-no]").addEventListener("click", () => dialog.close());
+};
