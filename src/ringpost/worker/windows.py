@@ -7,16 +7,16 @@ costs that only waits for its server. Who may take them:
 - A mail server (a lane) is given what it answers without slowing down: its *window*; see `concurrency`. A lane that
   works on a `Pace` is given no more than may go soon.
 - While others wait, no queue takes more than a quarter. Alone, it may have all.
-- Lanes that are slow (no answer for 5 s) have three quarters at most among them, and a lane that has not answered yet
-  begins with one mail once a quarter is taken. So thousands of servers that do not answer cost memory, and whoever has
-  a quick one does not notice.
+- Lanes that are slow (no answer for 5 s) have 11/16 at most among them, and 13/16 together with those that have not
+  answered yet; the rest is for servers that answer. A lane that has not answered begins with one mail once a quarter
+  of all is taken. So thousands of servers that are silent cost memory, and whoever has a quick one does not notice.
 - What is free goes round the queues that wait, by deficit; see `shares`.
 
 Emergencies have windows of their own: what hangs at a server must not keep an emergency from being tried.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import ceil
 from typing import Final, Protocol
 
@@ -30,6 +30,10 @@ SLOT_BYTES: Final = 16 * 1024
 """Of a message; the mail as it is sent and what belongs to it take about four times that."""
 SLOW_S: Final = 5.0
 """A lane without an answer for so long is slow."""
+SLOW_SHARE: Final = 11 / 16
+"""Of the slots, that slow lanes may have."""
+UNPROVEN_SHARE: Final = 13 / 16
+"""Of the slots, that slow lanes and those that have not answered yet may have."""
 LOOK_S: Final = 0.5
 """How often to look which lanes are slow."""
 
@@ -72,10 +76,17 @@ class _Lane:
     mails: int = 0
     slots: int = 0
     pace: Paced | None = None
+    slow: bool = False
+    """Whether its mails wait long for an answer, as of the last look."""
 
     def is_slow(self, now: float) -> bool:
         """Whether its mails wait long for an answer."""
         return (self.concurrency.best_s or 0.0) > SLOW_S or (self.mails > 0 and now - self.heard_at > SLOW_S)
+
+    @property
+    def unproven(self) -> int:
+        """Its slots, when it has not shown that it is quick."""
+        return self.slots if self.slow or self.concurrency.best_s is None else 0
 
 
 @dataclass(slots=True)
@@ -90,15 +101,6 @@ class _Queue:
     """Whether it waited since `forget_idle`."""
 
 
-@dataclass(slots=True)
-class _Slow:
-    """The slow lanes, as of the last look."""
-
-    lanes: set[_Lot] = field(default_factory=set[_Lot])
-    slots: int = 0
-    looked_at: float = float("-inf")
-
-
 class Windows:
     """Counts what is in hand. `share_out` may be called from another thread, one at a time; all else in one."""
 
@@ -110,7 +112,9 @@ class Windows:
         self._taken = 0
         self._lanes: dict[_Lot, _Lane] = {}
         self._queues: dict[_Lot, _Queue] = {}
-        self._slow = _Slow()
+        self._slow = 0
+        self._unproven = 0
+        self._looked_at = float("-inf")
         self._after = dict.fromkeys(Urgency, "")
 
     def free(self, urgency: Urgency) -> int:
@@ -121,25 +125,23 @@ class Windows:
 
     def room_for(self, queue: str, urgency: Urgency, *, others_wait: bool = True) -> int:
         """How many more mails of a queue may be taken on, as far as its server and its own share go."""
-        return min(self._room_of_lane(_lot(lane_of(queue), urgency)), self._room_of_queue(queue, urgency, others_wait))
+        server = lane_of(queue)
+        return min(self._rooms({server}, urgency)[server], self._room_of_queue(queue, urgency, others_wait))
 
     def share_out(self, queues: Sequence[str], urgency: Urgency, free: int, taken: Mapping[str, int]) -> dict[str, int]:
         """How many mails each of these queues, which wait, may take of the free slots.
 
         `taken`: mails of queues that were claimed in the same go and are not in hand yet.
         """
-        room_of: dict[str, int] = {}
+        room_of = self._rooms({lane_of(queue) for queue in queues}, urgency)
         bids: list[Bid] = []
         for queue in queues:
-            server = lane_of(queue)
-            if server not in room_of:
-                room_of[server] = self._room_of_lane(_lot(server, urgency))
-            if room_of[server] <= 0:
+            if room_of[lane_of(queue)] <= 0:
                 continue
             known = self._queue(_lot(queue, urgency))
             known.asked = True
             room = self._room_of_queue(queue, urgency, others_wait=len(queues) > 1) - taken.get(queue, 0)
-            bids.append(Bid(queue, server, room, known.weight, known.debt))
+            bids.append(Bid(queue, lane_of(queue), room, known.weight, known.debt))
         for queue, mails in taken.items():
             if lane_of(queue) in room_of:
                 room_of[lane_of(queue)] -= mails
@@ -154,7 +156,9 @@ class Windows:
         known, lane = self._queue(_lot(queue, urgency)), self._lane(_lot(lane_of(queue), urgency))
         if not lane.mails:
             lane.heard_at = self._clock()
+        self._unproven -= lane.unproven
         lane.mails, lane.slots, lane.pace = lane.mails + 1, lane.slots + slots, pace
+        self._unproven += lane.unproven
         known.mails, known.slots = known.mails + 1, known.slots + slots
         known.weight += (slots - known.weight) / 4
         known.debt += slots - 1
@@ -164,6 +168,7 @@ class Windows:
         """One of the queue is no longer in hand."""
         slots = slots_of(size)
         known, lane = self._queue(_lot(queue, urgency)), self._lane(_lot(lane_of(queue), urgency))
+        self._unproven -= lane.unproven
         if said.answered_after_s is None:
             lane.concurrency.failed()
         elif said.asks_for_less:
@@ -172,6 +177,7 @@ class Windows:
             lane.concurrency.answered(said.answered_after_s, lane.mails)
         lane.heard_at = self._clock()
         lane.mails, lane.slots = lane.mails - 1, lane.slots - slots
+        self._unproven += lane.unproven
         known.mails, known.slots = known.mails - 1, known.slots - slots
         self._taken -= slots
 
@@ -183,16 +189,32 @@ class Windows:
         for known in self._queues.values():
             known.asked = False
 
+    def _rooms(self, servers: set[str], urgency: Urgency) -> dict[str, int]:
+        """How many more mails each server is given; those not known to be quick divide what is left to them."""
+        lots = {server: _lot(server, urgency) for server in servers}
+        doubtful = {server: left for server, lot in lots.items() if (left := self._left_for(lot)) is not None}
+        rooms = {server: self._room_of_lane(lot) for server, lot in lots.items()}
+        share = {server: max(left > 0, left // len(doubtful)) for server, left in doubtful.items()}
+        return {server: min(room, share.get(server, room)) for server, room in rooms.items()}
+
     def _room_of_lane(self, lot: _Lot) -> int:
         lane = self._lanes.get(lot)
         crowded = self._taken > self._slots // 4
         if lane is None:
             return 1 if crowded else FIRST_WINDOW
-        slow = self._slow
-        if lot in slow.lanes and slow.slots >= self._slots * 3 // 4:
-            return 0
         width = 1 if crowded and lane.concurrency.best_s is None else lane.concurrency.width
         return (width if lane.pace is None else min(width, lane.pace.soon())) - lane.mails
+
+    def _left_for(self, lot: _Lot) -> int | None:
+        """The slots left to all lanes like this one; None for those that are known to be quick, and for emergencies."""
+        lane = self._lanes.get(lot)
+        if lot[1]:
+            return None
+        if lane is not None and lane.slow:
+            return max(0, int(self._slots * SLOW_SHARE) - self._slow)
+        if lane is None or lane.concurrency.best_s is None:
+            return max(0, int(self._slots * UNPROVEN_SHARE) - self._unproven)
+        return None
 
     def _room_of_queue(self, queue: str, urgency: Urgency, others_wait: bool) -> int:
         known = self._queues.get(_lot(queue, urgency))
@@ -203,9 +225,14 @@ class Windows:
 
     def _look_for_slow(self) -> None:
         now = self._clock()
-        if now - self._slow.looked_at >= LOOK_S:
-            slow = {lot: lane.slots for lot, lane in self._lanes.items() if not lot[1] and lane.is_slow(now)}
-            self._slow = _Slow(set(slow), sum(slow.values()), now)
+        if now - self._looked_at < LOOK_S:
+            return
+        self._looked_at = now
+        self._slow = self._unproven = 0
+        for (_, emergency), lane in self._lanes.items():
+            lane.slow = not emergency and lane.is_slow(now)
+            self._slow += lane.slots if lane.slow else 0
+            self._unproven += lane.unproven
 
     def _lane(self, lot: _Lot) -> _Lane:
         lane = self._lanes.get(lot)

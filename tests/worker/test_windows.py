@@ -1,0 +1,171 @@
+"""Who may take how much of what a worker has: over `Windows`, with a clock of the test's own."""
+
+import pytest
+from tests.conftest import Clock
+
+from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage, Urgency
+from ringpost.worker.windows import SLOT_BYTES, Said, Windows, said_by
+
+SLOTS = 1000
+QUICK = Said(0.01)
+EMERGENCY, NORMAL = Urgency.EMERGENCY, Urgency.NORMAL
+
+
+@pytest.fixture
+def windows(clock: Clock) -> Windows:
+    return Windows(SLOTS, clock.monotonic)
+
+
+def share(windows: Windows, *queues: str, urgency: Urgency = NORMAL) -> dict[str, int]:
+    """What these queues get now."""
+    return windows.share_out(queues, urgency, windows.free(urgency), {})
+
+
+def take(windows: Windows, shares: dict[str, int], size: int = 0) -> dict[str, int]:
+    """Take what was given, in mails of so many bytes."""
+    for queue, mails in shares.items():
+        for _ in range(mails):
+            windows.took(queue, NORMAL, size)
+    return shares
+
+
+def prove(windows: Windows, queue: str, mails: int = 3000) -> None:
+    """Let the server of a queue answer quickly, many at once, until nothing limits it."""
+    for _ in range(mails):
+        windows.took(queue, NORMAL)
+    for _ in range(mails):
+        windows.ended(queue, NORMAL, QUICK)
+
+
+def test_a_tenth_is_kept_for_emergencies(windows: Windows) -> None:
+    assert (windows.free(NORMAL), windows.free(EMERGENCY)) == (900, 1000)
+
+
+def test_alone_a_queue_may_have_all_and_beside_others_a_quarter(windows: Windows) -> None:
+    prove(windows, "a")
+    assert share(windows, "a") == {"a": 900}
+    assert share(windows, "a", "b")["a"] == 250
+
+
+def test_those_who_flood_share_equally_and_newcomers_get_in(windows: Windows) -> None:
+    floods = [f"flood{number}" for number in range(6)]
+    for queue in floods:
+        prove(windows, queue)
+    taken = take(windows, share(windows, *floods))
+    assert sum(taken.values()) == 900
+    assert set(taken.values()) == {150}
+
+    for queue in floods:
+        windows.ended(queue, NORMAL, QUICK)
+    assert share(windows, "aaa", *floods, "new")["new"] == 1
+    assert sum(share(windows, *floods, "new").values()) == 6
+
+
+def test_whoever_was_last_is_not_the_first_again(windows: Windows) -> None:
+    queues = ["a", "b", "c"]
+    got = [windows.share_out(queues, NORMAL, 1, {}) for _ in range(6)]
+    assert got == [{"a": 1}, {"b": 1}, {"c": 1}] * 2
+
+
+def test_borrowers_of_one_server_share_its_window(windows: Windows) -> None:
+    borrowers = [f"system:t{number}" for number in range(4)]
+    assert share(windows, *borrowers) == dict.fromkeys(borrowers, 2)
+
+
+def test_what_was_claimed_in_the_same_go_counts(windows: Windows) -> None:
+    assert windows.share_out(["system:a", "system:b"], NORMAL, 100, {"system:a": 6}) == {"system:a": 1, "system:b": 1}
+
+
+def test_large_mails_are_paid_for(windows: Windows) -> None:
+    """Two borrowers with more mail than the server takes: one sends 160 KiB each, the other 10 KiB."""
+    sizes = {"system:large": 10 * SLOT_BYTES, "system:small": SLOT_BYTES}
+    sent = dict.fromkeys(sizes, 0)
+    for _ in range(2000):
+        for queue, mails in share(windows, *sizes).items():
+            for _ in range(mails):
+                windows.took(queue, NORMAL, sizes[queue])
+                sent[queue] += sizes[queue]
+            for _ in range(mails):
+                windows.ended(queue, NORMAL, Said(2.0), sizes[queue])
+    assert sent["system:large"] == pytest.approx(sent["system:small"], rel=0.2)
+
+
+def test_large_mails_alone_wait_for_nobody(windows: Windows) -> None:
+    for _ in range(20):
+        assert share(windows, "large")["large"] >= 1
+        windows.took("large", NORMAL, 50 * SLOT_BYTES)
+        windows.ended("large", NORMAL, QUICK, 50 * SLOT_BYTES)
+
+
+def test_slots_stand_for_memory(windows: Windows) -> None:
+    windows.took("a", NORMAL, 10 * SLOT_BYTES + 1)
+    assert windows.free(NORMAL) == 900 - 11
+    windows.ended("a", NORMAL, QUICK, 10 * SLOT_BYTES + 1)
+    assert windows.free(NORMAL) == 900
+
+
+def test_servers_that_do_not_answer_leave_room_for_those_that_do(windows: Windows, clock: Clock) -> None:
+    take(windows, {"quick": 20})
+    for step in range(20):
+        take(windows, share(windows, *(f"silent{number}" for number in range(step * 50, step * 50 + 50))))
+        clock.advance(6)
+
+    for _ in range(20):
+        windows.ended("quick", NORMAL, QUICK)
+
+    assert 600 <= SLOTS - windows.free(EMERGENCY) <= 820, "most of them are waited for"
+    shares = share(windows, "silent1", "silent2", "quick")
+    assert (shares.get("silent1", 0), shares.get("silent2", 0)) == (0, 0)
+    assert shares["quick"] >= 8
+
+
+def test_slow_lanes_have_two_thirds_among_them_and_no_more(windows: Windows, clock: Clock) -> None:
+    queues = [f"slow{number}" for number in range(40)]
+    for _ in range(60):
+        for queue, mails in take(windows, share(windows, *queues)).items():
+            clock.advance(0.5)
+            for _ in range(mails // 2):
+                windows.ended(queue, NORMAL, Said(20.0))
+    assert 600 <= SLOTS - windows.free(EMERGENCY) <= 750
+
+
+def test_an_emergency_has_a_window_of_its_own(windows: Windows) -> None:
+    take(windows, share(windows, "a"))
+    assert share(windows, "a") == {}
+    assert share(windows, "a", urgency=EMERGENCY)["a"] >= 1
+
+
+def test_a_paced_lane_is_given_what_may_go_soon(windows: Windows) -> None:
+    class Pace:
+        def soon(self) -> int:
+            return 3
+
+    windows.took("a", NORMAL, 0, Pace())
+    assert share(windows, "a") == {"a": 2}
+
+
+def test_a_server_that_fails_starts_with_few_again(windows: Windows) -> None:
+    prove(windows, "a")
+    windows.took("a", NORMAL)
+    windows.ended("a", NORMAL, Said())
+    assert share(windows, "a") == {"a": 8}
+
+
+def test_idle_lanes_are_forgotten(windows: Windows) -> None:
+    prove(windows, "a")
+    windows.forget_idle()
+    assert share(windows, "a") == {"a": 8}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "answered", "asks_for_less"),
+    [
+        (Outcome(RETRY, Stage.MAIL_FROM, Party.MESSAGE, 451, "4.7.0"), True, True),
+        (Outcome(RETRY, Stage.RCPT_TO, Party.RECIPIENT, 450, "4.2.1"), True, False),
+        (Outcome(RETRY, Stage.GREETING, Party.MAIL_SERVER, 421, "4.7.0"), False, False),
+        (Outcome(RETRY, Stage.ACCEPTED, ambiguous=True), True, False),
+    ],
+)
+def test_what_an_outcome_says_about_its_server(outcome: Outcome, answered: bool, asks_for_less: bool) -> None:
+    said = said_by(outcome, 0.5)
+    assert (said.answered_after_s is not None, said.asks_for_less) == (answered, asks_for_less)
