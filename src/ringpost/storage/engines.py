@@ -12,7 +12,7 @@ from ringpost.storage import postgresql, sqlite
 def open_engines(url: str) -> tuple[Engine, Engine]:
     """Engines to read and to write with, after the schema was brought up to date.
 
-    Raises ValueError when the URL is of no known kind, StorageUnavailable when the server is too old for us.
+    Raises ValueError when the URL is of no known kind, StorageUnavailable when the database is not what we need.
     """
     if url.startswith("sqlite:///"):
         reader, writer = sqlite.engines(url)
@@ -23,7 +23,14 @@ def open_engines(url: str) -> tuple[Engine, Engine]:
             "RINGPOST_DATABASE_URL must start with sqlite:/// (a file) or postgresql:// (a server), such as "
             "postgresql://ringpost@db.example.com/ringpost"
         )
-    migrate(writer)
+    try:
+        if postgresql.is_url(url):
+            postgresql.check_server(writer)
+        migrate(writer)
+    except BaseException:
+        reader.dispose()
+        writer.dispose()
+        raise
     return reader, writer
 
 

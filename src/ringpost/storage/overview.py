@@ -55,7 +55,7 @@ class Rates:
 
 QUEUED = text("""
     SELECT count(*) FROM (
-      SELECT 1 FROM deliveries WHERE state = 'queued' AND urgency = :urgency LIMIT :most) AS some""")
+      SELECT 1 FROM deliveries WHERE state = 'queued' AND urgency = :urgency LIMIT :most) AS these""")
 
 OLDEST = text("""
     SELECT created_at FROM deliveries WHERE state = 'queued' AND urgency = :urgency ORDER BY expires_at LIMIT 1""")
@@ -63,19 +63,19 @@ OLDEST = text("""
 
 SENDING = text("""
     SELECT urgency, count(*) AS number, min(created_at) AS oldest_at FROM (
-      SELECT urgency, created_at FROM deliveries WHERE state = 'sending' AND lease_until >= 0 LIMIT :most) AS some
+      SELECT urgency, created_at FROM deliveries WHERE state = 'sending' AND lease_until >= 0 LIMIT :most) AS these
     GROUP BY urgency""")
 """Workers have few slots, so there is never much of it. `lease_until >= 0` is always true and names the index."""
 
 QUEUES = text("""
     SELECT queue, count(*) AS number, min(created_at) AS oldest_at FROM (
       SELECT queue, created_at FROM deliveries
-      WHERE state = 'queued' AND urgency = :urgency ORDER BY expires_at LIMIT :most) AS some
+      WHERE state = 'queued' AND urgency = :urgency ORDER BY expires_at LIMIT :most) AS these
     GROUP BY queue""")
 
 ACCEPTED = text("""
     SELECT count(*) AS number, min(accepted_at) AS first_at FROM (
-      SELECT accepted_at FROM events WHERE accepted_at > :since ORDER BY accepted_at DESC LIMIT :most) AS some""")
+      SELECT accepted_at FROM events WHERE accepted_at > :since ORDER BY accepted_at DESC LIMIT :most) AS these""")
 
 
 def glance(connection: Connection) -> Glance:

@@ -65,13 +65,29 @@ def connection_options(url: str) -> dict[str, Any]:
 
 
 def engines(url: str) -> tuple[Engine, Engine]:
-    """Engines to read and to write with. Raises ValueError, StorageUnavailable."""
+    """Engines to read and to write with; nothing is connected yet. Raises ValueError."""
     connect = functools.partial(psycopg.connect, **connection_options(url))
     # a read sees one state of the database from its first query to its last, as on SQLite
     reader = _engine(connect, READERS, isolation_level="REPEATABLE READ")
     writer = _engine(connect, 1, isolation_level="READ COMMITTED")
-    _check_server(writer)
     return reader, writer
+
+
+def check_server(engine: Engine) -> None:
+    """Raise StorageUnavailable when it cannot be what we need, with what to do about it."""
+    with engine.connect() as connection:
+        version = int(connection.execute(text("SHOW server_version_num")).scalar_one())
+        encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
+        syncs = connection.execute(text("SHOW fsync")).scalar_one()
+    if version < OLDEST * 10_000:
+        raise StorageUnavailable(f"PostgreSQL {version // 10_000} is too old; at least {OLDEST} is needed.")
+    if encoding != "UTF8":
+        raise StorageUnavailable(
+            f"The database has the encoding {encoding}, and names and mails need UTF8. Make one that has it: "
+            "CREATE DATABASE ringpost ENCODING 'UTF8' TEMPLATE template0"
+        )
+    if syncs != "on":
+        _log.warning("database_does_not_sync", hint="with fsync = off a power cut loses what was acknowledged")
 
 
 def be_the_only_one_to_migrate(connection: Connection) -> None:
@@ -98,19 +114,3 @@ def _engine(connect: Any, connections: int, **options: Any) -> Engine:
         connection.autocommit = before
 
     return engine
-
-
-def _check_server(engine: Engine) -> None:
-    with engine.connect() as connection:
-        version = int(connection.execute(text("SHOW server_version_num")).scalar_one())
-        encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
-        syncs = connection.execute(text("SHOW fsync")).scalar_one()
-    if version < OLDEST * 10_000:
-        raise StorageUnavailable(f"PostgreSQL {version // 10_000} is too old; at least {OLDEST} is needed.")
-    if encoding != "UTF8":
-        raise StorageUnavailable(
-            f"The database has the encoding {encoding}, and names and mails need UTF8. Make one that has it: "
-            "CREATE DATABASE ringpost ENCODING 'UTF8' TEMPLATE template0"
-        )
-    if syncs != "on":
-        _log.warning("database_does_not_sync", hint="with fsync = off a power cut loses what was acknowledged")
