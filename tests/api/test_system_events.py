@@ -4,9 +4,15 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from tests.api.mailboxes import Mailbox
+from tests.conftest import client_with
 
+from ringpost.domain.access import Role, Scope
 from ringpost.domain.system_events import SYSTEM_CATALOGUE
+from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.usecases.create_token import NewKey, create_token
+from ringpost.usecases.room import Room
 
 SETTINGS = {"type": "SMTP", "server": "mail.example.com", "username": "pbx@example.com", "auth": "DISABLE"}
 TOLD = {**SETTINGS, "enable_tls_ssl": False, "recipients": "operator@example.com", "notify_ip_blocked": True}
@@ -46,6 +52,41 @@ async def test_no_tenant_sees_an_event_of_the_system(
 
     assert (await tenant_client.get("/events/b-1")).status_code == 404
     assert (await tenant_client.get(f"/deliveries/{receipt['deliveries'][0]['id']}")).status_code == 404
+
+
+async def test_who_sent_a_tenants_event_with_a_token_of_the_system_reads_it_back(
+    admin_client: httpx.AsyncClient, tenant_client: httpx.AsyncClient, acme: TenantId
+) -> None:
+    sent = {"type": "VOICEMAIL_RECEIVED", "id": "v/1", "recipients": ["a@example.com"], "tenant": "acme.example"}
+    assert (await admin_client.post("/events", json=sent)).status_code == 202
+    own = (await tenant_client.get("/events/v/1")).json()
+
+    for name in ("acme.example", "ACME.example", str(acme)):
+        assert (await admin_client.get("/events/v/1", params={"tenant": name})).json() == own
+    for query in ("", "?tenant=", "?tenant=other.example", "?tenant=system"):
+        answer = await admin_client.get(f"/events/v/1{query}")
+        assert (answer.status_code, answer.json()["errors"][0]["message"]) == (404, "There is no such event."), query
+
+
+async def test_a_tenants_token_reads_its_own_events_whatever_tenant_is_named(
+    admin_client: httpx.AsyncClient, other_client: httpx.AsyncClient, acme: TenantId
+) -> None:
+    sent = {"type": "VOICEMAIL_RECEIVED", "id": "v-1", "recipients": ["a@example.com"], "tenant": acme}
+    await admin_client.post("/events", json=sent)
+
+    assert (await other_client.get("/events/v-1", params={"tenant": acme})).status_code == 404
+
+
+async def test_a_system_token_that_may_not_send_events_reads_no_tenants(
+    app: FastAPI, room: Room, admin_client: httpx.AsyncClient, acme: TenantId
+) -> None:
+    sent = {"type": "VOICEMAIL_RECEIVED", "id": "v-1", "recipients": ["a@example.com"], "tenant": acme}
+    await admin_client.post("/events", json=sent)
+    key = NewKey("reports", frozenset({Scope.SETTINGS}), Role.SYSTEM_ADMIN)
+    _, token = await create_token(room, SYSTEM, key)
+
+    async with client_with(app, token.reveal()) as client:
+        assert (await client.get("/events/v-1", params={"tenant": acme})).status_code == 403
 
 
 @pytest.mark.parametrize(

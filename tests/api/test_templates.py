@@ -3,13 +3,19 @@
 from typing import Any
 
 import httpx
-from tests.conftest import Clock
+from fastapi import FastAPI
+from sqlalchemy import Connection, select
+from tests.conftest import Clock, KeyOf, client_with
 
 from ringpost.domain.catalogue import CATALOGUE
-from ringpost.domain.tenants import TenantId
-from ringpost.storage import audit, templates
+from ringpost.domain.messages import Message
+from ringpost.domain.tenants import TenantDraft, TenantId
+from ringpost.storage import audit, tables, templates
+from ringpost.storage.sealing import Place
+from ringpost.usecases.create_tenant import create_tenant
 from ringpost.usecases.room import Room
 
+LENT = {"type": "SMTP", "server": "mail.example.com", "username": "pbx@example.com", "auth": "DISABLE"}
 CUSTOM = "/custom_email_templates"
 CHECK = "/email_templates/QUEUE_SLA/check"
 
@@ -27,6 +33,39 @@ async def test_one_default_is_shown_as_it_is_listed(tenant_client: httpx.AsyncCl
 
     for item in items:
         assert (await tenant_client.get(f"/default_email_templates/{item['name']}")).json() == item
+
+
+async def test_defaults_previews_and_mails_are_in_the_language_of_the_tenant(
+    app: FastAPI, room: Room, admin_client: httpx.AsyncClient, tenant_client: httpx.AsyncClient, key_of: KeyOf
+) -> None:
+    german = await create_tenant(room, TenantDraft("Muster", "muster.example", locale="de-AT"))
+    await admin_client.post("/admin/notification", json=LENT)
+    async with client_with(app, await key_of(room, german)) as client:
+        for reader, opening in ((client, "Sie erhalten diese E-Mail"), (tenant_client, "You get this mail")):
+            listed = (await reader.get("/default_email_templates")).json()["items"]
+            one = (await reader.get("/default_email_templates/QUEUE_SLA")).json()
+            preview = (await reader.post(CHECK, json={"subject": "x"})).json()["preview"]
+            assert all(opening in item["body"] and opening in item["text_body"] for item in listed)
+            assert opening in one["body"]
+            assert opening in preview["html"]
+
+
+async def test_a_tenant_that_changes_its_language_gets_its_next_mail_in_it(
+    room: Room, admin_client: httpx.AsyncClient, tenant_client: httpx.AsyncClient, acme: TenantId
+) -> None:
+    await admin_client.post("/admin/notification", json=LENT)
+    subjects: list[bytes] = []
+    for locale in ("en", "de", "fr"):
+        await admin_client.post(f"/tenants/{acme}", json={"name": "Acme", "domain": "acme.example", "locale": locale})
+        event = {"type": "VOICEMAIL_RECEIVED", "recipients": ["a@example.com"], "variables": {"CALLER_NAME": "Jo"}}
+        receipt = (await tenant_client.post("/events", json=event)).json()
+        subjects.append(await room.database.read(_subject, room, acme, receipt["id"]))
+
+    assert [subject.strip() for subject in subjects] == [
+        b"Subject: New voicemail: Jo",
+        b"Subject: Neue Sprachnachricht: Jo",
+        b"Subject: New voicemail: Jo",
+    ]
 
 
 async def test_a_tenant_customises_changes_and_goes_back(tenant_client: httpx.AsyncClient) -> None:
@@ -160,3 +199,14 @@ async def test_the_lines_of_a_template_are_trimmed(tenant_client: httpx.AsyncCli
     await tenant_client.post(f"{CUSTOM}/QUEUE_SLA", json={"from": "\u202fPhones "})
     assert (await tenant_client.get(f"{CUSTOM}/QUEUE_SLA")).json()["from"] == "Phones"
     assert (await tenant_client.post(f"{CUSTOM}/QUEUE_SLA", json={"subject": "Late\n"})).status_code == 422
+
+
+def _subject(connection: Connection, room: Room, tenant: TenantId, event: str) -> bytes:
+    """The subject of the message in the outbox."""
+    row = connection.execute(
+        select(tables.messages.c.event, tables.messages.c.content)
+        .join(tables.events, tables.events.c.key == tables.messages.c.event)
+        .where(tables.events.c.tenant == tenant, tables.events.c.id == event)
+    ).one()
+    packed = room.sealer.unseal(Place(tenant, "messages", row.event, "content"), row.content)
+    return Message.unpack(packed).content.split(b"\r\n", 1)[0]

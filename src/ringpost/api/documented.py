@@ -6,7 +6,7 @@ against these schemas.
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
 
@@ -145,7 +145,17 @@ async def post_events() -> None:
     response_model=EventStory,
     responses=errors(401, 403, 404),
 )
-async def get_event(id: Annotated[str, Path(examples=["pbx-7f3a"])]) -> None:  # noqa: A002
+async def get_event(
+    id: Annotated[str, Path(examples=["pbx-7f3a"])],  # noqa: A002
+    tenant: Annotated[
+        str | None,
+        Query(
+            description="Id or domain of the tenant that the event was sent for; only with a token of the system that "
+            "may send events. Without it, the event is the system's own. A tenant's token reads its own, whatever "
+            "stands here."
+        ),
+    ] = None,
+) -> None:
     """The event, its deliveries, or why nothing was sent."""
 
 

@@ -30,6 +30,7 @@ from ringpost.usecases.room import Room
 
 MOST_EVENTS = 1000
 LARGEST_WITHOUT_ATTACHMENTS = 1024 * 1024
+NO_SUCH_EVENT = "There is no such event."
 
 Fields = Mapping[str, Any]
 
@@ -57,10 +58,19 @@ async def post_events(request: Request) -> Response:
 
 
 async def get_event(request: Request) -> Response:
-    """One event: what was sent because of it, or why nothing was."""
+    """One event: what was sent because of it, or why nothing was.
+
+    Who may send events with a token of the system may read those of a tenant, named as in POST by `tenant`.
+    """
     principal = await authenticate(request)
     room: Room = request.app.state.room
-    return _json(await room.database.read(_show, room.sealer, principal.tenant, request.path_params["id"]), 200)
+    owner, named = principal.tenant, request.query_params.get("tenant")
+    if owner == SYSTEM and named is not None:
+        may_send_events(principal)
+        owner = (await room.database.read(tenant_rows.by_name, [named])).get(named)
+    if owner is None:
+        raise NotFound(NO_SUCH_EVENT)
+    return _json(await room.database.read(_show, room.sealer, owner, request.path_params["id"]), 200)
 
 
 routes = [
@@ -166,7 +176,7 @@ def _receipt(receipt: Receipt) -> dict[str, Any]:
 def _show(connection: Connection, sealer: Sealer, tenant: TenantId, event_id: str) -> dict[str, Any]:
     row = event_rows.show(connection, tenant, event_id)
     if row is None:
-        raise NotFound("There is no such event.")
+        raise NotFound(NO_SUCH_EVENT)
     made = event_rows.delivered_to(connection, [row.key]).get(row.key, [])
     return {
         "id": row.id,

@@ -14,13 +14,15 @@ from ringpost.api.openapi import body_of, errors
 from ringpost.domain.access import Principal
 from ringpost.domain.tenant_files import VERSION
 from ringpost.usecases.export_tenant import export_tenant
-from ringpost.usecases.import_tenant import Change, import_tenant
+from ringpost.usecases.import_tenant import import_tenant
 
 router = APIRouter(route_class=JsonRoute)
 
 _OF_TENANT: list[str | Enum] = ["Export and import"]
 _OF_SYSTEM: list[str | Enum] = ["System"]
 _FAILURES = errors(401, 403, "VALIDATE_FAILED")
+
+_EXAMPLE = {"type": "SMTP", "server": "mail.example.com", "username": "pbx@example.com", "port": 587}
 
 DryRun = Annotated[bool, Query(description="Only tell what would change.")]
 Text = Annotated[str | list[str] | None, Field(description="Several lines are a list of them.")]
@@ -44,7 +46,7 @@ class FileContent(BaseModel):
     ] = None
     settings: Annotated[
         dict[str, Any] | None,
-        Field(description="As POST takes them.", examples=[{"type": None, "recipients": "ops@example.com"}]),
+        Field(description="As POST takes them.", examples=[_EXAMPLE]),
     ] = None
     oauth: Annotated[
         dict[str, Any] | None, Field(description="As POST takes them; null when there are none.", examples=[None])
@@ -57,13 +59,13 @@ class FileContent(BaseModel):
 class TenantFileContent(FileContent):
     """A tenant's settings and templates."""
 
-    format: Literal["ringpost-tenant"]
+    format: Annotated[Literal["ringpost-tenant"], Field(examples=["ringpost-tenant"])]
 
 
 class SystemFileContent(FileContent):
     """The system level's settings and templates."""
 
-    format: Literal["ringpost-system"]
+    format: Annotated[Literal["ringpost-system"], Field(examples=["ringpost-system"])]
 
 
 class ChangeAnswer(BaseModel):
@@ -150,15 +152,8 @@ async def _exported(request: Request, principal: Principal) -> Response:
     return Response(msgspec.json.format(msgspec.json.encode(content)), headers=name, media_type="application/json")
 
 
-async def _imported(request: Request, principal: Principal, body: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
+async def _imported(
+    request: Request, principal: Principal, body: dict[str, Any], *, dry_run: bool
+) -> dict[str, object]:
     imported = await import_tenant(request.app.state.room, principal, body, dry_run=dry_run)
-    return {
-        "dry_run": dry_run,
-        "changes": [change_to_json(change) for change in imported.changes],
-        "enter_again": [{"field": one.field, "message": one.message} for one in imported.enter_again],
-    }
-
-
-def change_to_json(change: Change) -> dict[str, Any]:
-    """As it is answered."""
-    return {"place": change.place, "before": change.before, "after": change.after, "line": change.line}
+    return imported.to_json(dry_run=dry_run)

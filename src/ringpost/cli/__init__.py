@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ringpost import __version__
-from ringpost.cli import deliveries, demo, doctor, events, keys, running, settings, tenants, tokens, users
+from ringpost.cli import deliveries, demo, doctor, events, keys, moving, running, settings, tenants, tokens, users
 from ringpost.cli.exits import exit_code
 from ringpost.cli.opening import DataDir, use_data_dir
 from ringpost.cli.output import print_line
@@ -57,6 +57,7 @@ def _root(
 running.add_to(app)
 demo.add_to(app)
 doctor.add_to(app)
+moving.add_to(tenants.app)
 app.add_typer(tenants.app, name="tenant", rich_help_panel="Manage")
 app.add_typer(users.app, name="user", rich_help_panel="Manage")
 app.add_typer(tokens.app, name="token", rich_help_panel="Manage")

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
-from ringpost.cli.opening import AsJson, DataDir, TenantOption, find_tenant, in_room, operator
+from ringpost.cli.opening import AsJson, DataDir, SystemOption, TenantOption, find_owner, in_room, operator
 from ringpost.cli.output import moment, print_fields, print_json, print_rows, say
 from ringpost.domain.deliveries import State, Urgency
 from ringpost.domain.tenants import TenantId
@@ -28,6 +28,7 @@ Top = Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")]
 @app.command("list")
 def list_(
     tenant: TenantOption = None,
+    system: SystemOption = False,
     state: StateOption = None,
     recipient: Recipient = None,
     event: EventId = None,
@@ -42,21 +43,27 @@ def list_(
     wanted = Filter(state, recipient, event, top)
 
     async def work(room: Room) -> list[dict[str, Any]]:
-        owner = await find_tenant(room, tenant)
-        return [_row(row) for row in await room.database.read(deliveries.page, owner.id, wanted)]
+        owner = await find_owner(room, tenant, system=system)
+        return [_row(row) for row in await room.database.read(deliveries.page, owner, wanted)]
 
     print_rows(in_room(data_dir, work), as_json=as_json, nothing="There is no such delivery.")
 
 
 @app.command()
-def show(delivery: Id, tenant: TenantOption = None, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+def show(
+    delivery: Id,
+    tenant: TenantOption = None,
+    system: SystemOption = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
     """Show one delivery with every attempt: what the mail server said, and what to change.
 
     Example: [b]ringpost delivery show 019b3f2a...-1[/b]
     """
 
     async def work(room: Room) -> dict[str, Any]:
-        return await room.database.read(_story, (await find_tenant(room, tenant)).id, delivery)
+        return await room.database.read(_story, await find_owner(room, tenant, system=system), delivery)
 
     story = in_room(data_dir, work)
     if as_json:
@@ -68,28 +75,28 @@ def show(delivery: Id, tenant: TenantOption = None, as_json: AsJson = False, dat
 
 
 @app.command()
-def retry(delivery: Id, tenant: TenantOption = None, data_dir: DataDir = None) -> None:
+def retry(delivery: Id, tenant: TenantOption = None, system: SystemOption = False, data_dir: DataDir = None) -> None:
     """Try a delivery again at once, whether it waits or has ended without being sent.
 
     Example: [b]ringpost delivery retry 019b3f2a...-1[/b]
     """
 
     async def work(room: Room) -> None:
-        await retry_delivery(room, operator((await find_tenant(room, tenant)).id), delivery)
+        await retry_delivery(room, operator(await find_owner(room, tenant, system=system)), delivery)
 
     in_room(data_dir, work)
     say(f"{delivery} is queued.")
 
 
 @app.command()
-def cancel(delivery: Id, tenant: TenantOption = None, data_dir: DataDir = None) -> None:
+def cancel(delivery: Id, tenant: TenantOption = None, system: SystemOption = False, data_dir: DataDir = None) -> None:
     """Cancel a delivery that waits.
 
     Example: [b]ringpost delivery cancel 019b3f2a...-1[/b]
     """
 
     async def work(room: Room) -> None:
-        await cancel_delivery(room, operator((await find_tenant(room, tenant)).id), delivery)
+        await cancel_delivery(room, operator(await find_owner(room, tenant, system=system)), delivery)
 
     in_room(data_dir, work)
     say(f"{delivery} is cancelled.")

@@ -1,4 +1,4 @@
-"""event send."""
+"""event send, list, show."""
 
 import mimetypes
 from base64 import b64encode
@@ -6,26 +6,33 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from sqlalchemy import Connection
 
-from ringpost.cli.opening import AsJson, DataDir, TenantOption, find_tenant, in_room
-from ringpost.cli.output import print_json, print_rows, say
+from ringpost.cli.opening import AsJson, DataDir, SystemOption, TenantOption, find_owner, in_room
+from ringpost.cli.output import moment, print_fields, print_json, print_rows, say
 from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.events import parse_event
-from ringpost.errors import RingpostError
+from ringpost.domain.system_events import SYSTEM_CATALOGUE
+from ringpost.domain.tenants import TenantId
+from ringpost.errors import NotFound, RingpostError
+from ringpost.storage import events
 from ringpost.usecases.accept_events import Receipt, accept_events
 from ringpost.usecases.room import Room
 
 app = typer.Typer(help="Events: what happened.", no_args_is_help=True)
 
 
-def _known_type(name: str) -> str:
-    if name not in CATALOGUE:
-        raise typer.BadParameter(f"{name!r} is none of {', '.join(CATALOGUE)}.")
+TYPES = tuple(dict.fromkeys([*CATALOGUE, *SYSTEM_CATALOGUE]))
+
+
+def _known_type(name: str | None) -> str | None:
+    if name is not None and name not in TYPES:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(TYPES)}.")
     return name
 
 
 def _types(incomplete: str) -> list[str]:
-    return [name for name in CATALOGUE if name.startswith(incomplete.upper())]
+    return [name for name in TYPES if name.startswith(incomplete.upper())]
 
 
 Type = Annotated[
@@ -34,7 +41,7 @@ Type = Annotated[
         metavar="TYPE",
         callback=_known_type,
         autocompletion=_types,
-        help=f"One of {', '.join(CATALOGUE)}.",
+        help=f"One of {', '.join(CATALOGUE)}; with --system: {', '.join(SYSTEM_CATALOGUE)}.",
     ),
 ]
 Set = Annotated[
@@ -46,17 +53,21 @@ Attach = Annotated[
     typer.Option("--attach", metavar="FILE", exists=True, dir_okay=False, help="A file to go along; several times."),
 ]
 Id = Annotated[str | None, typer.Option("--id", help="Your own id: the same again sends nothing. [default: a new one]")]
-
-
-@app.callback()
-def _group() -> None:
-    """Keep `send` a command of its own although it is the only one."""
+OfType = Annotated[
+    str | None,
+    typer.Option(
+        "--type", metavar="TYPE", callback=_known_type, autocompletion=_types, help="Only those of this type."
+    ),
+]
+Top = Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")]
+EventId = Annotated[str, typer.Argument(metavar="ID", help="The event's id, as `ringpost event list` shows it.")]
 
 
 @app.command()
 def send(
     type: Type,  # noqa: A002  the API's word for it
     tenant: TenantOption = None,
+    system: SystemOption = False,
     set: Set = None,  # noqa: A002  the option's name
     id: Id = None,  # noqa: A002  the API's word for it
     to: To = None,
@@ -69,6 +80,8 @@ def send(
     Example: [b]ringpost event send DISK_LOW --tenant acme.example.com --set FREE_SIZE=1.2GB --set USED_SIZE=98.8GB[/b]
 
     Example: [b]ringpost event send VOICEMAIL_RECEIVED --to jane@example.com --attach message.wav[/b]
+
+    Example: [b]ringpost event send IP_BLOCKED --system --set BLOCKED_IP=203.0.113.77[/b]
     """
     fields = {
         "type": type,
@@ -77,7 +90,7 @@ def send(
         "recipients": to or [],
         "attachments": [_attachment(path) for path in attach or ()],
     }
-    receipt = in_room(data_dir, lambda room: _send(room, tenant, fields))
+    receipt = in_room(data_dir, lambda room: _send(room, tenant, fields, system=system))
     deliveries = [{"delivery": delivery, "recipient": recipient} for delivery, recipient in receipt.deliveries]
     if as_json:
         listed = [{"id": delivery, "recipient": recipient} for delivery, recipient in receipt.deliveries]
@@ -88,12 +101,89 @@ def send(
     print_rows(deliveries, as_json=False, nothing=f"Nothing is sent: {receipt.skipped}")
 
 
-async def _send(room: Room, tenant: str | None, fields: dict[str, Any]) -> Receipt:
-    owner = await find_tenant(room, tenant)
-    result = (await accept_events(room, [parse_event(owner.id, fields)]))[0]
+@app.command("list")
+def list_(
+    tenant: TenantOption = None,
+    system: SystemOption = False,
+    type: OfType = None,  # noqa: A002  the API's word for it
+    top: Top = 50,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """List events, the newest first, with how many mails each made or why it made none.
+
+    Example: [b]ringpost event list --tenant acme.example.com --type EMERGENCY_CALL[/b]
+    """
+
+    async def work(room: Room) -> list[dict[str, Any]]:
+        return await room.database.read(_page, await find_owner(room, tenant, system=system), type, top)
+
+    print_rows(in_room(data_dir, work), as_json=as_json, nothing="There is no such event.")
+
+
+@app.command()
+def show(
+    event: EventId,
+    tenant: TenantOption = None,
+    system: SystemOption = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Show one event and its deliveries. Its variables are not shown: they may be secrets.
+
+    Example: [b]ringpost event show pbx-7f3a --tenant acme.example.com[/b]
+    """
+
+    async def work(room: Room) -> dict[str, Any]:
+        return await room.database.read(_story, await find_owner(room, tenant, system=system), event)
+
+    story = in_room(data_dir, work)
+    if as_json:
+        print_json(story)
+        return
+    made = story.pop("deliveries")
+    print_fields(story, as_json=False)
+    print_rows(made, as_json=False, nothing="It made no mail.")
+
+
+async def _send(room: Room, tenant: str | None, fields: dict[str, Any], *, system: bool) -> Receipt:
+    owner = await find_owner(room, tenant, system=system)
+    result = (await accept_events(room, [parse_event(owner, fields)]))[0]
     if isinstance(result, RingpostError):
         raise result
     return result
+
+
+def _page(connection: Connection, tenant: TenantId, kind: str | None, top: int) -> list[dict[str, Any]]:
+    rows = events.page(connection, tenant, kind, top)
+    made = events.delivered_to(connection, [row.key for row in rows])
+    return [
+        {
+            "id": row.id,
+            "type": row.type,
+            "accepted_at": moment(row.accepted_at),
+            "deliveries": len(made.get(row.key, ())),
+            "skipped": row.skip_reason,
+        }
+        for row in rows
+    ]
+
+
+def _story(connection: Connection, tenant: TenantId, event: str) -> dict[str, Any]:
+    row = events.show(connection, tenant, event)
+    if row is None:
+        raise NotFound("There is no such event. Which there are: ringpost event list")
+    made = events.delivered_to(connection, [row.key]).get(row.key, [])
+    return {
+        "id": row.id,
+        "type": row.type,
+        "occurred_at": moment(row.occurred_at),
+        "accepted_at": moment(row.accepted_at),
+        "template_revision": row.template_number,
+        "unknown_variables": row.unknown_variables,
+        "skipped": row.skip_reason,
+        "deliveries": [{"id": delivery, "recipient": recipient} for delivery, recipient in made],
+    }
 
 
 def _pair(item: str) -> tuple[str, str]:

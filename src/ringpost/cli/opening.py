@@ -19,7 +19,7 @@ from ringpost.cli.exits import TRACEBACK, Failed, Misconfigured
 from ringpost.cli.output import say
 from ringpost.config import Config
 from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
-from ringpost.domain.tenants import Tenant, TenantId, parse_domain
+from ringpost.domain.tenants import SYSTEM, Tenant, TenantId, parse_domain
 from ringpost.errors import Invalid, NotFound
 from ringpost.storage import tenants
 from ringpost.usecases.room import Room
@@ -41,6 +41,7 @@ TenantOption = Annotated[
     str | None,
     typer.Option("--tenant", metavar="DOMAIN", help="The tenant's domain or id. May be left out when there is one."),
 ]
+SystemOption = Annotated[bool, typer.Option("--system", help="The system level instead of a tenant.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
 
@@ -120,6 +121,13 @@ def in_room(data_dir: Path | None, work: Callable[[Room], Awaitable[T]], *, make
 async def find_tenant(room: Room, name: str | None) -> Tenant:
     """The tenant with this domain or id; without a name, the only one. Raises NotFound."""
     return await room.database.read(_find, name)
+
+
+async def find_owner(room: Room, tenant: str | None, *, system: bool) -> TenantId:
+    """The tenant with this domain or id, the only one there is, or the system level. Raises NotFound."""
+    if system and tenant:
+        raise typer.BadParameter("It is of a tenant or of the system level, not both: --tenant or --system.")
+    return SYSTEM if system else (await find_tenant(room, tenant)).id
 
 
 def operator(tenant: TenantId) -> Principal:

@@ -1,4 +1,4 @@
-"""tenant create, list, show, disable."""
+"""tenant create, list, show, disable, enable; cli/moving has export and import."""
 
 from typing import Annotated, Any
 
@@ -8,6 +8,7 @@ from ringpost.cli.opening import AsJson, DataDir, find_tenant, in_room
 from ringpost.cli.output import moment, print_fields, print_line, print_rows, say
 from ringpost.domain.tenants import Tenant, TenantDraft
 from ringpost.storage import tenants
+from ringpost.storage.default_templates import languages
 from ringpost.usecases.change_tenant import change_tenant
 from ringpost.usecases.create_tenant import create_tenant
 from ringpost.usecases.room import Room
@@ -18,7 +19,9 @@ Domain = Annotated[str, typer.Argument(metavar="DOMAIN", help="The tenant's doma
 Which = Annotated[str, typer.Argument(metavar="DOMAIN", help="The tenant's domain or id.")]
 Name = Annotated[str | None, typer.Option(help="What mails call the tenant.", show_default="the domain")]
 Timezone = Annotated[str, typer.Option(help="IANA name; times in mails are in it.")]
-Locale = Annotated[str, typer.Option(help="BCP 47 tag, such as en or de-CH.")]
+Locale = Annotated[
+    str, typer.Option(help=f"BCP 47 tag, such as de-CH. Mails are in its language: {', '.join(languages())}; else en.")
+]
 
 
 @app.command()
@@ -69,17 +72,27 @@ def show(domain: Which, as_json: AsJson = False, data_dir: DataDir = None) -> No
 def disable(domain: Which, data_dir: DataDir = None) -> None:
     """Disable a tenant: its tokens answer 403, and it sends nothing.
 
-    Nothing of it is removed. POST /tenants/ID with "enabled": true turns it on again.
+    Nothing of it is removed: [b]ringpost tenant enable[/b] turns it on again.
 
     Example: [b]ringpost tenant disable acme.example.com[/b]
     """
-    in_room(data_dir, lambda room: _disable(room, domain))
+    in_room(data_dir, lambda room: _switch(room, domain, enabled=False))
     say(f"{domain} is disabled.")
 
 
-async def _disable(room: Room, name: str) -> None:
+@app.command()
+def enable(domain: Which, data_dir: DataDir = None) -> None:
+    """Enable a tenant again. What happened meanwhile was recorded, and is not sent.
+
+    Example: [b]ringpost tenant enable acme.example.com[/b]
+    """
+    in_room(data_dir, lambda room: _switch(room, domain, enabled=True))
+    say(f"{domain} is enabled.")
+
+
+async def _switch(room: Room, name: str, *, enabled: bool) -> None:
     tenant = await find_tenant(room, name)
-    draft = TenantDraft(tenant.name, tenant.domain, enabled=False, timezone=tenant.timezone, locale=tenant.locale)
+    draft = TenantDraft(tenant.name, tenant.domain, enabled=enabled, timezone=tenant.timezone, locale=tenant.locale)
     await change_tenant(room, tenant.id, draft)
 
 

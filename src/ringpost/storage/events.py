@@ -59,6 +59,13 @@ def show(connection: Connection, tenant: TenantId, event_id: str) -> AnyRow | No
     ).first()
 
 
+def page(connection: Connection, tenant: TenantId, kind: str | None, top: int) -> list[AnyRow]:
+    """The newest events first, of one type or of all."""
+    columns = (events.c.key, events.c.id, events.c.type, events.c.accepted_at, events.c.skip_reason)
+    query = select(*columns).where(events.c.tenant == tenant).order_by(events.c.key.desc()).limit(top)
+    return list(connection.execute(query if kind is None else query.where(events.c.type == kind)))
+
+
 def last_of_type(connection: Connection, tenant: TenantId, kind: str) -> AnyRow | None:
     """The newest event of a type that still has its variables, for previews."""
     return connection.execute(

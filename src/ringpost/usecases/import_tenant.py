@@ -1,7 +1,7 @@
 """Import a tenant's settings and templates, or the system level's, from a file: all of it, in one write, or nothing."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 
 from sqlalchemy import Connection
@@ -58,6 +58,14 @@ class Imported:
     changes: tuple[Change, ...]
     enter_again: tuple[FieldError, ...]
     """Secrets that are needed now and that the file does not hold, by their place."""
+
+    def to_json(self, *, dry_run: bool) -> dict[str, object]:
+        """As the API and the command line show it."""
+        return {
+            "dry_run": dry_run,
+            "changes": [asdict(change) for change in self.changes],
+            "enter_again": [{"field": one.field, "message": one.message} for one in self.enter_again],
+        }
 
 
 @dataclass(frozen=True, slots=True)
