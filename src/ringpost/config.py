@@ -12,7 +12,12 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
 
 from ringpost.domain.credentials import ProviderHosts, parse_smtp_host
 from ringpost.domain.hosts import AllowedNetwork, parse_allowed_networks, parse_host
@@ -37,6 +42,14 @@ class Config(BaseSettings):
         default=None,
         description="Where the data is, when not in the data folder: `sqlite:///path/to/file.db`.",
     )
+    secrets_dir: Path | None = Field(
+        default=None,
+        description=(
+            "Folder with a file for each setting that is a secret, as Docker, Kubernetes and systemd hand them out: "
+            "`ringpost_keys`, `ringpost_database_url`, `ringpost_admin_token`. Any setting may be there; the "
+            "environment and `.env` win."
+        ),
+    )
     keys: SecretStr | None = Field(
         default=None,
         description=(
@@ -55,6 +68,19 @@ class Config(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address that the API listens on.")
     port: int = Field(default=8025, ge=0, le=65535, description="Port that the API listens on; 0 takes a free one.")
     workers: int = Field(default=1, ge=0, le=64, description="Workers that `serve` runs beside the API; 0 for none.")
+    metrics_host: str = Field(
+        default="127.0.0.1",
+        description="Address that `ringpost worker` shows its metrics on, if it has a port.",
+    )
+    metrics_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description=(
+            "Port on which `ringpost worker` answers `/metrics`, `/healthz` and `/readyz`; without it, it listens "
+            "nowhere. `serve` shows its own on the API's port."
+        ),
+    )
     trusted_proxies: str = Field(
         default="", description="Addresses of proxies whose X-Forwarded-For is believed, comma-separated; `*` for all."
     )
@@ -175,6 +201,23 @@ class Config(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="What to log at least.")
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Where settings come from, the strongest first; the folder of secrets is itself a setting."""
+        del file_secret_settings
+        sources = init_settings, env_settings, dotenv_settings
+        folder = next((found for source in sources if (found := source().get("secrets_dir"))), None)
+        if folder is None or not Path(folder).is_dir():  # `secrets_dir` says itself what is wrong with it
+            return sources
+        return *sources, SecretsSettingsSource(settings_cls, secrets_dir=folder)
+
     @property
     def url(self) -> str:
         """Where the database is."""
@@ -248,6 +291,13 @@ class Config(BaseSettings):
         if not is_locale(tag):
             raise ValueError("this must be a BCP 47 tag, such as en or de-CH")
         return tag
+
+    @field_validator("secrets_dir")
+    @classmethod
+    def _is_a_folder(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_dir():
+            raise ValueError(f"there is no folder {path}")
+        return path
 
     @field_validator("ehlo_name")
     @classmethod

@@ -18,7 +18,7 @@ import structlog
 import uvicorn
 import uvloop
 
-from ringpost import wiring
+from ringpost import service_manager, wiring
 from ringpost.config import Config
 from ringpost.usecases.room import Room
 from ringpost.worker import HostWatch, Worker
@@ -91,6 +91,14 @@ def api_server(room: Room, config: Config) -> ApiServer:
     return ApiServer(made.config)
 
 
+def metrics_server(room: Room, config: Config) -> ApiServer:
+    """The metrics of a process without an API, ready to `serve(sockets=[...])`."""
+    from ringpost.api.metrics import create_metrics_app  # noqa: PLC0415  most workers show none
+    from ringpost.api.server import server  # noqa: PLC0415
+
+    return ApiServer(server(create_metrics_app(room), config.metrics_host, config.metrics_port or 0).config)
+
+
 async def serve(room: Room, config: Config, listener: socket.socket) -> None:
     """The API on `listener` and `config.workers` workers beside it, until a signal."""
     api = api_server(room, config)
@@ -101,19 +109,29 @@ async def serve(room: Room, config: Config, listener: socket.socket) -> None:
             for part in (*workers, watch):
                 group.create_task(part.run())
             _log.info("serving", url=url_of(listener), workers=len(workers))
+            service_manager.notify("READY=1")
             await api.serve(sockets=[listener])
             _stop(*workers, watch)  # also when the API ended by itself
     _log.info("stopped")
 
 
 async def work(room: Room, config: Config) -> None:
-    """One worker without an API, until a signal."""
+    """One worker without an API, until a signal. It shows its metrics where the operator wants that."""
     worker, watch = wiring.worker(room, config), wiring.host_watch(room, config)
-    with stopping_on_signals(lambda: _stop(worker, watch)):
+    with contextlib.ExitStack() as stack:
+        parts: list[Worker | HostWatch | ApiServer] = [worker, watch]
         async with asyncio.TaskGroup() as group:
+            if config.metrics_port is not None:
+                listener = stack.enter_context(listen(config.metrics_host, config.metrics_port))
+                metrics = metrics_server(room, config)
+                parts.append(metrics)
+                group.create_task(metrics.serve(sockets=[listener]))
+                _log.info("metrics_shown", url=f"{url_of(listener)}/metrics")
+            stack.enter_context(stopping_on_signals(lambda: _stop(*parts)))
             group.create_task(watch.run())
+            service_manager.notify("READY=1")
             await worker.run()
-            watch.stop()
+            _stop(*parts)
 
 
 @contextlib.contextmanager
@@ -125,6 +143,7 @@ def stopping_on_signals(stop: Callable[[], None]) -> Generator[None, None, None]
     def on_signal(number: int, _frame: FrameType | None) -> None:
         for each in numbers:
             signal.signal(each, _quit)
+        service_manager.notify("STOPPING=1")
         _log.info("stopping", signal=signal.Signals(number).name, hint="once more to quit at once")
         loop.call_soon_threadsafe(stop)
 

@@ -93,7 +93,7 @@ class Service:
         self.url = f"http://127.0.0.1:{self.port}"
         self.data_dir = data_dir
         self.log = data_dir.with_suffix(".log")
-        self._environment = {
+        self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("RINGPOST_")},
             "RINGPOST_DATA_DIR": str(data_dir),
             "RINGPOST_ADMIN_TOKEN": ADMIN_TOKEN,
@@ -108,7 +108,7 @@ class Service:
         command = [sys.executable, "-m", "ringpost.cli", "serve", "--port", str(self.port)]
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *command, env=self._environment, cwd=self.data_dir.parent, stdout=log, stderr=log
+                *command, env=self.environment, cwd=self.data_dir.parent, stdout=log, stderr=log
             )
         async with asyncio.timeout(30), httpx.AsyncClient(base_url=self.url) as client:
             while True:
@@ -140,7 +140,7 @@ class Service:
         """Run `ringpost ...` on the same data folder; what it prints."""
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "ringpost.cli", *arguments,
-            env=self._environment, cwd=self.data_dir.parent,
+            env=self.environment, cwd=self.data_dir.parent,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         out, complaint = await process.communicate()
