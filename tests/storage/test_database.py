@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from ringpost.errors import StorageUnavailable
-from ringpost.storage.database import Database, open_database
+from ringpost.storage.database import LARGEST_GROUP, Database, open_database
 from ringpost.storage.engines import open_engines
 
 NOTES = text("CREATE TABLE note (word TEXT UNIQUE)")
@@ -67,6 +67,22 @@ async def test_joined_writes_get_their_own_results_in_order(database: Database) 
     results = await asyncio.gather(*(database.write_each(shout, context, word) for word in wanted))
     assert results == [word.upper() for word in wanted]
     assert len(groups) < 200, "none of 200 concurrent writes was joined with another"
+
+
+async def test_a_commit_takes_no_more_once_it_has_a_thousand_items(database: Database) -> None:
+    """Lists count by what is in them: what waits behind sixty of a thousand each does not wait for all of them."""
+    commits: list[int] = []
+
+    def note(_connection: Connection, _context: object, lists: Sequence[list[int]]) -> list[int]:
+        commits.append(sum(map(len, lists)))
+        return [len(one) for one in lists]
+
+    context = object()
+    lists = [list(range(1000))] * 5 + [list(range(100))] * 30
+    results = await asyncio.gather(*(database.write_each(note, context, one) for one in lists))
+    assert results == [len(one) for one in lists]
+    assert sum(commits) == sum(results)
+    assert max(commits) < 2 * LARGEST_GROUP
 
 
 async def test_a_read_commits_nothing(database: Database) -> None:

@@ -1,14 +1,20 @@
 """What is SQLite's own: its file, its locks, its full disk."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, create_engine, text
+from tests.left_out import left_out
 from tests.storage.test_database import NOTES, add, words
 
 from ringpost.errors import StorageUnavailable
-from ringpost.storage.database import Database, open_database
+from ringpost.storage import sqlite
+from ringpost.storage.database import EXIT_SYNC_FAILED, Database, open_database
 from ringpost.storage.engines import open_engines
 
 
@@ -50,3 +56,51 @@ def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
     reader.dispose()
     writer.dispose()
     assert (tmp_path / "deep" / "x.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_failed_sync_ends_the_process_and_acknowledges_nothing(database_url: str) -> None:
+    """Nobody knows what is on the disk then (the kernel may have dropped what it could not write)."""
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).parent / "no_sync.py"), database_url],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    if "no seccomp here" in done.stderr:
+        left_out("a failing disk, because this machine does not let a process filter its system calls")
+    assert done.returncode == EXIT_SYNC_FAILED, done.stdout + done.stderr
+    assert done.stdout.count("acknowledged\n") == 1, "only the write before the disk failed"
+    assert "sync_failed" in done.stdout + done.stderr
+
+
+@contextmanager
+def locked(path: Path) -> Generator[Connection]:
+    """A file that somebody else writes to, until `rollback`."""
+    engine = create_engine(f"sqlite:///{path}", module=sqlite.driver)
+    with engine.connect() as stranger:
+        stranger.exec_driver_sql("INSERT INTO note VALUES ('stranger')")
+        yield stranger
+    engine.dispose()
+
+
+async def test_a_write_waits_for_who_has_the_file_locked(database: Database, database_path: Path) -> None:
+    with locked(database_path) as stranger:
+        waiting = asyncio.create_task(database.write(add, "a"))
+        assert await database.read(words) == set(), "reads go on"
+        await asyncio.sleep(0.5)
+        assert not waiting.done()
+        stranger.rollback()
+        assert await waiting == "a"
+
+
+async def test_a_file_that_stays_locked_refuses_and_then_goes_on(
+    database_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_S", 0.3)
+    database = await open_database(f"sqlite:///{database_path}")
+    await database.write(lambda connection: connection.execute(NOTES))
+    with locked(database_path) as stranger:
+        with pytest.raises(StorageUnavailable):
+            await database.write(add, "a")
+        stranger.rollback()
+    await database.write(add, "b")
+    assert await database.read(words) == {"b"}
+    await database.close()

@@ -209,7 +209,7 @@ class Database:
                     transaction.commit()
             except exc.DBAPIError as error:
                 fault = fault_of(error)
-                if fault is Fault.BROKEN:
+                if fault is Fault.BROKEN and committing:
                     _end_the_process(error)
                 if fault is Fault.AWAY:
                     self._writer.dispose()

@@ -4,7 +4,7 @@
     ├── AGAIN        two transactions were in each other's way: the same work, once more
     ├── AWAY         the connection is gone or leads to a server that cannot write: another one
     ├── UNAVAILABLE  disk full, locked, too slow: nothing was stored, later it may be
-    └── BROKEN       a sync to disk failed: nobody knows what is on the disk, and going on could make it worse
+    └── BROKEN       the disk fails: after a commit that met this, nobody knows what is on it
 
 Everything else (a broken constraint, a value that does not fit) belongs to the one write that caused it.
 """
@@ -23,10 +23,8 @@ class Fault(StrEnum):
     BROKEN = "broken"
 
 
-_SQLITE_BROKEN = {
-    1034,  # SQLITE_IOERR_FSYNC
-    1290,  # SQLITE_IOERR_DIR_FSYNC
-}
+_SQLITE_IOERR = 10
+"""SQLITE_IOERR, also of a failed sync; the driver tells no more than this (sqlite.org/rescode.html)."""
 
 _AGAIN = {
     "40001",  # serialization_failure
@@ -56,7 +54,7 @@ def fault_of(error: BaseException) -> Fault | None:
     state = getattr(error.orig, "sqlstate", None)
     if state is not None:
         return _by_sqlstate(str(state))
-    if getattr(error.orig, "sqlite_errorcode", None) in _SQLITE_BROKEN:
+    if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == _SQLITE_IOERR:
         return Fault.BROKEN
     if error.connection_invalidated or isinstance(error, exc.InterfaceError):
         return Fault.AWAY
