@@ -9,7 +9,7 @@ COMPILE := uv pip compile pyproject.toml --universal --generate-hashes --no-emit
 	--custom-compile-command "make lock" -q --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench docs mail-servers lock clean
+.PHONY: help setup demo test check format bench docs messages mail-servers lock clean
 
 help: ## List these commands
 	@awk 'BEGIN { FS = ":.*## "; print "Usage: make COMMAND [ARGS=...]\n" } \
@@ -27,6 +27,7 @@ demo: $(INSTALLED) ## Show it all: a phone system's events become mails you can 
 
 test: $(INSTALLED) ## Run the tests (ARGS="tests/journeys -k demo": some of them)
 	@$(BIN)/python tools/mail_servers.py
+	@$(BIN)/python tools/browser.py
 	@$(BIN)/pytest -n auto $(ARGS)
 
 check: $(INSTALLED) ## Run all that reads the code: format, lint, types, import rules, generated docs, known vulnerabilities
@@ -42,6 +43,9 @@ bench: $(INSTALLED) ## Run the benchmarks (ARGS=render: one of them)
 
 docs: $(INSTALLED) ## Write the pages of docs/ that are made from the code
 	@$(BIN)/python tools/docs.py
+
+messages: $(INSTALLED) ## Extract the console's texts for translation, and lay them into each language's file
+	@$(BIN)/python tools/messages.py
 
 mail-servers: $(INSTALLED) ## Write docs/mail-servers.md: every setting tried on real mail servers (root on Debian)
 	@$(BIN)/python tools/mail_servers.py

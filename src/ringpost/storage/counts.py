@@ -15,5 +15,5 @@ def count_since(connection: Connection, tenant: TenantId, since: int) -> dict[St
         .where(deliveries.c.tenant == tenant, deliveries.c.id >= first_id(since))
         .group_by(deliveries.c.state)
     )
-    found = {State(state): count for state, count in connection.execute(query).tuples()}
+    found = {State(state): count for state, count in connection.execute(query)}
     return {state: found.get(state, 0) for state in State}

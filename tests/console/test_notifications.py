@@ -1,0 +1,108 @@
+"""The page of notifications, in a browser and without one."""
+
+from tests.console.conftest import ClientOf, Visitor, assert_accessible, csrf_of
+
+from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
+from ringpost.domain.catalogue import CATALOGUE
+from ringpost.domain.settings import TENANT_SWITCHES
+from ringpost.domain.tenants import TenantId
+from ringpost.storage import settings
+from ringpost.usecases.change_settings import change_settings
+from ringpost.usecases.room import Room
+
+
+async def test_recipients_and_switches_are_chosen_with_the_keyboard(
+    visitor: Visitor, room: Room, acme: TenantId
+) -> None:
+    await visitor.sign_in_as(Role.TENANT_ADMIN)
+    page = await visitor.open("/notifications")
+    await page.get_by_label("Addresses", exact=True).focus()
+    await page.keyboard.type('anna@example.com,"Doe, Jane" <jane@example.org>;bad@@example.com')
+    await page.keyboard.press("Enter")
+    await page.get_by_label("A caller has waited for too long", exact=True).focus()
+    await page.keyboard.press("Space")
+    await visitor.press_save()
+    assert "There is more than one @ in it." in await page.locator(".field .error").inner_text()
+    assert await page.locator(".chips li.wrong").inner_text() == "bad@@example.com×"
+    await assert_accessible(page)
+    await page.get_by_role("button", name="Remove bad@@example.com").click()
+
+    await visitor.press_save()
+
+    saved = await room.database.read(settings.show, acme)
+    assert [one.spec for one in saved.recipients] == ["anna@example.com", "jane@example.org"]
+    assert saved.switches["notify_queue_sla_breached"] is True
+    assert await page.get_by_role("status").filter(has_text="Saved").is_visible()
+
+
+async def test_changes_are_not_lost_without_asking(visitor: Visitor) -> None:
+    await visitor.sign_in_as(Role.TENANT_ADMIN)
+    page = await visitor.open("/notifications")
+    asked: list[str] = []
+    await page.get_by_label("A queue called a caller back", exact=True).check()
+
+    async def stay(dialog: object) -> None:
+        asked.append(dialog.type)  # type: ignore[attr-defined]
+        await dialog.dismiss()  # type: ignore[attr-defined]
+
+    page.on("dialog", stay)
+    await page.get_by_role("link", name="Overview").click(no_wait_after=True)
+    await page.wait_for_function("document.querySelector('form.changed')")
+    while not asked:
+        await page.wait_for_timeout(50)
+
+    assert asked == ["beforeunload"]
+    assert page.url.endswith("/notifications")
+
+
+async def test_a_sample_says_why_it_was_not_sent(visitor: Visitor, room: Room) -> None:
+    client_saves = {"recipients": "anna@example.com"}
+    await visitor.sign_in_as(Role.TENANT_ADMIN)
+    page = await visitor.open("/notifications")
+    await page.get_by_label("Addresses", exact=True).fill(client_saves["recipients"])
+    await visitor.press_save()
+
+    await page.get_by_role("button", name="Send a sample of: A voicemail arrived").click()
+
+    said = page.locator("#sample-VOICEMAIL_RECEIVED .notice")
+    await said.wait_for()
+    assert "There is no mail server to send through." in await said.inner_text()
+
+
+async def test_it_works_without_scripts_and_keeps_the_mail_server(
+    client_of: ClientOf, room: Room, acme: TenantId
+) -> None:
+    client = await client_of(Role.TENANT_ADMIN)
+    form = {"csrf": await csrf_of(client, "/console/notifications")}
+    server = {"type": "SMTP", "server": "mail.example.com", "username": "u@example.com", "password": "made up"}
+    anna = Principal(acme, Role.TENANT_ADMIN, SCOPES_OF_ROLE[Role.TENANT_ADMIN], "anna", "t")
+    await change_settings(room, anna, server)
+    every = dict.fromkeys(TENANT_SWITCHES, "on")
+
+    await client.post("/console/notifications", data={**form, **every, "recipients": "a@example.com\r\nb@example.com"})
+
+    saved = await room.database.read(settings.load, room.sealer, acme)
+    assert saved.mail_server is not None
+    assert saved.mail_server.password is not None
+    assert saved.mail_server.password.reveal() == "made up"
+    assert len(saved.recipients) == 2
+    assert all(saved.switches[name] for name in TENANT_SWITCHES)
+
+
+async def test_sixteen_recipients_are_refused_beside_the_field(client_of: ClientOf) -> None:
+    client = await client_of(Role.TENANT_ADMIN)
+    many = "\n".join(f"a{number}@example.com" for number in range(16))
+
+    answer = await client.post(
+        "/console/notifications", data={"csrf": await csrf_of(client, "/console/notifications"), "recipients": many}
+    )
+
+    assert answer.status_code == 422
+    assert 'id="recipients-error"' in answer.text
+    assert "a15@example.com" in answer.text
+
+
+async def test_every_event_type_is_on_the_page(client_of: ClientOf) -> None:
+    page = (await (await client_of(Role.TENANT_ADMIN)).get("/console/notifications")).text
+
+    assert [name for name in CATALOGUE if f'id="sample-{name}"' not in page] == []

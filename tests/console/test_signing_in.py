@@ -1,0 +1,232 @@
+"""Signing in and out, one-time links, sessions that end, and acting for a tenant."""
+
+import httpx
+import pytest
+from tests.conftest import Clock
+from tests.console.conftest import PASSWORD, ClientOf, Visitor, csrf_of
+
+from ringpost.console.guard import SESSION_COOKIE, VISIT_COOKIE
+from ringpost.domain.access import CONSOLE_IDLE_S, CONSOLE_SESSION_S, INVITATION_S, Role
+from ringpost.domain.tenants import SYSTEM, TenantDraft, TenantId
+from ringpost.storage import access, audit
+from ringpost.usecases.change_tenant import change_tenant
+from ringpost.usecases.change_user import UserChange, change_user
+from ringpost.usecases.invite_user import Guest, invite_first_administrator, invite_user
+from ringpost.usecases.room import Room
+
+
+async def sign_in(client: httpx.AsyncClient, **fields: str) -> httpx.Response:
+    """Send the form, as Anna unless told."""
+    token = await csrf_of(client, "/console/sign-in")
+    form = {"csrf": token, "username": "anna", "password": PASSWORD, "domain": "acme.example", **fields}
+    return await client.post("/console/sign-in", data=form)
+
+
+async def test_somebody_signs_in_and_out_in_a_browser(visitor: Visitor) -> None:
+    page = await visitor.open("/notifications")
+    assert "/console/sign-in?next=" in page.url
+    await page.get_by_label("User name").fill("Anna")
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_label("Domain").fill("ACME.example")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/console/notifications")
+
+    await page.get_by_role("button", name="Sign out").click()
+
+    await page.wait_for_url("**/console/sign-in**")
+    assert "/console/sign-in" in (await visitor.open("/")).url
+
+
+async def test_cookies_are_out_of_reach_of_scripts_other_sites_and_clear_text(
+    client_of: ClientOf, people: dict[Role, str]
+) -> None:
+    client = await client_of()
+    first = await client.get("/console/sign-in")
+
+    answer = await sign_in(client)
+
+    for made, name in ((first, VISIT_COOKIE), (answer, SESSION_COOKIE)):
+        cookie = next(line for line in made.headers.get_list("set-cookie") if line.startswith(name))
+        assert {"HttpOnly", "Secure", "SameSite=lax", "Path=/console"} <= set(cookie.split("; "))
+
+
+async def test_a_session_from_before_signing_in_is_of_no_use_after(
+    client_of: ClientOf, people: dict[Role, str]
+) -> None:
+    attacker = await client_of(Role.READ_ONLY)
+    planted = attacker.cookies[SESSION_COOKIE]
+    victim = await client_of()
+    victim.cookies.set(SESSION_COOKIE, planted, domain="ringpost.example", path="/console")
+    token = await csrf_of(victim)
+    form = {"csrf": token, "username": "anna", "password": PASSWORD, "domain": "acme.example"}
+
+    await victim.post("/console/sign-in", data=form)
+
+    assert victim.cookies[SESSION_COOKIE] != planted
+    assert (await attacker.get("/console/account")).status_code == 303
+
+
+@pytest.mark.parametrize(
+    "fields", [{"password": "wrong"}, {"username": "nobody"}, {"domain": "other.example"}, {"domain": ""}]
+)
+async def test_nobody_learns_what_was_wrong(
+    client_of: ClientOf, people: dict[Role, str], fields: dict[str, str]
+) -> None:
+    answer = await sign_in(await client_of(), **fields)
+
+    assert answer.status_code == 422
+    assert "The username or the password is wrong." in answer.text
+    assert SESSION_COOKIE not in answer.headers.get("set-cookie", "")
+
+
+async def test_guessing_is_slowed_down(client_of: ClientOf, people: dict[Role, str]) -> None:
+    client = await client_of()
+    answers = [await sign_in(client, password="wrong") for _ in range(7)]
+
+    assert answers[0].status_code == 422
+    assert answers[-1].status_code == 429
+    assert int(answers[-1].headers["retry-after"]) >= 1
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://elsewhere.example/",
+        "//elsewhere.example/",
+        "/\\elsewhere.example",
+        "/console/../elsewhere",
+        "/console//elsewhere.example",
+        "/consolex",
+        "javascript:alert(1)",
+        "/console/\r\nSet-Cookie: a=b",
+    ],
+)
+async def test_nobody_is_sent_elsewhere_after_signing_in(
+    client_of: ClientOf, people: dict[Role, str], target: str
+) -> None:
+    answer = await sign_in(await client_of(), next=target)
+
+    assert answer.status_code == 303
+    there = httpx.URL("https://ringpost.example").join(answer.headers["location"])
+    assert there.host == "ringpost.example"
+    assert there.path.startswith("/console") or target == "/console/../elsewhere"
+
+
+@pytest.mark.parametrize(("pauses", "alive"), [((CONSOLE_IDLE_S - 60,), True), ((CONSOLE_IDLE_S + 1,), False)])
+async def test_a_session_ends_when_nothing_is_asked_of_it(
+    client_of: ClientOf, clock: Clock, pauses: tuple[int, ...], alive: bool
+) -> None:
+    client = await client_of(Role.TENANT_ADMIN)
+    for pause in pauses:
+        clock.advance(pause)
+
+    assert (await client.get("/console/account")).status_code == (200 if alive else 303)
+
+
+async def test_a_session_ends_after_a_day_of_work(client_of: ClientOf, clock: Clock) -> None:
+    client, spent = await client_of(Role.TENANT_ADMIN), 0
+    while spent + 3600 < CONSOLE_SESSION_S:
+        clock.advance(3600)
+        spent += 3600
+        assert (await client.get("/console/account")).status_code == 200
+    clock.advance(3600)
+
+    assert (await client.get("/console/account")).status_code == 303
+
+
+async def test_a_disabled_user_and_a_disabled_tenant_are_out_at_once(
+    client_of: ClientOf, room: Room, acme: TenantId
+) -> None:
+    anna, ron = await client_of(Role.TENANT_ADMIN), await client_of(Role.READ_ONLY)
+    users = {user.username: user for user in await room.database.read(access.list_users, acme)}
+    await change_user(room, acme, users["anna"].id, UserChange(enabled=False))
+    assert (await anna.get("/console/account")).status_code == 303
+    assert (await ron.get("/console/account")).status_code == 200
+
+    await change_tenant(room, acme, TenantDraft("Acme", "acme.example", enabled=False))
+
+    assert (await ron.get("/console/account")).status_code == 303
+
+
+async def test_signing_out_everywhere_ends_every_session(client_of: ClientOf) -> None:
+    here, there = await client_of(Role.TENANT_ADMIN), await client_of(Role.TENANT_ADMIN)
+
+    await here.post("/console/account/sign-out-everywhere", data={"csrf": await csrf_of(here)})
+
+    assert (await there.get("/console/account")).status_code == 303
+    assert (await here.get("/console/account")).status_code == 303
+
+
+async def test_another_password_signs_out_all_but_this_browser(client_of: ClientOf) -> None:
+    here, there = await client_of(Role.TENANT_ADMIN), await client_of(Role.TENANT_ADMIN)
+    before = here.cookies[SESSION_COOKIE]
+    form = {"csrf": await csrf_of(here), "password": "another horse", "again": "another horse"}
+    wrong = await here.post("/console/account/password", data={**form, "current": "not this"})
+    assert wrong.status_code == 422
+
+    await here.post("/console/account/password", data={**form, "current": PASSWORD})
+
+    assert (await here.get("/console/account")).status_code == 200
+    assert here.cookies[SESSION_COOKIE] != before
+    assert (await there.get("/console/account")).status_code == 303
+    assert (await sign_in(await client_of(), password="another horse")).status_code == 303
+
+
+async def test_the_first_administrator_comes_by_a_link_that_works_once(client_of: ClientOf, room: Room) -> None:
+    for user in await room.database.read(access.list_users, SYSTEM):
+        await room.database.write(access.remove_user, SYSTEM, user.id)
+    earlier, secret = await invite_first_administrator(room), await invite_first_administrator(room)
+    assert earlier
+    assert secret
+    client = await client_of()
+    assert (await client.get(f"/console/welcome/{earlier.reveal()}")).status_code == 404
+    path = f"/console/welcome/{secret.reveal()}"
+    form = {"csrf": await csrf_of(client, path), "password": PASSWORD, "again": PASSWORD}
+    assert (await client.post(path, data={**form, "again": "other"})).status_code == 422
+
+    answer = await client.post(path, data=form)
+
+    assert answer.status_code == 303
+    assert (await client.get("/console/system/tenants")).status_code == 200
+    assert (await client.get(path)).status_code == 404
+    assert await invite_first_administrator(room) is None
+
+
+async def test_a_link_ends_after_a_day(client_of: ClientOf, room: Room, acme: TenantId, clock: Clock) -> None:
+    secret = await invite_user(room, acme, Guest("new", Role.READ_ONLY))
+    clock.advance(INVITATION_S + 1)
+
+    assert (await (await client_of()).get(f"/console/welcome/{secret.reveal()}")).status_code == 404
+
+
+async def test_a_system_administrator_acts_for_a_tenant_and_both_logs_tell(
+    client_of: ClientOf, room: Room, acme: TenantId
+) -> None:
+    client = await client_of(Role.SYSTEM_ADMIN)
+    form = {"csrf": await csrf_of(client)}
+    assert (await client.get("/console/notifications")).status_code == 403
+
+    await client.post(f"/console/system/tenants/{acme}/act", data=form)
+
+    assert "You work in <strong>Acme</strong>" in (await client.get("/console/notifications")).text
+    await client.post("/console/notifications", data={**form, "recipients": "a@example.com"})
+    entries = await room.database.read(audit.entries, acme)
+    assert [(entry.actor, entry.action) for entry in entries[:2]] == [
+        ("root (system)", "change_settings"),
+        ("root", "begin_to_act_for"),
+    ]
+    await client.post("/console/system/stop-acting", data=form)
+    assert (await client.get("/console/notifications")).status_code == 403
+    system = await room.database.read(audit.entries, SYSTEM)
+    assert [entry.action for entry in system[:2]] == ["end_to_act_for", "begin_to_act_for"]
+
+
+async def test_browsers_at_the_root_go_to_the_console_and_programs_do_not(client_of: ClientOf) -> None:
+    client = await client_of()
+
+    browser = await client.get("/", headers={"Accept": "text/html,*/*"})
+    program = await client.get("/", headers={"Accept": "application/json"})
+
+    assert browser.headers["location"] == "/console/"
+    assert program.status_code == 404
+    assert program.json()["errors"][0]["code"] == "NOT_FOUND"
