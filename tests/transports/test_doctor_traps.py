@@ -371,7 +371,12 @@ async def test_a_mail_that_cannot_be_written(connect: Connect) -> None:
     assert outcome.trap == "UNWRITABLE"
 
 
-ELSEWHERE = ("test_doctor_domain.py", "../usecases/test_diagnose.py")
+ELSEWHERE = (
+    "test_doctor_domain.py",
+    "test_oauth_tokens.py",
+    "test_provider_apis.py",
+    "../usecases/test_diagnose.py",
+)
 
 
 def test_every_trap_has_its_test() -> None:

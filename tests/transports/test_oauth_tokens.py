@@ -25,6 +25,7 @@ from tests.transports.provider_stand_in import DIRECTORY, Say, StandIn, stand_in
 from ringpost.domain.credentials import Grant, Purpose
 from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
 from ringpost.domain.secrets import Secret
+from ringpost.domain.traps import TRAPS
 
 BROKEN = replace(APP, client_secret=None, certificate=Secret("-----BEGIN CERTIFICATE-----"))
 
@@ -132,25 +133,27 @@ async def test_a_changed_secret_asks_anew(provider: StandIn, ca_file: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("error", "number", "word"),
+    ("error", "number", "trap"),
     [
-        ("invalid_client", "AADSTS7000215", "not its id"),
-        ("invalid_client", "AADSTS7000222", "expired"),
-        ("invalid_request", "AADSTS90002", "tenant"),
-        ("invalid_grant", "AADSTS65001", "admin consent"),
-        ("unauthorized_client", "AADSTS700016", "client_id"),
-        ("invalid_client", "AADSTS700027", "certificate"),
-        ("invalid_client", "AADSTS700024", "clock"),
-        ("unauthorized_client", "AADSTS7000112", "switched off"),
-        ("access_denied", "AADSTS53003", "Conditional Access"),
-        ("invalid_client", "AADSTS99999999", "own words"),
+        ("invalid_client", "AADSTS7000215", "MICROSOFT_SECRET_WRONG"),
+        ("invalid_client", "AADSTS7000222", "MICROSOFT_SECRET_EXPIRED"),
+        ("invalid_request", "AADSTS90002", "MICROSOFT_TENANT_UNKNOWN"),
+        ("invalid_grant", "AADSTS65001", "MICROSOFT_NO_CONSENT"),
+        ("unauthorized_client", "AADSTS700016", "MICROSOFT_APP_UNKNOWN"),
+        ("invalid_client", "AADSTS700027", "MICROSOFT_CERTIFICATE_UNKNOWN"),
+        ("invalid_client", "AADSTS1000502", "MICROSOFT_CERTIFICATE_EXPIRED"),
+        ("invalid_resource", "AADSTS500011", "MICROSOFT_OTHER_CLOUD"),
+        ("invalid_client", "AADSTS700024", "CLOCK_WRONG"),
+        ("unauthorized_client", "AADSTS7000112", "MICROSOFT_APP_DISABLED"),
+        ("access_denied", "AADSTS53003", "MICROSOFT_POLICY"),
+        ("invalid_client", "AADSTS99999999", "MICROSOFT_NO_TOKEN"),
     ],
 )
-async def test_what_microsoft_says_no_with(provider: StandIn, ca_file: str, error: str, number: str, word: str) -> None:
+async def test_what_microsoft_says_no_with(provider: StandIn, ca_file: str, error: str, number: str, trap: str) -> None:
     provider.say("token", Say(401, {"error": error, "error_description": f"{number}: Words.\r\nTrace ID: 1"}))
     outcome = await outcome_of(provider, ca_file, GRAPH.grant)
     assert (outcome.stage, outcome.party, outcome.code) == (Stage.TOKEN, Party.CONFIGURATION, 401)
-    assert word in outcome.hint
+    assert (outcome.trap, outcome.hint) == (trap, TRAPS[trap].hint)
     assert number in outcome.reply
 
 
@@ -159,31 +162,32 @@ async def test_a_wrong_organisation_is_found_at_its_discovery(provider: StandIn,
     provider.say("discovery", Say(400, said))
     outcome = await outcome_of(provider, ca_file, GRAPH.grant)
     assert (outcome.stage, outcome.party) == (Stage.TOKEN, Party.CONFIGURATION)
-    assert "organisation" in outcome.hint
+    assert outcome.trap == "MICROSOFT_TENANT_UNKNOWN"
     assert provider.of("token") == []
 
 
 @pytest.mark.parametrize(
-    ("error", "description", "word"),
+    ("error", "description", "trap"),
     [
-        ("invalid_grant", "Invalid email or User ID", "mailbox"),
-        ("invalid_grant", "Token has been expired or revoked.", "consent"),
-        ("invalid_grant", "Invalid JWT Signature.", "key"),
+        ("invalid_grant", "Invalid email or User ID", "GOOGLE_MAILBOX_UNKNOWN"),
+        ("invalid_grant", "Token has been expired or revoked.", "GOOGLE_CONSENT_ENDED"),
+        ("invalid_grant", "Invalid JWT Signature.", "GOOGLE_KEY_INVALID"),
+        ("invalid_grant", "Invalid grant: account not found", "GOOGLE_ACCOUNT_GONE"),
         ("invalid_grant", "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe.",
-         "clock"),
-        ("invalid_grant", "Bad Request", "own words"),
-        ("unauthorized_client", "Client is unauthorized to retrieve access tokens", "Domain-wide delegation"),
-        ("invalid_client", "The OAuth client was not found.", "client_id"),
-        ("admin_policy_enforced", "", "administrator"),
+         "CLOCK_WRONG"),
+        ("invalid_grant", "Bad Request", "GOOGLE_NO_TOKEN"),
+        ("unauthorized_client", "Client is unauthorized to retrieve access tokens", "GOOGLE_NO_DELEGATION"),
+        ("invalid_client", "The OAuth client was not found.", "GOOGLE_CLIENT_REFUSED"),
+        ("admin_policy_enforced", "", "GOOGLE_POLICY"),
     ],
 )  # fmt: skip
 async def test_what_google_says_no_with(
-    provider: StandIn, ca_file: str, error: str, description: str, word: str
+    provider: StandIn, ca_file: str, error: str, description: str, trap: str
 ) -> None:
     provider.say("token", Say(400, {"error": error, "error_description": description}))
     outcome = await outcome_of(provider, ca_file, USER.grant)
     assert (outcome.stage, outcome.party, outcome.code) == (Stage.TOKEN, Party.CONFIGURATION, 400)
-    assert word in outcome.hint
+    assert (outcome.trap, outcome.hint) == (trap, TRAPS[trap].hint)
 
 
 @pytest.mark.parametrize("grant", [GRAPH.grant, USER.grant, service_account().grant], ids=["graph", "user", "account"])
@@ -207,6 +211,14 @@ async def test_what_is_only_a_matter_of_time(
     assert (outcome.stage, outcome.party, outcome.retry_after) == (Stage.TOKEN, Party.MAIL_SERVER, seconds)
 
 
+@pytest.mark.parametrize(
+    ("say", "trap"), [(Say(503, b"<html>"), "TOKENS_NOT_NOW"), (Say(400, b"<html>Log in"), "NOT_AN_AUTHORITY")]
+)
+async def test_what_is_a_matter_of_time_has_its_name(provider: StandIn, ca_file: str, say: Say, trap: str) -> None:
+    provider.say("token", say)
+    assert (await outcome_of(provider, ca_file, GRAPH.grant)).trap == trap
+
+
 async def test_an_authority_that_says_nothing_is_not_waited_for_long(provider: StandIn, ca_file: str) -> None:
     provider.say("token", Say(after_s=3))
     outcome = await outcome_of(provider, ca_file, USER.grant, token=0.3)
@@ -219,10 +231,10 @@ async def test_a_secret_does_not_follow_a_discovery_to_another_host(provider: St
     provider.say("discovery", Say(body=said))
     outcome = await outcome_of(provider, ca_file, GRAPH.grant)
     assert (outcome.stage, outcome.party) == (Stage.TOKEN, Party.CONFIGURATION)
-    assert "cloud" in outcome.hint
+    assert outcome.trap == "MICROSOFT_OTHER_CLOUD"
 
 
 async def test_damaged_credentials_are_a_matter_of_the_settings(provider: StandIn, ca_file: str) -> None:
     outcome = await outcome_of(provider, ca_file, Grant(BROKEN, MAILBOX, Purpose.API))
     assert (outcome.stage, outcome.party) == (Stage.TOKEN, Party.CONFIGURATION)
-    assert "Enter them again" in outcome.hint
+    assert outcome.trap == "CREDENTIALS_DAMAGED"

@@ -16,6 +16,7 @@ from tests.transports.provider_stand_in import Say, StandIn, stand_in
 
 from ringpost.domain.deliveries import REJECTED, RETRY, SENT, Outcome, Party, Stage
 from ringpost.domain.endpoints import GmailEndpoint, GraphEndpoint
+from ringpost.domain.traps import TRAPS
 from ringpost.transports.gmail import gmail
 from ringpost.transports.microsoft365 import microsoft365
 from ringpost.transports.pacing import Allowance
@@ -79,57 +80,57 @@ async def test_gmail_takes_a_mail(provider: StandIn, ca_file: str, endpoint: Gma
 
 
 @pytest.mark.parametrize(
-    ("say", "verdict", "party", "word"),
+    ("say", "verdict", "party", "trap"),
     [
-        (Say(400, {"error": {"code": "ErrorMimeContentInvalid"}}), REJECTED, Party.MESSAGE, "for good"),
-        (Say(400, {"error": {"code": "ErrorInvalidRecipients"}}), REJECTED, Party.RECIPIENT, "recipient"),
-        (Say(403, DENIED), RETRY, Party.CONFIGURATION, "Mail.Send"),
-        (Say(403, DENIED), RETRY, Party.CONFIGURATION, "admin consent"),
-        (Say(403, {"error": {"code": "ErrorSendAsDenied"}}), RETRY, Party.CONFIGURATION, "send from this address"),
-        (Say(404, {"error": {"code": "ErrorInvalidUser"}}), RETRY, Party.CONFIGURATION, "mailbox"),
-        (Say(413), REJECTED, Party.MESSAGE, "larger"),
-        (Say(429), RETRY, Party.MAIL_SERVER, "no more mails"),
-        (Say(500, b"<html>"), RETRY, Party.MAIL_SERVER, "no more mails"),
-        (Say(503), RETRY, Party.MAIL_SERVER, "no more mails"),
-        (Say(504), RETRY, Party.MAIL_SERVER, "no more mails"),
-        (Say(302, None, {"Location": "https://elsewhere.example/"}), RETRY, Party.MAIL_SERVER, "unexpected"),
-        (Say(418, b"[]"), RETRY, Party.MAIL_SERVER, "unexpected"),
+        (Say(400, {"error": {"code": "ErrorMimeContentInvalid"}}), REJECTED, Party.MESSAGE, "GRAPH_MAIL_REFUSED"),
+        (Say(400, {"error": {"code": "ErrorInvalidRecipients"}}), REJECTED, Party.RECIPIENT, "GRAPH_RECIPIENT_REFUSED"),
+        (Say(403, DENIED), RETRY, Party.CONFIGURATION, "GRAPH_NO_PERMISSION"),
+        (Say(403, {"error": {"code": "ErrorSendAsDenied"}}), RETRY, Party.CONFIGURATION, "GRAPH_SEND_AS"),
+        (Say(404, {"error": {"code": "ErrorInvalidUser"}}), RETRY, Party.CONFIGURATION, "GRAPH_NO_MAILBOX"),
+        (Say(413), REJECTED, Party.MESSAGE, "GRAPH_TOO_LARGE"),
+        (Say(429), RETRY, Party.MAIL_SERVER, "GRAPH_BUSY"),
+        (Say(500, b"<html>"), RETRY, Party.MAIL_SERVER, "GRAPH_BUSY"),
+        (Say(503), RETRY, Party.MAIL_SERVER, "GRAPH_BUSY"),
+        (Say(504), RETRY, Party.MAIL_SERVER, "GRAPH_BUSY"),
+        (Say(302, None, {"Location": "https://elsewhere.example/"}), RETRY, Party.MAIL_SERVER, "GRAPH_UNKNOWN"),
+        (Say(418, b"[]"), RETRY, Party.MAIL_SERVER, "GRAPH_UNKNOWN"),
     ],
 )  # fmt: skip
 async def test_what_graph_says_no_with(
-    provider: StandIn, ca_file: str, say: Say, verdict: str, party: Party, word: str
+    provider: StandIn, ca_file: str, say: Say, verdict: str, party: Party, trap: str
 ) -> None:
     provider.say("send", say)
     outcome = await send(provider.providers(ca_file), GRAPH)
     assert (outcome.verdict, outcome.stage, outcome.party, outcome.code) == (verdict, Stage.API, party, say.status)
-    assert word in outcome.hint
+    assert (outcome.trap, outcome.hint) == (trap, TRAPS[trap].hint)
     assert not outcome.ambiguous
 
 
 @pytest.mark.parametrize(
-    ("say", "verdict", "party", "word"),
+    ("say", "verdict", "party", "trap"),
     [
-        (Say(400, google_error("invalidArgument")), REJECTED, Party.MESSAGE, "for good"),
-        (Say(400, google_error("invalidArgument", "Invalid To header")), REJECTED, Party.RECIPIENT, "recipient"),
-        (Say(400, google_error("failedPrecondition")), RETRY, Party.CONFIGURATION, "not switched on"),
-        (Say(403, google_error("rateLimitExceeded")), RETRY, Party.MAIL_SERVER, "limit"),
-        (Say(403, google_error("userRateLimitExceeded")), RETRY, Party.MAIL_SERVER, "limit"),
-        (Say(403, google_error("dailyLimitExceeded")), RETRY, Party.MAIL_SERVER, "limit"),
-        (Say(403, google_error("insufficientPermissions")), RETRY, Party.CONFIGURATION, "gmail.send"),
-        (Say(404, google_error("notFound")), RETRY, Party.CONFIGURATION, "username"),
-        (Say(413), REJECTED, Party.MESSAGE, "larger"),
-        (Say(429), RETRY, Party.MAIL_SERVER, "limit"),
-        (Say(503), RETRY, Party.MAIL_SERVER, "limit"),
-        (Say(418), RETRY, Party.MAIL_SERVER, "unexpected"),
+        (Say(400, google_error("invalidArgument")), REJECTED, Party.MESSAGE, "GMAIL_MAIL_REFUSED"),
+        (Say(400, google_error("invalidArgument", "Invalid To header")), REJECTED, Party.RECIPIENT,
+         "GMAIL_RECIPIENT_REFUSED"),
+        (Say(400, google_error("failedPrecondition")), RETRY, Party.CONFIGURATION, "GMAIL_SWITCHED_OFF"),
+        (Say(403, google_error("rateLimitExceeded")), RETRY, Party.MAIL_SERVER, "GMAIL_BUSY"),
+        (Say(403, google_error("userRateLimitExceeded")), RETRY, Party.MAIL_SERVER, "GMAIL_BUSY"),
+        (Say(403, google_error("dailyLimitExceeded")), RETRY, Party.MAIL_SERVER, "GMAIL_BUSY"),
+        (Say(403, google_error("insufficientPermissions")), RETRY, Party.CONFIGURATION, "GMAIL_NO_PERMISSION"),
+        (Say(404, google_error("notFound")), RETRY, Party.CONFIGURATION, "GMAIL_NO_MAILBOX"),
+        (Say(413), REJECTED, Party.MESSAGE, "GMAIL_TOO_LARGE"),
+        (Say(429), RETRY, Party.MAIL_SERVER, "GMAIL_BUSY"),
+        (Say(503), RETRY, Party.MAIL_SERVER, "GMAIL_BUSY"),
+        (Say(418), RETRY, Party.MAIL_SERVER, "GMAIL_UNKNOWN"),
     ],
 )  # fmt: skip
 async def test_what_gmail_says_no_with(
-    provider: StandIn, ca_file: str, say: Say, verdict: str, party: Party, word: str
+    provider: StandIn, ca_file: str, say: Say, verdict: str, party: Party, trap: str
 ) -> None:
     provider.say("send", say)
     outcome = await send(provider.providers(ca_file), USER)
     assert (outcome.verdict, outcome.stage, outcome.party, outcome.code) == (verdict, Stage.API, party, say.status)
-    assert word in outcome.hint
+    assert (outcome.trap, outcome.hint) == (trap, TRAPS[trap].hint)
 
 
 @pytest.mark.parametrize(
@@ -142,6 +143,7 @@ async def test_a_success_that_is_none_is_not_taken_for_one(
     provider.say("send", say)
     outcome = await send(provider.providers(ca_file), endpoint)
     assert (outcome.verdict, outcome.party, outcome.ambiguous) == (RETRY, None, True)
+    assert outcome.trap == ("NOT_GRAPH" if endpoint is GRAPH else "NOT_GMAIL")
 
 
 @pytest.mark.parametrize("endpoint", [GRAPH, USER], ids=["graph", "gmail"])
@@ -161,6 +163,7 @@ async def test_a_fresh_token_that_is_refused_is_a_matter_of_the_settings(
     provider.say("send", Say(401), Say(401))
     outcome = await send(provider.providers(ca_file), endpoint)
     assert (outcome.verdict, outcome.party, outcome.code) == (RETRY, Party.CONFIGURATION, 401)
+    assert outcome.trap == ("GRAPH_LOGIN_REFUSED" if endpoint is GRAPH else "GMAIL_LOGIN_REFUSED")
     assert (len(provider.of("send")), provider.tokens) == (2, 2)
 
 

@@ -3,30 +3,15 @@
 import json
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from ringpost.domain.credentials import Grant
-from ringpost.domain.deliveries import REJECTED, RETRY, SENT, Outcome, Party, Stage
+from ringpost.domain.deliveries import SENT, Outcome, Party, Stage
 from ringpost.domain.endpoints import GmailEndpoint
-from ringpost.transports.providers import ApiTransport, Providers
+from ringpost.domain.traps import Trap
+from ringpost.domain.traps import provider_apis as traps
+from ringpost.transports.providers import ApiTransport, Providers, not_taken
 from ringpost.transports.web import Answer
-
-_PERMISSION: Final = (
-    "Google does not let us send for this mailbox. Enable the Gmail API in the Google Cloud project, and give the "
-    "service account or the consent the scope https://www.googleapis.com/auth/gmail.send."
-)
-_LOGIN: Final = "Google does not accept the access token, not even a fresh one. Check the OAuth credentials."
-_MAILBOX: Final = "Google knows no such mailbox, or it has no Gmail. Check the username."
-_NO_GMAIL: Final = "Gmail is not switched on for this user. Their administrator can give them a licence with Gmail."
-_TOO_LARGE: Final = "The mail is larger than Gmail accepts (25 MB). Leave attachments out."
-_BUSY: Final = "Gmail takes no more mails just now: a limit of the user or the project is used up. It is tried again."
-_MESSAGE: Final = "Gmail refused the mail for good. Its own words say more."
-_RECIPIENT: Final = "Gmail refused the recipient. Check the address."
-_NOT_GMAIL: Final = (
-    "What answered is not the Gmail API, or not as it is documented. The mail is tried again; nobody knows whether it "
-    "was taken."
-)
-_UNKNOWN: Final = "Gmail answered something unexpected. The mail is tried again."
 
 
 def gmail(endpoint: GmailEndpoint, providers: Providers, *, overall_s: float | None = None) -> ApiTransport:
@@ -59,18 +44,8 @@ class Gmail:
         if answer.status == 200 and isinstance(fields.get("id"), str):
             return Outcome(SENT, Stage.ACCEPTED, code=200, reply=f"id {fields['id']}")
         error = _Error.read(fields)
-        party, hint = _whose(answer.status, error)
-        rejected = party in (Party.MESSAGE, Party.RECIPIENT) and answer.status in (400, 413)
-        return Outcome(
-            REJECTED if rejected else RETRY,
-            Stage.API,
-            party,
-            answer.status,
-            reply=error.words,
-            hint=hint,
-            ambiguous=answer.status < 300,
-            retry_after=answer.retry_after if party is Party.MAIL_SERVER else None,
-        )
+        party, trap = _whose(answer.status, error)
+        return not_taken(answer, party, trap, error.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,21 +72,25 @@ class _Error:
         return any("limitexceeded" in reason.lower() or reason == "quotaExceeded" for reason in self.reasons)
 
 
-def _whose(status: int, error: _Error) -> tuple[Party | None, str]:  # noqa: PLR0911  a table
+def _whose(status: int, error: _Error) -> tuple[Party | None, Trap]:  # noqa: PLR0911  a table
     if status < 300:
-        return None, _NOT_GMAIL
+        return None, traps.NOT_GMAIL
     if status == 400:
         if "failedPrecondition" in error.reasons:
-            return Party.CONFIGURATION, _NO_GMAIL
-        return (Party.RECIPIENT, _RECIPIENT) if "Invalid To" in error.words else (Party.MESSAGE, _MESSAGE)
+            return Party.CONFIGURATION, traps.GMAIL_SWITCHED_OFF
+        return (
+            (Party.RECIPIENT, traps.GMAIL_RECIPIENT_REFUSED)
+            if "Invalid To" in error.words
+            else (Party.MESSAGE, traps.GMAIL_MAIL_REFUSED)
+        )
     if status == 401:
-        return Party.CONFIGURATION, _LOGIN
+        return Party.CONFIGURATION, traps.GMAIL_LOGIN_REFUSED
     if status == 429 or (status == 403 and error.is_a_limit):
-        return Party.MAIL_SERVER, _BUSY
+        return Party.MAIL_SERVER, traps.GMAIL_BUSY
     if status == 403:
-        return Party.CONFIGURATION, _PERMISSION
+        return Party.CONFIGURATION, traps.GMAIL_NO_PERMISSION
     if status == 404:
-        return Party.CONFIGURATION, _MAILBOX
+        return Party.CONFIGURATION, traps.GMAIL_NO_MAILBOX
     if status == 413:
-        return Party.MESSAGE, _TOO_LARGE
-    return Party.MAIL_SERVER, _BUSY if status >= 500 else _UNKNOWN
+        return Party.MESSAGE, traps.GMAIL_TOO_LARGE
+    return Party.MAIL_SERVER, traps.GMAIL_BUSY if status >= 500 else traps.GMAIL_UNKNOWN

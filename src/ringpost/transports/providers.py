@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from ringpost.domain.credentials import Cloud, Grant
-from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
+from ringpost.domain.deliveries import REJECTED, RETRY, Outcome, Party, Stage
 from ringpost.domain.endpoints import GmailEndpoint, GraphEndpoint
 from ringpost.domain.messages import Envelope
 from ringpost.domain.secrets import Secret
+from ringpost.domain.traps import Trap
 from ringpost.transports.oauth import Authorities, Tokens, google, microsoft
 from ringpost.transports.pacing import Allowance, Pace
 from ringpost.transports.web import Answer, WebOptions, open_client, post, words_of
@@ -140,6 +141,22 @@ class ApiTransport:
             return answer
         outcome = self._api.judge(answer)
         return replace(outcome, reply=words_of(outcome.reply, (token.reveal(),)))
+
+
+def not_taken(answer: Answer, party: Party | None, trap: Trap, reply: str) -> Outcome:
+    """The outcome of an answer that is no acceptance. `party` is None when nobody knows whether the mail was taken."""
+    final = party in (Party.MESSAGE, Party.RECIPIENT) and answer.status in (400, 413)
+    return Outcome(
+        REJECTED if final else RETRY,
+        Stage.API,
+        party,
+        answer.status,
+        reply=reply,
+        hint=trap.hint,
+        ambiguous=answer.status < 300,
+        retry_after=answer.retry_after if party is Party.MAIL_SERVER else None,
+        trap=trap.code,
+    )
 
 
 def _left(ends_at: float | None) -> float | None:

@@ -15,6 +15,8 @@ import httpx
 from ringpost.domain.credentials import Cloud, GoogleServiceAccount, GoogleUser, Grant, MicrosoftApp
 from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
 from ringpost.domain.secrets import Secret
+from ringpost.domain.traps import Trap
+from ringpost.domain.traps import tokens as traps
 from ringpost.transports.oauth import google, hints, microsoft
 from ringpost.transports.oauth.asking import OtherAuthority, TokenRefused
 from ringpost.transports.web import Answer, WebOptions, for_failure, words_of
@@ -76,7 +78,8 @@ class Tokens:
         except TokenRefused as refused:
             return _refused(grant, refused.answer)
         except OtherAuthority:
-            return Outcome(RETRY, Stage.TOKEN, Party.CONFIGURATION, hint=hints.MICROSOFT_CLOUD)
+            trap = traps.MICROSOFT_OTHER_CLOUD
+            return Outcome(RETRY, Stage.TOKEN, Party.CONFIGURATION, hint=trap.hint, trap=trap.code)
         except (httpx.HTTPError, OSError) as error:  # TimeoutError is an OSError
             return for_failure(Stage.TOKEN, error)
         except Exception as error:  # noqa: BLE001  the libraries raise all sorts of things for keys that are damaged
@@ -109,32 +112,34 @@ def _refused(grant: Grant, answer: Answer) -> Outcome:
     fields = answer.fields or {}
     error, description = (str(fields.get(name) or "") for name in ("error", "error_description"))
     words = words_of(f"{error}: {description}" if error else "", secrets_of(grant))
-    if answer.status == 429 or answer.status >= 500:
-        hint = hints.BUSY
-    elif not error:
-        hint = hints.NO_OAUTH
-    else:
-        judge = hints.for_microsoft if isinstance(grant.credentials, MicrosoftApp) else hints.for_google
-        said = judge(error, description)
-        if said is not None:
-            return Outcome(RETRY, Stage.TOKEN, Party.CONFIGURATION, answer.status, reply=words, hint=said)
-        hint = hints.BUSY
+    trap = _recognised(grant, answer.status, error, description)
+    in_time = trap in (traps.TOKENS_NOT_NOW, traps.NOT_AN_AUTHORITY)
     return Outcome(
         RETRY,
         Stage.TOKEN,
-        Party.MAIL_SERVER,
+        Party.MAIL_SERVER if in_time else Party.CONFIGURATION,
         answer.status,
         reply=words,
-        hint=hint,
-        retry_after=answer.retry_after,
+        hint=trap.hint,
+        retry_after=answer.retry_after if in_time else None,
+        trap=trap.code,
     )
+
+
+def _recognised(grant: Grant, status: int, error: str, description: str) -> Trap:
+    if status == 429 or status >= 500:
+        return traps.TOKENS_NOT_NOW
+    if not error:
+        return traps.NOT_AN_AUTHORITY
+    judge = hints.for_microsoft if isinstance(grant.credentials, MicrosoftApp) else hints.for_google
+    return judge(error, description) or traps.TOKENS_NOT_NOW
 
 
 def _broken(error: Exception) -> Outcome:
     """An exception of a library. Its text is kept out: it may hold what was entered."""
-    return Outcome(
-        RETRY, Stage.TOKEN, Party.CONFIGURATION, reply=f"Not usable: {type(error).__name__}", hint=hints.BROKEN
-    )
+    trap = traps.CREDENTIALS_DAMAGED
+    reply = f"Not usable: {type(error).__name__}"
+    return Outcome(RETRY, Stage.TOKEN, Party.CONFIGURATION, reply=reply, hint=trap.hint, trap=trap.code)
 
 
 @lru_cache(maxsize=1)
