@@ -10,7 +10,7 @@ until somebody translates it; similar texts are not guessed from. `--check` writ
 import io
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
@@ -49,7 +49,7 @@ def extract() -> Catalog:
     """All texts there are, in the order of the files."""
     catalogue = Catalog(project="ringpost", charset="utf-8", header_comment="# Texts of the console, in English.")
     options = {"**.html": {"trimmed": "false", "silent": "false", "newstyle_gettext": "false"}}
-    places = (
+    places: tuple[tuple[Path, list[tuple[str, str]], dict[str, Any], dict[str, Any]], ...] = (
         (ROOT / "console" / "pages", [("**.html", "jinja2.ext:babel_extract")], _JINJA, options),
         (ROOT / "console", [("**.py", "python")], {**_PYTHON, **_FIELDS}, {}),
         *((ROOT / folder, [("**.py", "python")], _FIELDS, {}) for folder in ("domain", "usecases")),
@@ -67,7 +67,7 @@ def _text(catalogue: Catalog) -> bytes:
     written = io.BytesIO()
     write_po(written, catalogue, width=100, include_lineno=False, omit_header=False, ignore_obsolete=True)
     lines = written.getvalue().decode().splitlines(keepends=True)
-    dated = ('"POT-Creation-Date', '"PO-Revision-Date', '"Generated-By', '"Last-Translator', '"Language-Team')
+    dated = ('"Report-Msgid-Bugs-To', '"POT-Creation-Date', '"PO-Revision-Date', '"Generated-By', '"Language-Team')
     return "".join(line for line in lines if not line.startswith(dated)).encode()
 
 

@@ -16,14 +16,14 @@ async def test_recipients_and_switches_are_chosen_with_the_keyboard(
 ) -> None:
     await visitor.sign_in_as(Role.TENANT_ADMIN)
     page = await visitor.open("/notifications")
-    await page.get_by_label("Addresses", exact=True).focus()
+    await page.get_by_role("textbox", name="Addresses").focus()
     await page.keyboard.type('anna@example.com,"Doe, Jane" <jane@example.org>;bad@@example.com')
     await page.keyboard.press("Enter")
     await page.get_by_label("A caller has waited for too long", exact=True).focus()
     await page.keyboard.press("Space")
     await visitor.press_save()
     assert "There is more than one @ in it." in await page.locator(".field .error").inner_text()
-    assert await page.locator(".chips li.wrong").inner_text() == "bad@@example.com×"
+    assert (await page.locator(".chips li.wrong").inner_text()).startswith("bad@@example.com")
     await assert_accessible(page)
     await page.get_by_role("button", name="Remove bad@@example.com").click()
 
@@ -55,11 +55,10 @@ async def test_changes_are_not_lost_without_asking(visitor: Visitor) -> None:
     assert page.url.endswith("/notifications")
 
 
-async def test_a_sample_says_why_it_was_not_sent(visitor: Visitor, room: Room) -> None:
-    client_saves = {"recipients": "anna@example.com"}
+async def test_a_sample_says_why_it_was_not_sent(visitor: Visitor) -> None:
     await visitor.sign_in_as(Role.TENANT_ADMIN)
     page = await visitor.open("/notifications")
-    await page.get_by_label("Addresses", exact=True).fill(client_saves["recipients"])
+    await page.get_by_role("textbox", name="Addresses").fill("anna@example.com")
     await visitor.press_save()
 
     await page.get_by_role("button", name="Send a sample of: A voicemail arrived").click()

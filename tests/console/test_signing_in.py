@@ -37,9 +37,7 @@ async def test_somebody_signs_in_and_out_in_a_browser(visitor: Visitor) -> None:
     assert "/console/sign-in" in (await visitor.open("/")).url
 
 
-async def test_cookies_are_out_of_reach_of_scripts_other_sites_and_clear_text(
-    client_of: ClientOf, people: dict[Role, str]
-) -> None:
+async def test_cookies_are_out_of_reach_of_scripts_other_sites_and_clear_text(client_of: ClientOf) -> None:
     client = await client_of()
     first = await client.get("/console/sign-in")
 
@@ -50,9 +48,7 @@ async def test_cookies_are_out_of_reach_of_scripts_other_sites_and_clear_text(
         assert {"HttpOnly", "Secure", "SameSite=lax", "Path=/console"} <= set(cookie.split("; "))
 
 
-async def test_a_session_from_before_signing_in_is_of_no_use_after(
-    client_of: ClientOf, people: dict[Role, str]
-) -> None:
+async def test_a_session_from_before_signing_in_is_of_no_use_after(client_of: ClientOf) -> None:
     attacker = await client_of(Role.READ_ONLY)
     planted = attacker.cookies[SESSION_COOKIE]
     victim = await client_of()
@@ -69,9 +65,7 @@ async def test_a_session_from_before_signing_in_is_of_no_use_after(
 @pytest.mark.parametrize(
     "fields", [{"password": "wrong"}, {"username": "nobody"}, {"domain": "other.example"}, {"domain": ""}]
 )
-async def test_nobody_learns_what_was_wrong(
-    client_of: ClientOf, people: dict[Role, str], fields: dict[str, str]
-) -> None:
+async def test_nobody_learns_what_was_wrong(client_of: ClientOf, fields: dict[str, str]) -> None:
     answer = await sign_in(await client_of(), **fields)
 
     assert answer.status_code == 422
@@ -79,7 +73,7 @@ async def test_nobody_learns_what_was_wrong(
     assert SESSION_COOKIE not in answer.headers.get("set-cookie", "")
 
 
-async def test_guessing_is_slowed_down(client_of: ClientOf, people: dict[Role, str]) -> None:
+async def test_guessing_is_slowed_down(client_of: ClientOf) -> None:
     client = await client_of()
     answers = [await sign_in(client, password="wrong") for _ in range(7)]
 
@@ -101,15 +95,13 @@ async def test_guessing_is_slowed_down(client_of: ClientOf, people: dict[Role, s
         "/console/\r\nSet-Cookie: a=b",
     ],
 )
-async def test_nobody_is_sent_elsewhere_after_signing_in(
-    client_of: ClientOf, people: dict[Role, str], target: str
-) -> None:
+async def test_nobody_is_sent_elsewhere_after_signing_in(client_of: ClientOf, target: str) -> None:
     answer = await sign_in(await client_of(), next=target)
 
     assert answer.status_code == 303
     there = httpx.URL("https://ringpost.example").join(answer.headers["location"])
     assert there.host == "ringpost.example"
-    assert there.path.startswith("/console") or target == "/console/../elsewhere"
+    assert there.path.startswith("/console/")
 
 
 @pytest.mark.parametrize(("pauses", "alive"), [((CONSOLE_IDLE_S - 60,), True), ((CONSOLE_IDLE_S + 1,), False)])
@@ -200,7 +192,7 @@ async def test_a_link_ends_after_a_day(client_of: ClientOf, room: Room, acme: Te
 
 
 async def test_a_system_administrator_acts_for_a_tenant_and_both_logs_tell(
-    client_of: ClientOf, room: Room, acme: TenantId
+    client_of: ClientOf, room: Room, acme: TenantId, clock: Clock
 ) -> None:
     client = await client_of(Role.SYSTEM_ADMIN)
     form = {"csrf": await csrf_of(client)}
@@ -209,12 +201,14 @@ async def test_a_system_administrator_acts_for_a_tenant_and_both_logs_tell(
     await client.post(f"/console/system/tenants/{acme}/act", data=form)
 
     assert "You work in <strong>Acme</strong>" in (await client.get("/console/notifications")).text
+    clock.advance(1)
     await client.post("/console/notifications", data={**form, "recipients": "a@example.com"})
     entries = await room.database.read(audit.entries, acme)
     assert [(entry.actor, entry.action) for entry in entries[:2]] == [
         ("root (system)", "change_settings"),
         ("root", "begin_to_act_for"),
     ]
+    clock.advance(1)
     await client.post("/console/system/stop-acting", data=form)
     assert (await client.get("/console/notifications")).status_code == 403
     system = await room.database.read(audit.entries, SYSTEM)

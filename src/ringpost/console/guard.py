@@ -119,7 +119,12 @@ def refuse_strangers(visit: Visit) -> None:
 
 def own_path(target: str) -> str:
     """`target` when it is a path of the console, else its start: nobody is sent elsewhere after signing in."""
-    plain = target.isascii() and target.isprintable() and "\\" not in target and "//" not in target
+    plain = (
+        target.isascii()
+        and target.isprintable()
+        and "\\" not in target
+        and not any(part in target for part in ("//", ".."))
+    )
     return target if plain and (target == ROOT or target.startswith(f"{ROOT}/")) else f"{ROOT}/"
 
 
