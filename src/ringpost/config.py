@@ -40,7 +40,10 @@ class Config(BaseSettings):
     )
     database_url: str | None = Field(
         default=None,
-        description="Where the data is, when not in the data folder: `sqlite:///path/to/file.db`.",
+        description=(
+            "Where the data is, when not in the data folder: `sqlite:///path/to/file.db`, or "
+            "`postgresql://user:password@host/database` for many machines; all that libpq knows may stand in it."
+        ),
     )
     secrets_dir: Path | None = Field(
         default=None,

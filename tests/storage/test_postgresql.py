@@ -299,6 +299,21 @@ async def test_a_commit_is_on_disk_whatever_the_server_does_by_itself(
     }
 
 
+async def test_a_service_need_not_be_allowed_to_change_tables_once_they_are_there(
+    postgres: PostgresServer, database_url: str
+) -> None:
+    name = database_url.rpartition("/")[2]
+    with postgres.connect(name) as connection:
+        connection.execute("CREATE ROLE clerk LOGIN")
+        connection.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO clerk")
+    database = await open_database(database_url.replace("//ringpost@", "//clerk@"))
+    assert await database.read(lambda connection: connection.execute(select(func.count(deliveries.c.id))).scalar()) == 0
+    await database.close()
+    with postgres.connect(name) as connection:
+        connection.execute("DROP OWNED BY clerk")
+        connection.execute("DROP ROLE clerk")
+
+
 def test_a_database_with_another_encoding_is_refused_with_what_to_do(postgres: PostgresServer) -> None:
     with postgres.connect() as connection:
         connection.execute("CREATE DATABASE narrow ENCODING 'LATIN1' TEMPLATE template0")

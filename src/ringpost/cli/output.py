@@ -1,6 +1,7 @@
 """What goes to stdout: tables for people, JSON for programs."""
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -23,6 +24,13 @@ STATE_STYLES = {
 }
 WIDE = 200
 """Columns of a table that goes into a pipe or a file, where nothing needs to fit."""
+
+_PASSWORD = re.compile(r"(?<=://)(?P<user>[^:/@]*:).*(?=@)|(?<=[?&])(?P<name>password=)[^&]*")
+
+
+def without_password(url: str) -> str:
+    """The URL of a database as it may be shown."""
+    return _PASSWORD.sub(lambda found: f"{found['user'] or found['name']}***", url)
 
 
 def console() -> Console:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from ringpost import serving
 from ringpost.cli.opening import DataDir, load_config, log_format, open_room
-from ringpost.cli.output import print_line, say
+from ringpost.cli.output import print_line, say, without_password
 from ringpost.config import Config
 from ringpost.domain.tenants import SYSTEM
 from ringpost.storage import access, tenants
@@ -87,7 +87,7 @@ async def _work(config: Config) -> None:
 
 async def _migrate(config: Config) -> None:
     async with open_room(config, tell=say):
-        print_line(f"{config.url} is up to date")
+        print_line(f"{without_password(config.url)} is up to date")
 
 
 def _teller(config: Config) -> Callable[[str], Any]:

@@ -1,16 +1,13 @@
 """config show."""
 
-import re
 from typing import Any
 
 import typer
 from pydantic import SecretStr
 
 from ringpost.cli.opening import AsJson, DataDir, load_config
-from ringpost.cli.output import print_rows
+from ringpost.cli.output import print_rows, without_password
 from ringpost.config import Config
-
-_PASSWORD = re.compile(r"(?<=://)(?P<user>[^:/@]*:).*(?=@)|(?<=[?&])(?P<name>password=)[^&]*")
 
 app = typer.Typer(help="The configuration: environment variables RINGPOST_* and the file .env.", no_args_is_help=True)
 
@@ -34,7 +31,7 @@ def _shown(name: str, value: Any) -> Any:
     if isinstance(value, SecretStr):
         return "***"
     if name == "database_url" and value is not None:
-        return _PASSWORD.sub(lambda found: f"{found['user'] or found['name']}***", value)
+        return without_password(value)
     return value
 
 
