@@ -1,7 +1,6 @@
 """The outbox: who is claimed when, what an outcome changes, and what happens when a worker is lost."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,9 +20,9 @@ DOWN = Outcome(RETRY, Stage.CONNECT, Party.MAIL_SERVER, hint="refused")
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Any:
+def engine(database_url: str) -> Any:
     """A migrated database."""
-    reader, writer = open_engines(f"sqlite:///{tmp_path / 'x.db'}")
+    reader, writer = open_engines(database_url)
     yield writer
     reader.dispose()
     writer.dispose()
