@@ -1,0 +1,48 @@
+"""A server that fails is left alone as a whole: one probe at a time, ever more seldom, and no mail pays for it."""
+
+import asyncio
+
+import httpx
+import pytest
+from tests.conftest import Clock
+from tests.transports.scripted_server import ScriptedServer, polite
+from tests.worker.posts import is_waiting, report, save, sent, story
+
+AWAY = b"421 4.3.2 Away for now\r\n"
+
+pytestmark = pytest.mark.usefixtures("worker")
+
+
+async def connected(server: ScriptedServer, times: int) -> None:
+    """Wait until it was connected to so often."""
+    async with asyncio.timeout(15):
+        while server.connections < times:
+            await asyncio.sleep(0.01)
+
+
+async def test_one_probe_at_a_time_and_ever_more_seldom_until_the_server_is_back(
+    tenant_client: httpx.AsyncClient, clock: Clock
+) -> None:
+    async with ScriptedServer(polite({"GREETING": [AWAY] * 3})) as server:
+        await save(tenant_client, server.port)
+        deliveries = await report(tenant_client, "DISK_LOW", 30)
+        await story(tenant_client, deliveries[0], is_waiting)
+        for probe, wait_s in ((2, 5), (3, 10)):
+            clock.advance(wait_s - 1)
+            await asyncio.sleep(0.3)
+            assert server.connections == probe - 1, "before its time nobody asks"
+            clock.advance(2)
+            await connected(server, probe)
+            await asyncio.sleep(0.3)
+            assert server.connections == probe, "and then one does"
+
+        stories = [(await tenant_client.get(f"/deliveries/{one}")).json() for one in deliveries]
+        clock.advance(21)
+        await connected(server, 4)
+        clock.advance(70)
+        await sent(tenant_client, 30)
+
+    assert sum(one["attempts"] for one in stories) <= 8 + 2, "those of the first window, and the probes"
+    assert all(one["waiting_for_server"] for one in stories)
+    assert len(server.mails) == 30
+    assert server.connections <= 4 + 4, "it is not run down when it is back"
