@@ -53,6 +53,8 @@ mail-servers: $(INSTALLED) ## Write docs/mail-servers.md: every setting tried on
 
 lock: ## Resolve the dependencies anew into requirements/*.lock (needs uv; ARGS=--upgrade: take newer ones)
 	$(COMPILE) $(ARGS) -o requirements/runtime.lock
+	echo 'hatchling>=1.28' | uv pip compile - --universal --generate-hashes --no-emit-index-url --no-annotate \
+		--custom-compile-command "make lock" -q --python-version 3.11 $(ARGS) -o requirements/build.lock
 	$(COMPILE) $(ARGS) --extra dev -o requirements/dev.lock
 
 clean: ## Remove .venv and all caches

@@ -10,7 +10,20 @@ from typing import Annotated
 import typer
 
 from ringpost import __version__
-from ringpost.cli import deliveries, demo, doctor, events, keys, moving, running, settings, tenants, tokens, users
+from ringpost.cli import (
+    deliveries,
+    demo,
+    doctor,
+    events,
+    keys,
+    moving,
+    running,
+    settings,
+    status,
+    tenants,
+    tokens,
+    users,
+)
 from ringpost.cli.exits import exit_code
 from ringpost.cli.opening import DataDir, use_data_dir
 from ringpost.cli.output import print_line
@@ -57,6 +70,7 @@ def _root(
 running.add_to(app)
 demo.add_to(app)
 doctor.add_to(app)
+app.command(rich_help_panel="Run")(status.status)
 moving.add_to(tenants.app)
 app.add_typer(tenants.app, name="tenant", rich_help_panel="Manage")
 app.add_typer(users.app, name="user", rich_help_panel="Manage")

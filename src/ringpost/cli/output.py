@@ -97,10 +97,10 @@ def _cell(value: object) -> Text:
         case bool():
             return Text("yes" if value else "no")
         case _:
-            text = _one_line(str(value))
+            text = one_line(str(value))
             return Text(text, style=STATE_STYLES.get(text, ""))
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """What a mail server said must not move the cursor or change the colours of a terminal."""
     return "".join(character if character.isprintable() else " " for character in text)
