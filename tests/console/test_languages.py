@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from babel.messages.pofile import read_po
@@ -77,5 +78,6 @@ async def test_times_are_in_the_tenants_zone(client_of: ClientOf, room: Room, ac
     assert "15 Jan 2027, 13:30" in page
 
 
-def _said(string: object) -> bool:
-    return all(map(str, string)) if isinstance(string, tuple) else bool(string)
+def _said(string: Any) -> bool:
+    parts: list[str] = [string] if isinstance(string, str) else list(string)
+    return all(parts)

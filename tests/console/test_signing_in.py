@@ -198,6 +198,7 @@ async def test_a_system_administrator_acts_for_a_tenant_and_both_logs_tell(
     form = {"csrf": await csrf_of(client)}
     assert (await client.get("/console/notifications")).status_code == 403
 
+    clock.advance(1)
     await client.post(f"/console/system/tenants/{acme}/act", data=form)
 
     assert "You work in <strong>Acme</strong>" in (await client.get("/console/notifications")).text
