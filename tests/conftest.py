@@ -102,6 +102,16 @@ def database_url(kind_of_database: str, request: pytest.FixtureRequest) -> Itera
 
 
 @pytest.fixture
+def stored_bytes(database_url: str, request: pytest.FixtureRequest) -> Callable[[], bytes]:
+    """Everything that is in the files of the database at this moment."""
+    if database_url.startswith("sqlite"):
+        path: Path = request.getfixturevalue("database_path")
+        return lambda: b"".join(file.read_bytes() for file in path.parent.glob(f"{path.name}*"))
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return lambda: server.bytes_of(database_url.rpartition("/")[2])
+
+
+@pytest.fixture
 async def room(database_url: str, clock: Clock) -> AsyncIterator[Room]:
     """A room over a fresh database; nothing can be sent from it."""
     database = await open_database(database_url)

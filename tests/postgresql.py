@@ -34,6 +34,11 @@ class PostgresServer:
         self._run("initdb", "-D", str(folder / "data"), "-U", "ringpost", "-A", "trust", "-E", "UTF8", "--locale=C",
                   "--no-sync", "--no-instructions")  # fmt: skip
 
+    @property
+    def runs(self) -> bool:
+        """Whether its process is there; it ends by itself when it has no room for its log."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start it, and wait until it answers."""
         # what a test machine need not do: survive a power cut
@@ -51,7 +56,7 @@ class PostgresServer:
                 self.connect().close()
             except psycopg.OperationalError:
                 alive = self._process.poll() is None and time.monotonic() < deadline
-                assert alive, (self._folder / "log").read_text()
+                assert alive, (self._folder / "log").read_text()[-5000:]
                 time.sleep(0.05)
             else:
                 return
@@ -85,6 +90,14 @@ class PostgresServer:
         with self.connect() as connection:
             connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
 
+    def bytes_of(self, name: str) -> bytes:
+        """Every byte of a database's files, as they are on disk."""
+        with self.connect(name) as connection:
+            connection.execute("CHECKPOINT")
+            row = connection.execute("SELECT oid FROM pg_database WHERE datname = current_database()").fetchone()
+        assert row is not None
+        return b"".join(file.read_bytes() for file in (self._folder / "data" / "base" / str(row[0])).iterdir())
+
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
             [_program(program), *arguments], cwd=self._folder, capture_output=True, text=True, check=False,
@@ -94,9 +107,9 @@ class PostgresServer:
 
 
 @contextmanager
-def postgres_server() -> Generator[PostgresServer]:
-    """A running server; its folder goes with it."""
-    folder = Path(tempfile.mkdtemp(prefix="ringpost-pg-"))  # pytest's own folders are closed to other users
+def postgres_server(disk: Path | None = None) -> Generator[PostgresServer]:
+    """A running server; its folder, on `disk` if given, goes with it."""
+    folder = Path(tempfile.mkdtemp(prefix="ringpost-pg-", dir=disk))  # pytest's own folders are closed to other users
     if _USER is not None:
         os.chown(folder, _USER, _USER)
     server = PostgresServer(folder)

@@ -19,6 +19,8 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from tests.closing import end
 
 ADMIN_TOKEN = "rp_key_" + "a1" * 32  # made up
+START_S = 120
+"""Until a process must answer: several start at once on a machine that has other things to do, too."""
 
 
 _MESSAGE_ID = re.compile(rb"^Message-ID: (\S+)\r$", re.MULTILINE)
@@ -105,12 +107,9 @@ class Service:
 
     async def start(self) -> None:
         """Start it and wait until it answers."""
-        command = [sys.executable, "-m", "ringpost.cli", "serve", "--port", str(self.port)]
-        with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *command, env=self.environment, cwd=self.data_dir.parent, stdout=log, stderr=log
-            )
-        async with asyncio.timeout(30), httpx.AsyncClient(base_url=self.url) as client:
+        await self.launch("serve", "--port", str(self.port))
+        assert self._process is not None
+        async with asyncio.timeout(START_S), httpx.AsyncClient(base_url=self.url) as client:
             while True:
                 assert self._process.returncode is None, self.log.read_text()
                 try:
@@ -119,9 +118,23 @@ class Service:
                 except httpx.TransportError:
                     await asyncio.sleep(0.05)
 
+    async def launch(self, *arguments: str) -> None:
+        """Start `ringpost ...`, with its log."""
+        command = [sys.executable, "-m", "ringpost.cli", *arguments]
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *command, env=self.environment, cwd=self.data_dir.parent, stdout=log, stderr=log
+            )
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal, and do not wait for anything."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Send it a signal and wait for its end; the exit code."""
-        assert self._process is not None
+        if self._process is None:  # it never started
+            return 0
         if self._process.returncode is None:
             self._process.send_signal(how)
         async with asyncio.timeout(30):

@@ -1,6 +1,6 @@
 """Logging in, staying logged in, API keys: what lets whom in, and for how long."""
 
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -388,7 +388,7 @@ async def test_every_change_is_in_the_audit_log_without_values(room: Room, acme:
 
 @pytest.mark.usefixtures("anna")
 async def test_no_token_and_no_password_is_in_the_database_file(
-    room: Room, acme: TenantId, database_path: Path
+    room: Room, acme: TenantId, stored_bytes: Callable[[], bytes]
 ) -> None:
     _, key = await create_token(room, acme, NewKey("PBX"))
     first = await log_in(room, credentials())
@@ -396,7 +396,7 @@ async def test_no_token_and_no_password_is_in_the_database_file(
     canaries = [PASSWORD.encode()]
     secrets = (key, first.access, first.refresh, second.access, second.refresh)
     canaries += [secret.reveal().split("_", 2)[2].encode() for secret in secrets]
-    files = b"".join(file.read_bytes() for file in database_path.parent.glob("ringpost.db*"))
+    files = stored_bytes()
     assert b"acme.example" in files, "the right files were read"
     assert [canary for canary in canaries if canary in files] == []
     for secret in (key, first, second):
