@@ -15,7 +15,7 @@ from ringpost.storage.tables import AnyRow, holds, tallies, workers
 
 MOST_COUNTED = 100_000
 """Counts of one class in one state end here; `100,000` means so many or more."""
-OLDEST_LOOKED_AT = 10_000
+OLDEST_LOOKED_AT = 2_000
 """Mails of each class that are looked at to find the queues that have waited longest."""
 NEWEST_LOOKED_AT = 10_000
 """Events that are looked at to find the rate of acceptance."""
