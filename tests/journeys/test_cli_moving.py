@@ -1,0 +1,105 @@
+"""Moving a tenant by command, from one machine to another; and the commands of the system level's events."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.journeys.machine import Machine
+
+pytestmark = pytest.mark.timeout(300)
+
+FILE: dict[str, Any] = {
+    "format": "ringpost-tenant",
+    "version": 1,
+    "settings": {"type": "SMTP", "server": "mail.example.com", "username": "pbx@example.com", "port": 587},
+    "templates": {"DISK_LOW": {"subject": "Voll \u2013 %%FREE_SIZE%%", "body": ["<p>", "%%FREE_SIZE%%</p>"]}},
+}
+
+
+@pytest.fixture
+def staging(tmp_path: Path) -> Machine:
+    """A machine with one tenant."""
+    return machine_with(tmp_path / "staging", "staging.example.com")
+
+
+def machine_with(folder: Path, tenant: str) -> Machine:
+    folder.mkdir()
+    machine = Machine(folder)
+    machine.output("tenant", "create", tenant)
+    return machine
+
+
+def test_a_tenant_moves_from_staging_to_production(staging: Machine, tmp_path: Path) -> None:
+    production = machine_with(tmp_path / "production", "acme.example.com")
+    staging.output("tenant", "import", "-", stdin=json.dumps(FILE))
+
+    exported = staging.run("tenant", "export", "--output", str(tmp_path / "acme.json"))
+    before = production.output("tenant", "export")
+    tried = production.run("tenant", "import", str(tmp_path / "acme.json"), "--dry-run")
+    untouched = production.output("tenant", "export")
+    done = production.run("tenant", "import", str(tmp_path / "acme.json"), "--json")
+
+    text = (tmp_path / "acme.json").read_text("utf-8")
+    assert "Left out" in exported.stderr
+    assert "settings.password" in exported.stderr
+    assert "Voll \u2013 %%FREE_SIZE%%" in text
+    assert "settings.port" in tried.stdout
+    assert "templates.DISK_LOW.body, line 1" in tried.stdout
+    assert "dry run" in tried.stderr
+    assert untouched == before
+    assert json.loads(done.stdout)["enter_again"][0]["field"] == "settings.password"
+    assert json.loads(production.output("tenant", "export")) == json.loads(text)
+    assert "Nothing differs." in production.run("tenant", "import", str(tmp_path / "acme.json")).stderr
+
+
+def test_a_file_that_will_not_do_is_refused_in_a_sentence(staging: Machine, tmp_path: Path) -> None:
+    (tmp_path / "large.json").write_bytes(b" " * ((16 << 20) + 1))
+    wrong = {**FILE, "settings": {**FILE["settings"], "port": -1}}
+    tries = {
+        "The file is empty": staging.run("tenant", "import", "-"),
+        "same key twice": staging.run("tenant", "import", "-", stdin='{"format": 1, "format": 1}'),
+        "settings.port: ": staging.run("tenant", "import", "-", stdin=json.dumps(wrong)),
+        "the system level": staging.run("tenant", "import", "-", stdin='{"format": "ringpost-system", "version": 1}'),
+        "larger than 16 MiB": staging.run("tenant", "import", str(tmp_path / "large.json")),
+        "nothing.json: No such file": staging.run("tenant", "import", "nothing.json"),
+    }
+
+    for words, done in tries.items():
+        assert done.returncode == 1, done.stderr
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_disabled_tenant_can_be_enabled_again(staging: Machine) -> None:
+    staging.output("tenant", "disable", "staging.example.com")
+    disabled = json.loads(staging.output("tenant", "show", "staging.example.com", "--json"))
+    staging.output("tenant", "enable", "staging.example.com")
+    enabled = json.loads(staging.output("tenant", "show", "staging.example.com", "--json"))
+
+    assert (disabled["enabled"], enabled) == (False, {**disabled, "enabled": True})
+
+
+def test_events_of_the_system_level_are_sent_listed_and_shown(staging: Machine) -> None:
+    told = {
+        "format": "ringpost-system",
+        "version": 1,
+        "settings": {
+            **FILE["settings"], "auth": "DISABLE", "recipients": "ops@example.com", "notify_ip_blocked": True,
+        },
+    }  # fmt: skip
+    staging.output("tenant", "import", "-", "--system", stdin=json.dumps(told))
+    sent = ("event", "send", "IP_BLOCKED", "--system", "--id", "b-1", "--set", "BLOCKED_IP=203.0.113.77")
+
+    receipt = json.loads(staging.output(*sent, "--json"))
+    [listed] = json.loads(staging.output("event", "list", "--system", "--json"))
+    story = json.loads(staging.output("event", "show", "b-1", "--system", "--json"))
+    [delivery] = json.loads(staging.output("delivery", "list", "--system", "--json"))
+
+    assert [one["recipient"] for one in receipt["deliveries"]] == ["ops@example.com"]
+    assert (listed["id"], listed["type"], listed["deliveries"]) == ("b-1", "IP_BLOCKED", 1)
+    assert story["deliveries"] == receipt["deliveries"]
+    assert delivery["id"] == receipt["deliveries"][0]["id"]
+    assert json.loads(staging.output("event", "list", "--json")) == []
+    assert staging.run("event", "show", "b-1").returncode == 1
+    assert staging.run("event", "list", "--system", "--tenant", "staging.example.com").returncode == 2
