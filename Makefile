@@ -37,9 +37,8 @@ format: $(INSTALLED) ## Format the code and mend what can be mended by itself
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-bench: $(INSTALLED) ## Run the benchmarks (ARGS=render: one of them)
-	@for bench in $(if $(ARGS),$(ARGS),$(basename $(notdir $(wildcard bench/[a-z]*.py)))); do \
-		echo "== bench/$$bench.py"; $(BIN)/python bench/$$bench.py || exit 1; done
+bench: $(INSTALLED) ## Measure beside others and write docs/performance.md (ARGS=full: longer; ARGS=path: one part)
+	@$(BIN)/python -m bench $(ARGS)
 
 docs: $(INSTALLED) ## Write the pages of docs/ that are made from the code
 	@$(BIN)/python tools/docs.py
@@ -56,6 +55,7 @@ lock: ## Resolve the dependencies anew into requirements/*.lock (needs uv; ARGS=
 	echo 'hatchling>=1.28' | uv pip compile - --universal --generate-hashes --no-emit-index-url --no-annotate \
 		--custom-compile-command "make lock" -q --python-version 3.11 $(ARGS) -o requirements/build.lock
 	$(COMPILE) $(ARGS) --extra dev -o requirements/dev.lock
+	$(subst pyproject.toml,requirements/bench.in,$(COMPILE)) $(ARGS) -o requirements/bench.lock
 
 clean: ## Remove .venv and all caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

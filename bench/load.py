@@ -1,152 +1,97 @@
-"""A Ringpost process under load: started with everything on, fed with events over kept connections."""
+"""The load: events posted over kept connections by a process that does little else than write and read.
 
-import asyncio
+    python -m bench.load TOKEN EVENTS PER_REQUEST CONNECTIONS PORT...
+
+All requests are built before the clock starts; each event has an id and values of its own. It prints a JSON object:
+when it began and ended (`time.monotonic`, which all processes share), and its CPU seconds in between.
+"""
+
 import json
 import os
-import re
-import signal
+import select
 import socket
-import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from typing import Final
 
-RINGPOST = (sys.executable, "-m", "ringpost.cli")
-TOKEN = "rp_key_" + "b2" * 32  # made up
-VARIABLES = {
-    "QUEUE_NAME": "Sales",
-    "QUEUE_NUMBER": "8001",
-    "CALLER_NAME": "Zoë Rivera",
-    "CALLER_NUMBER": "+15550100",
-    "SLA_TIME": 90,
-    "BREACHSLANO": 3,
-    "WAITSESSIONNO": 7,
-}
+from bench import mail
+
+_BUFFER: Final = 1 << 16
 
 
-@dataclass(frozen=True)
-class Load:
-    """How many events, how many in a request, over how many connections."""
-
-    events: int
-    per_request: int
-    clients: int
-
-
-class Running:
-    """One process that serves the API, and works too."""
-
-    def __init__(self, port: int, process: subprocess.Popen[bytes]) -> None:
-        self.port = port
-        self.process = process
-        self.token = ""
-
-    def call(self, path: str, body: object = None, token: str = TOKEN) -> Any:
-        """One request of the administrator's, outside of any measurement."""
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        url = f"http://127.0.0.1:{self.port}{path}"
-        with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=30) as answer:
-            content = answer.read()
-        return json.loads(content) if content[:1] in b"{[" and content else content.decode()
-
-    async def post_all(self, load: Load) -> float:
-        """Post all events; seconds until the last one was acknowledged."""
-        event = {"type": "QUEUE_SLA", "variables": VARIABLES}
-        body = json.dumps(event if load.per_request == 1 else {"events": [event] * load.per_request}).encode()
-        head = (
-            f"POST /events HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {self.token}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        requests = iter(range(load.events // load.per_request))
-        begin = time.perf_counter()
-        await asyncio.gather(*(self._client(head.encode() + body, requests) for _ in range(load.clients)))
-        return time.perf_counter() - begin
-
-    async def _client(self, request: bytes, requests: Any) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        for _ in requests:
-            writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            assert head.startswith(b"HTTP/1.1 202"), head
-            length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
-            assert length
-            await reader.readexactly(int(length[1]))
-        writer.close()
-        await writer.wait_closed()
-
-    async def until_all_sent(self, count: int) -> float:
-        """Seconds until so many deliveries are sent."""
-        begin = time.perf_counter()
-        while True:
-            metrics = await asyncio.to_thread(self.call, "/metrics")
-            sent = re.search(r'ringpost_deliveries_ended_total\{state="sent"\} ([0-9.e+]+)', metrics)
-            if sent and float(sent[1]) >= count:
-                return time.perf_counter() - begin
-            await asyncio.sleep(0.02)
-
-    def cpu_s(self) -> float:
-        """User and system seconds of the process so far (proc(5), /proc/pid/stat)."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(") ", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def peak_mb(self) -> float:
-        """Peak resident memory of the process."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        peak = re.search(r"VmHWM:\s+(\d+) kB", status)
-        assert peak
-        return int(peak[1]) / 1024
+def main() -> None:
+    """Post, and print what it took."""
+    token, events, per_request, connections = sys.argv[1], *map(int, sys.argv[2:5])
+    ports = [int(port) for port in sys.argv[5:]]
+    run = os.urandom(4).hex()
+    requests = iter([
+        _request(token, [_event(run, number) for number in range(first, min(events, first + per_request))])
+        for first in range(0, events, per_request)
+    ])  # fmt: skip
+    sockets = [socket.create_connection(("127.0.0.1", ports[n % len(ports)])) for n in range(connections)]
+    cpu, begin = time.process_time(), time.monotonic()
+    _post_all(sockets, requests)
+    end = time.monotonic()
+    print(json.dumps({"begin": begin, "end": end, "cpu_s": time.process_time() - cpu}))
 
 
-@contextmanager
-def running(folder: Path, smtp_port: int, *, workers: int) -> Generator[Running]:
-    """A Ringpost process with one tenant whose mail server is at `smtp_port`."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("RINGPOST_")},
-        "RINGPOST_DATA_DIR": str(folder / "data"),
-        "RINGPOST_ADMIN_TOKEN": TOKEN,
-        "RINGPOST_ALLOWED_MAIL_NETWORKS": "127.0.0.0/8",
-        "RINGPOST_EHLO_NAME": "bench.example.com",
-        "RINGPOST_LOG_LEVEL": "warning",
+def _event(run: str, number: int) -> dict[str, object]:
+    return {
+        "id": f"{run}-{number:08}",
+        "type": "QUEUE_SLA",
+        "variables": mail.values(number),
     }
-    process = subprocess.Popen(
-        [*RINGPOST, "serve", "--port", str(port), "--workers", str(workers)], env=environment, cwd=folder
+
+
+def _request(token: str, events: list[dict[str, object]]) -> bytes:
+    body = json.dumps(events[0] if len(events) == 1 else {"events": events}).encode()
+    head = (
+        f"POST /events HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
-    started = Running(port, process)
-    try:
-        _set_up(started, smtp_port, environment)
-        yield started
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    return head.encode() + body
 
 
-def _set_up(started: Running, smtp_port: int, environment: dict[str, str]) -> None:
-    for _ in range(400):
-        try:
-            started.call("/readyz")
-            break
-        except OSError:
-            time.sleep(0.05)
-    started.call("/tenants", {"name": "Bench", "domain": "bench.example.com"})
-    create = [*RINGPOST, "token", "create", "--tenant", "bench.example.com"]
-    started.token = subprocess.run(create, env=environment, check=True, capture_output=True, text=True).stdout.strip()
-    settings = {
-        "type": "SMTP",
-        "server": "127.0.0.1",
-        "port": smtp_port,
-        "username": "bench@example.com",
-        "auth": "DISABLE",
-        "enable_tls_ssl": False,
-        "recipients": "manager@example.com",
-        "notify_queue_sla_breached": True,
-    }
-    started.call("/tenant/notification", settings, started.token)
+def _post_all(sockets: list[socket.socket], requests: Iterator[bytes]) -> None:
+    """One request at a time on each connection, until none is left. SystemExit when one is not answered with 202."""
+    by_number = {each.fileno(): each for each in sockets}
+    partial: dict[int, bytes] = {}
+    poll = select.epoll()
+    waiting = 0
+    for each, request in zip(sockets, requests, strict=False):
+        poll.register(each, select.EPOLLIN)
+        each.sendall(request)
+        waiting += 1
+    while waiting:
+        ready = poll.poll(30)
+        if not ready:
+            raise SystemExit("Nothing was answered for 30 seconds.")
+        for number, _ in ready:
+            each = by_number[number]
+            part = each.recv(_BUFFER)
+            if not part:
+                raise SystemExit("A connection was closed in the middle.")
+            answer = partial.pop(number, b"") + part
+            if not _is_whole(answer):
+                partial[number] = answer
+                continue
+            request = next(requests, None)
+            if request is None:
+                waiting -= 1
+            else:
+                each.sendall(request)
+
+
+def _is_whole(answer: bytes) -> bool:
+    if not answer.startswith(b"HTTP/1.1 202") and len(answer) >= 12:
+        raise SystemExit(f"An event was not accepted: {answer[:500]!r}")
+    end = answer.find(b"\r\n\r\n")
+    if end < 0:
+        return False
+    at = answer.find(b"content-length: ")  # as uvicorn writes it
+    return len(answer) >= end + 4 + int(answer[at + 16 : answer.index(b"\r", at)])
+
+
+if __name__ == "__main__":
+    main()

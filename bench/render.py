@@ -1,7 +1,7 @@
-"""What rendering costs, beside composing with the standard library: `python bench/render.py`.
+"""What rendering costs, beside composing with the standard library.
 
-One run, contenders interleaved in rounds, so that what else the machine does hits all alike. Median and range of the
-rounds, in microseconds per mail. A body of 4 KB of HTML with 10 variables, its text alternative, subject and sender.
+Contenders are interleaved in rounds, so that what else the machine does hits all alike. A body of 4 KB of HTML with 10
+variables, its text alternative, subject and sender.
 """
 
 import re
@@ -10,15 +10,14 @@ from collections.abc import Callable
 from email.message import EmailMessage
 from email.policy import SMTP
 from html import escape
-from statistics import median
 
+from bench import machine, results
 from ringpost.domain.addresses import parse_address
 from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.messages import Envelope, assemble
 from ringpost.domain.rendering import Stamp, prepare
 from ringpost.domain.templates import Template
 
-ROUNDS = 15
 SECONDS_PER_ROUND = 0.05
 
 EVENT_TYPE = CATALOGUE["QUEUE_SLA"]
@@ -81,21 +80,23 @@ CONTENDERS: tuple[Callable[[], object], ...] = (
 )
 
 
-def main() -> None:
-    """Run and print the table."""
-    size = len(rendering_and_assembling())
-    print(f"HTML {len(BODY)} B, {len(VALUES)} variables, mail {size} B; {ROUNDS} interleaved rounds; us per call")
-    results = {contender: [0.0] * 0 for contender in CONTENDERS}
-    for number in range(ROUNDS + 1):
-        for contender in CONTENDERS:
-            taken = measure(contender)
-            if number:  # the first round warms up
-                results[contender].append(taken)
-    base = median(results[composing_with_the_standard_library])
-    for contender, times in results.items():
-        name = contender.__name__.replace("_", " ")
-        middle = median(times)
-        print(f"{name:37} median {middle:8.1f}  range {min(times):8.1f}..{max(times):8.1f}  {base / middle:6.1f} x")
+def main(*, full: bool) -> None:
+    """Measure all in turns and save the microseconds of each call."""
+    steal = machine.Steal()
+    rounds = 45 if full else 15
+    laps: list[dict[str, dict[str, float]]] = []
+    for number in range(rounds + 1):
+        lap = {_name(contender): {"us": measure(contender)} for contender in CONTENDERS}
+        if number:  # the first round warms up
+            laps.append(lap)
+    found = {
+        "rounds": rounds,
+        "html_bytes": len(BODY),
+        "variables": len(VALUES),
+        "mail_bytes": len(rendering_and_assembling()),
+        "laps": laps,
+    }
+    results.save("render", found, steal=steal, full=full)
 
 
 def measure(contender: Callable[[], object]) -> float:
@@ -107,5 +108,5 @@ def measure(contender: Callable[[], object]) -> float:
     return taken / calls * 1e6
 
 
-if __name__ == "__main__":
-    main()
+def _name(contender: Callable[[], object]) -> str:
+    return contender.__name__.replace("_", " ")
