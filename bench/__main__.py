@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 from bench import path, render, report, scale, send
@@ -22,7 +21,7 @@ BENCHES: Final[dict[str, Callable[..., None]]] = {
     "scale": scale.main,
 }
 SCRIPTS: Final = ("fairness", "slow_lanes")
-"""What prints its own findings: `python bench/fairness.py`, with options of its own."""
+"""What prints its own findings: `python -m bench.fairness`, with options of its own."""
 
 
 def main(words: list[str]) -> int:
@@ -35,7 +34,7 @@ def main(words: list[str]) -> int:
         return 2
     scripts = [word for word in words if word in SCRIPTS]
     for name in scripts:
-        subprocess.run([sys.executable, str(Path(__file__).parent / f"{name}.py")], check=True)
+        subprocess.run([sys.executable, "-m", f"bench.{name}"], check=True)
     if scripts and not set(words) & {*BENCHES, "report"}:
         return 0
     chosen = [name for name in BENCHES if name in words] or ([] if "report" in words else list(BENCHES))
