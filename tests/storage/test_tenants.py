@@ -92,8 +92,9 @@ async def _draft(room: Room, tenant: TenantId) -> TenantDraft:
     return TenantDraft(shown.name, shown.domain, shown.enabled, shown.timezone, shown.locale)
 
 
-_TABLES = [table for table in tables.metadata.sorted_tables if table is not tables.watch]
-"""Those that have rows of tenants; hosts belong to nobody."""
+_NOBODYS = (tables.watch, tables.workers, tables.tallies)
+_TABLES = [table for table in tables.metadata.sorted_tables if table not in _NOBODYS]
+"""Those that have rows of tenants; hosts, workers and counts over all belong to nobody."""
 
 
 def _rows_of(connection: Connection, tenant: TenantId) -> dict[str, int]:
@@ -122,6 +123,10 @@ def _row(table: str, tenant: TenantId, number: int) -> dict[str, object]:
                   "enabled": True, "created_at": 1},
         "tokens": {"id": key, "token_hash": key.encode(), "tenant": tenant, "kind": "access", "name": "anna",
                    "user_id": f"{tenant}0", "session": key, "role": "read_only", "scopes": "", "created_at": 1},
+        "console_sessions": {"id": key, "token_hash": key.encode(), "tenant": tenant, "user_id": f"{tenant}0",
+                             "agent": "-", "created_at": 1, "seen_at": 1, "expires_at": 2},
+        "invitations": {"tenant": tenant, "username": key, "token_hash": key.encode(), "role": "read_only",
+                        "created_at": 1, "expires_at": 2},
         "audit": {"id": key, "tenant": tenant, "at": 1, "actor": "cli", "action": "-", "subject": "-", "fields": ""},
         "settings": {"tenant": tenant, "type": "SMTP", "username": "-", "auth": "AUTO", "enable_tls_ssl": True,
                      "enable_starttls_auto": False, "switches": "{}", "updated_at": 1},
