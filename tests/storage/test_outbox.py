@@ -168,7 +168,7 @@ def test_a_lane_that_fails_waits_as_a_whole_and_is_probed_by_one(connection: Con
 
 def probe_claim(name: str, now: int) -> Claim:
     """A claim for probes."""
-    return Claim(name, now, now + 60_000, Urgency.EMERGENCY, 10, lambda _queue: 10, "")
+    return Claim(name, now, now + 60_000, Urgency.EMERGENCY, 10, lambda queues: dict.fromkeys(queues, 10), "")
 
 
 def test_a_probe_that_gets_through_opens_the_lane_and_one_that_fails_counts(connection: Connection) -> None:

@@ -10,6 +10,7 @@ from ringpost.domain.addresses import parse_address
 from ringpost.domain.deliveries import State
 from ringpost.domain.tenants import TenantId
 from ringpost.errors import Invalid, NotFound, WrongState
+from ringpost.storage import bell
 from ringpost.storage.queues import lane_of
 from ringpost.storage.tables import AnyRow, attempts, deliveries, events, holds, messages
 
@@ -88,6 +89,7 @@ def retry(connection: Connection, tenant: TenantId, delivery: str, now: int, exp
         }
     _change(connection, delivery, state, values)
     connection.execute(update(holds).where(holds.c.lane == tenant, holds.c.until > now).values(until=now))
+    bell.ring(connection)
 
 
 def cancel(connection: Connection, tenant: TenantId, delivery: str, now: int, erase_at: int) -> None:
