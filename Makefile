@@ -9,7 +9,7 @@ COMPILE := uv pip compile pyproject.toml --universal --generate-hashes --no-emit
 	--custom-compile-command "make lock" -q --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench docs messages mail-servers lock clean
+.PHONY: help setup demo test chaos check format bench docs messages mail-servers lock clean
 
 help: ## List these commands
 	@awk 'BEGIN { FS = ":.*## "; print "Usage: make COMMAND [ARGS=...]\n" } \
@@ -29,6 +29,9 @@ test: $(INSTALLED) ## Run the tests (ARGS="tests/journeys -k demo": some of them
 	@$(BIN)/python tools/mail_servers.py
 	@$(BIN)/python tools/browser.py
 	@$(BIN)/pytest -n auto $(ARGS)
+
+chaos: $(INSTALLED) ## Kill, stop, fill and lie at random for an hour; nothing may be lost (ARGS="--minutes 5 --database postgresql")
+	@$(BIN)/python -m chaos $(ARGS)
 
 check: $(INSTALLED) ## Run all that reads the code: format, lint, types, import rules, generated docs, known vulnerabilities
 	@sh tools/check.sh $(BIN)

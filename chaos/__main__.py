@@ -1,0 +1,181 @@
+"""`python -m chaos`: hours of everything that can go wrong, and one line at the end.
+
+The exit code is 0 when nothing that was acknowledged is lost and nothing came twice without need, and 1 otherwise.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import uvloop
+from tests.postgresql import PostgresServer, postgres_server
+
+from chaos.disks import Disk, small_disk
+from chaos.healing import until_empty
+from chaos.mail_servers import MailServers, mail_servers
+from chaos.oracle import Mailroom, Verdict, judge
+from chaos.processes import Ringpost, new_tenants
+from chaos.senders import Journal, Plan, Senders
+from chaos.trouble import Pace, Stage, Trouble
+
+TENANTS = 8
+LEASE_S = 3
+PATIENCE_S = 1800
+"""How long the outbox may take to become empty once all is healed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to do; see --help."""
+
+    minutes: float
+    seed: int
+    database: str
+    messages: int
+    kills: int
+    processes: int
+    disk_mb: int
+
+
+def main() -> int:
+    """The exit code."""
+    options = _options()
+    say(
+        f"seed {options.seed}: {options.messages} messages in {options.minutes:g} minutes on {options.database}, "
+        f"{options.processes} processes, {options.kills} kills"
+    )
+    folder = Path(tempfile.mkdtemp(prefix="ringpost-chaos-"))
+    verdict = uvloop.run(run(options, folder))
+    for fault in verdict.faults[:30]:
+        say(fault)
+    if verdict.good:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        say(f"logs, records and database: {folder}")
+    say(str(verdict))
+    return 0 if verdict.good else 1
+
+
+async def run(options: Options, folder: Path) -> Verdict:
+    """Make trouble, heal, wait, judge."""
+    journal, room = Journal(folder / "receipts.txt"), Mailroom()
+    async with mail_servers(folder, TENANTS, options.seed) as servers, _stage(options, folder, servers) as stage:
+        tokens = await new_tenants(stage.processes[0], servers.ports)
+        await asyncio.gather(*(process.start() for process in stage.processes[1:]))
+        trouble = Trouble(stage, _pace(options), options.kills, options.seed)
+        seconds = options.minutes * 60
+        senders = Senders(Plan(options.messages, seconds * 0.9, options.seed), stage.processes, tokens, journal)
+        reporting = _report(journal, servers, room, trouble)
+        helpers = [asyncio.create_task(journal.sync_for_ever()), asyncio.create_task(reporting)]
+        try:
+            trouble.begin()
+            posting = asyncio.create_task(senders.post_all())
+            await asyncio.sleep(seconds)
+            while trouble.kills_left > 0 and not posting.done():
+                await asyncio.sleep(1)
+            await trouble.end()
+            say("healed: " + ", ".join(f"{count} {what}" for what, count in trouble.counted.items()))
+            await posting
+            async with _clients(stage.processes[0], tokens) as clients:
+                await until_empty(clients, servers.ports, PATIENCE_S)
+                room.add(await servers.newly_taken())
+                return await judge(journal, room, clients)
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+            await trouble.dismiss()
+            journal.close()
+
+
+@asynccontextmanager
+async def _stage(options: Options, folder: Path, servers: MailServers) -> AsyncGenerator[Stage]:
+    """Database and processes; the first one runs. The disk can only be filled where a small one may be mounted."""
+    async with contextlib.AsyncExitStack() as stack:
+        disk: Disk | None = None
+        try:
+            disk = stack.enter_context(small_disk(options.disk_mb))
+        except PermissionError as why:
+            say(f"the disk is not filled, because no small one can be had: {why}")
+        server: PostgresServer | None = None
+        if options.database == "postgresql":
+            server = stack.enter_context(postgres_server(disk.folder if disk else None))
+            url = server.url(server.new_database())
+        else:
+            url = f"sqlite:///{(disk.folder if disk else folder) / 'ringpost.db'}"
+        choices = {"RINGPOST_LEASE_SECONDS": str(LEASE_S), "RINGPOST_KEEP_MESSAGES_HOURS": "0"}
+        processes = [Ringpost(folder, url, workers=1, **choices) for _ in range(options.processes)]
+        try:
+            await processes[0].start()
+            yield Stage(processes, servers, server, url, disk)
+        finally:
+            for process in processes:
+                await process.kill()
+
+
+@asynccontextmanager
+async def _clients(process: Ringpost, tokens: Sequence[str]) -> AsyncGenerator[list[httpx.AsyncClient]]:
+    async with contextlib.AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(process.client(token)) for token in tokens]
+
+
+async def _report(journal: Journal, servers: MailServers, room: Mailroom, trouble: Trouble) -> None:
+    """Say every minute how far it is."""
+    began = time.monotonic()
+    while True:
+        for _ in range(60):
+            await asyncio.sleep(1)
+            room.add(await servers.newly_taken())
+        troubles = ", ".join(f"{count} {what}" for what, count in trouble.counted.items())
+        minutes = round((time.monotonic() - began) / 60)
+        say(f"{minutes} min: {len(journal.receipts)} acknowledged, {len(room.copies)} taken by servers; {troubles}")
+
+
+def _pace(options: Options) -> Pace:
+    """Short runs are denser, so that everything happens in them at least once."""
+    seconds = options.minutes * 60
+    kill = seconds * 0.9 / max(1, options.kills * 1.3)  # some kill all at once, and mail servers kill too
+    if seconds < 120:
+        return Pace(kill, seconds / 3, seconds / 3, 1.5, seconds / 3, seconds / 3, 8, 4, 1.5)
+    return Pace(kill, 20, 30, 3, 60, 90, 15, 20, 6)
+
+
+def _options() -> Options:
+    parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=60, help="of trouble; healing takes some more")
+    parser.add_argument("--seed", type=int, default=None, help="of all that is random; printed at the start")
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--messages", type=int, default=None, help="posted in 90%% of the time; default 200 a second")
+    parser.add_argument("--kills", type=int, default=None, help="SIGKILLs; default one every 4 seconds")
+    parser.add_argument("--processes", type=int, default=3, help="each is an API and a worker")
+    given = parser.parse_args()
+    messages = given.messages or max(100, int(given.minutes * 60 * 200))
+    return Options(
+        minutes=given.minutes,
+        seed=random.SystemRandom().randrange(1_000_000) if given.seed is None else given.seed,
+        database=given.database,
+        messages=messages,
+        kills=max(1, int(given.minutes * 15)) if given.kills is None else given.kills,
+        processes=given.processes,
+        disk_mb=512 + messages // 200,
+    )
+
+
+def say(what: str) -> None:
+    """Tell whoever waits."""
+    sys.stdout.write(what + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+"""Keeps everybody from writing to a database, as a careless backup or an administrator's forgotten session does."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from pysqlite3 import dbapi2
+
+_sqlite: Any = dbapi2
+
+
+@contextmanager
+def writing_is_held_up(database_url: str) -> Generator[None]:
+    """Reading goes on. Raises OperationalError when somebody else does the same for a minute."""
+    if database_url.startswith("sqlite:///"):
+        connection = _sqlite.connect(database_url.removeprefix("sqlite:///"), timeout=60, isolation_level=None)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            yield
+        finally:
+            connection.close()
+    else:
+        with psycopg.connect(database_url) as locking:
+            locking.execute("LOCK TABLE events, deliveries, holds IN SHARE MODE")
+            yield
+            locking.rollback()

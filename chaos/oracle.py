@@ -1,0 +1,124 @@
+"""What must be true at the end, told from the senders' receipts, the mail servers' records and the API.
+
+Every delivery that was acknowledged is *sent*, and then a server has really taken its mail, or has *ended otherwise*
+with a reason that its tenant can read; what is neither is *lost*. A mail that servers took *twice* has the same
+Message-ID each time, and its story has an ambiguous attempt for every time but the last: nobody could know.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from chaos.mail_servers import Taken
+from chaos.senders import Journal
+
+PAGE = 200
+ENDED_OTHERWISE = ("rejected", "expired", "cancelled")
+TOLD = 10
+"""Cases that are described in full."""
+
+
+@dataclass(slots=True)
+class Verdict:
+    """The end of a run."""
+
+    acknowledged: int = 0
+    sent: int = 0
+    ended_otherwise: int = 0
+    lost: int = 0
+    twice: int = 0
+    twice_unexplained: int = 0
+    faults: list[str] = field(default_factory=list[str])
+    """What must not be, in words."""
+
+    @property
+    def good(self) -> bool:
+        """Nothing was lost, and nothing came twice without need."""
+        return not (self.lost or self.twice_unexplained or self.faults)
+
+    def __str__(self) -> str:
+        """The one line."""
+        twice = f"{self.twice} (all ambiguous, same Message-ID)" if self.twice else "0"
+        if self.twice_unexplained:
+            twice = f"{self.twice} ({self.twice_unexplained} NOT explained by an ambiguous attempt)"
+        return (
+            f"{self.acknowledged} acknowledged, {self.sent} sent, {self.ended_otherwise} ended otherwise, "
+            f"{self.lost} lost, {twice} twice" + (f", {len(self.faults)} other faults" if self.faults else "")
+        )
+
+
+class Mailroom:
+    """What the servers took, counted as it comes."""
+
+    def __init__(self) -> None:
+        self.copies: Counter[str] = Counter()
+        """By delivery."""
+        self.recipients: dict[str, str] = {}
+
+    def add(self, taken: Sequence[Taken]) -> None:
+        """Count what was newly taken."""
+        for mail in taken:
+            self.copies[mail.delivery] += 1
+            self.recipients[mail.delivery] = mail.recipient
+
+
+async def judge(journal: Journal, room: Mailroom, clients: Sequence[httpx.AsyncClient]) -> Verdict:
+    """Compare all three. `clients` are those of the tenants, in order; the outbox is empty."""
+    verdict = Verdict(acknowledged=len(journal.receipts), faults=journal.complaints[:TOLD])
+    otherwise: dict[str, dict[str, Any]] = {}
+    for client in clients:
+        otherwise |= await _ended_otherwise(client)
+    for delivery, receipt in journal.receipts.items():
+        if delivery in otherwise:
+            verdict.ended_otherwise += 1
+            if not _reason(otherwise[delivery]):
+                verdict.faults.append(f"{delivery} is {otherwise[delivery]['state']} and nobody says why")
+        elif room.copies[delivery] == 0:
+            verdict.lost += 1
+            if verdict.lost <= TOLD:
+                story = (await clients[receipt.tenant].get(f"/deliveries/{delivery}")).text
+                verdict.faults.append(f"LOST: {delivery} for {receipt.recipient}: {story}")
+        else:
+            verdict.sent += 1
+    await _judge_copies(verdict, journal, room, clients)
+    return verdict
+
+
+async def _judge_copies(
+    verdict: Verdict, journal: Journal, room: Mailroom, clients: Sequence[httpx.AsyncClient]
+) -> None:
+    for delivery, copies in room.copies.items():
+        receipt = journal.receipts.get(delivery)
+        if receipt is None or room.recipients[delivery] != receipt.recipient:
+            verdict.faults.append(f"a mail {delivery} for {room.recipients[delivery]} was sent that nobody asked for")
+        elif copies > 1:
+            verdict.twice += 1
+            story = (await clients[receipt.tenant].get(f"/deliveries/{delivery}")).json()
+            if sum(attempt["ambiguous"] for attempt in story["all_attempts"]) < copies - 1:
+                verdict.twice_unexplained += 1
+                verdict.faults.append(f"{copies} TIMES without need: {story}")
+
+
+async def _ended_otherwise(client: httpx.AsyncClient) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for state in ENDED_OTHERWISE:
+        skip = 0
+        while page := (await in_state(client, state, skip)):
+            found |= {item["id"]: item for item in page}
+            skip += PAGE
+    return found
+
+
+async def in_state(client: httpx.AsyncClient, state: str, skip: int = 0) -> list[dict[str, Any]]:
+    """A page of a tenant's deliveries."""
+    answer = await client.get("/deliveries", params={"state": state, "top": PAGE, "skip": skip})
+    answer.raise_for_status()
+    return answer.json()["items"]
+
+
+def _reason(delivery: dict[str, Any]) -> str:
+    last: dict[str, Any] | None = delivery["last_attempt"]
+    return (last["hint"] or last["reply"] or "") if last else ""

@@ -1,0 +1,156 @@
+"""The disk is full, the database is locked, its server goes away, a sync fails: nothing is acknowledged meanwhile."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from chaos.disks import Disk, small_disk
+from chaos.locks import writing_is_held_up
+from chaos.mail_servers import mail_servers
+from tests.faults import failing_sync
+from tests.faults.trial import Trial
+from tests.left_out import left_out
+from tests.postgresql import PostgresServer, postgres_server
+
+MEGABYTES = 160
+"""Room for a fresh PostgreSQL."""
+
+
+async def until_taken(trial: Trial) -> None:
+    """Post a new event again and again until it is acknowledged."""
+    event = trial.events(1)
+    async with asyncio.timeout(100):
+        while await trial.post(event) != 202:
+            await asyncio.sleep(0.2)
+
+
+async def answered(trial: Trial, events: list[dict[str, Any]]) -> bool:
+    """Post them; False when the process ends without an answer."""
+    try:
+        assert await trial.post(events) == 202
+    except httpx.TransportError:
+        return False
+    return True
+
+
+@pytest.fixture
+async def on_a_small_disk(tmp_path: Path, kind_of_database: str) -> AsyncIterator[tuple[Trial, Disk]]:
+    """A trial whose database is on a disk that can be filled."""
+    with ExitStack() as stack:
+        try:
+            disk = stack.enter_context(small_disk(MEGABYTES))
+        except PermissionError:
+            left_out("a full disk, because only root may mount a small one")
+            return
+        url = f"sqlite:///{disk.folder / 'ringpost.db'}"
+        if kind_of_database == "postgresql":
+            server = stack.enter_context(postgres_server(disk.folder))
+            url = server.url(server.new_database())
+        async with mail_servers(tmp_path) as servers:
+            trial = Trial(tmp_path, url, servers)
+            yield trial, disk
+            await trial.end()
+
+
+@pytest.mark.timeout(400)
+async def test_on_a_full_disk_nothing_is_acknowledged_and_it_goes_on_by_itself(
+    on_a_small_disk: tuple[Trial, Disk],
+) -> None:
+    trial, disk = on_a_small_disk
+    await trial.begin()
+    pid = trial.process.pid
+    await trial.accepted(5)
+    disk.fill()
+    recording = {"filename": "a.wav", "content_type": "audio/wav", "content": "A" * 4_000_000}
+    refused = [trial.events(1, attachments=[recording])[0] for _ in range(3)]
+    assert {await trial.post([event]) for event in refused} == {503}
+    disk.free()
+    await until_taken(trial)
+    assert {await trial.post([event]) for event in refused} == {202}
+    assert trial.process.runs
+    assert trial.process.pid == pid, "nobody had to start it again"
+    verdict = await trial.verdict()
+    assert verdict.good, verdict.faults
+    assert verdict.sent == verdict.acknowledged == 9
+
+
+@pytest.mark.timeout(400)
+async def test_what_comes_while_the_database_is_locked_waits_for_it(trial: Trial, database_url: str) -> None:
+    await trial.begin()
+    with writing_is_held_up(database_url):
+        posting = [asyncio.create_task(trial.post(trial.events(1))) for _ in range(20)]
+        await asyncio.sleep(5)
+        assert not any(one.done() for one in posting), "nothing is acknowledged that is not stored"
+    assert set(await asyncio.gather(*posting)) == {202}
+    verdict = await trial.verdict()
+    assert verdict.good, verdict.faults
+    assert (verdict.sent, verdict.twice) == (20, 0)
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("kind_of_database", ["postgresql"])  # of a file: tests/storage/test_sqlite.py, in less time
+async def test_a_database_that_stays_locked_is_said_to_be_unavailable(trial: Trial, database_url: str) -> None:
+    await trial.begin()
+    event = trial.events(1)
+    with writing_is_held_up(database_url):
+        async with httpx.AsyncClient(timeout=200, headers={"Authorization": f"Bearer {trial.tokens[0]}"}) as client:
+            answer = await client.post(f"{trial.process.url}/events", json=event[0])
+    assert answer.status_code == 503
+    assert await trial.post(event) == 202
+    verdict = await trial.verdict()
+    assert verdict.good, verdict.faults
+    assert (verdict.sent, verdict.twice) == (1, 0)
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("kind_of_database", ["postgresql"])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT])
+async def test_a_postgresql_that_is_stopped_and_started_is_found_again(
+    trial: Trial, postgres: PostgresServer, how: signal.Signals
+) -> None:
+    await trial.begin()
+    pid = trial.process.pid
+    await trial.accepted(20)
+    await asyncio.to_thread(postgres.stop, how)
+    refused = trial.events(3)
+    try:
+        assert await trial.post(refused) == 503
+    finally:
+        await asyncio.to_thread(postgres.start)
+    await until_taken(trial)
+    assert await trial.post(refused) == 202
+    assert trial.process.runs
+    assert trial.process.pid == pid, "nobody had to start it again"
+    verdict = await trial.verdict()
+    assert verdict.good, verdict.faults
+    assert verdict.sent == verdict.acknowledged == 24
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("kind_of_database", ["sqlite"])
+async def test_a_sync_that_fails_ends_the_process_and_nothing_is_acknowledged(trial: Trial) -> None:
+    await trial.begin()
+    await trial.process.kill()
+    normal = trial.process.launcher
+    trial.process.launcher = (sys.executable, str(failing_sync.__file__))
+    await trial.process.start()
+    await trial.accepted(5)
+    trial.process.send(signal.SIGUSR2)
+    unanswered = trial.events(1)
+    async with asyncio.timeout(60):
+        while await answered(trial, unanswered):  # until the signal has come through, all is well
+            unanswered = trial.events(1)
+    assert await trial.process.ended() > 0
+    assert "sync_failed" in trial.process.log.read_text()
+    trial.process.launcher = normal
+    await trial.process.start()
+    assert await trial.post(unanswered) == 202
+    verdict = await trial.verdict()
+    assert verdict.good, verdict.faults
+    assert verdict.sent == verdict.acknowledged

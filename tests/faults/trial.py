@@ -1,0 +1,98 @@
+"""One trial of a fault: what was acknowledged, what the mail servers took, and whether the two agree."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from chaos.healing import until_empty
+from chaos.mail_servers import MailServers
+from chaos.oracle import Mailroom, Verdict, judge
+from chaos.processes import Ringpost, new_tenants
+from chaos.senders import Journal
+
+PATIENCE_S = 150
+LEASE_S = 2
+
+
+class Trial:
+    """Processes on one database, a tenant for each mail server, and their receipts."""
+
+    def __init__(self, folder: Path, database_url: str, servers: MailServers) -> None:
+        self.servers = servers
+        self.journal = Journal(folder / "receipts.txt")
+        self.taken = Mailroom()
+        self.processes: list[Ringpost] = []
+        self.tokens: list[str] = []
+        self._folder = folder
+        self._url = database_url
+        self._posted = 0
+
+    @property
+    def process(self) -> Ringpost:
+        """The first one."""
+        return self.processes[0]
+
+    async def begin(self, processes: int = 1, **environment: str) -> None:
+        """Start processes and make the tenants."""
+        environment = {"RINGPOST_LEASE_SECONDS": str(LEASE_S), **environment}
+        self.processes = [Ringpost(self._folder, self._url, workers=1, **environment) for _ in range(processes)]
+        await self.process.start()
+        self.tokens = await new_tenants(self.process, self.servers.ports)
+        for process in self.processes[1:]:
+            await process.start()
+
+    async def end(self) -> None:
+        """Kill what still runs."""
+        for process in self.processes:
+            await process.kill()
+        self.journal.close()
+
+    def client(self, tenant: int = 0, process: int = 0) -> httpx.AsyncClient:
+        """A tenant's client."""
+        return self.processes[process].client(self.tokens[tenant])
+
+    def events(self, count: int, kind: str = "EMERGENCY_CALL", **fields: Any) -> list[dict[str, Any]]:
+        """New events, each with an id and a recipient of its own."""
+        self._posted += count
+        return [
+            {"type": kind, "id": f"t-{n}", "recipients": [f"e{n}@example.com"], **fields}
+            for n in range(self._posted - count, self._posted)
+        ]
+
+    async def post(self, events: list[dict[str, Any]], tenant: int = 0, process: int = 0) -> int:
+        """Post events in one request and keep the receipts; the status of the answer."""
+        async with self.client(tenant, process) as client:
+            answer = await client.post("/events", json={"events": events})
+        if answer.status_code == 202:
+            taken = [result["event"] for result in answer.json()["results"] if result["status"] == 202]
+            self.journal.keep(tenant, taken)
+        return answer.status_code
+
+    async def accepted(self, count: int, tenant: int = 0, **fields: Any) -> None:
+        """Post new events, all of which have to be taken."""
+        before = len(self.journal.receipts)
+        assert await self.post(self.events(count, **fields), tenant) == 202
+        assert len(self.journal.receipts) == before + count
+
+    async def verdict(self) -> Verdict:
+        """Heal the servers, wait until the outbox is empty, and judge."""
+        await self.servers.heal()
+        async with self._clients() as clients:
+            await until_empty(clients, self.servers.ports, PATIENCE_S)
+            self.taken.add(await self.servers.newly_taken())
+            return await judge(self.journal, self.taken, clients)
+
+    async def has_arrived(self, count: int) -> None:
+        """Wait until the servers have taken so many different mails."""
+        async with asyncio.timeout(PATIENCE_S):
+            while len(self.taken.copies) < count:
+                await asyncio.sleep(0.1)
+                self.taken.add(await self.servers.newly_taken())
+
+    @asynccontextmanager
+    async def _clients(self) -> AsyncGenerator[list[httpx.AsyncClient]]:
+        async with AsyncExitStack() as stack:
+            yield [await stack.enter_async_context(self.client(tenant)) for tenant in range(len(self.tokens))]
