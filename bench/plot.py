@@ -7,8 +7,8 @@ from typing import Final
 
 from bench.figures import Spread
 
-_WIDTH: Final = 880
-_LABELS: Final = 360
+_WIDTH: Final = 960
+_LABELS: Final = 440
 """Room for the names, left of the bars."""
 _VALUES: Final = 110
 """Room for the values, right of them."""

@@ -49,7 +49,7 @@ def _path() -> str:
     return "\n".join([
         "## The whole path, beside others\n",
         results.circumstances(found),
-        f"{found['rounds']} rounds of about {found['seconds']:g} s for each contender, into one `smtp-sink` each.\n",
+        f"{found['rounds']} rounds of about {found['seconds']:g} s each, into one `smtp-sink` per round.\n",
         f"![Mails a second of each contender, with ranges]({PLOT})\n",
         table(
             ["", "mails/s", "times Postfix", "times the raw limit", "CPU s per 1,000", "memory, MB"],
@@ -157,7 +157,8 @@ def _scale() -> str:
         "## Small and large\n",
         results.circumstances(found),
         f"Small: {found['small']}. Large: {found['large']}. Milliseconds of a call of the functions that the product",
-        "uses, asked in turns; the goal is a ratio of at most 1.5, and less than 200 MB in the serving process.\n",
+        "uses, asked in turns; the goal is a ratio of at most 1.5, and less than 200 MB in the serving process. Five",
+        "deliveries belong to an event; of what was sent, the newest tenth has its attempts.\n",
     ]
     for kind, of_kind in found["databases"].items():
         if "left_out" in of_kind:

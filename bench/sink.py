@@ -24,13 +24,13 @@ _COUNTER: Final = re.compile(rb"mesg=(\d+)")
 class Sink:
     """A running mail server that counts and throws away."""
 
-    def __init__(self, port: int, counters: IO[bytes], name: str) -> None:
+    def __init__(self, port: int, counters: IO[bytes]) -> None:
         self.port = port
-        self.name = name
         self.taken = 0
         """Mails so far."""
         self._counters = counters
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reading = threading.Thread(target=self._read, daemon=True)
+        self._reading.start()
 
     def wait_until(self, taken: int, patience_s: float) -> float:
         """The time (`time.monotonic`) at which so many mails were taken. Raises TimeoutError."""
@@ -40,6 +40,10 @@ class Sink:
                 raise TimeoutError(f"the mail server has only {self.taken} of {taken} mails after {patience_s:.0f} s")
             time.sleep(_LOOK_S)
         return self.at
+
+    def join(self) -> None:
+        """Wait until the last counters were read, after the sink has ended."""
+        self._reading.join(5)
 
     at = 0.0
     """When the counter was last seen to change."""
@@ -70,10 +74,13 @@ def running_sink(log: Path) -> Generator[Sink]:
     )
     reading, writing = os.pipe()
     pinned = machine.pinned(command, machine.cores().load)
-    with machine.process(pinned, log, stdout=writing, cwd=machine.ROOT) as started, os.fdopen(reading, "rb") as out:
-        os.close(writing)
-        machine.wait_for(port, started)
-        yield Sink(port, out, "smtp-sink" if binary else "a sink of our own (smtp-sink is not installed)")
+    with os.fdopen(reading, "rb") as counters:
+        with machine.process(pinned, log, stdout=writing, cwd=machine.ROOT) as started:
+            os.close(writing)
+            machine.wait_for(port, started)
+            running = Sink(port, counters)
+            yield running
+        running.join()
 
 
 @contextmanager
