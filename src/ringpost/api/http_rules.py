@@ -14,9 +14,10 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ringpost.api import problems, strict_json
+from ringpost.api import problems
 from ringpost.api.authentication import authenticate
 from ringpost.api.problems import Refused
+from ringpost.domain import strict_json
 from ringpost.domain.tenant_files import LARGEST_FILE
 
 MAX_BODY: Final = 1 << 20

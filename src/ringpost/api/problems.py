@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from ringpost import errors
-from ringpost.api.strict_json import MalformedJson
+from ringpost.domain.strict_json import MalformedJson
 
 RETRY_STORAGE_S: Final = 5
 """Seconds after which it is worth to try again when the database could not be used."""

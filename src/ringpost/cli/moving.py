@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ringpost.api.strict_json import MalformedJson, loads
 from ringpost.cli.exits import Failed
 from ringpost.cli.opening import AsJson, DataDir, SystemOption, TenantOption, find_owner, in_room, operator
 from ringpost.cli.output import print_json, print_rows, say
+from ringpost.domain.strict_json import MalformedJson, loads
 from ringpost.domain.tenant_files import LARGEST_FILE
 from ringpost.usecases.export_tenant import export_tenant
 from ringpost.usecases.import_tenant import Imported, import_tenant

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from ringpost.api.strict_json import MalformedJson, check_text, loads, loads_any_text
+from ringpost.domain.strict_json import MalformedJson, check_text, loads, loads_any_text
 from ringpost.errors import Invalid
 
 EVENT = b"""{"type": "QUEUE_SLA", "id": "pbx-7f3a", "occurred_at": "2026-01-05T09:30:00Z",
