@@ -6,10 +6,12 @@ python -m bench full path      one of them (render, send, path, scale), thorough
 python -m bench report         only write docs/performance.md anew from what was found last
 """
 
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from types import FrameType
 from typing import Final
 
 from bench import path, render, report, scale, send
@@ -55,5 +57,11 @@ def main(words: list[str]) -> int:
     return failed
 
 
+def _end(_number: int, _frame: FrameType | None) -> None:
+    """Ends all that was started, and takes the folders along."""
+    sys.exit(143)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(main(sys.argv[1:]))

@@ -15,7 +15,7 @@ from bench import machine
 
 NOBODY: Final = 65534
 """PostgreSQL refuses to run as root; whoever owns nothing will do."""
-SETTINGS: Final = ("shared_buffers=128MB", "max_wal_size=4GB", "max_connections=100")
+SETTINGS: Final = ("shared_buffers=128MB", "max_wal_size=2GB", "max_connections=100")
 """What is not the default; fsync, full_page_writes and synchronous_commit are on."""
 
 
