@@ -63,6 +63,16 @@ class UnknownVariable:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a template something stands."""
+
+    part: str
+    """`from`, `subject`, `body` or `text_body`."""
+    line: int
+    """From 1 on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """What a check of a template found. Neither keeps it from being saved."""
 
@@ -133,6 +143,17 @@ def variables_of(template: Template) -> tuple[str, ...]:
     """Names of the variables it uses, aliases as written, in the order of their first use."""
     parts = (template.from_, template.subject, template.body, template.text_body or "")
     return tuple(dict.fromkeys(name for part in parts for name in VARIABLE.findall(part)))
+
+
+def places_of(parts: Parts) -> dict[str, tuple[Place, ...]]:
+    """Where each variable stands in what a tenant wrote: the lines, each once."""
+    found: dict[str, dict[Place, None]] = {}
+    written = (("from", parts.from_), ("subject", parts.subject), ("body", parts.body), ("text_body", parts.text_body))
+    for part, text in written:
+        for number, line in enumerate((text or "").split("\n"), 1):
+            for name in VARIABLE.findall(line):
+                found.setdefault(name, {})[Place(part, number)] = None
+    return {name: tuple(places) for name, places in found.items()}
 
 
 def _trimmed(line: str | None) -> str | None:

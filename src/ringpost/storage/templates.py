@@ -37,6 +37,18 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True)
+class Saved:
+    """That a revision was saved: all of it but its parts, which may be large."""
+
+    id: str
+    name: str
+    number: int
+    created_at: int
+    """Milliseconds since 1970."""
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
 class Edit:
     """Who edits, and when (milliseconds since 1970)."""
 
@@ -102,6 +114,30 @@ def history(connection: Connection, tenant: TenantId, name: str) -> list[Revisio
     return [_revision(row) for row in connection.execute(query.order_by(columns.number.desc()))]
 
 
+def list_saved(connection: Connection, tenant: TenantId, name: str, top: int, skip: int = 0) -> list[Saved]:
+    """That revisions of one template were saved, the newest first."""
+    columns = template_revisions.c
+    query = _saved().where(columns.tenant == tenant, columns.name == name).order_by(columns.number.desc())
+    return [Saved(*row) for row in connection.execute(query.limit(top).offset(skip))]
+
+
+def list_in_force(connection: Connection, tenant: TenantId) -> dict[str, Saved]:
+    """That the revisions in force were saved, by the names of their templates. Reads no bodies."""
+    joined = custom_templates.join(template_revisions, custom_templates.c.revision == template_revisions.c.id)
+    query = _saved().select_from(joined).where(custom_templates.c.tenant == tenant)
+    return {row.name: Saved(*row) for row in connection.execute(query)}
+
+
+def numbered(connection: Connection, tenant: TenantId, name: str, number: int) -> Revision:
+    """The revision of this number, in force or not. Raises NotFound."""
+    columns = template_revisions.c
+    query = template_revisions.select().where(columns.tenant == tenant, columns.name == name, columns.number == number)
+    row = connection.execute(query).first()
+    if row is None:
+        raise NotFound(f"{name} has no revision {number}.")
+    return _revision(row)
+
+
 def revision_ids_in_force(connection: Connection, keys: Iterable[Key]) -> dict[Key, str]:
     """Which revision is in force for many templates; a key without one has the default. Reads no bodies."""
     columns = custom_templates.c
@@ -151,6 +187,11 @@ def _write_revision(connection: Connection, tenant: TenantId, name: str, parts: 
         )
     )
     return revision
+
+
+def _saved() -> Any:
+    columns = template_revisions.c
+    return select(columns.id, columns.name, columns.number, columns.created_at, columns.author)
 
 
 def _in_force() -> Any:

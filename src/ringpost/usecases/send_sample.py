@@ -1,20 +1,17 @@
 """Send a sample: the mail of one event type as the tenant's template makes it, with sample values, now."""
 
-from dataclasses import replace
-
 from sqlalchemy import Connection
 
 from ringpost.domain.access import Principal
 from ringpost.domain.addresses import Address
-from ringpost.domain.messages import Message
 from ringpost.domain.system_events import catalogue_of
 from ringpost.domain.tenants import TenantId
 from ringpost.errors import NotFound
 from ringpost.storage import templates
 from ringpost.storage.templates import Parts
-from ringpost.usecases.check_template import Draft, Values, check_template
+from ringpost.usecases.check_template import Draft, Values
 from ringpost.usecases.room import Room
-from ringpost.usecases.send_test_mail import send_now
+from ringpost.usecases.send_draft import send_draft
 
 
 async def send_sample(room: Room, principal: Principal, name: str, recipient: Address) -> None:
@@ -26,12 +23,7 @@ async def send_sample(room: Room, principal: Principal, name: str, recipient: Ad
     if name not in catalogue_of(tenant):
         raise NotFound("There is no such event type.")
     draft = Draft(name, await room.database.read(_saved, tenant, name))
-    message = (await check_template(room, tenant, draft, Values.SAMPLES)).preview.message
-
-    def write(sender: Address) -> Message:
-        return replace(message, message_id_domain=sender.ascii_domain)
-
-    await send_now(room, principal, recipient, write)
+    await send_draft(room, principal, draft, Values.SAMPLES, recipient)
 
 
 def _saved(connection: Connection, tenant: TenantId, name: str) -> Parts:
