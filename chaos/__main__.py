@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -15,6 +16,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import uvloop
@@ -55,7 +57,12 @@ def main() -> int:
         f"{options.processes} processes, {options.kills} kills"
     )
     folder = Path(tempfile.mkdtemp(prefix="ringpost-chaos-"))
-    verdict = uvloop.run(run(options, folder))
+    try:
+        verdict = uvloop.run(run(options, folder))
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        shutil.rmtree(folder, ignore_errors=True)
+        say("given up")
+        return 1
     for fault in verdict.faults[:30]:
         say(fault)
     if verdict.good:
@@ -67,7 +74,9 @@ def main() -> int:
 
 
 async def run(options: Options, folder: Path) -> Verdict:
-    """Make trouble, heal, wait, judge."""
+    """Make trouble, heal, wait, judge. SIGTERM and SIGINT end it early, and leave nothing behind."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, _give_up, asyncio.current_task())
     journal, room = Journal(folder / "receipts.txt"), Mailroom()
     async with mail_servers(folder, TENANTS, options.seed) as servers, _stage(options, folder, servers) as stage:
         tokens = await new_tenants(stage.processes[0], servers.ports)
@@ -96,6 +105,11 @@ async def run(options: Options, folder: Path) -> Verdict:
             await asyncio.gather(*helpers, return_exceptions=True)
             await trouble.dismiss()
             journal.close()
+
+
+def _give_up(running: "asyncio.Task[Any] | None") -> None:
+    if running is not None:
+        running.cancel()
 
 
 @asynccontextmanager

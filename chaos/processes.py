@@ -44,6 +44,8 @@ class Ringpost:
             **environment,
         }
         self.launcher: tuple[str, ...] = (sys.executable, "-m", "ringpost.cli")
+        self.serves = False
+        """It has answered since its last start."""
         self._workers = workers
         self._process: asyncio.subprocess.Process | None = None
 
@@ -60,6 +62,7 @@ class Ringpost:
 
     async def launch(self) -> None:
         """Start it, without waiting until it answers."""
+        self.serves = False
         command = (*self.launcher, "serve", "--port", str(self.port), "--workers", str(self._workers))
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -79,6 +82,7 @@ class Ringpost:
                     raise ChildProcessError(self.log.read_text()[-2000:])
                 try:
                     if (await client.get("/readyz")).status_code == 200:
+                        self.serves = True
                         return
                 except httpx.TransportError:
                     pass

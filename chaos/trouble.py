@@ -5,6 +5,7 @@ again by it, as far as a machine with other things to do can repeat itself.
 """
 
 import asyncio
+import contextlib
 import random
 import signal
 import time
@@ -114,18 +115,26 @@ class Trouble:
             await asyncio.sleep(min(left, 0.25))
 
     async def _keep_running(self) -> None:
+        starting: list[asyncio.Task[None]] = []
         while True:
             for process in self._stage.processes:
                 if not process.runs:
                     await process.launch()
+                    starting.append(asyncio.create_task(_served(process)))
+            starting = [one for one in starting if not one.done()]
             await asyncio.sleep(RESTART_AFTER_S)
 
+    def _victims(self) -> list[Ringpost]:
+        """Processes at work; seldom one that is only starting, or on a slow machine none would ever be at work."""
+        early = self._random.random() < 0.05
+        return [process for process in self._stage.processes if process.runs and (process.serves or early)]
+
     def _living(self) -> Ringpost | None:
-        living = [process for process in self._stage.processes if process.runs]
-        return self._random.choice(living) if living else None
+        victims = self._victims()
+        return self._random.choice(victims) if victims else None
 
     async def _kill(self) -> None:
-        victims = [process for process in self._stage.processes if process.runs]
+        victims = self._victims()
         if self._random.random() > 0.1:  # now and then, all at once
             victims = victims and [self._random.choice(victims)]
         for process in victims[: self.kills_left]:
@@ -206,3 +215,8 @@ class Trouble:
                     await asyncio.to_thread(server.start)
                 except AssertionError:  # its disk is still full
                     await asyncio.sleep(RESTART_AFTER_S)
+
+
+async def _served(process: Ringpost) -> None:
+    with contextlib.suppress(ChildProcessError, TimeoutError):
+        await process.answers()
