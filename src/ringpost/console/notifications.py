@@ -8,13 +8,14 @@ from starlette.responses import Response
 
 from ringpost.console.forms import Form, refused
 from ringpost.console.languages import N_
+from ringpost.console.mail_trials import try_mail
 from ringpost.console.rendering import render
 from ringpost.console.routing import get, post
 from ringpost.console.visit import Visit
-from ringpost.domain.addresses import format_address, parse_address
+from ringpost.domain.addresses import Address, format_address
 from ringpost.domain.catalogue import CATALOGUE, EventType
 from ringpost.domain.settings import TENANT_SWITCHES, Settings, settings_to_json
-from ringpost.errors import Invalid, MailServerFailed, NotConfigured, NotFound, PasswordRequired, RateLimited
+from ringpost.errors import Invalid, NotFound, PasswordRequired
 from ringpost.storage import settings
 from ringpost.usecases.change_settings import change_settings
 from ringpost.usecases.send_sample import send_sample
@@ -109,31 +110,15 @@ async def sample(visit: Visit) -> Response:
     name = visit.request.path_params["name"]
     if name not in CATALOGUE:
         raise NotFound("There is no such notification.")
-    kind, text = await _try_sample(visit, name)
-    if visit.wants_fragment:
-        return render(visit, "sample_result.html", kind=kind, text=text)
-    saved = await visit.room.database.read(settings.show, visit.tenant_id)
-    return await _page(visit, Form(_values(saved)), sampled=(name, kind, text))
 
-
-async def _try_sample(visit: Visit, name: str) -> tuple[str, str]:
-    """The kind of notice, and what it says."""
-    to = visit.posted.text("to")
-    try:
-        recipient = parse_address(to, "to")
-        visit.limits.test_mails.hit(visit.tenant_id)
+    async def send(recipient: Address) -> None:
         await send_sample(visit.room, visit.principal, name, recipient)
-    except Invalid as reason:
-        return "bad", visit.say(reason.errors[0].message)
-    except RateLimited:
-        return "warning", visit.say("Five samples a minute are the most. Wait for a moment.")
-    except NotConfigured as reason:
-        return "bad", visit.say(reason.message)
-    except MailServerFailed as reason:
-        said = reason.detail.get("reply")
-        failed = visit.say("The sample was not sent. %(why)s", why=visit.say(reason.message))
-        return "bad", f"{failed} {visit.say('The server said: %(reply)s', reply=said) if said else ''}".strip()
-    return "good", visit.say("The mail server has taken the sample for %(to)s.", to=recipient.spec)
+
+    told = await try_mail(visit, visit.tenant_id, visit.posted.text("to"), send)
+    if visit.wants_fragment:
+        return render(visit, "sample_result.html", kind=told.kind, text=told.text)
+    saved = await visit.room.database.read(settings.show, visit.tenant_id)
+    return await _page(visit, Form(_values(saved)), sampled=(name, told.kind, told.text))
 
 
 async def _page(

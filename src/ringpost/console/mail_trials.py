@@ -1,0 +1,37 @@
+"""Mails that somebody sends to try something out: sent now, with what became of it in words."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from ringpost.console.visit import Visit
+from ringpost.domain.addresses import Address, parse_address
+from ringpost.domain.tenants import TenantId
+from ringpost.errors import Invalid, MailServerFailed, NotConfigured, RateLimited
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of it. `kind` is that of a notice."""
+
+    kind: str
+    text: str
+
+
+async def try_mail(visit: Visit, owner: TenantId, to: str, send: Callable[[Address], Awaitable[None]]) -> Told:
+    """Send one through the mail server of `owner`, and say what its server answered."""
+    try:
+        recipient = parse_address(to, "to")
+        visit.limits.test_mails.hit(owner)
+        await send(recipient)
+    except Invalid as reason:
+        return Told("bad", visit.say(reason.errors[0].message))
+    except RateLimited:
+        return Told("warning", visit.say("Five tries a minute are the most. Wait for a moment."))
+    except NotConfigured as reason:
+        return Told("bad", visit.say(reason.message))
+    except MailServerFailed as reason:
+        said = reason.detail.get("reply")
+        failed = visit.say("It was not sent. %(why)s", why=visit.say(reason.message))
+        text = f"{failed} {visit.say('The server said: %(reply)s', reply=said) if said else ''}".strip()
+        return Told("bad", text)
+    return Told("good", visit.say("The mail server has taken it for %(to)s.", to=recipient.spec))
