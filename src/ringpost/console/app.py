@@ -11,7 +11,19 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ringpost.console import account, notifications, overview, preferences, sign_in, tenants, welcome
+from ringpost.console import (
+    account,
+    mail_doctor,
+    mail_server,
+    notifications,
+    oauth_credentials,
+    overview,
+    preferences,
+    sign_in,
+    system_notifications,
+    tenants,
+    welcome,
+)
 from ringpost.console.assets import PREFIX, send_asset
 from ringpost.console.error_pages import BAD_FORM, NO_PAGE, TOO_LARGE, answer_error, show_trouble
 from ringpost.console.forms import MOST_FIELDS, MOST_FILES, Posted
@@ -31,8 +43,12 @@ PAGES: Final[tuple[Page, ...]] = (
     *preferences.routes,
     *account.routes,
     *overview.routes,
+    *mail_server.routes,
+    *mail_doctor.routes,
+    *oauth_credentials.routes,
     *notifications.routes,
     *tenants.routes,
+    *system_notifications.routes,
 )
 
 

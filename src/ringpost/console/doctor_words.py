@@ -1,0 +1,177 @@
+"""The doctor's findings in plain words: names of steps and fields, and traps without the names of the API's fields."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ringpost.console.languages import N_
+from ringpost.console.server_form import in_form
+from ringpost.console.visit import Visit
+from ringpost.domain.diagnosis import Finding, Step, StepName, StepStatus
+
+TITLES: Final = {
+    StepName.SETTINGS: N_("Settings"),
+    StepName.RESOLVE: N_("Find the server"),
+    StepName.CONNECT: N_("Connect to it"),
+    StepName.GREETING: N_("The server's greeting"),
+    StepName.EHLO: N_("Introduce ourselves"),
+    StepName.TLS: N_("Encryption"),
+    StepName.OFFERS: N_("What the server offers"),
+    StepName.AUTH: N_("Sign in"),
+    StepName.MAIL_FROM: N_("Sender"),
+    StepName.RCPT_TO: N_("Recipient"),
+    StepName.TOKEN: N_("Access token"),
+    StepName.API: N_("The provider's mail service"),
+    StepName.MX: N_("Your domain: where its mail goes (MX)"),
+    StepName.SPF: N_("Your domain: who may send for it (SPF)"),
+    StepName.DMARC: N_("Your domain: what is done with forgeries (DMARC)"),
+}
+OF_ATTEMPTS: Final = {"data": N_("The mail itself"), "accepted": N_("The server's receipt")}
+"""Stages of a test mail that the doctor, who sends nothing, has not."""
+
+STATES: Final = {
+    StepStatus.OK: ("good", N_("Works")),
+    StepStatus.WARNING: ("warning", N_("Take note")),
+    StepStatus.FAILED: ("bad", N_("Does not work")),
+    StepStatus.SKIPPED: ("plain", N_("Not tried")),
+}
+_FIELDS: Final = {
+    "type": N_("Provider"),
+    "server": N_("Server"),
+    "port": N_("Port"),
+    "tls": N_("Encryption"),
+    "auth": N_("Way to sign in"),
+}
+CHOICES: Final = {
+    "type": {"SMTP": N_("Any mail server (SMTP)"), "MS365": N_("Microsoft 365"), "GMAIL": N_("Gmail")},
+    "tls": {
+        "implicit": N_("From the start (TLS)"),
+        "starttls": N_("After the greeting (STARTTLS)"),
+        "opportunistic": N_("If the server can"),
+        "clear": N_("None"),
+    },
+    "auth": {
+        "AUTO": N_("Choose by itself"),
+        "PLAIN": N_("Only PLAIN"),
+        "LOGIN": N_("Only LOGIN"),
+        "DISABLE": N_("No login"),
+    },
+}
+"""The words of the form for what may be chosen."""
+
+TO_DO: Final = {
+    "GREETING_TIMEOUT": N_(
+        "If the port is one that is encrypted from the start (usually 465), choose that kind of encryption. Else "
+        "something that is no mail server listens there: check the port."
+    ),
+    "IMPLICIT_TLS_ON_STARTTLS_PORT": N_("Choose encryption after the greeting (STARTTLS), usually with port 587."),
+    "STARTTLS_ON_IMPLICIT_TLS_PORT": N_("Choose encryption from the start (TLS), usually with port 465."),
+    "STARTTLS_NOT_OFFERED": N_(
+        "Choose encryption from the start (TLS) with port 465, or ask the server's operator. If it worked before, "
+        "somebody on the way may be taking the offer out."
+    ),
+    "NOT_ENCRYPTED": N_("Choose one of the two kinds of encryption, if the server can do it."),
+    "LOGIN_IN_CLEAR": N_("Choose a kind of encryption, or “No login” if the server needs none."),
+    "AUTH_ONLY_AFTER_TLS": N_("Choose encryption after the greeting (STARTTLS), with port 587."),
+    "AUTH_NOT_OFFERED": N_(
+        "Let the way to sign in be chosen by itself, or choose “No login” if the server needs none, or try another "
+        "port such as 587."
+    ),
+    "NO_PASSWORD": N_("Type user name and password, or choose “No login”."),
+    "NO_SENDER": N_("Write a whole mail address as user name, or fill in where answers go to."),
+    "MICROSOFT_BASIC_AUTH_OFF": N_(
+        "Best: choose Microsoft 365 as the provider and sign in without a password (OAuth). Else let your Microsoft "
+        "administrator turn on Authenticated SMTP for this mailbox, and turn security defaults off."
+    ),
+    "MICROSOFT_BASIC_AUTH_RETIRED": N_(
+        "Choose Microsoft 365 as the provider and sign in without a password (OAuth). No password will help."
+    ),
+    "MICROSOFT_WRONG_PASSWORD": N_(
+        "The user name is the whole mail address. With two-factor login an app password is needed, where the "
+        "organisation permits them; better choose Microsoft 365 as the provider and sign in without a password (OAuth)."
+    ),
+    "MICROSOFT_NOT_AUTHENTICATED": N_(
+        "Let the way to sign in be chosen by itself, with user name and password, on smtp.office365.com port 587; or "
+        "choose Microsoft 365 as the provider and sign in without a password (OAuth)."
+    ),
+    "LOGIN_REQUIRED": N_(
+        "Choose an encryption, let the way to sign in be chosen by itself, and type user name and password. Usual "
+        "ports are 587 and 465."
+    ),
+}
+"""Code of a trap -> what to do, where the catalogue speaks of the fields of the API."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Something to know, and values to put into the form. Texts are in the visitor's language where it has them."""
+
+    kind: str
+    """Of the notice: bad, warning, info."""
+    title: str
+    text: str
+    to_do: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Fields of the form with other values."""
+    shown: tuple[tuple[str, str], ...] = ()
+    """The same, as a person reads it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownStep:
+    """One step as it is shown."""
+
+    title: str
+    kind: str
+    word: str
+    """How it went, in a word."""
+    text: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+    """For experts: codes, the server's words, and more."""
+
+
+def show_step(visit: Visit, step: Step) -> ShownStep:
+    """A step of the doctor."""
+    facts = [(visit.say("Took"), f"{step.duration_ms} ms")] if step.status is not StepStatus.SKIPPED else []
+    if step.code:
+        facts.append((visit.say("Code"), f"{step.code} {step.enhanced_code or ''}".strip()))
+    if step.reply:
+        facts.append((visit.say("The server said"), step.reply))
+    facts += [(name.replace("_", " "), _plainly(value)) for name, value in step.details.items()]
+    return _shown(visit, step.name, step.status, visit.say(step.summary), tuple(facts))
+
+
+def show_stage(visit: Visit, name: str, status: str) -> ShownStep:
+    """A stage of a test mail."""
+    return _shown(visit, name, StepStatus(status))
+
+
+def advise(visit: Visit, finding: Finding, values: Mapping[str, Any], kind: str) -> Advice:
+    """A finding; `values` are those of the form, so that nothing is suggested that stands there already."""
+    to_do = TO_DO.get(finding.code, finding.what_to_do)
+    wanted = in_form(values, finding.suggested_settings)
+    return Advice(
+        kind, visit.say(finding.title), visit.say(finding.explanation), visit.say(to_do), wanted, named(visit, wanted)
+    )
+
+
+def named(visit: Visit, values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Fields of the form and their values, in words."""
+    return tuple(
+        (visit.say(_FIELDS[name]), visit.say(CHOICES.get(name, {}).get(str(value), "")) or str(value))
+        for name, value in values.items()
+    )
+
+
+def _shown(
+    visit: Visit, name: str, status: StepStatus, text: str = "", facts: tuple[tuple[str, str], ...] = ()
+) -> ShownStep:
+    kind, word = STATES[status]
+    title = OF_ATTEMPTS.get(name) or TITLES[StepName(name)]
+    return ShownStep(visit.say(title), kind, visit.say(word), text, facts)
+
+
+def _plainly(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    return str(value)

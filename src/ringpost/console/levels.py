@@ -1,0 +1,106 @@
+"""The two levels that have a mail server: a tenant, and the system. Their pages are the same but for what is here."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from ringpost.console.routing import Access
+from ringpost.console.visit import Visit
+from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
+from ringpost.domain.mail_servers import MailServer
+from ringpost.domain.oauth import OAuthSettings
+from ringpost.domain.settings import Settings, SystemSettings, settings_to_json, system_settings_to_json
+from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.storage import oauth, settings
+from ringpost.usecases.change_settings import change_settings, change_system_settings
+from ringpost.usecases.room import Room
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What is stored of a level, without secrets."""
+
+    settings: Settings
+    own: MailServer | None
+    """The mail server, whether it can send or not; a stand-in takes the place of its password."""
+    credentials: OAuthSettings | None
+    offered: bool
+    """The system's mail server may be used. False at the system level, whose own it is."""
+
+    @property
+    def has_password(self) -> bool:
+        """Whether there is one to keep."""
+        return self.own is not None and self.own.password is not None
+
+    @property
+    def can_send(self) -> bool:
+        """Whether the level's own mail server is complete."""
+        return self.own is not None and self.own.missing() is None
+
+    @property
+    def fields(self) -> dict[str, object]:
+        """As the API shows them. Posted back, they change nothing."""
+        if isinstance(self.settings, SystemSettings):
+            return system_settings_to_json(self.settings)
+        return settings_to_json(self.settings, system_server_offered=self.offered)
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One of the two."""
+
+    path: str
+    """Of the mail server's page, without `/console`."""
+    notifications: str
+    """Of the page of recipients and switches."""
+    to_see: Access
+    to_change: Access
+    change: Callable[[Room, Principal, Mapping[str, object]], Awaitable[None]]
+
+    @property
+    def is_system(self) -> bool:
+        """Whether it is the system level."""
+        return self.to_see is Access.SYSTEM
+
+    def owner(self, visit: Visit) -> TenantId:
+        """Whose settings these are."""
+        return SYSTEM if self.is_system else visit.tenant_id
+
+    def principal(self, visit: Visit) -> Principal:
+        """In whose name use cases work; the administrator's own at the system level, also while acting for a tenant."""
+        if not (self.is_system and visit.is_acting):
+            return visit.principal
+        session, role = visit.session.id if visit.session else "", Role.SYSTEM_ADMIN
+        return Principal(SYSTEM, role, SCOPES_OF_ROLE[role], visit.user.username, session, session)
+
+    def may_edit(self, visit: Visit) -> bool:
+        """Whether the forms can be sent."""
+        return self.is_system or visit.may_edit
+
+    async def saved(self, visit: Visit) -> Saved:
+        """What is stored."""
+        return await visit.room.database.read(_saved, self.owner(visit))
+
+    async def save(self, visit: Visit, changed: Mapping[str, Any]) -> None:
+        """Change some fields and leave the others as they are. Raises Invalid, PasswordRequired."""
+        saved = await self.saved(visit)
+        await self.change(visit.room, self.principal(visit), {**saved.fields, **changed})
+
+
+OF_TENANT: Final = Level("/mail-server", "/notifications", Access.TENANT, Access.EDITOR, change_settings)
+OF_SYSTEM: Final = Level(
+    "/system/mail-server", "/system/notifications", Access.SYSTEM, Access.SYSTEM, change_system_settings
+)
+LEVELS: Final = (OF_TENANT, OF_SYSTEM)
+
+
+def _saved(connection: Connection, owner: TenantId) -> Saved:
+    of_system = owner == SYSTEM
+    return Saved(
+        settings.show_system(connection) if of_system else settings.show(connection, owner),
+        settings.own_server(connection, owner),
+        oauth.show(connection, owner),
+        not of_system and settings.system_server_offered(connection),
+    )

@@ -1,0 +1,123 @@
+"""The mail server of a tenant, and the system's: a form, what is recognised while it is filled in, removing."""
+
+import json
+from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
+from typing import Any, Final, cast
+
+from starlette.responses import Response
+
+from ringpost.console.doctor_words import CHOICES, named
+from ringpost.console.forms import Form
+from ringpost.console.levels import LEVELS, Level, Saved
+from ringpost.console.recognition import recognise
+from ringpost.console.rendering import render
+from ringpost.console.routing import Page, get, post
+from ringpost.console.server_form import PORTS, fields_of, is_not_saved, refuse_number, values_of, values_posted
+from ringpost.console.visit import Visit
+from ringpost.domain.oauth import oauth_to_json
+from ringpost.errors import Invalid, PasswordRequired
+
+_MAY_BE_USED: Final = ("type", "server", "port", "tls", "auth")
+_LONGEST: Final = 2000
+
+LevelView = Callable[[Level, Visit], Coroutine[Any, Any, Response]]
+
+
+async def show_mail_server(level: Level, visit: Visit) -> Response:
+    """The form as it was saved."""
+    return await mail_server_page(level, visit)
+
+
+async def save_mail_server(level: Level, visit: Visit) -> Response:
+    """Save it; recipients and switches stay as they are."""
+    posted, saved = visit.posted, await level.saved(visit)
+    try:
+        refuse_number(posted)
+        await level.save(visit, fields_of(posted, saved, visit.room.options.provider_hosts))
+    except (Invalid, PasswordRequired) as reason:
+        return await mail_server_page(level, visit, is_not_saved(values_posted(posted), reason), status=422)
+    return visit.redirect(level.path, done="saved")
+
+
+async def remove_mail_server(level: Level, visit: Visit) -> Response:
+    """Forget it, password and all."""
+    nothing = dict.fromkeys(("type", "server", "port", "reply_to", "username", "password", "auth"))
+    await level.save(visit, {**nothing, "enable_tls_ssl": None, "enable_starttls_auto": None})
+    return visit.redirect(level.path, done="removed")
+
+
+async def tell_provider(level: Level, visit: Visit) -> Response:
+    """What is recognised in the form as far as it is filled in."""
+    values = values_posted(visit.posted)
+    if visit.wants_fragment:
+        return render(visit, "recognised.html", level=level, recognised=recognise(visit, values))
+    return await mail_server_page(level, visit, Form(values))
+
+
+async def use_suggestion(level: Level, visit: Visit) -> Response:
+    """Put suggested values into the form, without scripts. Nothing is saved."""
+    used = _used(visit.posted.text("use"))
+    return await mail_server_page(level, visit, Form({**values_posted(visit.posted), **used}), used=used)
+
+
+async def mail_server_page(
+    level: Level, visit: Visit, form: Form | None = None, *, status: int = 200, **more: Any
+) -> Response:
+    """The page; with what is saved, unless `form` has something else. `more`: results to show."""
+    saved = await level.saved(visit)
+    form = form or Form(values_of(saved, visit.room.options.provider_hosts))
+    known: dict[str, Any] = {"used": {}, "verdict": None, "steps": (), "tested": None, "to": _first(saved)}
+    known.update(more)
+    return render(
+        visit,
+        "mail_server.html",
+        status=status,
+        level=level,
+        form=form,
+        fixed=not level.may_edit(visit),
+        saved=saved,
+        oauth=oauth_to_json(saved.credentials, visit.room.clock()),
+        recognised=recognise(visit, form.values),
+        choices=CHOICES,
+        ports=PORTS,
+        used_words=named(visit, known["used"]),
+        **known,
+    )
+
+
+def at_both_levels(routes: Iterable[tuple[str, str, LevelView]]) -> tuple[Page, ...]:
+    """Routes of pages that a tenant and the system have alike, by method and what follows the level's path."""
+    made: list[Page] = []
+    for level in LEVELS:
+        for method, path, view in routes:
+            page = get if method == "GET" else post
+            access = level.to_see if method == "GET" else level.to_change
+            made.append(page(f"{level.path}{path}", partial(view, level), access))
+    return tuple(made)
+
+
+def _first(saved: Saved) -> str:
+    """Whom a test mail is offered to."""
+    return saved.settings.recipients[0].spec if saved.settings.recipients else ""
+
+
+def _used(text: str) -> dict[str, str]:
+    """The values of a button that puts them into the form; whatever else was sent is left out."""
+    try:
+        sent: object = json.loads(text) if len(text) <= _LONGEST else None
+    except (ValueError, RecursionError):
+        sent = None
+    values = cast("dict[str, object]", sent) if isinstance(sent, dict) else {}
+    return {name: str(values[name]) for name in _MAY_BE_USED if isinstance(values.get(name), str | int)}
+
+
+routes = at_both_levels(
+    (
+        ("GET", "", show_mail_server),
+        ("POST", "", save_mail_server),
+        ("POST", "/remove", remove_mail_server),
+        ("POST", "/provider", tell_provider),
+        ("POST", "/use", use_suggestion),
+    )
+)

@@ -1,0 +1,103 @@
+"""Notifications of the system level: which events of the phone system itself are told, from when on, and to whom."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from ringpost.console.forms import Form, Posted, refused
+from ringpost.console.languages import N_
+from ringpost.console.levels import OF_SYSTEM
+from ringpost.console.rendering import render
+from ringpost.console.routing import Access, get, post
+from ringpost.console.visit import Visit
+from ringpost.domain.addresses import format_address
+from ringpost.domain.settings import SYSTEM_SWITCHES
+from ringpost.errors import FieldError, Invalid, PasswordRequired
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Something of the machine that fills up; texts are English, to be translated."""
+
+    switch: str
+    threshold: str
+    title: str
+
+
+WATCHED: Final = (
+    Watched("notify_hard_disk_exceeded_threshold", "hard_disk_threshold", N_("The disk fills up")),
+    Watched("notify_cpu_exceeded_threshold", "cpu_threshold", N_("The processor is busy all the time")),
+    Watched("notify_memory_exceeded_threshold", "memory_threshold", N_("The memory fills up")),
+)
+EVENTS: Final = (
+    ("notify_ip_blocked", N_("An address was blocked"), N_("Somebody has tried to get in too often.")),
+    ("notify_license_limited", N_("A limit of the license was reached"), ""),
+    ("notify_service_disconnected", N_("A service of the phone system is gone"), ""),
+    (
+        "notify_push_certs_update_failed",
+        N_("Push certificates could not be renewed"),
+        N_("Without them, calls do not wake up mobile phones."),
+    ),
+)
+
+
+async def show_system_notifications(visit: Visit) -> Response:
+    """The page as it was saved."""
+    return await _page(visit)
+
+
+async def save_system_notifications(visit: Visit) -> Response:
+    """Save switches, thresholds and recipients; the mail server stays as it is."""
+    posted = visit.posted
+    typed: dict[str, Any] = {one.threshold: posted.text(one.threshold) for one in WATCHED}
+    chosen: dict[str, Any] = {name: posted.flag(name) for name in SYSTEM_SWITCHES}
+    chosen["recipients"] = posted.text("recipients")
+    try:
+        await OF_SYSTEM.save(visit, {**chosen, **_thresholds(posted)})
+    except (Invalid, PasswordRequired) as reason:
+        return await _page(visit, refused({**chosen, **typed}, reason), status=422)
+    return visit.redirect(OF_SYSTEM.notifications, done="saved")
+
+
+async def _page(visit: Visit, form: Form | None = None, *, status: int = 200) -> Response:
+    saved = await OF_SYSTEM.saved(visit)
+    if form is None:
+        values = {name: saved.fields[name] for name in SYSTEM_SWITCHES}
+        values |= {one.threshold: _percent(saved.fields[one.threshold]) for one in WATCHED}
+        values["recipients"] = "\n".join(format_address(one) for one in saved.settings.recipients)
+        form = Form(values)
+    return render(
+        visit,
+        "system_notifications.html",
+        status=status,
+        form=form,
+        watched=WATCHED,
+        events=EVENTS,
+        can_send=saved.can_send,
+    )
+
+
+def _thresholds(posted: Posted) -> dict[str, float]:
+    """Shares of the whole, from per cent. Raises Invalid with every one that is no number from 0 to 100."""
+    shares: dict[str, float] = {}
+    wrong: list[FieldError] = []
+    for one in WATCHED:
+        text = posted.text(one.threshold).strip().removesuffix("%").strip()
+        if text and not (text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= 100):
+            wrong.append(FieldError(one.threshold, "This must be a whole number from 0 to 100. 0 is off."))
+        else:
+            shares[one.threshold] = int(text or "0") / 100
+    if wrong:
+        raise Invalid(*wrong)
+    return shares
+
+
+def _percent(share: object) -> str:
+    return f"{round(share * 100)}" if isinstance(share, float) and share else ""
+
+
+routes = (
+    get(OF_SYSTEM.notifications, show_system_notifications, Access.SYSTEM),
+    post(OF_SYSTEM.notifications, save_system_notifications, Access.SYSTEM),
+)
