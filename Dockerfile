@@ -5,8 +5,8 @@ FROM python:3.13-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
 RUN python -m venv /opt/ringpost
-COPY requirements/runtime.lock requirements/runtime.lock
-RUN /opt/ringpost/bin/pip install --require-hashes --only-binary :all: -r requirements/runtime.lock
+COPY requirements/telemetry.lock requirements/telemetry.lock
+RUN /opt/ringpost/bin/pip install --require-hashes --only-binary :all: -r requirements/telemetry.lock
 COPY requirements/build.lock requirements/build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY src src

@@ -57,6 +57,7 @@ lock: ## Resolve the dependencies anew into requirements/*.lock (needs uv; ARGS=
 	$(COMPILE) $(ARGS) -o requirements/runtime.lock
 	echo 'hatchling>=1.28' | uv pip compile - --universal --generate-hashes --no-emit-index-url --no-annotate \
 		--custom-compile-command "make lock" -q --python-version 3.11 $(ARGS) -o requirements/build.lock
+	$(COMPILE) $(ARGS) --extra telemetry -c requirements/runtime.lock -o requirements/telemetry.lock
 	$(COMPILE) $(ARGS) --extra dev -o requirements/dev.lock
 	$(subst pyproject.toml,requirements/bench.in,$(COMPILE)) $(ARGS) -o requirements/bench.lock
 
