@@ -1,12 +1,13 @@
 """The audit log: who changed which fields when, never values. Rows are added and read, never changed or removed."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Row, insert, select
 
 from ringpost.domain.access import Principal
 from ringpost.domain.tenants import TenantId
-from ringpost.storage.identifiers import new_id
+from ringpost.storage.identifiers import first_id, new_id
 from ringpost.storage.tables import audit
 
 
@@ -22,6 +23,19 @@ class Entry:
     subject: str
     fields: tuple[str, ...] = ()
     """Names of the fields that changed."""
+    id: str = ""
+    """Given when it is recorded; later entries have greater ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which entries are meant: those for which all of this is so. Times in milliseconds."""
+
+    actor: str | None = None
+    action: str | None = None
+    since: int | None = None
+    until: int | None = None
+    """Before this time."""
 
 
 def record(connection: Connection, tenant: TenantId, entry: Entry) -> None:
@@ -41,18 +55,37 @@ def record(connection: Connection, tenant: TenantId, entry: Entry) -> None:
 
 def entries(connection: Connection, tenant: TenantId, top: int = 100, skip: int = 0) -> list[Entry]:
     """The newest entries first."""
-    rows = connection.execute(
-        select(audit.c.at, audit.c.actor, audit.c.action, audit.c.subject, audit.c.fields)
-        .where(audit.c.tenant == tenant)
-        .order_by(audit.c.id.desc())
-        .limit(top)
-        .offset(skip)
+    query = select(audit).where(audit.c.tenant == tenant).order_by(audit.c.id.desc()).limit(top).offset(skip)
+    return [_entry(row) for row in connection.execute(query)]
+
+
+def page(
+    connection: Connection, tenant: TenantId, wanted: Filter, top: int, *, before: str = "", after: str = ""
+) -> list[Entry]:
+    """The newest `top` entries older than the entry `before`, or the oldest that are newer than `after`; newest first.
+
+    An index has the entries of an actor or of an action in their order, so a page costs the same wherever it is.
+    """
+    rows = audit.c
+    query = select(audit).where(rows.tenant == tenant)
+    bounds = (
+        (wanted.actor, rows.actor == wanted.actor),
+        (wanted.action, rows.action == wanted.action),
+        (wanted.since, rows.id >= first_id(wanted.since or 0)),
+        (wanted.until, rows.id < first_id(wanted.until or 0)),
+        (before or None, rows.id < before),
+        (after or None, rows.id > after),
     )
-    return [
-        Entry(row.at, row.actor, row.action, row.subject, tuple(filter(None, row.fields.split(",")))) for row in rows
-    ]
+    query = query.where(*(condition for chosen, condition in bounds if chosen is not None))
+    if after and not before:
+        return [_entry(row) for row in connection.execute(query.order_by(rows.id).limit(top)).all()[::-1]]
+    return [_entry(row) for row in connection.execute(query.order_by(rows.id.desc()).limit(top))]
 
 
 def name_of(actor: Principal | None) -> str:
     """What the log calls someone: the principal's name, or `cli` for the operator at the machine."""
     return "cli" if actor is None else actor.name
+
+
+def _entry(row: Row[Any]) -> Entry:
+    return Entry(row.at, row.actor, row.action, row.subject, tuple(filter(None, row.fields.split(","))), row.id)

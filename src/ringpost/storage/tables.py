@@ -72,6 +72,7 @@ tenants = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     CheckConstraint("id <> 'system'", name="id_is_not_the_system"),
+    Index("tenants_name", text("lower(name)"), "id"),  # in the order of the alphabet, capitals or not
 )
 
 users = Table(
@@ -150,6 +151,8 @@ audit = Table(
     Column("subject", Text, nullable=False),
     Column("fields", Text, nullable=False),  # names of the fields that changed, comma-separated; never values
     Index("audit_tenant", "tenant", "id"),
+    Index("audit_actor", "tenant", "actor", "id"),
+    Index("audit_action", "tenant", "action", "id"),
 )
 
 # What they set ------------------------------------------------------------------------------------------------------

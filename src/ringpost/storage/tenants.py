@@ -1,9 +1,11 @@
 """Tenants: the rows of the table, and the end of all that belongs to one."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, or_, select, true, tuple_, update
 
 from ringpost.domain.tenants import SYSTEM, Tenant, TenantDraft, TenantId, parse_domain
 from ringpost.errors import AlreadyExists, NotFound
@@ -11,6 +13,10 @@ from ringpost.storage import tables
 
 _tenants = tables.tenants
 _COLUMNS = tuple(_tenants.c[name] for name in ("id", "name", "domain", "enabled", "timezone", "locale", "created_at"))
+
+_NAME = func.lower(_tenants.c.name)
+_BY_NAME = (_NAME, _tenants.c.id)
+_ASCII_CAPITALS = {ord(letter): letter.lower() for letter in ascii_uppercase}
 
 ROWS_PER_BITE = 1000
 """Rows removed in one write: other writers wait some milliseconds and not for the whole tenant."""
@@ -91,6 +97,46 @@ def list_all(connection: Connection, top: int = 1000, skip: int = 0) -> list[Ten
     return [_tenant(row) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Where a page of tenants ends: its last tenant, or its first when one goes back."""
+
+    name: str
+    id: TenantId
+
+
+def page(connection: Connection, top: int, after: Stop | None = None) -> list[Tenant]:
+    """The next tenants by name, capitals or not."""
+    later = tuple_(_NAME, _tenants.c.id) > tuple_(_folded(after.name), after.id) if after else true()
+    return [_tenant(row) for row in connection.execute(select(*_COLUMNS).where(later).order_by(*_BY_NAME).limit(top))]
+
+
+def page_before(connection: Connection, top: int, before: Stop) -> list[Tenant]:
+    """The tenants that come right before, also in the order of their names."""
+    earlier = tuple_(_NAME, _tenants.c.id) < tuple_(_folded(before.name), before.id)
+    backwards = (_NAME.desc(), _tenants.c.id.desc())
+    rows = connection.execute(select(*_COLUMNS).where(earlier).order_by(*backwards).limit(top)).all()
+    return [_tenant(row) for row in reversed(rows)]
+
+
+def search(connection: Connection, words: str, top: int) -> list[Tenant]:
+    """Tenants whose name or domain begins so, up to `top` of each, by name; the one with just this domain leads."""
+    start = words.strip()
+    name, domain = _folded(start), _domain(start)
+    queries = (
+        select(*_COLUMNS).where(_tenants.c.domain == domain),
+        _beginning(_NAME, name).order_by(*_BY_NAME).limit(top),
+        _beginning(_tenants.c.domain, start.lower()).order_by(_tenants.c.domain).limit(top),
+    )
+    found = {row.id: _tenant(row) for query in queries for row in connection.execute(query)}
+    return sorted(found.values(), key=lambda one: (one.domain != domain, _folded(one.name), one.id))
+
+
+def count(connection: Connection) -> int:
+    """How many tenants there are."""
+    return connection.execute(select(func.count()).select_from(_tenants)).scalar_one()
+
+
 def shut(connection: Connection, tenant: TenantId, now: int) -> None:
     """Disable a tenant and take its tokens, sessions and users away, so that nothing new comes in. Raises NotFound."""
     show(connection, tenant)
@@ -123,6 +169,16 @@ def remove(connection: Connection, tenant: TenantId) -> None:
     for table in _EMPTIED_AT_ONCE:
         connection.execute(delete(table).where(table.c.tenant == tenant))
     connection.execute(delete(_tenants).where(_tenants.c.id == tenant))
+
+
+def _beginning(column: ColumnElement[str], start: str) -> Select[Any]:
+    """A range and not LIKE, so that an index serves it whatever the database; U+10FFFF sorts after all text."""
+    return select(*_COLUMNS).where(column >= start, column < f"{start}\U0010ffff")
+
+
+def _folded(name: str) -> str:
+    """As `lower` does in both databases, where text is bytes: A to Z only."""
+    return name.translate(_ASCII_CAPITALS)
 
 
 def _refuse_taken_domain(connection: Connection, tenant: TenantId, domain: str) -> None:
