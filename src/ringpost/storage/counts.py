@@ -1,11 +1,30 @@
-"""How many deliveries a tenant has in which state."""
+"""How many deliveries a tenant has in which state, since a time and by the hour."""
 
-from sqlalchemy import Connection, func, select
+from typing import Final
+
+from sqlalchemy import Connection, func, literal, select
 
 from ringpost.domain.deliveries import State
 from ringpost.domain.tenants import TenantId
+from ringpost.storage.deliveries import in_state
 from ringpost.storage.identifiers import first_id
 from ringpost.storage.tables import deliveries
+
+MOST_OF_AN_HOUR: Final = 10_000
+"""Counts of one state in one hour end here; so many means so many or more."""
+HOUR_MS: Final = 3_600_000
+
+
+def count_hour(connection: Connection, tenant: TenantId, hour: int) -> dict[State, int]:
+    """How many of the deliveries that were made in the hour from this time on (milliseconds) are in each state."""
+    first, last = first_id(hour), first_id(hour + HOUR_MS)
+
+    def count(state: State) -> int:
+        of_hour = deliveries.c.tenant == tenant, in_state(state), deliveries.c.id > first, deliveries.c.id < last
+        some = select(literal(1)).select_from(deliveries).where(*of_hour).limit(MOST_OF_AN_HOUR).subquery()
+        return connection.execute(select(func.count()).select_from(some)).scalar_one()
+
+    return {state: count(state) for state in State}
 
 
 def count_since(connection: Connection, tenant: TenantId, since: int) -> dict[State, int]:

@@ -1,20 +1,32 @@
-"""Cancel a delivery that waits."""
+"""Cancel deliveries that wait."""
 
 from sqlalchemy import Connection
 
 from ringpost.domain.access import Principal
 from ringpost.storage import audit, deliveries
 from ringpost.usecases.deliver import erase_at
+from ringpost.usecases.many_deliveries import CANCELLABLE, Chosen, Done, change_each, select
 from ringpost.usecases.room import Room
 
 
 async def cancel_delivery(room: Room, actor: Principal, delivery: str) -> None:
     """End a delivery that waits. Raises NotFound, WrongState."""
-    await room.database.write(_cancel, room, actor, delivery)
+    await room.database.write(_cancel_and_tell, room, actor, delivery)
+
+
+async def cancel_deliveries(room: Room, actor: Principal, chosen: Chosen) -> Done:
+    """End many that wait; those that do not wait any more are left alone."""
+    ids, more = await room.database.read(select, actor, chosen, CANCELLABLE)
+    changed, left_alone = await change_each(room, actor, ids, _cancel, "cancel_deliveries")
+    return Done(changed, left_alone, more)
+
+
+def _cancel_and_tell(connection: Connection, room: Room, actor: Principal, delivery: str) -> None:
+    _cancel(connection, room, actor, delivery)
+    audit.record(connection, actor.tenant, audit.Entry(room.clock(), audit.name_of(actor), "cancel_delivery", delivery))
 
 
 def _cancel(connection: Connection, room: Room, actor: Principal, delivery: str) -> None:
     now = room.clock()
     secret = bool(deliveries.show(connection, actor.tenant, delivery).secret)
     deliveries.cancel(connection, actor.tenant, delivery, now, erase_at(room, now, secret=secret))
-    audit.record(connection, actor.tenant, audit.Entry(now, audit.name_of(actor), "cancel_delivery", delivery))

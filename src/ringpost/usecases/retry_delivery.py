@@ -1,17 +1,31 @@
-"""Retry a delivery by hand: due now, with a whole retry schedule before it."""
+"""Retry deliveries by hand: due now, with a whole retry schedule before them."""
 
 from sqlalchemy import Connection
 
 from ringpost.domain.access import Principal
 from ringpost.domain.deliveries import Urgency
 from ringpost.storage import audit, deliveries
+from ringpost.usecases.many_deliveries import RETRIABLE, Chosen, Done, change_each, select
 from ringpost.usecases.room import Room
 
 
 async def retry_delivery(room: Room, actor: Principal, delivery: str) -> None:
     """Queue a delivery once more. Raises NotFound, WrongState."""
-    await room.database.write(_retry, room, actor, delivery)
+    await room.database.write(_retry_and_tell, room, actor, delivery)
     room.bell.set()
+
+
+async def retry_deliveries(room: Room, actor: Principal, chosen: Chosen) -> Done:
+    """Queue many once more; those whose state does not permit it are left alone."""
+    ids, more = await room.database.read(select, actor, chosen, RETRIABLE)
+    changed, left_alone = await change_each(room, actor, ids, _retry, "retry_deliveries")
+    room.bell.set()
+    return Done(changed, left_alone, more)
+
+
+def _retry_and_tell(connection: Connection, room: Room, actor: Principal, delivery: str) -> None:
+    _retry(connection, room, actor, delivery)
+    audit.record(connection, actor.tenant, audit.Entry(room.clock(), audit.name_of(actor), "retry_delivery", delivery))
 
 
 def _retry(connection: Connection, room: Room, actor: Principal, delivery: str) -> None:
@@ -19,4 +33,3 @@ def _retry(connection: Connection, room: Room, actor: Principal, delivery: str) 
     urgency = Urgency(deliveries.show(connection, actor.tenant, delivery).urgency)
     lifetime_ms = int(room.options.retry_policy.schedule(urgency).lifetime * 1000)
     deliveries.retry(connection, actor.tenant, delivery, now, now + lifetime_ms)
-    audit.record(connection, actor.tenant, audit.Entry(now, audit.name_of(actor), "retry_delivery", delivery))
