@@ -10,6 +10,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
+from ringpost import telemetry
 from ringpost.config import Config
 from ringpost.domain.credentials import Cloud
 from ringpost.domain.endpoints import GmailEndpoint, GraphEndpoint
@@ -40,8 +41,12 @@ POLL_WITH_BELL_S = 1.0
 
 
 @asynccontextmanager
-async def open_room(config: Config) -> AsyncGenerator[Room]:
-    """The room with its database open; made on the first start. Raises StorageUnavailable, KeyRingError, ValueError."""
+async def open_room(config: Config, *, traced: bool = False) -> AsyncGenerator[Room]:
+    """The room with its database open; made on the first start. Raises StorageUnavailable, KeyRingError, ValueError.
+
+    `traced`: keep traces, if the operator wants them; for what serves, as no command makes any.
+    """
+    traces = telemetry.open_traces() if traced else None
     config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     ring = KeyRing.from_text(config.keys.get_secret_value()) if config.keys else key_file(config)
     sealer = Sealer(ring)
@@ -51,11 +56,13 @@ async def open_room(config: Config) -> AsyncGenerator[Room]:
         options = _smtp_options(config, providers := Providers(_provider_options(config)))
         examine = Doctor(options, DnsServers(config.name_servers)).examine
         opener, pace_of = _opener(options, providers), _pace_of(Paces(config.paces), providers)
-        room = Room(database, sealer, clock, opener, _options(config), examine, pace_of)
+        room = Room(database, sealer, clock, opener, _options(config), examine, pace_of, traces)
         database.on_ring(room.bell.set)
         yield room
     finally:
         await database.close()
+        if traces is not None:
+            await traces.close()
 
 
 def key_file(config: Config) -> KeyRing:
@@ -70,6 +77,10 @@ def app(room: Room, config: Config) -> ASGIApp:
 
     token = config.admin_token
     api = create_app(room, admin_token=Secret(token.get_secret_value()) if token else None)
+    if room.trace is not None:
+        from ringpost.telemetry.requests import trace_requests  # noqa: PLC0415  it is optional
+
+        trace_requests(api, room.trace)
     return InFront(create_console(room, api.state.limits), api)
 
 

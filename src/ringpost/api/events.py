@@ -27,6 +27,7 @@ from ringpost.storage import tenants as tenant_rows
 from ringpost.storage.sealing import Place, Sealer
 from ringpost.usecases.accept_events import Receipt, accept_events
 from ringpost.usecases.room import Room
+from ringpost.usecases.trace import Trace
 
 MOST_EVENTS = 1000
 LARGEST_WITHOUT_ATTACHMENTS = 1024 * 1024
@@ -93,8 +94,17 @@ async def _accept(
             results.append(None)
         except RingpostError as error:
             results.append(error)
-    accepted = iter(await accept_events(room, wanted) if wanted else ())
+    receipts = await accept_events(room, wanted) if wanted else []
+    if room.trace is not None:
+        _trace(room.trace, wanted, receipts)
+    accepted = iter(receipts)
     return [next(accepted) if result is None else result for result in results]
+
+
+def _trace(trace: Trace, wanted: Sequence[Event], receipts: Sequence[Receipt | RingpostError]) -> None:
+    for event, receipt in zip(wanted, receipts, strict=True):
+        if isinstance(receipt, Receipt) and not receipt.repeated:
+            trace.accepted(event, [delivery for delivery, _ in receipt.deliveries], receipt.skipped)
 
 
 def _parse(principal: Principal, item: object, tenants: Mapping[str, TenantId]) -> Event:

@@ -92,12 +92,12 @@ def log_format(config: Config) -> logs.Format:
 
 
 @asynccontextmanager
-async def open_room(config: Config, *, tell: Callable[[str], Any]) -> AsyncGenerator[Room]:
+async def open_room(config: Config, *, tell: Callable[[str], Any], traced: bool = False) -> AsyncGenerator[Room]:
     """The room; tells what was made. Raises Misconfigured when what the configuration names cannot be used."""
     to_make = missing(config)
     async with AsyncExitStack() as stack:
         try:
-            room = await stack.enter_async_context(wiring.open_room(config))
+            room = await stack.enter_async_context(wiring.open_room(config, traced=traced))
         except (ValueError, NotADirectoryError, FileExistsError, PermissionError) as error:
             raise Misconfigured(str(error)) from error
         for what, path in to_make.items():

@@ -69,7 +69,7 @@ def migrate(data_dir: DataDir = None) -> None:
 async def _serve(config: Config) -> None:
     tell = _teller(config)
     with serving.listen(config.host, config.port) as listener:
-        async with open_room(config, tell=tell) as room:
+        async with open_room(config, tell=tell, traced=True) as room:
             url = serving.url_of(listener)
             tell(f"Ringpost listens on {url} (console: {url}/console/, API: {url}/docs). Ctrl-C stops it.")
             secret = await invite_first_administrator(room)
@@ -81,7 +81,7 @@ async def _serve(config: Config) -> None:
 
 
 async def _work(config: Config) -> None:
-    async with open_room(config, tell=_teller(config)) as room:
+    async with open_room(config, tell=_teller(config), traced=True) as room:
         await serving.work(room, config)
 
 

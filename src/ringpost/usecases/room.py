@@ -15,6 +15,7 @@ from ringpost.storage.sealing import Sealer
 from ringpost.transports import Transport
 from ringpost.transports.doctor import Examine, no_doctor
 from ringpost.transports.pacing import Pace
+from ringpost.usecases.trace import Trace
 
 PaceOf = Callable[[Endpoint], Pace | None]
 """How fast a mail server may be sent to; None as fast as it can."""
@@ -68,5 +69,7 @@ class Room:
     """Examines a mail server step by step, without sending anything."""
     pace_of: PaceOf = lambda _endpoint: None
     """Its counts are one process's own, shared by all its workers."""
+    trace: Trace | None = None
+    """Is told where events have been, when the operator wants that."""
     bell: asyncio.Event = field(default_factory=asyncio.Event)
     """Rung when there is new mail, so that a worker in this process need not wait for its next look."""

@@ -156,6 +156,8 @@ class Worker:
             if await self._until_stored(recorded):
                 observe_attempt(recorded, self._room.clock())
                 self._reporter.count(recorded.outcome)
+                if self._room.trace is not None:
+                    self._room.trace.attempted(recorded)
         finally:
             self._windows.ended(work.claimed.queue, work.claimed.urgency, said, work.size)
             if work.server:
