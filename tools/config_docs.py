@@ -18,6 +18,9 @@ environment variable wins over the file, and an option on the command line (`--d
 `ringpost config show` prints what is in force, with secrets masked. A wrong setting stops every command with exit
 code 78 and a sentence that names it, and never what it was set to.
 
+The variables of OpenTelemetry (`OTEL_EXPORTER_OTLP_ENDPOINT` and its like) switch on [traces](operating.md#traces);
+they are read from the environment only.
+
 What can be changed while Ringpost runs (mail servers, recipients, templates, tenants) is not here: that is set over
 the [API](api.md).
 

@@ -188,7 +188,10 @@ class Config(BaseSettings):
         ),
     )
     lease_seconds: float = Field(
-        default=60, ge=1, le=3600, description="After so long without a sign of life, a worker's mails go to another."
+        default=60,
+        ge=1,
+        le=3600,
+        description="When a worker has not renewed its claims for so long, its mails go to another.",
     )
     normal_lifetime_hours: float = Field(
         default=72, gt=0, le=24 * 30, description="How long a normal mail is tried before it expires."

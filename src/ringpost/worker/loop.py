@@ -47,7 +47,7 @@ class WorkerOptions:
     slots: int = 8192
     """What it has in hand at once: a mail takes one for every 16 KiB. A tenth is kept for class emergency."""
     lease_s: float = 60
-    """After so long without a sign of life, another worker takes over what this one had in hand."""
+    """When it has not renewed its claims for so long, another worker takes over what it had in hand."""
     poll_s: float = 0.25
     """How often to look for what other processes put into the outbox."""
     sweep_s: float = 5
