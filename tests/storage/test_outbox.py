@@ -49,7 +49,8 @@ def put(connection: Connection, key: str, tenant: str = "t1", **fields: Any) -> 
         "urgency": Urgency.NORMAL, "queue": tenant, "state": State.QUEUED, "created_at": NOW, "due_at": NOW,
         "expires_at": NOW + 10_000_000,
     }  # fmt: skip
-    connection.execute(insert(deliveries).values(**{**values, **fields}))
+    values |= fields
+    connection.execute(insert(deliveries).values(deferred=values["due_at"] > NOW, **values))
     return f"{key}-1"
 
 
@@ -93,7 +94,9 @@ def test_what_is_claimed_is_not_claimed_again(connection: Connection) -> None:
 
 def test_what_is_not_due_yet_waits(connection: Connection) -> None:
     put(connection, "a", due_at=NOW + 1)
+    outbox.bring_due(connection, NOW)
     assert claim(connection) == []
+    outbox.bring_due(connection, NOW + 1)
     assert ids(claim(connection, now=NOW + 1)) == {"a-1"}
 
 
@@ -215,7 +218,7 @@ def test_a_released_hold_lets_mail_go_at_once(connection: Connection) -> None:
     put(connection, "a")
     (claimed,) = claim(connection)
     outcomes.record(connection, NOW, [said(claimed, DOWN, State.QUEUED, costs_retry=False, hold_for_ms=900_000)])
-    connection.execute(deliveries.update().values(due_at=NOW + 60_000))
+    connection.execute(deliveries.update().values(due_at=NOW + 60_000, deferred=True))
     outcomes.release_hold(connection, "t1", NOW)
     assert ids(claim(connection, name="w-2")) == {"a-1"}, "also what was to wait for another try"
 

@@ -158,7 +158,7 @@ async def test_what_is_old_is_forgotten(room: Room) -> None:
     [
         (overview.QUEUED, "deliveries_expiry"),
         (overview.OLDEST, "deliveries_expiry"),
-        (overview.SENDING, "deliveries_lease"),
+        (overview.SENDING, "deliveries_sending"),
         (overview.QUEUES, "deliveries_expiry"),
         (overview.ACCEPTED, "events_age"),
     ],

@@ -92,7 +92,7 @@ async def _draft(room: Room, tenant: TenantId) -> TenantDraft:
     return TenantDraft(shown.name, shown.domain, shown.enabled, shown.timezone, shown.locale)
 
 
-_NOBODYS = (tables.watch, tables.workers, tables.tallies)
+_NOBODYS = (tables.watch, tables.workers, tables.tallies, tables.changes)
 _TABLES = [table for table in tables.metadata.sorted_tables if table not in _NOBODYS]
 """Those that have rows of tenants; hosts, workers and counts over all belong to nobody."""
 

@@ -42,6 +42,19 @@ EXIT_SYNC_FAILED = 74
 """EX_IOERR of sysexits.h: the process ended itself because a sync to disk failed."""
 
 
+_AFTERWARDS = "ringpost_afterwards"
+
+_Calls = list[tuple[Callable[[], None], Callable[[], None]]]
+
+
+def afterwards(connection: Connection, done: Callable[[], None], undone: Callable[[], None]) -> None:
+    """Inside of a write: have `done` called once it is on disk, or `undone` when it is not going to be.
+
+    One of the two, once, on the event loop, and before whoever waits for the write hears of it.
+    """
+    connection.info[_AFTERWARDS].append((done, undone))
+
+
 @dataclass(slots=True)
 class _Job:
     """One thing to write, and who waits for it."""
@@ -90,7 +103,7 @@ class Database:
 
         It shares a transaction with what else waits and has a savepoint of its own: when it raises, only its own
         changes are undone and the exception is raised here. It may be run again, so its only effects are those on the
-        connection. Raises StorageUnavailable when the database cannot take it.
+        connection, and what it leaves to `afterwards`. Raises StorageUnavailable when the database cannot take it.
         """
 
         def run(connection: Connection) -> T:
@@ -165,7 +178,7 @@ class Database:
             jobs, running = self._gather()
             if jobs:
                 self._commit(jobs)
-                self._loop.call_soon_threadsafe(_answer, jobs)
+                self._call_soon(_answer, jobs)
 
     def _gather(self) -> tuple[list[_Job], bool]:
         """Wait for one job, then take all that wait with it."""
@@ -201,13 +214,18 @@ class Database:
         """Commit the group; once more when it was in another's way, or its connection was gone before the commit."""
         for tries in range(1, MOST_TRIES + 1):
             committing = False
+            calls: _Calls = []
             try:
                 with self._writer.connect() as connection, connection.begin() as transaction:
+                    connection.info[_AFTERWARDS] = calls
                     for group in _grouped(jobs):
-                        _run(connection, group)
+                        self._run(connection, group)
                     committing = True
                     transaction.commit()
-            except exc.DBAPIError as error:
+            except Exception as error:
+                self._undo(calls)
+                if not isinstance(error, exc.DBAPIError):
+                    raise
                 fault = fault_of(error)
                 if fault is Fault.BROKEN and committing:
                     _end_the_process(error)
@@ -223,7 +241,49 @@ class Database:
                     time.sleep(random.uniform(0, 0.01 * tries))  # noqa: S311  guards nothing
             else:
                 self._away.over()
+                self._call_soon(_call_all, [done for done, _ in calls])
                 return
+
+    def _run(self, connection: Connection, group: list[_Job]) -> None:
+        try:
+            self._run_in_savepoint(connection, group)
+        except Exception as error:  # whatever it is belongs to who waits for it
+            if fault_of(error) is not None:
+                raise  # the database itself failed: the whole transaction is in doubt
+            if len(group) == 1:
+                group[0].error = error
+                return
+            for job in group:  # find out whose fault it is: each on its own
+                self._run(connection, [job])
+
+    def _run_in_savepoint(self, connection: Connection, group: list[_Job]) -> None:
+        """Once more when another process was quicker with the same row: now it is there, and can be seen."""
+        for job in group:
+            job.error = None  # of an earlier try
+        try:
+            self._run_once(connection, group)
+        except exc.IntegrityError as error:
+            if not is_taken(error):
+                raise
+            self._run_once(connection, group)
+
+    def _run_once(self, connection: Connection, group: list[_Job]) -> None:
+        calls: _Calls = connection.info[_AFTERWARDS]
+        before = len(calls)
+        try:
+            with connection.begin_nested():
+                _call(connection, group)
+        except Exception:
+            self._undo(calls[before:])
+            del calls[before:]
+            raise
+
+    def _undo(self, calls: _Calls) -> None:
+        if calls:
+            self._call_soon(_call_all, [undone for _, undone in calls])
+
+    def _call_soon(self, work: Callable[[Any], None], argument: object) -> None:
+        self._loop.call_soon_threadsafe(work, argument)
 
 
 class _Away:
@@ -269,33 +329,6 @@ def _grouped(jobs: list[_Job]) -> list[list[_Job]]:
     return list(groups.values())
 
 
-def _run(connection: Connection, group: list[_Job]) -> None:
-    try:
-        _run_in_savepoint(connection, group)
-    except Exception as error:  # whatever it is belongs to who waits for it
-        if fault_of(error) is not None:
-            raise  # the database itself failed: the whole transaction is in doubt
-        if len(group) == 1:
-            group[0].error = error
-            return
-        for job in group:  # find out whose fault it is: each on its own
-            _run(connection, [job])
-
-
-def _run_in_savepoint(connection: Connection, group: list[_Job]) -> None:
-    """Once more when another process was quicker with the same row: now it is there, and can be seen."""
-    for job in group:
-        job.error = None  # of an earlier try
-    try:
-        with connection.begin_nested():
-            _call(connection, group)
-    except exc.IntegrityError as error:
-        if not is_taken(error):
-            raise
-        with connection.begin_nested():
-            _call(connection, group)
-
-
 def _call(connection: Connection, group: list[_Job]) -> None:
     first = group[0]
     if first.argument is None:
@@ -304,6 +337,11 @@ def _call(connection: Connection, group: list[_Job]) -> None:
     items = [job.argument[1] for job in group if job.argument is not None]
     for job, result in zip(group, first.work(connection, first.argument[0], items), strict=True):
         job.result = result
+
+
+def _call_all(calls: Sequence[Callable[[], None]]) -> None:
+    for call in calls:
+        call()
 
 
 def _answer(jobs: list[_Job]) -> None:

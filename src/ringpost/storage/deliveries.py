@@ -96,7 +96,7 @@ def retry(connection: Connection, tenant: TenantId, delivery: str, now: int, exp
         raise WrongState(
             "Its message has been erased, so there is nothing to send. Send the event again with a new id."
         )
-    values: dict[str, Any] = {"due_at": 0}
+    values: dict[str, Any] = {"due_at": 0, "deferred": False}
     if state is not State.QUEUED:  # a second life, with a whole retry schedule
         values |= {
             "state": State.QUEUED,

@@ -1,11 +1,12 @@
 """Events as they were accepted. Variables are sealed; they are erased with the message."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, insert, or_, select, tuple_
+from sqlalchemy import Connection, delete, or_, select, tuple_
 
 from ringpost.domain.tenants import TenantId
+from ringpost.storage.bulk import Insert
 from ringpost.storage.tables import AnyRow, attempts, deliveries, events, messages, template_revisions
 
 EventKey = tuple[TenantId, str]
@@ -22,19 +23,83 @@ def known(connection: Connection, ids: Iterable[EventKey]) -> dict[EventKey, Any
     return {(TenantId(row.tenant), row.id): row for row in rows}
 
 
+_of_deliveries = deliveries.c
+_add_events = Insert(*(column for column in events.c))
+_add_messages = Insert(messages.c.event, messages.c.tenant, messages.c.content)
+_add_deliveries = Insert(
+    _of_deliveries.id,
+    _of_deliveries.tenant,
+    _of_deliveries.event,
+    _of_deliveries.type,
+    _of_deliveries.recipient,
+    _of_deliveries.urgency,
+    _of_deliveries.secret,
+    _of_deliveries.queue,
+    _of_deliveries.state,
+    _of_deliveries.claims,
+    _of_deliveries.created_at,
+    _of_deliveries.due_at,
+    _of_deliveries.expires_at,
+    _of_deliveries.claim,
+    _of_deliveries.lease_until,
+)
+
+
+class EventRow(NamedTuple):
+    """An event to be written: the columns of the table, in their order."""
+
+    key: str
+    tenant: TenantId
+    id: str
+    type: str
+    occurred_at: int
+    accepted_at: int
+    fingerprint: bytes
+    variables: bytes | None
+    template: str | None
+    unknown_variables: str | None
+    skip_reason: str | None
+    erase_at: int | None
+
+
+class MessageRow(NamedTuple):
+    """A sealed message to be written."""
+
+    event: str
+    tenant: TenantId
+    content: bytes
+
+
+class DeliveryRow(NamedTuple):
+    """A delivery to be written: queued, or in a worker's hands already (`claims` is 1, with claim and lease)."""
+
+    id: str
+    tenant: TenantId
+    event: str
+    type: str
+    recipient: str
+    urgency: int
+    secret: bool
+    queue: str
+    state: str
+    claims: int
+    created_at: int
+    due_at: int
+    expires_at: int
+    claim: str | None
+    lease_until: int | None
+
+
 def add(
     connection: Connection,
-    accepted: Sequence[dict[str, Any]],
-    rendered: Sequence[dict[str, Any]],
-    to_deliver: Sequence[dict[str, Any]],
+    accepted: Sequence[EventRow],
+    rendered: Sequence[MessageRow],
+    to_deliver: Sequence[DeliveryRow],
 ) -> None:
     """Write events, their messages and their deliveries, many at once."""
-    if accepted:
-        connection.execute(insert(events), accepted)
-    if rendered:
-        connection.execute(insert(messages), rendered)
-    if to_deliver:
-        connection.execute(insert(deliveries), to_deliver)
+    _add_events(connection, accepted)
+    _add_messages(connection, rendered)
+    _add_deliveries(connection, to_deliver)
 
 
 def delivered_to(connection: Connection, keys: Sequence[str]) -> dict[str, list[tuple[str, str]]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select, text, update
 
 from ringpost.domain.deliveries import Outcome, State
 from ringpost.storage.outbox import Claimed, from_row
@@ -48,6 +48,7 @@ def return_lost(connection: Connection, item: Claimed, outcome: Outcome, *, due_
         "attempts": item.attempts + 1,
         "claims": claims,
         "due_at": due_at,
+        "deferred": due_at > at,
     }
     done = connection.execute(
         update(deliveries).where(deliveries.c.id == item.id, deliveries.c.claim == item.claim).values(**values)
@@ -61,5 +62,5 @@ def pull_back(connection: Connection, now: int, longest_ms: int) -> int:
     """After the clock was set back: what would wait longer than anything may is due now, and holds are probed now."""
     far = now + longest_ms
     connection.execute(update(holds).where(holds.c.until > far).values(until=now))
-    late = (deliveries.c.state == State.QUEUED) & (deliveries.c.due_at > far)
-    return connection.execute(update(deliveries).where(late).values(due_at=now)).rowcount
+    late = update(deliveries).where(text("state = 'queued' AND deferred"), deliveries.c.due_at > far)
+    return connection.execute(late.values(due_at=now, deferred=False)).rowcount

@@ -1,21 +1,21 @@
 """The outbox: deliveries that have not ended, and how a worker takes them.
 
-A claim walks round the ring of queues, so that no tenant waits behind another's flood. A lane whose server fails is on
-*hold*: its queues are passed over, but for one probe at a time. What becomes of a claimed delivery: `outcomes`; what
+A claim walks round the ring of queues, so that no tenant waits behind another's flood. On the ring is what is due; what
+waits for its time is *deferred*, and comes back when that has come. A lane whose server fails is on *hold*: its queues
+are passed over, but for one probe at a time. What becomes of a claimed delivery: `outcomes`; what
 keeps it claimed: `leases`.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, func, select, text, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from ringpost.domain.deliveries import State, Urgency
 from ringpost.domain.tenants import TenantId
+from ringpost.storage import taking
 from ringpost.storage.queues import is_borrowed, lane_of, queues_of
 from ringpost.storage.tables import AnyRow, deliveries, holds, messages
-from ringpost.storage.taking import TAKE
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,34 +59,19 @@ class Claim:
     """Where on the ring of queues the last claim ended; empty to start."""
 
 
-_RING = text("""
-    WITH RECURSIVE ring(queue, n) AS (
-      SELECT (SELECT min(queue) FROM deliveries
-              WHERE state = 'queued' AND urgency = :urgency AND queue > :after), 1
-      UNION ALL
-      SELECT (SELECT min(queue) FROM deliveries
-              WHERE state = 'queued' AND urgency = :urgency AND queue > ring.queue), n + 1
-      FROM ring WHERE queue IS NOT NULL AND n < :width)
-    SELECT queue, EXISTS (SELECT 1 FROM holds WHERE lane IN
-             (queue, CASE WHEN queue LIKE 'system:%' THEN 'system' ELSE queue END)) AS held
-    FROM ring WHERE queue IS NOT NULL""")
-
 _WIDTH = 64
 """Queues looked at in one claim."""
 
-_TAKE = text("""
-    UPDATE deliveries SET state = 'sending', claim = :claim, lease_until = :lease_until, claims = claims + 1
-    WHERE id IN (
-      SELECT id FROM (
-        SELECT due.id AS id, ring.value AS share,
-               row_number() OVER (PARTITION BY ring.key ORDER BY due.due_at) AS place
-        FROM json_each(:shares) AS ring
-        JOIN deliveries AS due ON due.id IN (
-          SELECT id FROM deliveries
-          WHERE state = 'queued' AND urgency = :urgency AND queue = ring.key AND due_at <= :now
-          ORDER BY due_at LIMIT :limit))
-      WHERE place <= share ORDER BY place LIMIT :limit)
-    RETURNING id, tenant, event, recipient, urgency, secret, queue, attempts, retries, created_at, expires_at""")
+
+_BITE = 1000
+"""Deferred deliveries that come back in one claim, at most."""
+
+
+def bring_due(connection: Connection, now: int) -> None:
+    """Put deferred deliveries whose time has come back on the ring."""
+    due = connection.exec_driver_sql(taking.FIRST_DEFERRED).scalar()
+    if due is not None and due <= now:
+        connection.execute(taking.BRING_DUE[connection.dialect.name], {"now": now, "limit": _BITE})
 
 
 def claim(connection: Connection, wanted: Claim) -> tuple[list[Claimed], str]:
@@ -95,35 +80,24 @@ def claim(connection: Connection, wanted: Claim) -> tuple[list[Claimed], str]:
     An end of `""` means that the ring was walked to its last queue. Lanes on hold are passed over, except for class
     emergency, whose mail is tried on its own schedule whatever the lane says.
     """
-    ring = connection.execute(_RING, {"urgency": wanted.urgency, "after": wanted.after, "width": _WIDTH}).all()
+    ring = connection.execute(taking.RING, {"urgency": wanted.urgency, "after": wanted.after, "width": _WIDTH}).all()
     if not ring:
         return [], ""
     end = ring[-1].queue if len(ring) == _WIDTH else ""
     free = [row.queue for row in ring if not row.held or wanted.urgency is Urgency.EMERGENCY]
-    shares = wanted.share_out(free)
+    shares = _within(wanted.share_out(free), wanted.limit)
     if not shares:
         return [], end
-    rows = connection.execute(
-        TAKE if connection.dialect.name == "postgresql" else _TAKE,
-        {
-            "claim": wanted.name,
-            "lease_until": wanted.lease_until,
-            "shares": json.dumps(shares),
-            "urgency": wanted.urgency,
-            "now": wanted.now,
-            "limit": wanted.limit,
-        },
-    ).all()
+    rows = taking.take(connection, wanted.name, wanted.lease_until, shares, wanted.urgency.value, wanted.now)
     return [from_row(row, wanted.name) for row in rows], end
 
 
-_PROBE = text("""
-    UPDATE deliveries SET state = 'sending', claim = :claim, lease_until = :lease_until, claims = claims + 1
-    WHERE id = (
-      SELECT id FROM deliveries
-      WHERE state = 'queued' AND urgency = :urgency AND queue >= :first AND queue <= :last
-      ORDER BY due_at LIMIT 1)
-    RETURNING id, tenant, event, recipient, urgency, secret, queue, attempts, retries, created_at, expires_at""")
+def _within(shares: dict[str, int], limit: int) -> dict[str, int]:
+    """No more than the limit in all, and every queue gets one before any gets two."""
+    while sum(shares.values()) > limit:
+        even = max(1, limit // len(shares))
+        shares = {queue: min(share, even) for queue, share in [*shares.items()][:limit]}
+    return {queue: share for queue, share in shares.items() if share > 0}
 
 
 def claim_probes(connection: Connection, wanted: Claim) -> list[Claimed]:
@@ -146,7 +120,7 @@ def claim_probes(connection: Connection, wanted: Claim) -> list[Claimed]:
         first, last = queues_of(lane)
         for urgency in Urgency:
             row = connection.execute(
-                _PROBE,
+                taking.PROBE,
                 {
                     "claim": wanted.name,
                     "lease_until": wanted.lease_until,

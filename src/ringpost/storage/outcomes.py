@@ -3,14 +3,15 @@
 A lane whose server fails is put on *hold* until its next probe; any answer of the server releases it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, text, update
 
 from ringpost.domain.deliveries import Outcome, State, Urgency
 from ringpost.storage import bell
+from ringpost.storage.bulk import Insert, RowValues, Update
 from ringpost.storage.outbox import Claimed
 from ringpost.storage.queues import queues_of
 from ringpost.storage.tables import attempts, deliveries, events, holds, messages
@@ -38,23 +39,23 @@ class Recorded:
     """Another queue to go on in; None for the same."""
 
 
-_MARK = (
-    update(deliveries)
-    .where(deliveries.c.id == bindparam("b_id"), deliveries.c.claim == bindparam("b_claim"))
-    .values(
-        state=bindparam("b_state"),
-        due_at=bindparam("b_due_at"),
-        queue=bindparam("b_queue"),
-        attempts=bindparam("b_attempts"),
-        retries=bindparam("b_retries"),
-        claims=0,
-        claim=None,
-        lease_until=None,
-        sent_at=bindparam("b_sent_at"),
-        ended_at=bindparam("b_ended_at"),
-        erase_at=bindparam("b_erase_at"),
-    )
+_of = deliveries.c
+_mark = Update(
+    [_of.id, _of.claim],
+    [
+        _of.state,
+        _of.due_at,
+        _of.deferred,
+        _of.queue,
+        _of.attempts,
+        _of.retries,
+        _of.sent_at,
+        _of.ended_at,
+        _of.erase_at,
+    ],
+    also="claims = 0, claim = NULL, lease_until = NULL",
 )
+_write_attempts = Insert(*(column for column in attempts.c))
 
 
 def record(connection: Connection, now: int, items: Sequence[Recorded]) -> list[bool]:
@@ -62,30 +63,31 @@ def record(connection: Connection, now: int, items: Sequence[Recorded]) -> list[
 
     Returns for each item whether it counted.
     """
-    marked = connection.execute(_MARK, [_mark(item, now) for item in items])
-    ours = [marked.rowcount == len(items) or _is_marked(connection, item) for item in items]
+    marked = _mark(connection, [_marked(item, now) for item in items])
+    ours = [marked == len(items) or _is_marked(connection, item) for item in items]
     kept = [item for item, good in zip(items, ours, strict=True) if good]
     if kept:
-        connection.execute(insert(attempts), [attempt_row(item) for item in kept])
+        _write_attempts(connection, [tuple(attempt_row(item).values()) for item in kept])
         _erase_secrets(connection, kept)
         _hold_or_release(connection, now, kept)
     return ours
 
 
-def _mark(item: Recorded, now: int) -> dict[str, Any]:
+def _marked(item: Recorded, now: int) -> RowValues:
     claimed, ended = item.claimed, item.state is not State.QUEUED
-    return {
-        "b_id": claimed.id,
-        "b_claim": claimed.claim,
-        "b_state": item.state.value,
-        "b_due_at": item.due_at,
-        "b_queue": item.queue or claimed.queue,
-        "b_attempts": claimed.attempts + 1,
-        "b_retries": claimed.retries + item.costs_retry,
-        "b_sent_at": now if item.state is State.SENT else None,
-        "b_ended_at": now if ended else None,
-        "b_erase_at": item.erase_at,
-    }
+    return (
+        claimed.id,
+        claimed.claim,
+        item.state.value,
+        item.due_at,
+        not ended and item.due_at > now,
+        item.queue or claimed.queue,
+        claimed.attempts + 1,
+        claimed.retries + item.costs_retry,
+        now if item.state is State.SENT else None,
+        now if ended else None,
+        item.erase_at,
+    )
 
 
 def _is_marked(connection: Connection, item: Recorded) -> bool:
@@ -102,6 +104,7 @@ def _is_marked(connection: Connection, item: Recorded) -> bool:
 
 
 def attempt_row(item: Recorded) -> dict[str, Any]:
+    """As the table has it, in the order of its columns."""
     outcome, claimed = item.outcome, item.claimed
     return {
         "delivery": claimed.id,
@@ -215,11 +218,16 @@ def hold_queue(connection: Connection, queue: str, now: int, until: int, why: Ou
     connection.execute(insert(holds).values(lane=queue, since=now, until=until, failures=0, **values))
 
 
-def on_hold(connection: Connection, lanes: Sequence[str]) -> set[str]:
-    """Those of these lanes whose server fails."""
-    if not lanes:
-        return set()
-    return set(connection.execute(select(holds.c.lane).where(holds.c.lane.in_(lanes))).scalars())
+_FEW_HOLDS = 100
+_SOME_HOLDS = select(holds.c.lane).limit(_FEW_HOLDS)
+
+
+def on_hold(connection: Connection, lanes: Collection[str]) -> set[str]:
+    """Those of these lanes and queues that wait."""
+    few = connection.execute(_SOME_HOLDS).scalars().all()
+    if len(few) < _FEW_HOLDS:  # those are all
+        return {lane for lane in few if lane in lanes}
+    return set(connection.execute(select(holds.c.lane).where(holds.c.lane.in_(sorted(lanes)))).scalars())
 
 
 def release_hold(connection: Connection, lane: str, now: int) -> None:
@@ -228,7 +236,7 @@ def release_hold(connection: Connection, lane: str, now: int) -> None:
     first, last = queues_of(lane)
     connection.execute(
         update(deliveries)
-        .where(deliveries.c.state == State.QUEUED, deliveries.c.queue.between(first, last), deliveries.c.due_at > now)
-        .values(due_at=now)
+        .where(text("state = 'queued' AND deferred"), deliveries.c.queue.between(first, last))
+        .values(due_at=now, deferred=False)
     )
     bell.ring(connection)

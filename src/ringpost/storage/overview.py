@@ -63,9 +63,9 @@ OLDEST = text("""
 
 SENDING = text("""
     SELECT urgency, count(*) AS number, min(created_at) AS oldest_at FROM (
-      SELECT urgency, created_at FROM deliveries WHERE state = 'sending' AND lease_until >= 0 LIMIT :most) AS these
+      SELECT urgency, created_at FROM deliveries WHERE state = 'sending' AND tenant >= '' LIMIT :most) AS these
     GROUP BY urgency""")
-"""Workers have few slots, so there is never much of it. `lease_until >= 0` is always true and names the index."""
+"""Workers have few slots, so there is never much of it. `tenant >= ''` is always true and names the index."""
 
 QUEUES = text("""
     SELECT queue, count(*) AS number, min(created_at) AS oldest_at FROM (

@@ -54,6 +54,11 @@ _CHANGES_OFTEN = {"fillfactor": 50}
 _ERASED = {"autovacuum_vacuum_scale_factor": 0.05}
 
 
+def _where(condition: str) -> dict[str, Any]:
+    """For an index of those rows only."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
 def _words(states: frozenset[State]) -> str:
     return ", ".join(f"'{state}'" for state in sorted(states))
 
@@ -219,6 +224,12 @@ custom_templates = Table(
     Column("revision", Text, ForeignKey("template_revisions.id"), nullable=False),
 )
 
+changes = Table(
+    "changes",  # one row: how often tenants, settings, credentials or templates have changed; triggers count
+    metadata,
+    Column("count", BigInteger, primary_key=True, autoincrement=False),
+)
+
 # What happened, and what became of it -------------------------------------------------------------------------------
 
 events = Table(
@@ -239,12 +250,8 @@ events = Table(
     UniqueConstraint("tenant", "id"),
     Index("events_tenant_type", "tenant", "type", "key"),
     Index("events_age", "accepted_at"),
-    Index(
-        "events_erasure",
-        "erase_at",
-        sqlite_where=text("erase_at IS NOT NULL"),
-        postgresql_where=text("erase_at IS NOT NULL"),
-    ),
+    Index("events_erasure", "erase_at", **_where("erase_at IS NOT NULL")),
+    Index("events_skipped", "tenant", "key", **_where("skip_reason IS NOT NULL")),
 )
 
 messages = Table(
@@ -274,6 +281,7 @@ deliveries = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("due_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
+    Column("deferred", Boolean, nullable=False, server_default=false()),  # waits for its time, so is not on the ring
     Column("claim", Text),  # the fence: an outcome counts only while the claim is still the same
     Column("lease_until", BigInteger),
     Column("sent_at", BigInteger),
@@ -284,16 +292,14 @@ deliveries = Table(
     CheckConstraint("(state = 'sending') = (lease_until IS NOT NULL)", name="sending_has_a_lease"),
     CheckConstraint("(state = 'sent') = (sent_at IS NOT NULL)", name="sent_has_a_time"),
     CheckConstraint(f"(state IN ({_words(OPEN_STATES)})) = (ended_at IS NULL)", name="ended_has_a_time"),
-    Index("deliveries_due", "urgency", "queue", "due_at", sqlite_where=text("state = 'queued'"),
-          postgresql_where=text("state = 'queued'")),
-    Index("deliveries_expiry", "urgency", "expires_at", sqlite_where=text("state = 'queued'"),
-          postgresql_where=text("state = 'queued'")),  # by class it is the order of age too
-    Index("deliveries_lease", "lease_until", sqlite_where=text("state = 'sending'"),
-          postgresql_where=text("state = 'sending'")),
-    Index("deliveries_erasure", "erase_at", sqlite_where=text("erase_at IS NOT NULL"),
-          postgresql_where=text("erase_at IS NOT NULL")),
+    Index("deliveries_due", "urgency", "queue", "due_at", **_where("state = 'queued' AND NOT deferred")),
+    Index("deliveries_deferred", "due_at", **_where("state = 'queued' AND deferred")),
+    Index("deliveries_deferred_queue", "queue", **_where("state = 'queued' AND deferred")),
+    Index("deliveries_expiry", "urgency", "expires_at", **_where("state = 'queued'")),  # the order of age, by class
+    Index("deliveries_sending", "tenant", "id", **_where("state = 'sending'")),
+    Index("deliveries_erasure", "erase_at", **_where("erase_at IS NOT NULL")),
     Index("deliveries_event", "event"),
-    Index("deliveries_by_state", "tenant", "state", "id"),
+    Index("deliveries_by_state", "tenant", "state", "id", **_where("state <> 'sending'")),
     Index("deliveries_by_recipient", "tenant", "recipient", "id"),
     Index("deliveries_by_tenant", "tenant", "id"),
     postgresql_with=_QUEUE,

@@ -1,18 +1,81 @@
-"""How PostgreSQL takes due deliveries: what another worker is taking at this moment is passed over."""
+"""The statements that take deliveries out of the outbox. PostgreSQL passes over what others take at the same moment."""
 
-from sqlalchemy import text
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-TAKE = text("""
+from sqlalchemy import Connection, Row, TextClause, text
+
+RING = text("""
+    WITH RECURSIVE ring(queue, n) AS (
+      SELECT (SELECT min(queue) FROM deliveries
+              WHERE state = 'queued' AND NOT deferred AND urgency = :urgency AND queue > :after), 1
+      UNION ALL
+      SELECT (SELECT min(queue) FROM deliveries
+              WHERE state = 'queued' AND NOT deferred AND urgency = :urgency AND queue > ring.queue), n + 1
+      FROM ring WHERE queue IS NOT NULL AND n < :width)
+    SELECT queue, EXISTS (SELECT 1 FROM holds WHERE lane IN
+             (queue, CASE WHEN queue LIKE 'system:%' THEN 'system' ELSE queue END)) AS held
+    FROM ring WHERE queue IS NOT NULL""")
+"""The next queues of one class that have mail on the ring, each found by one look into the index."""
+
+_CLAIM = "UPDATE deliveries SET state = 'sending', deferred = false, claim = :claim, lease_until = :lease_until, \
+claims = claims + 1"
+_CLAIM_HERE = _CLAIM.replace(":claim", "?").replace(":lease_until", "?")
+_CLAIMED = "deliveries.id, tenant, event, recipient, urgency, secret, queue, attempts, retries, created_at, expires_at"
+
+_TAKE_HERE = "SELECT id FROM (SELECT id FROM deliveries WHERE state = 'queued' AND NOT deferred AND urgency = ? \
+AND queue = ? AND due_at <= ? ORDER BY due_at LIMIT ?)"
+_TAKE_SIDE_BY_SIDE = text(f"""
     WITH ring AS (SELECT key AS queue, value::bigint AS share FROM jsonb_each_text(CAST(:shares AS jsonb))),
-    due AS (
-      SELECT mine.id, row_number() OVER (PARTITION BY ring.queue ORDER BY mine.due_at) AS place
+    taken AS MATERIALIZED (
+      SELECT mine.id
       FROM ring CROSS JOIN LATERAL (
-        SELECT id, due_at FROM deliveries
-        WHERE state = 'queued' AND urgency = :urgency AND queue = ring.queue COLLATE "C" AND due_at <= :now
-        ORDER BY due_at LIMIT least(ring.share, :limit)
-        FOR UPDATE SKIP LOCKED) AS mine),
-    taken AS MATERIALIZED (SELECT id FROM due ORDER BY place LIMIT :limit)
-    UPDATE deliveries SET state = 'sending', claim = :claim, lease_until = :lease_until, claims = claims + 1
+        SELECT id FROM deliveries
+        WHERE state = 'queued' AND NOT deferred AND urgency = :urgency AND queue = ring.queue COLLATE "C"
+              AND due_at <= :now
+        ORDER BY due_at LIMIT ring.share
+        FOR UPDATE SKIP LOCKED) AS mine)
+    {_CLAIM}
     FROM taken WHERE deliveries.id = taken.id
-    RETURNING deliveries.id, tenant, event, recipient, urgency, secret, queue, attempts, retries, created_at,
-              expires_at""")
+    RETURNING {_CLAIMED}""")
+
+
+def take(
+    connection: Connection, claim: str, lease_until: int, shares: Mapping[str, int], urgency: int, now: int
+) -> Sequence[Row[Any]]:
+    """Claim what is due first of each queue in `shares` (queue -> how many). On SQLite, a LIMIT must be a parameter."""
+    if connection.dialect.name == "postgresql":
+        values = {"claim": claim, "lease_until": lease_until, "shares": json.dumps(dict(shares))}
+        return connection.execute(_TAKE_SIDE_BY_SIDE, {**values, "urgency": urgency, "now": now}).all()
+    due = " UNION ALL ".join([_TAKE_HERE] * len(shares))
+    where = [value for queue, share in shares.items() for value in (urgency, queue, now, share)]
+    return connection.exec_driver_sql(
+        f"{_CLAIM_HERE} WHERE id IN ({due}) RETURNING {_CLAIMED}", (claim, lease_until, *where)
+    ).all()
+
+
+PROBE = text(f"""
+    {_CLAIM}
+    WHERE id = coalesce(
+      (SELECT id FROM deliveries
+       WHERE state = 'queued' AND NOT deferred AND urgency = :urgency AND queue >= :first AND queue <= :last
+       ORDER BY due_at LIMIT 1),
+      (SELECT id FROM deliveries
+       WHERE state = 'queued' AND deferred AND urgency = :urgency AND queue >= :first AND queue <= :last
+       ORDER BY due_at LIMIT 1))
+    RETURNING {_CLAIMED}""")
+"""One of a lane that is on hold, also of what waits for its time."""
+
+FIRST_DEFERRED = "SELECT min(due_at) FROM deliveries WHERE state = 'queued' AND deferred"
+
+_BRING = """
+    UPDATE deliveries SET deferred = false
+    WHERE id IN (
+      SELECT id FROM deliveries WHERE state = 'queued' AND deferred AND due_at <= :now
+      ORDER BY due_at LIMIT :limit{})"""
+
+BRING_DUE: dict[str, TextClause] = {
+    "sqlite": text(_BRING.format("")),
+    "postgresql": text(_BRING.format(" FOR UPDATE SKIP LOCKED")),
+}

@@ -65,6 +65,7 @@ def _claim(
 ) -> tuple[list[Work], dict[Urgency, str]]:
     """What was claimed, and where the walks of those classes ended that there was a slot for."""
     now = room.clock()
+    outbox.bring_due(connection, now)
     claimed: list[outbox.Claimed] = []
     ends: dict[Urgency, str] = {}
     for urgency in Urgency:
@@ -165,7 +166,7 @@ def _server(connection: Connection, room: Room, tenant: TenantId, fell_over: boo
     hosts = room.options.provider_hosts
     try:
         system = settings_rows.borrowed_server(connection, room.sealer, tenant, hosts) if fell_over else None
-        return system or settings_rows.mail_server_in_force(connection, room.sealer, tenant, hosts)
+        return system or room.standing.now(connection).server(connection, room.sealer, tenant, hosts)
     except SealBroken:
         _log.error("settings_do_not_open", tenant=tenant)
         return None

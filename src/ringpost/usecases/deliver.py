@@ -1,11 +1,12 @@
 """Deliver one mail: through the mail server in force, and judge what comes next."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import structlog
 
-from ringpost.domain.addresses import parse_address
+from ringpost.domain.addresses import Address, parse_address
 from ringpost.domain.deliveries import REJECTED, RETRY, Outcome, Party, Stage, State, Urgency, Verdict
 from ringpost.domain.messages import Envelope, Message, assemble
 from ringpost.domain.retries import TryAgain, hold, next_step, uses_up_attempt
@@ -25,8 +26,8 @@ class Work:
     """A claimed delivery with all that is needed to try it."""
 
     claimed: Claimed
-    content: bytes | None
-    """The sealed message; None when it has been erased."""
+    content: bytes | Message | None
+    """The message, sealed when it comes out of the database; None when it has been erased."""
     server: ServerInForce | None
     """None when there is nothing to send through."""
     failures: int
@@ -37,7 +38,7 @@ class Work:
     @property
     def size(self) -> int:
         """Bytes of the message."""
-        return len(self.content or b"")
+        return len(self.content.content if isinstance(self.content, Message) else self.content or b"")
 
 
 FALL_OVER_S = 10.0
@@ -65,17 +66,28 @@ async def _try(room: Room, work: Work, transport_to: TransportTo) -> Outcome:
         hint = "There is no mail server to send through. Fill in the mail server in the settings, with its password."
         return Outcome(RETRY, Stage.RESOLVE, Party.CONFIGURATION, hint=hint)
     try:
-        sealed_at = Place(claimed.tenant, "messages", claimed.event, "content")
-        message = Message.unpack(room.sealer.unseal(sealed_at, work.content))
+        message = _open(room, claimed, work.content)
     except SealBroken:
         _log.error("message_does_not_open", delivery=claimed.id, tenant=claimed.tenant)
         hint = "The stored message cannot be opened: its key is missing from the key ring. The operator can mend that."
         return Outcome(RETRY, Stage.RESOLVE, Party.MESSAGE, hint=hint)
-    envelope = Envelope(server.sender, parse_address(claimed.recipient))
+    envelope = Envelope(server.sender, _address(claimed.recipient))
     mail = assemble(message, envelope=envelope, delivery_id=claimed.id, reply_to=server.reply_to)
     overall_s = FALL_OVER_S if work.falls_over_to else None
     urgent = claimed.urgency is Urgency.EMERGENCY
     return await transport_to(server.endpoint, overall_s, urgent=urgent).send(envelope, mail)
+
+
+def _open(room: Room, claimed: Claimed, content: bytes | Message) -> Message:
+    if isinstance(content, Message):
+        return content
+    return Message.unpack(room.sealer.unseal(Place(claimed.tenant, "messages", claimed.event, "content"), content))
+
+
+@lru_cache(4096)
+def _address(text: str) -> Address:
+    """What was checked when it came in; the recipients of a phone system are the same again and again."""
+    return parse_address(text)
 
 
 def judge(room: Room, work: Work, outcome: Outcome, started: int, jitter: float) -> Recorded:

@@ -12,10 +12,12 @@ from ringpost.domain.tenants import Tenant, system_level
 from ringpost.storage.database import Database
 from ringpost.storage.default_templates import language_of, words_in
 from ringpost.storage.sealing import Sealer
+from ringpost.storage.standing import Memory
 from ringpost.transports import Transport
 from ringpost.transports.doctor import Examine, no_doctor
 from ringpost.transports.pacing import Pace
 from ringpost.usecases.trace import Trace
+from ringpost.usecases.hand_over import Takers
 
 PaceOf = Callable[[Endpoint], Pace | None]
 """How fast a mail server may be sent to; None as fast as it can."""
@@ -71,5 +73,9 @@ class Room:
     """Its counts are one process's own, shared by all its workers."""
     trace: Trace | None = None
     """Is told where events have been, when the operator wants that."""
+    standing: Memory = field(default_factory=Memory)
+    """What is in force, for writes that need to know."""
+    takers: Takers = field(default_factory=Takers)
+    """The workers of this process."""
     bell: asyncio.Event = field(default_factory=asyncio.Event)
     """Rung when there is new mail, so that a worker in this process need not wait for its next look."""

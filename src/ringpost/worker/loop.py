@@ -5,11 +5,12 @@ import random
 import secrets
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
+from sqlalchemy import Connection
 
 from ringpost.domain.deliveries import Outcome, Party, Stage, Urgency, Verdict
 from ringpost.domain.settings import Endpoint
@@ -34,6 +35,12 @@ WARN_EVERY_S = 600
 _log = structlog.get_logger("ringpost.worker")
 
 
+BREATH_S = 0.002
+"""Between two claims, so that each finds more to take than a slot that has just become free."""
+LONGEST_REST_S = 1.0
+"""For which even a ring of the bell waits, while looking takes long."""
+WALKING = 0.1
+"""Of its time, a worker that finds nothing spends at most this part in looking."""
 LONGEST_WAIT_MS = 2 * 3600 * 1000
 """More than any retry or hold waits."""
 NOTEWORTHY_S = 5.0
@@ -67,14 +74,18 @@ class Worker:
         self._name = f"w{secrets.token_hex(6)}"
         self._presence = Presence(self._options.presence, self._name)
         self._reporter = Reporter(room, self._name, self._options.slots)
-        self._claims = 0
+        self._claims = self._accepted = 0
         self._ring = Ring()
         self._lanes = Lanes(room.open_transport, room.pace_of)
         self._windows = Windows(self._options.slots, time.monotonic)
         self._in_hand: dict[asyncio.Task[None], Work] = {}
+        self._waiting: set[tuple[str, Urgency]] = set()
+        """Queues that something waits in: what is new there has to wait in line with it."""
+        self._shares: Counter[tuple[str, Urgency]] = Counter()
         self._expired_at: dict[tuple[str, int], float] = {}
         self._set_back = ClockWatch(room.clock)
         self._busy: Counter[Endpoint] = Counter()
+        self._walked_s = 0.0
         self._warn_at = 0.0
         self._stopping = asyncio.Event()
 
@@ -104,11 +115,19 @@ class Worker:
         metrics.watch(self)
         _log.info("worker_started", worker=self._name)
         helpers = [asyncio.create_task(self._keep_leases()), asyncio.create_task(self._sweep_for_ever())]
+        self._room.takers.join(self)
         try:
             while not self._stopping.is_set():
-                if not await self._safely(self._claim):
+                begun = time.monotonic()
+                more = await self._safely(self._claim)
+                self._walked_s += time.monotonic() - begun
+                if more:
+                    await asyncio.sleep(BREATH_S)
+                else:
                     await self._rest()
         finally:
+            self._room.takers.leave(self)
+            await self._safely(self._settle)
             await self._finish()
             for helper in helpers:
                 helper.cancel()
@@ -131,21 +150,59 @@ class Worker:
             int(self._options.lease_s * 1000),
             free,
             for_emergencies,
-            self._windows.share_out,
+            self._share_out,
             bytes_left=for_emergencies * SLOT_BYTES,
             empty_handed=not self._in_hand,
             bytes_kept=(for_emergencies - free) * SLOT_BYTES,
         )
+        self._shares.clear()
         works, more = await self._ring.claim_deliveries(self._room, wanted)
+        self._shares.subtract((work.claimed.queue, work.claimed.urgency) for work in works)
+        self._waiting -= {lot for lot, missing in self._shares.items() if missing > 0}
         for work in works:
             pace = self._room.pace_of(work.server.endpoint) if work.server else None
             self._windows.took(work.claimed.queue, work.claimed.urgency, work.size, pace)
+        self.begin(works)
+        return more
+
+    def _share_out(
+        self, queues: Sequence[str], urgency: Urgency, free: int, taken: Mapping[str, int]
+    ) -> dict[str, int]:
+        """As the windows say; notes what each queue may take, because one that has less has nothing left that waits."""
+        shares = self._windows.share_out(queues, urgency, free, taken)
+        self._waiting.update((queue, urgency) for queue in queues)
+        self._shares.update({(queue, urgency): share for queue, share in shares.items()})
+        return shares
+
+    # What was just accepted ----------------------------------------------------------------------------------------
+
+    def claim(self) -> tuple[str, int]:
+        """The name of a new claim, and how long its lease is, in milliseconds."""
+        self._accepted += 1
+        return f"{self._name}-a{self._accepted}", int(self._options.lease_s * 1000)
+
+    def take(self, queue: str, urgency: Urgency, size: int, endpoint: Endpoint) -> bool:
+        """Take one mail of so many bytes on, unless there is no room for more of its queue or others wait there."""
+        if (queue, urgency) in self._waiting:
+            return False
+        taken = self._windows.take(queue, urgency, size, self._room.pace_of(endpoint))
+        if not taken:
+            self._waiting.add((queue, urgency))
+        return taken
+
+    def begin(self, works: Sequence[Work]) -> None:
+        """They are claimed, and that is on disk: send them."""
+        for work in works:
             if work.server:
                 self._busy[work.server.endpoint] += 1
             task = asyncio.create_task(self._handle(work))
             self._in_hand[task] = work
             task.add_done_callback(self._in_hand.pop)
-        return more
+
+    def put_down(self, works: Sequence[Work]) -> None:
+        """They were taken on, and do not exist after all."""
+        for work in works:
+            self._windows.put_down(work.claimed.queue, work.claimed.urgency, work.size)
 
     async def _handle(self, work: Work) -> None:
         said = Said()
@@ -162,7 +219,8 @@ class Worker:
             self._windows.ended(work.claimed.queue, work.claimed.urgency, said, work.size)
             if work.server:
                 self._busy[work.server.endpoint] -= 1
-            self._room.bell.set()
+            if self._waiting:
+                self._room.bell.set()
 
     async def _deliver(self, work: Work) -> outcomes.Recorded:
         jitter = random.uniform(-1, 1)  # noqa: S311  spreads retries, guards nothing
@@ -191,11 +249,21 @@ class Worker:
                 recorded = replace(recorded, outcome=replace(recorded.outcome, reply="", hint=""))
 
     async def _rest(self) -> None:
-        """Until there is new mail, something in hand has ended, or it is time to look."""
+        """Until there is new mail, there is room for what waits, or it is time to look.
+
+        A look walks past every queue that is held: the longer it took, the rarer it is.
+        """
+        walked_s, self._walked_s = self._walked_s, 0.0
+        await asyncio.sleep(min(walked_s, LONGEST_REST_S))
         try:
-            await asyncio.wait_for(self._room.bell.wait(), self._options.poll_s)
+            await asyncio.wait_for(self._room.bell.wait(), max(self._options.poll_s, walked_s / WALKING))
         except TimeoutError:
             return
+
+    async def _settle(self) -> bool:
+        """Wait for the commits in which something was taken on: what was put into them before this is in hand after."""
+        await self._room.database.write(_nothing)
+        return True
 
     async def _safely(self, step: Callable[[], Awaitable[bool]]) -> bool:
         try:
@@ -230,6 +298,7 @@ class Worker:
                 while await self._safely(step):
                     pass
             self._windows.forget_idle()
+            self._waiting.clear()  # what has been emptied by others; the rest is found again
             self._busy = +self._busy
             self._lanes.close_idle(set(self._busy))
             await asyncio.sleep(self._options.sweep_s)
@@ -240,10 +309,11 @@ class Worker:
         An expired lease is believed only when it has not been renewed for the time in which a living worker renews:
         the clock may have been set forward, or the database been away.
         """
+        in_hand = {work.claimed.claim for work in self._in_hand.values()}
         in_force = await self._room.database.read(leases.leases)
         dead = self._presence.dead({worker_of(claim) for claim, _ in in_force})
         wall, now = self._room.clock(), asyncio.get_running_loop().time()
-        expired = [one for one in in_force if one[1] <= wall and worker_of(one[0]) != self._name]
+        expired = [one for one in in_force if one[1] <= wall and one[0] not in in_hand]
         self._expired_at = {one: self._expired_at.get(one, now) for one in expired}
         patience = self._options.lease_s / 3 + self._options.sweep_s
         lost = {claim for claim, _ in in_force if worker_of(claim) in dead}
@@ -296,6 +366,10 @@ class Worker:
             await leave_in_hand(self._room, [work.claimed for work in left.values()])
         except StorageUnavailable:
             _log.warning("left_to_the_lease", deliveries=len(left))
+
+
+def _nothing(_connection: Connection) -> None:
+    """A write that only waits for its turn."""
 
 
 def worker_of(claim: str) -> str:

@@ -18,6 +18,7 @@ Emergencies have windows of their own: what hangs at a server must not keep an e
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
+from threading import RLock
 from typing import Final, Protocol
 
 from ringpost.domain.deliveries import Outcome, Urgency, Verdict
@@ -102,10 +103,11 @@ class _Queue:
 
 
 class Windows:
-    """Counts what is in hand. `share_out` may be called from another thread, one at a time; all else in one."""
+    """Counts what is in hand. Called by the worker, and on its behalf by the thread that writes."""
 
     def __init__(self, slots: int, clock: Callable[[], float]) -> None:
         """`clock`: monotonic seconds."""
+        self._lock = RLock()
         self._slots = slots
         self._kept = max(2, slots // 10)
         self._clock = clock
@@ -119,75 +121,102 @@ class Windows:
 
     def free(self, urgency: Urgency) -> int:
         """How many slots there are for a class."""
-        self._look_for_slow()
-        kept = 0 if urgency is Urgency.EMERGENCY else self._kept
-        return max(0, self._slots - kept - self._taken)
+        with self._lock:
+            self._look_for_slow()
+            kept = 0 if urgency is Urgency.EMERGENCY else self._kept
+            return max(0, self._slots - kept - self._taken)
 
     def room_for(self, queue: str, urgency: Urgency, *, others_wait: bool = True) -> int:
         """How many more mails of a queue may be taken on, as far as its server and its own share go."""
-        server = lane_of(queue)
-        return min(self._rooms({server}, urgency)[server], self._room_of_queue(queue, urgency, others_wait))
+        with self._lock:
+            server = lane_of(queue)
+            return min(self._rooms({server}, urgency)[server], self._room_of_queue(queue, urgency, others_wait))
 
     def share_out(self, queues: Sequence[str], urgency: Urgency, free: int, taken: Mapping[str, int]) -> dict[str, int]:
         """How many mails each of these queues, which wait, may take of the free slots.
 
         `taken`: mails of queues that were claimed in the same go and are not in hand yet.
         """
-        room_of = self._rooms({lane_of(queue) for queue in queues}, urgency)
-        bids: list[Bid] = []
-        for queue in queues:
-            if room_of[lane_of(queue)] <= 0:
-                continue
-            known = self._queue(_lot(queue, urgency))
-            known.asked = True
-            room = self._room_of_queue(queue, urgency, others_wait=len(queues) > 1) - taken.get(queue, 0)
-            bids.append(Bid(queue, lane_of(queue), room, known.weight, known.debt))
-        for queue, mails in taken.items():
-            if lane_of(queue) in room_of:
-                room_of[lane_of(queue)] -= mails
-        self._after[urgency] = share_out(bids, free, room_of, self._after[urgency])
-        for bid in bids:
-            self._queue(_lot(bid.queue, urgency)).debt = bid.debt
-        return {bid.queue: bid.given for bid in bids if bid.given}
+        with self._lock:
+            room_of = self._rooms({lane_of(queue) for queue in queues}, urgency)
+            bids: list[Bid] = []
+            for queue in queues:
+                if room_of[lane_of(queue)] <= 0:
+                    continue
+                known = self._queue(_lot(queue, urgency))
+                known.asked = True
+                room = self._room_of_queue(queue, urgency, others_wait=len(queues) > 1) - taken.get(queue, 0)
+                bids.append(Bid(queue, lane_of(queue), room, known.weight, known.debt))
+            for queue, mails in taken.items():
+                if lane_of(queue) in room_of:
+                    room_of[lane_of(queue)] -= mails
+            self._after[urgency] = share_out(bids, free, room_of, self._after[urgency])
+            for bid in bids:
+                self._queue(_lot(bid.queue, urgency)).debt = bid.debt
+            return {bid.queue: bid.given for bid in bids if bid.given}
+
+    def take(self, queue: str, urgency: Urgency, size: int, pace: Paced | None = None) -> bool:
+        """Take one more of the queue into hand, if there is room for it."""
+        with self._lock:
+            there_is_room = (
+                self.free(urgency) >= slots_of(size)
+                and self.room_for(queue, urgency) > 0
+                and (pace is None or pace.soon() > 0)
+            )
+            if there_is_room:
+                self.took(queue, urgency, size, pace)
+            return there_is_room
 
     def took(self, queue: str, urgency: Urgency, size: int = 0, pace: Paced | None = None) -> None:
         """One more of the queue is in hand, with so many bytes; `pace` is that of its server, if it has one."""
-        slots = slots_of(size)
-        known, lane = self._queue(_lot(queue, urgency)), self._lane(_lot(lane_of(queue), urgency))
-        if not lane.mails:
-            lane.heard_at = self._clock()
-        self._unproven -= lane.unproven
-        lane.mails, lane.slots, lane.pace = lane.mails + 1, lane.slots + slots, pace
-        self._unproven += lane.unproven
-        known.mails, known.slots = known.mails + 1, known.slots + slots
-        known.weight += (slots - known.weight) / 4
-        known.debt += slots - 1
-        self._taken += slots
+        with self._lock:
+            slots = slots_of(size)
+            known, lane = self._queue(_lot(queue, urgency)), self._lane(_lot(lane_of(queue), urgency))
+            if not lane.mails:
+                lane.heard_at = self._clock()
+            self._unproven -= lane.unproven
+            lane.mails, lane.slots, lane.pace = lane.mails + 1, lane.slots + slots, pace
+            self._unproven += lane.unproven
+            known.mails, known.slots = known.mails + 1, known.slots + slots
+            known.weight += (slots - known.weight) / 4
+            known.debt += slots - 1
+            self._taken += slots
 
     def ended(self, queue: str, urgency: Urgency, said: Said, size: int = 0) -> None:
         """One of the queue is no longer in hand."""
-        slots = slots_of(size)
-        known, lane = self._queue(_lot(queue, urgency)), self._lane(_lot(lane_of(queue), urgency))
-        self._unproven -= lane.unproven
-        if said.answered_after_s is None:
-            lane.concurrency.failed()
-        elif said.asks_for_less:
-            lane.concurrency.asked_for_less(lane.mails)
-        else:
-            lane.concurrency.answered(said.answered_after_s, lane.mails)
-        lane.heard_at = self._clock()
-        lane.mails, lane.slots = lane.mails - 1, lane.slots - slots
-        self._unproven += lane.unproven
-        known.mails, known.slots = known.mails - 1, known.slots - slots
-        self._taken -= slots
+        with self._lock:
+            lane = self._lane(_lot(lane_of(queue), urgency))
+            self._unproven -= lane.unproven
+            if said.answered_after_s is None:
+                lane.concurrency.failed()
+            elif said.asks_for_less:
+                lane.concurrency.asked_for_less(lane.mails)
+            else:
+                lane.concurrency.answered(said.answered_after_s, lane.mails)
+            lane.heard_at = self._clock()
+            self._unproven += lane.unproven
+            self.put_down(queue, urgency, size)
+
+    def put_down(self, queue: str, urgency: Urgency, size: int = 0) -> None:
+        """One of the queue is no longer in hand; nothing was heard of its server."""
+        with self._lock:
+            slots = slots_of(size)
+            known, lane = self._queue(_lot(queue, urgency)), self._lane(_lot(lane_of(queue), urgency))
+            self._unproven -= lane.unproven
+            lane.mails, lane.slots = lane.mails - 1, lane.slots - slots
+            self._unproven += lane.unproven
+            known.mails, known.slots = known.mails - 1, known.slots - slots
+            self._taken -= slots
 
     def forget_idle(self) -> None:
         """Drop what is known of lanes and queues that have nothing in hand, so that memory follows the work."""
-        self._lanes = {lot: lane for lot, lane in self._lanes.items() if lane.mails}
-        known_ones = list(self._queues.items())  # at once: `share_out` may add to it meanwhile
-        self._queues = {lot: known for lot, known in known_ones if known.mails or (known.asked and known.debt)}
-        for known in self._queues.values():
-            known.asked = False
+        with self._lock:
+            self._lanes = {lot: lane for lot, lane in self._lanes.items() if lane.mails}
+            self._queues = {
+                lot: known for lot, known in self._queues.items() if known.mails or (known.asked and known.debt)
+            }
+            for known in self._queues.values():
+                known.asked = False
 
     def _rooms(self, servers: set[str], urgency: Urgency) -> dict[str, int]:
         """How many more mails each server is given; those not known to be quick divide what is left to them."""

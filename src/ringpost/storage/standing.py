@@ -1,0 +1,68 @@
+"""What is in force, kept from one commit to the next: tenants, settings, templates, mail servers.
+
+Every event and every mail asks for it, and it hardly ever changes. The database counts the changes itself (triggers on
+the tables), so one look at the count, in the same transaction, tells whether what was read before still holds; in every
+process, whoever made the change.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from ringpost.domain.credentials import ProviderHosts
+from ringpost.domain.tenants import Tenant, TenantId
+from ringpost.storage import settings, templates, tenants
+from ringpost.storage.sealing import Sealer
+from ringpost.storage.settings import InForce, ServerInForce
+from ringpost.storage.templates import Revision
+
+MOST_KEPT = 5_000
+"""Tenants, after which it starts anew: what one process keeps is some megabytes at most."""
+
+TemplateKey = tuple[TenantId, str]
+
+
+@dataclass(slots=True)
+class Standing:
+    """What is in force as of one count of changes."""
+
+    count: int
+    tenants: dict[TenantId, Tenant] = field(default_factory=dict[TenantId, Tenant])
+    settings: dict[TenantId, InForce] = field(default_factory=dict[TenantId, InForce])
+    revisions: dict[TemplateKey, Revision | None] = field(default_factory=dict[TemplateKey, "Revision | None"])
+    """Custom revisions; None where the default template is in force."""
+    _servers: dict[TenantId, ServerInForce | None] = field(default_factory=dict[TenantId, "ServerInForce | None"])
+
+    def load(self, connection: Connection, owners: Collection[TenantId], keys: Collection[TemplateKey]) -> None:
+        """Read what is not known yet of these tenants and templates, with one query of each kind."""
+        new = [owner for owner in owners if owner not in self.settings]
+        if new:
+            self.tenants.update(tenants.by_id(connection, new))
+            self.settings.update(settings.settings_in_force(connection, new))
+        asked = [key for key in keys if key not in self.revisions]
+        if asked:
+            self.revisions.update(dict.fromkeys(asked))
+            self.revisions.update(templates.templates_in_force(connection, asked))
+
+    def server(
+        self, connection: Connection, sealer: Sealer, tenant: TenantId, hosts: ProviderHosts
+    ) -> ServerInForce | None:
+        """The mail server in force for a tenant. Raises SealBroken."""
+        if tenant not in self._servers:
+            self._servers[tenant] = settings.mail_server_in_force(connection, sealer, tenant, hosts)
+        return self._servers[tenant]
+
+
+class Memory:
+    """Keeps what is in force. For the thread that writes; nobody else may ask."""
+
+    def __init__(self) -> None:
+        self._kept = Standing(-1)
+
+    def now(self, connection: Connection) -> Standing:
+        """What is known to be in force in this transaction."""
+        count = connection.exec_driver_sql("SELECT count FROM changes").scalar_one()
+        if count != self._kept.count or len(self._kept.settings) > MOST_KEPT:
+            self._kept = Standing(count)
+        return self._kept
