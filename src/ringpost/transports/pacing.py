@@ -5,6 +5,7 @@ counts are one process's own; with several, the operator divides the settings.
 """
 
 import asyncio
+import time
 from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass
@@ -142,4 +143,4 @@ class PacedTransport:
 
 
 def _now() -> float:
-    return asyncio.get_running_loop().time()
+    return time.monotonic()  # `soon` is also asked on the thread that writes, which has no loop

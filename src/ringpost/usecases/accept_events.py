@@ -263,7 +263,7 @@ class _Desk:
                 secret=kind.secret,
                 queue=queue,
                 state=_SENDING if taken else _QUEUED,
-                claims=taken,
+                claims=int(taken),
                 created_at=self.now,
                 due_at=self.now,
                 expires_at=expires_at,
