@@ -16,8 +16,8 @@ from ringpost.storage.standing import Memory
 from ringpost.transports import Transport
 from ringpost.transports.doctor import Examine, no_doctor
 from ringpost.transports.pacing import Pace
-from ringpost.usecases.trace import Trace
 from ringpost.usecases.hand_over import Takers
+from ringpost.usecases.trace import Trace
 
 PaceOf = Callable[[Endpoint], Pace | None]
 """How fast a mail server may be sent to; None as fast as it can."""

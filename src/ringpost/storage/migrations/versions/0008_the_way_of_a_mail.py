@@ -1,6 +1,6 @@
 """What waits for its time is apart from what is due; changes to what is in force are counted.
 
-Revision 0007, after 0006
+Revision 0008, after 0007
 """
 
 import time
@@ -8,8 +8,8 @@ import time
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 
 _DUE = "state = 'queued' AND NOT deferred"
 _DEFERRED = "state = 'queued' AND deferred"
