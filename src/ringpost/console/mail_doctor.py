@@ -22,7 +22,7 @@ from ringpost.console.server_form import (
     values_posted,
 )
 from ringpost.console.visit import Visit
-from ringpost.domain.diagnosis import Diagnosis, Step, finding
+from ringpost.domain.diagnosis import Diagnosis, Step, StepStatus, finding
 from ringpost.domain.providers import by_host
 from ringpost.domain.remedies import remedy
 from ringpost.domain.traps import TRAPS
@@ -120,8 +120,13 @@ def _line(kind: str, page: Response) -> str:
 
 
 def _verdict(visit: Visit, diagnosis: Diagnosis, values: Mapping[str, Any]) -> Verdict:
-    kind = "warning" if diagnosis.ok else "bad"
-    advice = tuple(advise(visit, one, values, kind) for one in diagnosis.findings)
+    failed = {step.trap for step in diagnosis.steps if step.status is StepStatus.FAILED}
+    found = {(one.code, one.explanation): one for one in diagnosis.findings}  # several steps may meet the same trap
+    nameless = "" in failed
+    advice = tuple(
+        advise(visit, one, values, "bad" if one.code in failed or (nameless and not one.what_to_do) else "warning")
+        for one in found.values()
+    )
     if diagnosis.ok:
         text = visit.say(
             "Mail can be sent with these settings. Nothing was sent: a test mail shows whether it arrives."
