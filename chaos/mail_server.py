@@ -90,6 +90,8 @@ class Session(asyncio.Protocol):
         self._over = False
         self._in_body = False
         self._searched = 0
+        self._begun = False
+        """MAIL was accepted."""
         self._recipient = ""
         self._lied = False
 
@@ -138,7 +140,9 @@ class Session(asyncio.Protocol):
             self._answer(Moment.EHLO, CAPABILITIES)
         elif verb == b"MAIL":
             self._recipient = ""
-            self._answer(Moment.MAIL, b"250 2.1.0 Ok\r\n")
+            self._begun = self._answer(Moment.MAIL, b"250 2.1.0 Ok\r\n")
+        elif verb == b"RCPT" and not self._begun:
+            self._output.append(b"503 5.5.1 MAIL first\r\n")
         elif verb == b"RCPT":
             path = _PATH.search(line)
             self._recipient = path[1].decode() if path else ""
@@ -245,7 +249,10 @@ class Session(asyncio.Protocol):
                 self._refuse(b"554 5.7.1 Never\r\n")
             case Kind.SIGNAL:
                 self._signal(wrong)
-                self._resume(reply)
+                if wrong.moment is Moment.BODY:  # the rest may be on its way already, and must not arrive
+                    self.hang_up()
+                else:
+                    self._resume(reply)
             case _:  # close
                 self._close()
 

@@ -43,6 +43,7 @@ class MailServers:
         self._orders = 0
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._read_up_to = 0
+        self._reading = asyncio.Lock()
         self._listener = asyncio.create_task(self._listen())
 
     async def misbehave(self, port: int, *mischief: Mischief) -> None:
@@ -59,9 +60,10 @@ class MailServers:
 
     async def newly_taken(self) -> list[Taken]:
         """What they took since the last call."""
-        await self._order("flush")
-        found, self._read_up_to = await asyncio.to_thread(_read, self._record, self._read_up_to)
-        return found
+        async with self._reading:
+            await self._order("flush")
+            found, self._read_up_to = await asyncio.to_thread(_read, self._record, self._read_up_to)
+            return found
 
     async def end(self) -> None:
         """End the process."""
@@ -84,11 +86,14 @@ class MailServers:
         while line := await self._process.stdout.readline():
             told = json.loads(line)
             if "done" in told:
-                self._waiting.pop(told["done"]).set_result(None)
+                done = self._waiting.pop(told["done"])
+                if not done.done():  # whoever gave the order may have been cancelled
+                    done.set_result(None)
             else:
                 self.happened.put_nowait(told)
         for waiting in self._waiting.values():
-            waiting.set_exception(ConnectionError("the process of the mail servers has ended"))
+            if not waiting.done():
+                waiting.set_exception(ConnectionError("the process of the mail servers has ended"))
 
 
 def _read(record: Path, start: int) -> tuple[list[Taken], int]:

@@ -26,7 +26,7 @@ async def kill_at(trial: Trial, moment: Moment) -> None:
     assert (await asyncio.wait_for(trial.servers.happened.get(), 120))["moment"] == moment
     assert await trial.process.ended() == -signal.SIGKILL
     await trial.process.start()
-    await trial.has_arrived(len(trial.journal.receipts))
+    await trial.all_has_ended()
 
 
 @pytest.mark.timeout(400)
@@ -54,9 +54,7 @@ async def test_a_worker_killed_after_the_final_dot_sends_the_mail_again_with_the
 async def test_a_worker_killed_after_its_commit_does_not_send_the_mail_again(trial: Trial) -> None:
     await trial.begin()
     await trial.accepted(1)
-    async with trial.client() as client, asyncio.timeout(60):
-        while not (await client.get("/deliveries?state=sent")).json()["items"]:
-            await asyncio.sleep(0.05)
+    await trial.all_has_ended()
     trial.process.send(signal.SIGKILL)
     await trial.process.ended()
     await trial.process.start()

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from chaos.healing import until_empty
 from chaos.mail_servers import MailServers
-from chaos.oracle import Mailroom, Verdict, judge
+from chaos.oracle import Mailroom, Verdict, in_state, judge
 from chaos.processes import Ringpost, new_tenants
 from chaos.senders import Journal
 
@@ -84,6 +84,12 @@ class Trial:
             await until_empty(clients, self.servers.ports, PATIENCE_S)
             self.taken.add(await self.servers.newly_taken())
             return await judge(self.journal, self.taken, clients)
+
+    async def all_has_ended(self, tenant: int = 0) -> None:
+        """Wait until a tenant has nothing in the outbox."""
+        async with self.client(tenant) as client, asyncio.timeout(PATIENCE_S):
+            while await in_state(client, "queued") or await in_state(client, "sending"):
+                await asyncio.sleep(0.05)
 
     async def has_arrived(self, count: int) -> None:
         """Wait until the servers have taken so many different mails."""
