@@ -21,6 +21,7 @@ from ringpost.console import (
     preferences,
     sign_in,
     system_notifications,
+    templates,
     tenants,
     welcome,
 )
@@ -47,6 +48,7 @@ PAGES: Final[tuple[Page, ...]] = (
     *mail_doctor.routes,
     *oauth_credentials.routes,
     *notifications.routes,
+    *templates.routes,
     *tenants.routes,
     *system_notifications.routes,
 )

@@ -29,6 +29,7 @@ OF_THE_SYSTEM: Final = (
     Entry("/system/tenants", N_("Tenants"), "tenants"),
     Entry("/system/mail-server", N_("System mail server"), "server"),
     Entry("/system/notifications", N_("System notifications"), "bell"),
+    Entry("/system/templates", N_("System templates"), "template"),
     Entry("/system/keys", N_("API keys"), "key"),
     Entry("/system/audit", N_("Audit"), "audit"),
     Entry("/system/health", N_("Health"), "health"),

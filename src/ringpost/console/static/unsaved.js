@@ -1,9 +1,14 @@
-// <form data-unsaved>: asks before somebody leaves a page whose form was changed and not saved.
+// <form data-unsaved>: asks before somebody leaves a page whose form was changed and not saved. data-unsaved="changed":
+// it has changes from the start. Fields with data-passing are no content: what they say is not saved anyway.
 
-const content = (form) => new URLSearchParams(new FormData(form)).toString();
+const content = (form) => {
+  const data = new FormData(form);
+  for (const field of form.elements) if ("passing" in field.dataset) data.delete(field.name);
+  return new URLSearchParams(data).toString();
+};
 
 export const unsaved = (form) => {
-  const before = content(form);
+  const before = form.dataset.unsaved === "changed" ? null : content(form);
   let leaving = false;
   form.addEventListener("submit", () => { leaving = true; });
   const changed = () => !leaving && content(form) !== before;
@@ -13,4 +18,5 @@ export const unsaved = (form) => {
   addEventListener("beforeunload", (event) => {
     if (changed()) event.preventDefault();
   });
+  mark();
 };
