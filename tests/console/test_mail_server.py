@@ -64,11 +64,11 @@ async def test_what_is_shown_and_sent_back_changes_nothing_and_keeps_the_passwor
     await change_settings(room, operator(acme), server)
     before = await stored(room, acme)
     client = await client_of(Role.TENANT_ADMIN)
-    mode, _ = tls_mode(ssl, auto, server["port"])
+    mode, _ = tls_mode(ssl, auto, port)
     page = (await client.get("/console/mail-server")).text
     assert f'value="{mode.value}" checked' in page
 
-    shown = {**FORM, "tls": mode.value, "port": str(server["port"] or ""), "auth": str(server.get("auth", "AUTO"))}
+    shown = {**FORM, "tls": mode.value, "port": str(port or ""), "auth": str(server.get("auth", "AUTO"))}
     answer = await send(client, "/mail-server", **shown)
 
     assert answer.status_code == 303

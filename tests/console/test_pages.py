@@ -9,14 +9,18 @@ from ringpost.usecases.invite_user import Guest, invite_user
 from ringpost.usecases.room import Room
 
 
-@pytest.mark.parametrize("path", ["/", "/notifications", "/account", "/nothing-here"])
+@pytest.mark.parametrize(
+    "path", ["/", "/notifications", "/mail-server", "/mail-server/oauth", "/account", "/nothing-here"]
+)
 async def test_pages_of_tenants_are_accessible(visitor: Visitor, path: str) -> None:
     await visitor.sign_in_as(Role.TENANT_ADMIN)
 
     await assert_accessible(await visitor.open(path))
 
 
-@pytest.mark.parametrize("path", ["/", "/system/tenants"])
+@pytest.mark.parametrize(
+    "path", ["/", "/system/tenants", "/system/mail-server", "/system/mail-server/oauth", "/system/notifications"]
+)
 async def test_pages_of_the_system_are_accessible(visitor: Visitor, path: str) -> None:
     await visitor.sign_in_as(Role.SYSTEM_ADMIN)
 

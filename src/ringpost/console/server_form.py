@@ -95,13 +95,8 @@ def is_not_saved(values: Mapping[str, Any], reason: Invalid | PasswordRequired) 
     """The refused form, its errors at the form's own fields and in its own words."""
     form = refused(values, reason)
     names = {"enable_tls_ssl": "tls", "enable_starttls_auto": "tls"}
-    errors = {names.get(name, name): _PLAIN.get(message, message) for name, message in form.errors.items()}
+    errors = {names.get(name, name): _in_plain(name, message) for name, message in form.errors.items()}
     return Form(form.values, errors, form.items)
-
-
-def with_suggestion(values: Mapping[str, Any], suggested: Mapping[str, Any]) -> dict[str, Any]:
-    """The form's values with suggested fields of the API taken over."""
-    return {**values, **in_form(values, suggested)}
 
 
 def in_form(values: Mapping[str, Any], suggested: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,6 +130,12 @@ def refuse_number(posted: Posted) -> None:
     text = posted.text("port").strip()
     if text and not (text.isascii() and text.isdigit() and len(text) <= 5):
         raise Invalid(FieldError("port", N_("This must be a number, such as 587. Leave it empty for the usual one.")))
+
+
+def _in_plain(name: str, message: str) -> str:
+    if (name, message) == ("username", "This field is required."):
+        return N_("Type the user name, mostly the whole mail address.")
+    return _PLAIN.get(message, message)
 
 
 def _place(posted: Posted, saved: Saved) -> dict[str, Any]:

@@ -48,7 +48,8 @@ const use = (values, words) => {
   form.dispatchEvent(new Event("change", { bubbles: true })); // the guard of unsaved changes looks again
   const [first] = places;
   (first?.querySelector("input:checked, input:not([type='radio']), select") ?? first)?.focus();
-  say(`${form.dataset.used} ${[...words].map((one) => one.innerText.replace(/\s+/g, " ")).join(", ")}`);
+  const told = [...words].map((one) => `${one.querySelector("dt").textContent}: ${one.querySelector("dd").textContent}`);
+  say(`${form.dataset.used} ${told.join(", ")}`);
 };
 
 const verdict = document.getElementById("verdict");
