@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 
@@ -34,7 +35,11 @@ from ringpost.transports.smtp import SmtpOptions, SmtpTransport
 from ringpost.transports.smtp.sockets import PLENTY, Sockets
 from ringpost.transports.web import WebOptions
 from ringpost.usecases.room import OpenTransport, Options, PaceOf, Room
+from ringpost.usecases.trace import Trace
 from ringpost.worker import Host, HostWatch, Worker, WorkerOptions
+
+if TYPE_CHECKING:  # it takes half of the time that a command takes to start
+    from fastapi import FastAPI
 
 POLL_WITH_BELL_S = 1.0
 """How often a worker looks for due mail when it is told of what is new; nobody tells it when a retry is due."""
@@ -77,11 +82,14 @@ def app(room: Room, config: Config) -> ASGIApp:
 
     token = config.admin_token
     api = create_app(room, admin_token=Secret(token.get_secret_value()) if token else None)
-    if room.trace is not None:
-        from ringpost.telemetry.requests import trace_requests  # noqa: PLC0415  it is optional
+    return InFront(create_console(room, api.state.limits), api if room.trace is None else _traced(api, room.trace))
 
-        trace_requests(api, room.trace)
-    return InFront(create_console(room, api.state.limits), api)
+
+def _traced(api: "FastAPI", trace: Trace) -> ASGIApp:
+    from ringpost.api.http_rules import PREFIX  # noqa: PLC0415  as above
+    from ringpost.telemetry.requests import traced_requests  # noqa: PLC0415  it is optional
+
+    return traced_requests(api, trace, PREFIX)
 
 
 def worker(room: Room, config: Config) -> Worker:

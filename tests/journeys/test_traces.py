@@ -18,7 +18,17 @@ CALLER = "0af7651916cd43dd8448eb211c80319c"
 CALLERS_SPAN = "b7ad6b7169203331"
 AT_THE_END = {"OTEL_BSP_SCHEDULE_DELAY": "3600000"}
 """Spans are sent when a process ends, and not before."""
-SECRET = [b"@", b"Complaints", b"Northwind", b"Name of a sender", b"id-of-the-sender", b"pbx.example.com", b"rp_key"]
+SECRET = [
+    b"@example",
+    b"lead",
+    b"manager",
+    b"Complaints",
+    b"Northwind",
+    b"Name of a sender",
+    b"id-of-the-sender",
+    b"pbx.example.com",
+    b"rp_key",
+]
 """What stands in the settings, the event and its mail, and must not stand in a span."""
 
 
