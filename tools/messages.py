@@ -48,7 +48,14 @@ def main() -> int:
 def extract() -> Catalog:
     """All texts there are, in the order of the files."""
     catalogue = Catalog(project="ringpost", charset="utf-8", header_comment="# Texts of the console, in English.")
-    options = {"**.html": {"trimmed": "false", "silent": "false", "newstyle_gettext": "false"}}
+    options = {
+        "**.html": {
+            "trimmed": "false",
+            "silent": "false",
+            "newstyle_gettext": "false",
+            "extensions": "jinja2.ext.do",
+        }
+    }
     places: tuple[tuple[Path, list[tuple[str, str]], dict[str, Any], dict[str, Any]], ...] = (
         (ROOT / "console" / "pages", [("**.html", "jinja2.ext:babel_extract")], _JINJA, options),
         (ROOT / "console", [("**.py", "python")], {**_PYTHON, **_FIELDS}, {}),
