@@ -8,8 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ringpost.cli.output import one_line
+from ringpost.storage import overview
 
-OLD_S: Final = {"emergency": 60, "alert": 15 * 60, "normal": 60 * 60}
+OLD_S: Final = {urgency.name.lower(): seconds for urgency, seconds in overview.WORRYING_S.items()}
 """From this age on, the oldest mail of a class is shown in red."""
 _WORDS: Final = {
     "mail_server": "the mail server",

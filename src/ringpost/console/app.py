@@ -13,15 +13,21 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ringpost.console import (
     account,
+    audit_log,
+    health,
+    keys,
     mail_doctor,
     mail_server,
+    moving,
     notifications,
     oauth_credentials,
     overview,
+    people,
     preferences,
     sign_in,
     system_notifications,
     templates,
+    tenant,
     tenants,
     welcome,
 )
@@ -49,7 +55,13 @@ PAGES: Final[tuple[Page, ...]] = (
     *oauth_credentials.routes,
     *notifications.routes,
     *templates.routes,
+    *people.routes,
+    *keys.routes,
+    *audit_log.routes,
+    *moving.routes,
     *tenants.routes,
+    *tenant.routes,
+    *health.routes,
     *system_notifications.routes,
 )
 
@@ -93,7 +105,10 @@ def _endpoint(page: Page) -> Callable[[Request], Awaitable[Response]]:
     """The view, behind the door."""
 
     async def answer(request: Request) -> Response:
-        return await _answered(request, lambda visit: _view(visit, page))
+        try:
+            return await _answered(request, lambda visit: _view(visit, page))
+        finally:
+            await request.close()  # files that were sent
 
     return answer
 

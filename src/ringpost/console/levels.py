@@ -64,6 +64,11 @@ class Level:
         """Whether it is the system level."""
         return self.to_see is Access.SYSTEM
 
+    @property
+    def prefix(self) -> str:
+        """What the paths of the level's pages begin with, after `/console`."""
+        return "/system" if self.is_system else ""
+
     def owner(self, visit: Visit) -> TenantId:
         """Whose settings these are."""
         return SYSTEM if self.is_system else visit.tenant_id

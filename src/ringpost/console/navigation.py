@@ -24,14 +24,20 @@ OF_TENANTS: Final = (
     Entry("/notifications", N_("Notifications"), "bell"),
     Entry("/templates", N_("Templates"), "template"),
     Entry("/deliveries", N_("Deliveries"), "deliveries"),
+    Entry("/people", N_("People"), "person"),
+    Entry("/keys", N_("API keys"), "key"),
+    Entry("/audit", N_("Audit log"), "audit"),
+    Entry("/moving", N_("Export and import"), "moving"),
 )
 OF_THE_SYSTEM: Final = (
     Entry("/system/tenants", N_("Tenants"), "tenants"),
     Entry("/system/mail-server", N_("System mail server"), "server"),
     Entry("/system/notifications", N_("System notifications"), "bell"),
     Entry("/system/templates", N_("System templates"), "template"),
-    Entry("/system/keys", N_("API keys"), "key"),
-    Entry("/system/audit", N_("Audit"), "audit"),
+    Entry("/system/people", N_("Administrators"), "person"),
+    Entry("/system/keys", N_("System API keys"), "key"),
+    Entry("/system/audit", N_("System audit log"), "audit"),
+    Entry("/system/moving", N_("System export and import"), "moving"),
     Entry("/system/health", N_("Health"), "health"),
 )
 

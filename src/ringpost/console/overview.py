@@ -59,7 +59,7 @@ async def show_overview(visit: Visit) -> Response:
     if visit.tenant is None:
         if not visit.is_system_admin:
             return visit.redirect("/account")
-        count = len(await visit.room.database.read(tenants.list_all, 1000))
+        count = await visit.room.database.read(tenants.count)
         return render(visit, "overview_system.html", tenants=count)
     overview = await visit.room.database.read(_overview, visit.tenant.id, _midnight(visit))
     template = "overview_state.html" if visit.wants_fragment else "overview.html"

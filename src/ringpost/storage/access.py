@@ -56,6 +56,12 @@ def list_users(connection: Connection, tenant: TenantId) -> list[User]:
     ]
 
 
+def page_of_users(connection: Connection, tenant: TenantId, top: int, after: str = "") -> list[User]:
+    """The people whose names come after this one, by name."""
+    later = select(users).where(users.c.tenant == tenant, users.c.username > after)
+    return [_user(row) for row in connection.execute(later.order_by(users.c.username).limit(top))]
+
+
 def change_user(connection: Connection, tenant: TenantId, user_id: str, values: dict[str, object]) -> None:
     """Set columns of one person: `password_hash`, `role`, `enabled`."""
     connection.execute(update(users).where(users.c.tenant == tenant, users.c.id == user_id).values(**values))

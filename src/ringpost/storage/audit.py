@@ -1,14 +1,15 @@
 """The audit log: who changed which fields when, never values. Rows are added and read, never changed or removed."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, insert, select, true
 
 from ringpost.domain.access import Principal
-from ringpost.domain.tenants import TenantId
+from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.storage.identifiers import first_id, new_id
-from ringpost.storage.tables import audit
+from ringpost.storage.tables import audit, tenants, tokens, users
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +83,25 @@ def page(
     return [_entry(row) for row in connection.execute(query.order_by(rows.id.desc()).limit(top))]
 
 
+def names_of(connection: Connection, tenant: TenantId, subjects: Iterable[str]) -> dict[str, str]:
+    """What people call these subjects, where they are ids of users, API keys or tenants that there still are."""
+    wanted = list(set(subjects))
+    rows = (
+        select(users.c.id, users.c.username.label("name")).where(users.c.tenant == tenant, users.c.id.in_(wanted)),
+        select(tokens.c.id, tokens.c.name).where(tokens.c.tenant == tenant, tokens.c.id.in_(wanted)),
+        select(tenants.c.id, tenants.c.name).where(tenants.c.id.in_(wanted), _may_know(tenant)),
+    )
+    return {row.id: row.name for query in rows for row in connection.execute(query)}
+
+
 def name_of(actor: Principal | None) -> str:
     """What the log calls someone: the principal's name, or `cli` for the operator at the machine."""
     return "cli" if actor is None else actor.name
+
+
+def _may_know(tenant: TenantId) -> ColumnElement[bool]:
+    """Tenants know of themselves only."""
+    return true() if tenant == SYSTEM else tenants.c.id == tenant
 
 
 def _entry(row: Row[Any]) -> Entry:

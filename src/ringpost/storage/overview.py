@@ -19,6 +19,8 @@ OLDEST_LOOKED_AT = 2_000
 """Mails of each class that are looked at to find the queues that have waited longest."""
 NEWEST_LOOKED_AT = 10_000
 """Events that are looked at to find the rate of acceptance."""
+WORRYING_S = {Urgency.EMERGENCY: 60, Urgency.ALERT: 15 * 60, Urgency.NORMAL: 60 * 60}
+"""From this age on, the oldest mail of a class is something to look after."""
 TALLY_MS = 10_000
 """The span that one row of the tallies is about."""
 

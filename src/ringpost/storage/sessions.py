@@ -111,9 +111,13 @@ def find_invitation(connection: Connection, token_hash: bytes, now: int) -> Invi
             or_(invitations.c.tenant == SYSTEM, tenants.c.enabled),
         )
     ).first()
-    if row is None:
-        return None
-    return Invitation(TenantId(row.tenant), row.username, Role(row.role), row.created_at, row.expires_at)
+    return None if row is None else _invitation(row)
+
+
+def list_invitations(connection: Connection, tenant: TenantId, now: int, top: int) -> list[Invitation]:
+    """A tenant's invitations that are still good, by name."""
+    good = select(invitations).where(invitations.c.tenant == tenant, invitations.c.expires_at > now)
+    return [_invitation(row) for row in connection.execute(good.order_by(invitations.c.username).limit(top))]
 
 
 def withdraw(connection: Connection, tenant: TenantId, username: str) -> bool:
@@ -142,6 +146,10 @@ def _alive(now: int) -> Any:
             or_(session.tenant == SYSTEM, tenants.c.enabled),
         )
     )
+
+
+def _invitation(row: Row[Any]) -> Invitation:
+    return Invitation(TenantId(row.tenant), row.username, Role(row.role), row.created_at, row.expires_at)
 
 
 def _session(row: Row[Any]) -> ConsoleSession:

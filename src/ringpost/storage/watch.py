@@ -13,6 +13,12 @@ def show(connection: Connection, host: str) -> dict[Gauge, Watched]:
     return {gauge: known.get(gauge, Watched()) for gauge in Gauge}
 
 
+def exceeded(connection: Connection, top: int = 100) -> list[tuple[str, Gauge, int]]:
+    """What is over its threshold: host, gauge, and since when. Hosts are few."""
+    rows = connection.execute(select(watch).where(watch.c.exceeded).order_by(watch.c.host, watch.c.gauge).limit(top))
+    return [(row.host, Gauge(row.gauge), row.since) for row in rows]
+
+
 def change(connection: Connection, host: str, gauge: Gauge, before: Watched, after: Watched) -> bool:
     """Write a change down; False when another process was quicker."""
     values = {"exceeded": after.exceeded, "episode": after.episode, "since": after.since}

@@ -1,0 +1,142 @@
+"""One tenant, for system administrators: make it, change it, disable it, destroy it."""
+
+from functools import cache
+from typing import Any, Final
+from zoneinfo import available_timezones
+
+from starlette.responses import Response
+
+from ringpost.console.forms import Form, refused
+from ringpost.console.languages import N_
+from ringpost.console.levels import OF_SYSTEM
+from ringpost.console.rendering import render
+from ringpost.console.routing import Access, get, post
+from ringpost.console.visit import Visit
+from ringpost.domain.tenants import Tenant, TenantDraft, TenantId, parse_domain
+from ringpost.errors import AlreadyExists, FieldError, Invalid
+from ringpost.storage import tenants
+from ringpost.usecases.change_tenant import change_tenant
+from ringpost.usecases.create_tenant import create_tenant
+from ringpost.usecases.destroy_tenant import destroy_tenant
+
+FIELDS: Final = ("name", "domain", "timezone", "locale")
+LOCALES: Final = (
+    ("en", "English"),
+    ("en-GB", "English (United Kingdom)"),
+    ("en-US", "English (United States)"),
+    ("de", "Deutsch"),
+    ("de-AT", "Deutsch (Österreich)"),
+    ("de-CH", "Deutsch (Schweiz)"),
+)
+"""Those that there are templates for. Any other may be typed, and gets English ones."""
+NOT_ITS_DOMAIN: Final = N_("This is not its domain. Type the domain just as it stands above.")
+
+
+async def show_new(visit: Visit) -> Response:
+    """The empty form."""
+    return _new(visit, Form({"timezone": "UTC", "locale": visit.language.tag}))
+
+
+async def make(visit: Visit) -> Response:
+    """Create it."""
+    try:
+        made = await create_tenant(visit.room, _draft(visit, enabled=True), OF_SYSTEM.principal(visit))
+    except (Invalid, AlreadyExists) as reason:
+        return _new(visit, _refused(visit, reason), status=422)
+    return visit.redirect(f"/system/tenants/{made}", done="made")
+
+
+async def show_tenant(visit: Visit) -> Response:
+    """What is said about it, and what can be done with it."""
+    tenant = await _tenant(visit)
+    return _page(visit, tenant, Form({name: getattr(tenant, name) for name in FIELDS}))
+
+
+async def change(visit: Visit) -> Response:
+    """Change name, domain, timezone and locale."""
+    tenant = await _tenant(visit)
+    try:
+        draft = _draft(visit, enabled=tenant.enabled)
+        await change_tenant(visit.room, tenant.id, draft, OF_SYSTEM.principal(visit))
+    except (Invalid, AlreadyExists) as reason:
+        return _page(visit, tenant, _refused(visit, reason), status=422)
+    return visit.redirect(f"/system/tenants/{tenant.id}", done="saved")
+
+
+async def disable(visit: Visit) -> Response:
+    """Keep its people and programs out."""
+    return await _switch(visit, enabled=False)
+
+
+async def enable(visit: Visit) -> Response:
+    """Let them in again."""
+    return await _switch(visit, enabled=True)
+
+
+async def destroy(visit: Visit) -> Response:
+    """Remove it with all that is its own, when its domain was typed."""
+    tenant = await _tenant(visit)
+    if not _is_domain(visit.posted.text("typed"), tenant):
+        reason = Invalid(FieldError("typed", NOT_ITS_DOMAIN))
+        values = {name: getattr(tenant, name) for name in FIELDS} | {"typed": visit.posted.text("typed")}
+        return _page(visit, tenant, refused(values, reason), status=422)
+    await destroy_tenant(visit.room, tenant.id, OF_SYSTEM.principal(visit))
+    return visit.redirect("/system/tenants", done="destroyed")
+
+
+async def _switch(visit: Visit, *, enabled: bool) -> Response:
+    tenant = await _tenant(visit)
+    draft = TenantDraft(tenant.name, tenant.domain, enabled, tenant.timezone, tenant.locale)
+    await change_tenant(visit.room, tenant.id, draft, OF_SYSTEM.principal(visit))
+    return visit.redirect(f"/system/tenants/{tenant.id}", done="enabled" if enabled else "disabled")
+
+
+async def _tenant(visit: Visit) -> Tenant:
+    return await visit.room.database.read(tenants.show, TenantId(visit.request.path_params["tenant"]))
+
+
+def _draft(visit: Visit, *, enabled: bool) -> TenantDraft:
+    name, domain, timezone, locale = (visit.posted.text(field) for field in FIELDS)
+    return TenantDraft(name, domain, enabled, timezone or "UTC", locale or "en")
+
+
+def _refused(visit: Visit, reason: Invalid | AlreadyExists) -> Form:
+    values: dict[str, Any] = {name: visit.posted.text(name) for name in FIELDS}
+    if isinstance(reason, AlreadyExists):
+        message = N_("Another tenant has this domain. A domain belongs to one tenant only.")
+        reason = Invalid(FieldError("domain", message))
+    return refused(values, reason)
+
+
+def _is_domain(typed: str, tenant: Tenant) -> bool:
+    try:
+        return parse_domain(typed) == tenant.domain
+    except (ValueError, Invalid):
+        return False
+
+
+def _new(visit: Visit, form: Form, status: int = 200) -> Response:
+    return render(visit, "tenant_new.html", status=status, form=form, zones=_zones(), locales=LOCALES)
+
+
+def _page(visit: Visit, tenant: Tenant, form: Form, status: int = 200) -> Response:
+    values = {"tenant": tenant, "form": form, "zones": _zones(), "locales": LOCALES}
+    return render(visit, "tenant.html", status=status, **values)
+
+
+@cache
+def _zones() -> tuple[str, ...]:
+    """Zones as people know them, by place; the others of the IANA database can be typed."""
+    places = {name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/"))}
+    return ("UTC", *sorted(places))
+
+
+routes = (
+    get("/system/tenants/new", show_new, Access.SYSTEM),
+    post("/system/tenants", make, Access.SYSTEM),
+    get("/system/tenants/{tenant}", show_tenant, Access.SYSTEM),
+    post("/system/tenants/{tenant}", change, Access.SYSTEM),
+    post("/system/tenants/{tenant}/disable", disable, Access.SYSTEM),
+    post("/system/tenants/{tenant}/enable", enable, Access.SYSTEM),
+    post("/system/tenants/{tenant}/destroy", destroy, Access.SYSTEM),
+)
