@@ -14,6 +14,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ringpost.console import (
     account,
     audit_log,
+    deliveries,
+    delivery_hours,
+    delivery_story,
     health,
     keys,
     mail_doctor,
@@ -29,6 +32,7 @@ from ringpost.console import (
     templates,
     tenant,
     tenants,
+    traps,
     welcome,
 )
 from ringpost.console.assets import PREFIX, send_asset
@@ -59,6 +63,10 @@ PAGES: Final[tuple[Page, ...]] = (
     *keys.routes,
     *audit_log.routes,
     *moving.routes,
+    *deliveries.routes,
+    *delivery_hours.routes,
+    *delivery_story.routes,
+    *traps.routes,
     *tenants.routes,
     *tenant.routes,
     *health.routes,

@@ -1,0 +1,270 @@
+"""Deliveries: who got which mail, who did not and why, and trying many again or cancelling them."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from ringpost.console.delivery_filters import (
+    SHOWN_SPANS,
+    SHOWN_STATES,
+    Filters,
+    namesakes,
+    posted_filters,
+    read_filters,
+    recipients_like,
+)
+from ringpost.console.delivery_words import SKIPPED, TITLES, why
+from ringpost.console.forms import Form
+from ringpost.console.rendering import render
+from ringpost.console.routing import Access, get, post
+from ringpost.console.visit import Visit
+from ringpost.domain.catalogue import CATALOGUE
+from ringpost.domain.events import SkipReason
+from ringpost.domain.settings import Settings
+from ringpost.storage import deliveries, events, search, settings
+from ringpost.storage.search import Found, Wanted
+from ringpost.storage.tables import AnyRow
+from ringpost.usecases.cancel_delivery import cancel_deliveries
+from ringpost.usecases.many_deliveries import CANCELLABLE, MOST_AT_ONCE, RETRIABLE, Chosen, Done, select
+from ringpost.usecases.retry_delivery import retry_deliveries
+
+MOST_NEWS: Final = 99
+"""New deliveries are counted up to here."""
+SKIPPED_SHOWN: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What the page shows of the list."""
+
+    rows: list[AnyRow]
+    recipients: list[str]
+    """Whom the search box means."""
+    newer: str
+    """Queries of the addresses of the pages beside this one; "" for none."""
+    older: str
+    looked_to: int | None
+    """Until when (milliseconds) was looked, when there may be more further back."""
+    event: AnyRow | None = None
+    """The event whose id is in the search box."""
+    answer: "Answer | None" = None
+    news: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Why somebody did not get a mail: all that is known without a delivery."""
+
+    is_recipient: bool
+    recipients: int
+    switched_off: tuple[str, ...]
+    can_send: bool
+    enabled: bool
+    namesakes: tuple[str, ...]
+    skipped: tuple[AnyRow, ...]
+    """The last events that told nobody at all."""
+    last: dict[str, AnyRow]
+    """Event type -> its newest event."""
+
+
+async def show_deliveries(visit: Visit) -> Response:
+    """The list; for htmx only its table, or nothing when it is as it was."""
+    filters = read_filters(visit)
+    listing = await visit.room.database.read(_list, visit, filters)
+    values: dict[str, Any] = {
+        "filters": filters,
+        "listing": listing,
+        "titles": TITLES,
+        "skips": SKIPPED,
+        "why": why,
+        "top": filters.top or (listing.rows[0].id if listing.rows else ""),
+        "is_live": not (filters.before or filters.after),
+        "digest": _digest(listing),
+    }
+    if visit.wants_fragment:
+        if visit.request.query_params.get("seen") == values["digest"]:
+            return Response(status_code=204)
+        return render(visit, "deliveries_list.html", **values)
+    form = Form({name: getattr(filters, name) for name in ("q", "state", "type", "when", "since", "until")})
+    choices = {"states": _said(visit, SHOWN_STATES), "types": types(visit), "spans": _said(visit, SHOWN_SPANS)}
+    return render(visit, "deliveries.html", form=form, done=_done(visit), **choices, **values)
+
+
+async def confirm_many(visit: Visit) -> Response:
+    """How many it will be, before it is done."""
+    query = visit.request.query_params
+    verb = "cancel" if query.get("do") == "cancel" else "retry"
+    ids, everything, filters = tuple(query.getlist("id")), bool(query.get("all")), read_filters(visit)
+    chosen = await visit.room.database.read(_chosen, visit, ids, everything, filters)
+    states = CANCELLABLE if verb == "cancel" else RETRIABLE
+    found, more = await visit.room.database.read(select, visit.principal, chosen, states) if chosen else ([], False)
+    return render(
+        visit,
+        "deliveries_many.html",
+        verb=verb,
+        ids=ids,
+        everything=everything,
+        filters=filters,
+        count=len(found),
+        more=more,
+        asked=len(ids),
+        most=MOST_AT_ONCE,
+    )
+
+
+async def change_many(visit: Visit) -> Response:
+    """Do it, and say how many it were."""
+    ids, everything, filters = tuple(visit.posted.texts("id")), visit.posted.flag("all"), posted_filters(visit)
+    chosen = await visit.room.database.read(_chosen, visit, ids, everything, filters)
+    verb = "cancel" if visit.posted.text("do") == "cancel" else "retry"
+    change = cancel_deliveries if verb == "cancel" else retry_deliveries
+    done = await change(visit.room, visit.principal, chosen) if chosen else Done(0, 0, more=False)
+    counts = {"changed": str(done.changed), "left": str(done.left_alone), "more": "on" if done.more else ""}
+    return visit.redirect("/deliveries", **filters.fields(), **counts, done=verb)
+
+
+def _done(visit: Visit) -> Done | None:
+    """What the form before this page did to many deliveries."""
+    query = visit.request.query_params
+    counts = [query.get(name, "") for name in ("changed", "left")]
+    if visit.done not in ("retry", "cancel") or not all(re.fullmatch("[0-9]{1,6}", count) for count in counts):
+        return None
+    return Done(*map(int, counts), more=bool(query.get("more")))
+
+
+def _said(visit: Visit, options: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(value, visit.say(words)) for value, words in options]
+
+
+def types(visit: Visit) -> list[tuple[str, str]]:
+    """The choice of an event type."""
+    return [("", visit.say("Everything")), *_said(visit, TITLES.items())]
+
+
+def _chosen(
+    connection: Connection,
+    visit: Visit,
+    ids: tuple[str, ...],
+    everything: bool,
+    filters: Filters,
+) -> Chosen | None:
+    """Which are meant; None when that is none, and never by mistake all."""
+    if not everything:
+        return Chosen(ids) if ids else None
+    recipients = tuple(recipients_like(connection, visit.tenant_id, filters.q))
+    if filters.q and not recipients:
+        return None
+    return Chosen(wanted=replace(filters.wanted(visit, recipients), after=""))
+
+
+def _list(connection: Connection, visit: Visit, filters: Filters) -> Listing:
+    tenant = visit.tenant_id
+    recipients = recipients_like(connection, tenant, filters.q)
+    if filters.q and not recipients:
+        return _nobody(connection, visit, filters)
+    wanted = filters.wanted(visit, tuple(recipients))
+    found = search.find_deliveries(connection, tenant, wanted)
+    if filters.after and not found.more and len(found.ids) < wanted.most:
+        # Less than a page is newer than that, so it is the first page.
+        filters = replace(filters, after="")
+        wanted = filters.wanted(visit, tuple(recipients))
+        found = search.find_deliveries(connection, tenant, wanted)
+    newer, older = _neighbours(filters, found)
+    return Listing(
+        deliveries.rows_of(connection, tenant, found.ids),
+        recipients,
+        newer,
+        older,
+        looked_to=int(found.looked_to[:11], 16) if found.looked_to and not filters.after else None,
+        answer=_answer(connection, visit, filters.q) if filters.q and not (filters.before or filters.after) else None,
+        news=_news(connection, visit, wanted, filters.top) if filters.top else 0,
+    )
+
+
+def _neighbours(filters: Filters, found: Found) -> tuple[str, str]:
+    """Queries of the pages with what is newer and what is older; "" for none."""
+    first, last = (found.ids[0], found.ids[-1]) if found.ids else (filters.before, filters.after)
+    if filters.after:
+        newer = found.looked_to or first if found.more else ""
+        older = last
+    else:
+        newer = first if filters.before else ""
+        older = found.looked_to or last if found.more else ""
+    return filters.first_page(after=newer) if newer else "", filters.first_page(before=older) if older else ""
+
+
+def _nobody(connection: Connection, visit: Visit, filters: Filters) -> Listing:
+    """No recipient is like that: it may be an event's id, and else there is something to explain."""
+    event = events.show(connection, visit.tenant_id, filters.q)
+    ids = search.deliveries_of(connection, visit.tenant_id, event.key) if event is not None else []
+    rows = deliveries.rows_of(connection, visit.tenant_id, ids)
+    answer = _answer(connection, visit, filters.q) if event is None else None
+    return Listing(rows, [], "", "", None, event, answer)
+
+
+def _news(connection: Connection, visit: Visit, wanted: Wanted, top: str) -> int:
+    newer = replace(wanted, before="", after=top, most=MOST_NEWS + 1)
+    return len(search.find_deliveries(connection, visit.tenant_id, newer).ids)
+
+
+def _answer(connection: Connection, visit: Visit, q: str) -> Answer:
+    tenant = visit.tenant_id
+    saved = settings.show(connection, tenant)
+    own = saved.mail_server is not None and saved.mail_server.missing() is None
+    skipped, _ = search.find_skipped(connection, tenant, Wanted(most=SKIPPED_SHOWN))
+    return Answer(
+        is_recipient=any(one.spec.lower().startswith(q.lower()) for one in saved.recipients),
+        recipients=len(saved.recipients),
+        switched_off=tuple(_switched_off(saved)),
+        can_send=own or settings.system_server_offered(connection),
+        enabled=visit.tenant is not None and visit.tenant.enabled,
+        namesakes=tuple(namesakes(connection, tenant, q)),
+        skipped=tuple(skipped),
+        last=search.last_of_each_type(connection, tenant, list(CATALOGUE)),
+    )
+
+
+def _switched_off(saved: Settings) -> list[str]:
+    return [name for name, kind in CATALOGUE.items() if kind.toggle and not saved.switches.get(kind.toggle, False)]
+
+
+def _digest(listing: Listing) -> str:
+    """Changes when something changes that the table shows."""
+    shown = [(row.id, row.state, row.attempts, row.due_at) for row in listing.rows]
+    return hashlib.sha256(repr((shown, listing.news)).encode()).hexdigest()[:16]
+
+
+async def show_skipped(visit: Visit) -> Response:
+    """Events that sent nothing, and why."""
+    filters = read_filters(visit)
+    rows, edge = await visit.room.database.read(
+        search.find_skipped, visit.tenant_id, filters.wanted(visit), filters.reason
+    )
+    reasons = [(reason.value, SKIPPED[reason].title) for reason in SkipReason if reason is not SkipReason.DUPLICATE]
+    form = Form({name: getattr(filters, name) for name in ("reason", "type", "when", "since", "until")})
+    return render(
+        visit,
+        "skipped.html",
+        form=form,
+        filters=filters,
+        rows=rows,
+        titles=TITLES,
+        skips=SKIPPED,
+        reasons=[("", visit.say("All reasons")), *_said(visit, reasons)],
+        types=types(visit),
+        spans=_said(visit, SHOWN_SPANS),
+        older=filters.first_page(before=edge) if edge else "",
+    )
+
+
+routes = (
+    get("/deliveries", show_deliveries),
+    get("/deliveries/many", confirm_many, Access.EDITOR),
+    post("/deliveries/many", change_many),
+    get("/deliveries/skipped", show_skipped),
+)

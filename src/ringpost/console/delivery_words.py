@@ -1,0 +1,203 @@
+"""Deliveries in plain words: why one failed, how far it came, what was said, what to do and whom to ask."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ringpost.console.doctor_words import TO_DO
+from ringpost.console.languages import N_
+from ringpost.console.notifications import GROUPS
+from ringpost.domain.catalogue import Audience
+from ringpost.domain.deliveries import Party, Stage
+from ringpost.domain.events import SkipReason
+from ringpost.domain.traps import TRAPS, Trap
+
+TITLES: Final = {told.name: told.title for group in GROUPS for told in group.types}
+"""Event type -> what happened."""
+
+AUDIENCES: Final = {
+    Audience.USER: N_("It tells the person it is about."),
+    Audience.EVENT: N_("It tells the people whom the phone system names."),
+    Audience.TENANT: N_("It tells the recipients under Notifications."),
+    Audience.EVENT_AND_TENANT: N_(
+        "It tells the recipients under Notifications and the people whom the phone system names."
+    ),
+    Audience.EVENT_ELSE_TENANT: N_(
+        "It tells the people whom the phone system names; if none, the recipients under Notifications."
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Why an event sent nothing, and what to change; texts are English, to be translated."""
+
+    title: str
+    text: str
+    to_do: str
+    path: str = ""
+    """The page where it is changed."""
+    link: str = ""
+
+
+SKIPPED: Final = {
+    SkipReason.NOTIFICATION_OFF: Skipped(
+        N_("This notification is switched off"),
+        N_("The event came in, but its switch under Notifications was off at that moment."),
+        N_("Switch it on if people should be told. It holds for events from then on."),
+        "/notifications",
+        N_("Open Notifications"),
+    ),
+    SkipReason.NO_RECIPIENTS: Skipped(
+        N_("There was nobody to tell"),
+        N_("The phone system named nobody, and there were no recipients under Notifications for events like this."),
+        N_("Add recipients, or enter a mail address for the person in the phone system."),
+        "/notifications",
+        N_("Add recipients"),
+    ),
+    SkipReason.NO_MAIL_SERVER: Skipped(
+        N_("There was no mail server"),
+        N_("There was nothing to send it through: no mail server of your own, and none to borrow."),
+        N_("Set up the mail server. What was skipped before is not sent afterwards."),
+        "/mail-server",
+        N_("Set up the mail server"),
+    ),
+    SkipReason.TENANT_DISABLED: Skipped(
+        N_("The tenant was disabled"),
+        N_("While a tenant is disabled, nothing is sent for it."),
+        N_("Ask whoever runs the phone system."),
+    ),
+    SkipReason.DUPLICATE: Skipped(
+        N_("It had been sent before"),
+        N_("An event with the same id was accepted before."),
+        N_("There is nothing to do."),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Helper:
+    """Whose failure it is: who can mend it; texts are English, to be translated."""
+
+    whose: str
+    ask: str
+    path: str = ""
+    link: str = ""
+
+
+HELPERS: Final = {
+    Party.RECIPIENT: Helper(
+        N_("The recipient's address or mailbox"),
+        N_("Check the address with the person. If it is right, ask whoever runs the mail of their organisation."),
+    ),
+    Party.MESSAGE: Helper(
+        N_("The mail itself"),
+        N_("Whoever edits the templates can shorten or correct the mail; then the event has to be sent again."),
+        "/templates",
+        N_("Open Templates"),
+    ),
+    Party.MAIL_SERVER: Helper(
+        N_("The mail server"),
+        N_("Whoever runs the mail server. Give them its own words and the time below."),
+        "/mail-server",
+        N_("Diagnose the mail server"),
+    ),
+    Party.CONFIGURATION: Helper(
+        N_("The settings of the mail server"),
+        N_("Whoever administers the mail server settings here. What waits goes out as soon as they are corrected."),
+        "/mail-server",
+        N_("Correct the settings"),
+    ),
+    Party.NETWORK: Helper(
+        N_("The way to the mail server"),
+        N_("Whoever runs the network or the firewall of the phone system."),
+        "/mail-server",
+        N_("Diagnose the mail server"),
+    ),
+}
+NOBODY: Final = Helper(N_("Nobody can know"), N_("Nothing has to be done: it is tried again by itself."))
+
+_BY_HINT: Final = {trap.hint: trap for trap in TRAPS.values()}
+"""Attempts keep the words and not the code of the trap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why an attempt failed, or a lane waits."""
+
+    title: str
+    text: str
+    to_do: str
+    trap: Trap | None
+    helper: Helper
+
+
+def reason_of(row: Any, prefix: str = "") -> Reason:
+    """The reason in a row that has `hint`, `reply` and `party`, each behind `prefix`."""
+    hint, party = getattr(row, f"{prefix}hint"), getattr(row, f"{prefix}party")
+    trap = _BY_HINT.get(hint)
+    helper = HELPERS[Party(party)] if party else NOBODY
+    if trap is not None:
+        return Reason(trap.title, trap.explanation, TO_DO.get(trap.code, trap.what_to_do), trap, helper)
+    return Reason(N_("The mail was not taken"), hint, "", None, helper)
+
+
+def why(row: Any) -> str:
+    """The reason of the last attempt in one line; "" when there is none."""
+    if row.attempt_number is None or row.attempt_verdict == "sent":
+        return ""
+    return reason_of(row, "attempt_").title if row.attempt_hint in _BY_HINT else row.attempt_hint or row.attempt_reply
+
+
+# How far an attempt came --------------------------------------------------------------------------------------------
+
+_SMTP: Final = (
+    (N_("Find the server"), (Stage.RESOLVE,)),
+    (N_("Connect"), (Stage.CONNECT, Stage.GREETING, Stage.EHLO)),
+    (N_("Encrypt"), (Stage.TLS,)),
+    (N_("Sign in"), (Stage.AUTH,)),
+    (N_("Name the sender"), (Stage.MAIL_FROM,)),
+    (N_("Name the recipient"), (Stage.RCPT_TO,)),
+    (N_("Hand over the mail"), (Stage.DATA, Stage.ACCEPTED)),
+)
+_API: Final = ((N_("Get access"), (Stage.TOKEN,)), (N_("Hand over the mail"), (Stage.API, Stage.ACCEPTED)))
+
+
+def way_of(attempt: Any) -> list[tuple[str, str]]:
+    """Steps in plain words with `done`, `failed` or `open`; none when no server was asked."""
+    if not attempt.server:
+        return []
+    stage = Stage(attempt.stage)
+    by_api = stage in (Stage.TOKEN, Stage.API) or (attempt.code or 0) in range(200, 204)
+    way = _API if by_api else _SMTP
+    last = next(place for place, (_, stages) in enumerate(way) if stage in stages)
+    if attempt.verdict == "sent":
+        return [(title, "done") for title, _ in way]
+    return [
+        (title, "done" if place < last else "failed" if place == last else "open")
+        for place, (title, _) in enumerate(way)
+    ]
+
+
+_SAID: Final = {
+    Stage.RESOLVE: N_("(looks up the name of the server)"),
+    Stage.CONNECT: N_("(opens a connection)"),
+    Stage.GREETING: N_("(waits for the server's greeting)"),
+    Stage.TLS: N_("(asks for an encrypted connection)"),
+    Stage.EHLO: "EHLO",
+    Stage.AUTH: N_("AUTH (user name and password, not shown)"),
+    Stage.MAIL_FROM: "MAIL FROM:<…>",
+    Stage.DATA: N_("DATA (the mail)"),
+    Stage.ACCEPTED: N_("DATA (the mail)"),
+    Stage.TOKEN: N_("(asks for an access token; secrets not shown)"),
+    Stage.API: N_("(hands over the mail by HTTPS)"),
+}
+
+
+def said(attempt: Any, recipient: str) -> tuple[str, str]:
+    """The last thing we said, and the server's answer; both may be to be translated, as far as they are ours."""
+    stage = Stage(attempt.stage)
+    ours = f"RCPT TO:<{recipient}>" if stage is Stage.RCPT_TO else _SAID[stage]
+    codes = [str(attempt.code)] if attempt.code else []
+    if attempt.enhanced_code and not attempt.reply.startswith(attempt.enhanced_code):
+        codes.append(attempt.enhanced_code)
+    return ours, " ".join([*codes, attempt.reply]).strip()

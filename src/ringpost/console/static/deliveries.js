@@ -1,0 +1,53 @@
+// Deliveries: what is live is looked at again every few seconds while somebody sees it, and choosing all at once.
+
+const EVERY_MS = 4000;
+
+// Nothing changes under somebody's hands: not while the keyboard is in it, a box is ticked or a question is open.
+const isInUse = (place) =>
+  (place.contains(document.activeElement) && document.activeElement.tagName !== "A") ||
+  place.querySelector("input[type=checkbox]:checked, dialog[open]") !== null ||
+  place.contains(getSelection().anchorNode) && !getSelection().isCollapsed;
+
+const look = () => {
+  if (document.visibilityState !== "visible") return;
+  for (const place of document.querySelectorAll("[data-live]")) {
+    if (isInUse(place)) continue;
+    const opened = [...place.querySelectorAll("details")].map((one) => one.open);
+    const focused = place.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    window.htmx.ajax("GET", place.dataset.live, { target: place, swap: "outerHTML" }).then(() => {
+      const now = document.getElementById(place.id);
+      if (now === null || now === place) return;
+      now.querySelectorAll("details").forEach((one, at) => { if (at in opened) one.open = opened[at]; });
+      if (focused !== null) [...now.querySelectorAll("a")].find((one) => one.getAttribute("href") === focused)?.focus();
+      start(now);
+    });
+  }
+};
+
+const start = (root) => {
+  for (const form of root.querySelectorAll("form[data-many]")) choosing(form);
+};
+
+const choosing = (form) => {
+  const all = form.querySelector("[data-all]");
+  const said = form.querySelector("[data-chosen]");
+  if (all === null || form.dataset.started) return;
+  form.dataset.started = "yes";
+  const boxes = [...form.querySelectorAll("input[name=id]")];
+  all.closest("label").hidden = false;
+  const count = () => {
+    const chosen = boxes.filter((box) => box.checked).length;
+    all.checked = chosen === boxes.length;
+    all.indeterminate = chosen > 0 && chosen < boxes.length;
+    said.textContent = chosen ? said.dataset.words.replace("%(count)s", chosen) : "";
+  };
+  all.addEventListener("change", () => {
+    for (const box of boxes) box.checked = all.checked;
+    count();
+  });
+  form.addEventListener("change", count);
+  count();
+};
+
+start(document);
+if (document.querySelector("[data-live]")) setInterval(look, EVERY_MS);

@@ -1,0 +1,491 @@
+"""The pages of deliveries: a failure found, understood and mended; who got nothing and why; many at once."""
+
+import asyncio
+import re
+import socket
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+from aiosmtpd.controller import Controller
+from tests.api.mailboxes import Mailbox
+from tests.conftest import Clock
+from tests.console.conftest import ClientOf, Visitor, assert_accessible, csrf_of
+
+from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
+from ringpost.domain.deliveries import State
+from ringpost.domain.events import parse_event
+from ringpost.domain.hosts import parse_allowed_networks
+from ringpost.domain.settings import Endpoint, ServerRules, SmtpEndpoint
+from ringpost.domain.tenants import TenantId
+from ringpost.storage import audit, deliveries
+from ringpost.storage.deliveries import Filter
+from ringpost.transports import Transport
+from ringpost.transports.egress import EgressRules
+from ringpost.transports.smtp import Deadlines, SmtpOptions, SmtpTransport
+from ringpost.usecases.accept_events import Receipt, accept_events
+from ringpost.usecases.change_settings import change_settings
+from ringpost.usecases.room import Options, Room
+from ringpost.worker import Worker, WorkerOptions
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>&"
+NO_SUCH_USER = "550 5.1.1 No such user here"
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    """A mail server of this machine."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        box = Mailbox("127.0.0.1", probe.getsockname()[1], [])
+    controller = Controller(box, box.host, box.port)
+    controller.start()
+    yield box
+    controller.stop()
+
+
+@pytest.fixture
+def room(room: Room, mailbox: Mailbox) -> Room:
+    """The room, with a way out to the mailbox."""
+    loopback = parse_allowed_networks(f"127.0.0.0/8:{mailbox.port}")
+    egress = EgressRules(allowed=loopback, extra_ports=frozenset({mailbox.port}))
+
+    def open_transport(endpoint: Endpoint, *, overall_s: float | None = None) -> Transport:
+        assert isinstance(endpoint, SmtpEndpoint)
+        return SmtpTransport(endpoint, SmtpOptions("ringpost.test", Deadlines(overall=overall_s), egress=egress))
+
+    return replace(room, open_transport=open_transport, options=Options("pbx.example", ServerRules(allowed=loopback)))
+
+
+@pytest.fixture
+async def worker(room: Room) -> AsyncIterator[Worker]:
+    """A worker at work."""
+    worker = Worker(room, WorkerOptions(slots=64, poll_s=0.05, sweep_s=0.2))
+    task = asyncio.create_task(worker.run())
+    yield worker
+    worker.stop()
+    await task
+
+
+def admin(tenant: TenantId) -> Principal:
+    return Principal(tenant, Role.TENANT_ADMIN, SCOPES_OF_ROLE[Role.TENANT_ADMIN], "anna", "t")
+
+
+async def report(room: Room, tenant: TenantId, *recipients: str, **event: Any) -> str:
+    """Report an emergency, which is always on; returns the id of its first delivery, "" when there is none."""
+    fields = {"type": "EMERGENCY_CALL", "variables": {"CALLEE_NUMBER": "112"}, "recipients": list(recipients), **event}
+    (receipt,) = await accept_events(room, [parse_event(tenant, fields)])
+    assert isinstance(receipt, Receipt), receipt
+    return receipt.deliveries[0][0] if receipt.deliveries else ""
+
+
+async def ended(room: Room, tenant: TenantId, delivery: str) -> Any:
+    """The delivery, when it is not open any more."""
+    while (row := await room.database.read(deliveries.show, tenant, delivery)).ended_at is None:
+        await asyncio.sleep(0.05)
+    return row
+
+
+async def refused(room: Room, tenant: TenantId, delivery: str, reply: str = "No such user here") -> None:
+    """Make it one that a server has refused, without asking a server."""
+    sql = "UPDATE deliveries SET state = 'rejected', attempts = 1, ended_at = ? WHERE id = ?"
+
+    def change(connection: Any) -> None:
+        connection.exec_driver_sql(sql, (room.clock(), delivery))
+        connection.exec_driver_sql(
+            "INSERT INTO attempts (delivery, number, tenant, started_at, duration_ms, server, verdict, stage, party, "
+            "code, enhanced_code, reply, hint, ambiguous) VALUES (?, 1, ?, ?, 5, 'mail.example.com:25', 'rejected', "
+            "'rcpt_to', 'recipient', 550, '5.1.1', ?, ?, 0)",
+            (delivery, tenant, room.clock(), reply, reply),
+        )
+
+    await room.database.write(change)
+
+
+def names_in(page: httpx.Response) -> list[str]:
+    """Recipients in the list, in its order."""
+    return re.findall(r'<th scope="row"><a href="/console/deliveries/[^"]+">([^<]+)</a>', page.text)
+
+
+async def states(room: Room, tenant: TenantId) -> dict[str, State]:
+    rows = await room.database.read(deliveries.page, tenant, Filter(top=200))
+    return {row.recipient: State(row.state) for row in rows}
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_failed_delivery_is_found_understood_and_retried(
+    visitor: Visitor, room: Room, acme: TenantId, mailbox: Mailbox
+) -> None:
+    await change_settings(room, admin(acme), mailbox.settings())
+    mailbox.refuse = NO_SUCH_USER
+    delivery = await report(room, acme, "jane@example.com")
+    await ended(room, acme, delivery)
+    await visitor.sign_in_as(Role.TENANT_ADMIN)
+    page = await visitor.open("/deliveries")
+
+    await page.get_by_role("searchbox").fill("jane")
+    await page.get_by_label("State", exact=True).select_option("failed")
+    await page.get_by_role("button", name="Find").click()
+    await page.wait_for_url("**state=failed**")
+    await page.get_by_role("heading", name="Why did this person not get a mail?").wait_for()
+    await assert_accessible(page)
+    await page.get_by_role("link", name="jane@example.com").first.click()
+
+    verdict = page.locator(".verdict")
+    await verdict.get_by_text("Refused", exact=True).wait_for()
+    assert "The address does not exist" in await verdict.inner_text() or "mailbox" in await verdict.inner_text()
+    assert "What to do now" in await verdict.inner_text()
+    dialogue = await page.locator(".dialogue").inner_text()
+    assert "RCPT TO:<jane@example.com>" in dialogue
+    assert "550 5.1.1 No such user here" in dialogue
+    mail = page.frame_locator("iframe.mail")
+    await mail.get_by_text("112").first.wait_for()
+    await page.get_by_role("link", name="More about this").wait_for()
+    await assert_accessible(page)
+
+    mailbox.refuse = None
+    await page.get_by_role("button", name="Try again now").click()
+    await page.get_by_text("It is queued again and goes at once.").wait_for()
+    await page.locator(".verdict").get_by_text("Sent", exact=True).wait_for()  # without a reload
+
+    assert len(mailbox.mails) == 1
+    assert (await ended(room, acme, delivery)).state == State.SENT
+
+
+async def test_new_mail_is_told_of_and_moves_nothing(
+    visitor: Visitor, room: Room, acme: TenantId, clock: Clock
+) -> None:
+    await report(room, acme, "first@example.com")
+    await visitor.sign_in_as(Role.TENANT_ADMIN)
+    page = await visitor.open("/deliveries")
+    assert await page.locator("tbody tr").count() == 1
+
+    clock.advance(1)
+    await report(room, acme, "second@example.com")
+    news = page.get_by_role("link", name="1 new")
+    await news.wait_for()
+
+    assert await page.locator("tbody tr").count() == 1
+    await assert_accessible(page)
+    await news.click()
+    await page.get_by_role("link", name="second@example.com").wait_for()
+
+
+async def test_many_are_chosen_counted_and_retried(visitor: Visitor, room: Room, acme: TenantId, clock: Clock) -> None:
+    for number in range(3):
+        clock.advance(1)
+        await refused(room, acme, await report(room, acme, f"a{number}@example.com"))
+    await visitor.sign_in_as(Role.TENANT_ADMIN)
+    page = await visitor.open("/deliveries?state=failed")
+
+    await page.get_by_label("Choose the mail to a1@example.com").check()
+    await page.get_by_label("All on this page").check()
+    await page.get_by_text("3 chosen").wait_for()
+    await page.get_by_label("Choose the mail to a0@example.com").uncheck()
+    await page.get_by_role("button", name="Try chosen again").click()
+    await page.get_by_role("heading", name="Try 2 mails again?").wait_for()
+    await assert_accessible(page)
+    await page.get_by_role("button", name="Try again").click()
+
+    await page.get_by_text("2 mails are queued again.").wait_for()
+    assert sorted((await states(room, acme)).values()) == [State.QUEUED, State.QUEUED, State.REJECTED]
+    entries = await room.database.read(audit.entries, acme)
+    assert [entry.subject.partition(",")[0] for entry in entries if entry.action == "retry_deliveries"] == [
+        "2 deliveries"
+    ]
+
+
+async def test_all_that_are_found_are_retried_and_no_others(client_of: ClientOf, room: Room, acme: TenantId) -> None:
+    for number in range(120):
+        await refused(room, acme, await report(room, acme, f"a{number}@example.com"))
+    client = await client_of(Role.TENANT_ADMIN)
+    asked = await client.get("/console/deliveries/many?do=retry&all=on&state=failed")
+    assert "Try 120 mails again?" in asked.text
+
+    form = {"csrf": await csrf_of(client), "do": "retry", "all": "on", "state": "failed", "q": "a11"}
+    answer = await client.post("/console/deliveries/many", data=form)
+
+    assert answer.status_code == 303
+    done = await client.get(answer.headers["location"])
+    assert "11 mails are queued again." in done.text
+    retried = [name for name, state in (await states(room, acme)).items() if state is State.QUEUED]
+    assert len(retried) == 11
+    assert all(name.startswith("a11") for name in retried)
+
+
+async def test_cancelling_many_leaves_alone_what_does_not_wait(client_of: ClientOf, room: Room, acme: TenantId) -> None:
+    waiting, failed = await report(room, acme, "a@example.com"), await report(room, acme, "b@example.com")
+    await refused(room, acme, failed)
+    client = await client_of(Role.TENANT_ADMIN)
+
+    asked = await client.get(f"/console/deliveries/many?do=cancel&id={waiting}&id={failed}")
+    form = {"csrf": await csrf_of(client), "do": "cancel", "id": [waiting, failed]}
+    await client.post("/console/deliveries/many", data=form)
+
+    assert "Cancel 1 mail?" in asked.text
+    assert "1 of those chosen" in asked.text
+    assert await states(room, acme) == {"a@example.com": State.CANCELLED, "b@example.com": State.REJECTED}
+
+
+@pytest.mark.parametrize("form", [{}, {"all": "on", "q": "nobody@example.com"}])
+async def test_what_means_nobody_never_means_all(
+    client_of: ClientOf, room: Room, acme: TenantId, form: dict[str, str]
+) -> None:
+    await report(room, acme, "a@example.com")
+    client = await client_of(Role.TENANT_ADMIN)
+
+    await client.post("/console/deliveries/many", data={"csrf": await csrf_of(client), "do": "cancel", **form})
+
+    assert await states(room, acme) == {"a@example.com": State.QUEUED}
+
+
+@pytest.mark.parametrize(
+    "query", ["", "type=EMERGENCY_CALL", "q=a", "state=waiting", "state=waiting&type=EMERGENCY_CALL"]
+)
+async def test_pages_lead_to_everything_once_and_back(
+    client_of: ClientOf, room: Room, acme: TenantId, clock: Clock, query: str
+) -> None:
+    every: list[str] = []
+    for number in range(60):
+        clock.advance(0.001)
+        pair = f"a{number}@example.com", f"ab{number}@example.com"
+        await report(room, acme, *pair)
+        every += pair
+        if number % 10 == 0:
+            await report(room, acme)  # nobody is told
+    client = await client_of(Role.TENANT_ADMIN)
+    if query == "q=a":
+        query, every = "q=a1%40example.com", ["a1@example.com"]
+
+    page, found, first = await client.get(f"/console/deliveries?{query}"), list[str](), list[str]()
+    for _ in range(10):
+        names = names_in(page)
+        found += names
+        first = first or names
+        older = re.search(r'rel="next" href="([^"]+)"', page.text)
+        if older is None:
+            break
+        page = await client.get(older[1].replace("&amp;", "&"))
+    assert sorted(found) == sorted(every)
+    for _ in range(10):
+        newer = re.search(r'rel="prev" href="([^"]+)"', page.text)
+        if newer is None:
+            break
+        page = await client.get(newer[1].replace("&amp;", "&"))
+    assert names_in(page) == first
+
+
+async def test_times_narrow_in_the_zone_of_the_tenant(
+    client_of: ClientOf, room: Room, acme: TenantId, clock: Clock
+) -> None:
+    await report(room, acme, "old@example.com")
+    clock.advance(7200)
+    await report(room, acme, "new@example.com")
+    client = await client_of(Role.TENANT_ADMIN)
+
+    async def found(query: str) -> list[str]:
+        return names_in(await client.get(f"/console/deliveries?{query}"))
+
+    assert await found("when=hour") == ["new@example.com"]
+    assert await found("when=day") == ["new@example.com", "old@example.com"]
+    assert await found("until=2027-01-15T09:00") == ["old@example.com"]  # the clock stands at 08:00 UTC, two hours on
+    assert await found("since=2027-01-15T09:00") == ["new@example.com"]
+    assert await found("since=rubbish&state=rubbish&type=rubbish&before=%27&when=ever") == await found("")
+
+
+async def test_why_nobody_got_a_mail_is_one_search(visitor: Visitor, room: Room, acme: TenantId) -> None:
+    await report(room, acme, "jane@example.org")
+    await report(room, acme, type="QUEUE_SLA", variables={}, id="sla-1")
+    await visitor.sign_in_as(Role.TENANT_ADMIN)
+
+    page = await visitor.open("/deliveries?q=jane%40example.com")
+
+    said = await page.locator("main").inner_text()
+    assert "No mail was ever made for an address like this" in said
+    assert "jane@example.org" in said
+    assert "They are not among the recipients" in said
+    assert "A caller has waited for too long" in said
+    await page.get_by_text("When each thing last happened").click()
+    await assert_accessible(page)
+    page = await visitor.open("/deliveries?q=sla-1")
+    assert "This notification is switched off" in await page.locator("main").inner_text()
+
+
+async def test_events_that_sent_nothing_say_why_and_what_to_change(
+    visitor: Visitor, room: Room, acme: TenantId
+) -> None:
+    await report(room, acme, type="QUEUE_SLA", variables={}, id="sla-1")
+    await report(room, acme, id="emergency-1")
+    await visitor.sign_in_as(Role.TENANT_ADMIN)
+
+    page = await visitor.open("/deliveries/skipped")
+
+    said = await page.locator("main").inner_text()
+    assert "This notification is switched off" in said
+    assert "There was nobody to tell" in said
+    await assert_accessible(page)
+    page = await visitor.open("/deliveries/skipped?reason=NO_RECIPIENTS")
+    said = await page.locator("tbody").inner_text()
+    assert "emergency-1" in said
+    assert "sla-1" not in said
+
+
+async def test_the_last_day_is_drawn_and_told_by_the_hour(
+    visitor: Visitor, room: Room, acme: TenantId, clock: Clock
+) -> None:
+    await refused(room, acme, await report(room, acme, "a@example.com"))
+    clock.advance(3600)
+    await report(room, acme, "b@example.com", "c@example.com")
+    await visitor.sign_in_as(Role.TENANT_ADMIN)
+    page = await visitor.open("/deliveries")
+    await page.locator(".chart svg").wait_for()
+    await assert_accessible(page)
+
+    page = await visitor.open("/deliveries/hours")
+    await page.get_by_text("The same as a table").click()
+
+    rows = [row.split("\t")[1:] for row in (await page.locator(".chart tbody").inner_text()).split("\n") if "\t" in row]
+    assert rows == [["0", "0", "2"], ["0", "1", "0"]]
+    await assert_accessible(page)
+
+
+async def test_nothing_from_outside_becomes_part_of_a_page(visitor: Visitor, room: Room, acme: TenantId) -> None:
+    variables = {"CALLEE_NUMBER": HOSTILE, "CALLER_NAME": HOSTILE, "CALLER_NUMBER": HOSTILE}
+    delivery = await report(room, acme, "a@example.com", id=HOSTILE, variables=variables)
+    await refused(room, acme, delivery, HOSTILE)
+    await report(room, acme, id=f"{HOSTILE}2", type="QUEUE_SLA", variables={})
+    await visitor.sign_in_as(Role.TENANT_ADMIN)
+    queries = ("", "?q=a", f"?{httpx.QueryParams({'q': HOSTILE})}")
+    paths = [f"/deliveries{query}" for query in queries]
+    paths += [
+        f"/deliveries/{delivery}",
+        "/deliveries/skipped",
+        f"/deliveries/many?do=retry&id={delivery}",
+        "/deliveries/hours",
+    ]
+
+    for path in paths:
+        page = await visitor.open(path)  # the visitor tells on every script that runs or is kept from it
+        assert await page.locator("img[src=x]").count() == 0, path
+        assert "<script>alert" not in await page.content(), path
+    page = await visitor.open(f"/deliveries/{delivery}")
+    assert HOSTILE in await page.locator(".dialogue").inner_text()
+    assert await page.frame_locator("iframe.mail").locator("img[src=x]").count() == 0
+
+
+async def test_a_mail_is_shown_in_a_frame_that_can_do_nothing(client_of: ClientOf, room: Room, acme: TenantId) -> None:
+    delivery = await report(room, acme, "a@example.com")
+
+    answer = await (await client_of(Role.READ_ONLY)).get(f"/console/deliveries/{delivery}/message")
+
+    assert answer.status_code == 200
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert policy.endswith("sandbox")
+    assert "frame-ancestors 'self'" in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+
+
+async def test_a_mail_with_a_password_is_shown_to_nobody(
+    client_of: ClientOf, room: Room, acme: TenantId, mailbox: Mailbox
+) -> None:
+    await change_settings(room, admin(acme), mailbox.settings())
+    variables = {"USER_PASSWORD": "canary-secret", "USER_EMAIL": "new@example.com"}
+    delivery = await report(room, acme, type="USER_CREATION", variables=variables)
+    client = await client_of(Role.TENANT_ADMIN)
+
+    story = await client.get(f"/console/deliveries/{delivery}")
+    mail = await client.get(f"/console/deliveries/{delivery}/message")
+
+    assert story.status_code == 200
+    assert "canary-secret" not in story.text
+    assert "<iframe" not in story.text
+    assert "carries a password" in story.text
+    assert mail.status_code == 404
+    assert "canary-secret" not in mail.text
+
+
+async def test_nobody_sees_or_changes_what_is_of_another_tenant(
+    client_of: ClientOf, room: Room, other: TenantId
+) -> None:
+    delivery = await report(room, other, "theirs@example.com", id="their-event")
+    client = await client_of(Role.TENANT_ADMIN)
+    form = {"csrf": await csrf_of(client), "do": "cancel", "id": delivery}
+
+    for path in ("", "?q=theirs", "?q=their-event", "/skipped"):
+        assert "theirs@example.com" not in (await client.get(f"/console/deliveries{path}")).text
+    for path in (delivery, f"{delivery}/message"):
+        assert (await client.get(f"/console/deliveries/{path}")).status_code == 404
+    assert (await client.post(f"/console/deliveries/{delivery}/cancel", data=form)).status_code == 404
+    await client.post("/console/deliveries/many", data=form)
+    assert await states(room, other) == {"theirs@example.com": State.QUEUED}
+
+
+async def test_who_may_only_look_finds_nothing_to_press(visitor: Visitor, room: Room, acme: TenantId) -> None:
+    delivery = await report(room, acme, "a@example.com")
+    await visitor.sign_in_as(Role.READ_ONLY)
+
+    page = await visitor.open("/deliveries")
+    assert await page.locator("main input[type=checkbox]").count() == 0
+    await assert_accessible(page)
+    page = await visitor.open(f"/deliveries/{delivery}")
+
+    assert await page.locator("main form").count() == 0
+    await assert_accessible(page)
+
+
+async def test_a_delivery_that_waits_is_cancelled_after_a_question(
+    visitor: Visitor, room: Room, acme: TenantId
+) -> None:
+    delivery = await report(room, acme, "a@example.com")
+    await visitor.sign_in_as(Role.TENANT_ADMIN)
+    page = await visitor.open(f"/deliveries/{delivery}")
+
+    await page.get_by_role("button", name="Do not send it").click()
+    await page.get_by_role("dialog").wait_for()
+    await assert_accessible(page)
+    await page.get_by_role("dialog").get_by_role("button", name="Do not send it").click()
+
+    await page.get_by_text("It is cancelled.").wait_for()
+    assert (await states(room, acme))["a@example.com"] is State.CANCELLED
+
+
+async def test_a_mail_that_waits_for_a_server_says_so(client_of: ClientOf, room: Room, acme: TenantId) -> None:
+    delivery = await report(room, acme, "a@example.com")
+
+    def hold(connection: Any) -> None:
+        connection.exec_driver_sql(
+            "INSERT INTO holds (lane, since, until, failures, party, stage, reply, hint) "
+            "SELECT queue, 0, ?, 1, 'network', 'connect', '', 'The cable is out.' FROM deliveries",
+            (room.clock() + 60_000,),
+        )
+
+    await room.database.write(hold)
+
+    story = (await (await client_of(Role.TENANT_ADMIN)).get(f"/console/deliveries/{delivery}")).text
+
+    assert "The mail server fails, so all mail for it waits" in story
+    assert "The cable is out." in story
+    assert "Whoever runs the network" in story
+
+
+async def test_what_is_unchanged_is_not_sent_again(
+    client_of: ClientOf, room: Room, acme: TenantId, clock: Clock
+) -> None:
+    await report(room, acme, "a@example.com")
+    client = await client_of(Role.TENANT_ADMIN)
+    page = (await client.get("/console/deliveries")).text
+    live = re.search(r'data-live="([^"]+)"', page)
+    assert live is not None
+    again = {"url": live[1].replace("&amp;", "&"), "headers": {"HX-Request": "true"}}
+
+    assert (await client.get(**again)).status_code == 204
+
+    clock.advance(1)
+    await report(room, acme, "b@example.com")
+    changed = await client.get(**again)
+    assert changed.status_code == 200
+    assert "b@example.com" not in changed.text
