@@ -128,7 +128,7 @@ export const editorFor = (field, { options, names }, nearest, words) => {
   const source = { autocomplete: completing(options) }; // one and the same each time it is asked for
   const hollow = document.createElement("span");
   hollow.textContent = field.placeholder;
-  const content = { "aria-label": label.textContent.trim(), spellcheck: "false" };
+  const content = { "aria-label": label.textContent.trim(), spellcheck: "false", tabindex: "0" };
   if (described.length) content["aria-description"] = described.join(" ");
   if (field.hasAttribute("aria-invalid")) content["aria-invalid"] = "true";
   const state = EditorState.create({
