@@ -4,7 +4,7 @@
 import {
   autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap, Decoration, defaultKeymap, drawSelection,
   EditorState, EditorView, forceLinting, highlightSpecialChars, HighlightStyle, history, historyKeymap, html, keymap,
-  lineNumbers, linter, MatchDecorator, placeholder, search, searchKeymap, syntaxHighlighting, tags, ViewPlugin,
+  lineNumbers, linter, lintKeymap, MatchDecorator, placeholder, search, searchKeymap, syntaxHighlighting, tags, ViewPlugin,
 } from "./vendor/codemirror/codemirror.min.js";
 
 const VARIABLE = /%%([A-Z0-9_]{1,64})%%/g;
@@ -96,7 +96,7 @@ const marking = (names) => {
 };
 
 // What the server's check found of a name: the variable that it looks like.
-const judging = (names, nearest, words) => linter((view) => {
+const judging = (names, nearest, words, news) => linter((view) => {
   const found = [];
   for (const match of view.state.doc.toString().matchAll(VARIABLE)) {
     if (names.has(match[1])) continue;
@@ -109,7 +109,7 @@ const judging = (names, nearest, words) => linter((view) => {
     });
   }
   return found;
-}, { delay: 400 });
+}, { delay: 400, needsRefresh: () => news.came });
 
 // An editor in the place of a text field, which stays what the form sends.
 export const editorFor = (field, { options, names }, nearest, words) => {
@@ -125,6 +125,7 @@ export const editorFor = (field, { options, names }, nearest, words) => {
   field.removeAttribute("id");
   field.hidden = true;
 
+  const news = { came: false };
   const source = { autocomplete: completing(options) }; // one and the same each time it is asked for
   const hollow = document.createElement("span");
   hollow.textContent = field.placeholder;
@@ -143,9 +144,9 @@ export const editorFor = (field, { options, names }, nearest, words) => {
       fixed ? [EditorState.readOnly.of(true)] : [
         history(), autocompletion({ icons: false }),
         EditorState.languageData.of(() => [source]),
-        judging(names, nearest, words),
+        judging(names, nearest, words, news),
       ],
-      keymap.of([...closeBracketsKeymap, ...completionKeymap, ...historyKeymap, ...(kind === "line" ? [] : searchKeymap),
+      keymap.of([...closeBracketsKeymap, ...completionKeymap, ...lintKeymap, ...historyKeymap, ...(kind === "line" ? [] : searchKeymap),
         ...(kind === "line" ? [{ key: "Enter", run: () => true }] : []), ...defaultKeymap]),
       EditorView.updateListener.of((update) => {
         if (!update.docChanged) return;
@@ -160,7 +161,12 @@ export const editorFor = (field, { options, names }, nearest, words) => {
   return {
     view,
     hollow,
-    judge: () => forceLinting(view),
+    judge: () => {
+      news.came = true;
+      view.dispatch({});
+      news.came = false;
+      forceLinting(view);
+    },
     show: (number) => {
       const line = view.state.doc.line(Math.min(number, view.state.doc.lines));
       view.dispatch({ selection: { anchor: line.from, head: line.to }, effects: EditorView.scrollIntoView(line.from, { y: "center" }) });
