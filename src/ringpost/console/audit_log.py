@@ -47,7 +47,7 @@ ACTIONS: Final = {
     "destroy_tenant": N_("Deleted a tenant"),
     "destroy_user": N_("Deleted a user"),
     "end_session_after_reuse": N_("Ended a session whose token was used twice"),
-    "end_to_act_for": N_("Ended to work in the tenant"),
+    "end_to_act_for": N_("Stopped working in the tenant"),
     "import_tenant": N_("Imported settings and templates"),
     "invite_user": N_("Made a link to set a password"),
     "retry_deliveries": N_("Sent mails once more"),
