@@ -5,6 +5,7 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
+from structlog.testing import capture_logs
 
 from ringpost.api.http_rules import MAX_HEADERS
 
@@ -78,6 +79,22 @@ async def test_a_body_that_does_not_end_is_hung_up_on(
 
     assert await asyncio.wait_for(reader.read(), 5) == b""
     writer.close()
+
+
+async def test_a_client_that_hangs_up_in_mid_body_is_no_fault_of_ours(live: str, acme_token: str) -> None:
+    _, writer = await connect(live)
+    head = f"POST /events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {acme_token}\r\n".encode()
+
+    with capture_logs() as logs:
+        writer.write(head + b'Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"type":')
+        await writer.drain()
+        await asyncio.sleep(0.1)
+        writer.close()
+        async with asyncio.timeout(10):
+            while not logs:
+                await asyncio.sleep(0.01)
+
+    assert [(log["event"], log["log_level"]) for log in logs] == [("client_hung_up", "info")]
 
 
 async def test_a_body_that_ends_in_time_is_taken_however_slowly_it_is_answered(live: str, acme_token: str) -> None:

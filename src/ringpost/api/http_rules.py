@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 import structlog
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ringpost.api import problems
@@ -76,26 +77,31 @@ class HttpRules:
         answer = _Answer(send, head=scope["method"] == "HEAD")
         if answer.head:
             scope = {**scope, "method": "GET"}
-        body = _Body(receive, self._limit(scope))
         try:
-            announced = _check(scope)
-            if announced > body.limit:
-                if not any(name == b"expect" for name, _ in scope["headers"]):
-                    await body.drain()
-                raise too_large(body.limit)  # noqa: TRY301  the answer is made in one place
-            express = self._express.get(scope["path"]) if scope["method"] == "POST" else None
-            if express is None:
-                await self.app(scope, body.receive, answer.send)
-            else:
-                response = await express(Request(scope, body.receive))
-                await response(scope, receive, answer.send)
+            await self._serve(scope, receive, answer)
         except RingpostError as refusal:
             await problems.from_error(refusal)(scope, receive, answer.send)
+        except ClientDisconnect:  # nobody is there to be answered, and nothing of ours has failed
+            _log.info("client_hung_up", method=scope["method"], path=scope["path"])
         except Exception:
             _log.exception("request_failed", method=scope["method"], path=scope["path"])
             if answer.started:
                 raise
             await problems.internal()(scope, receive, answer.send)
+
+    async def _serve(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        body = _Body(receive, self._limit(scope))
+        announced = _check(scope)
+        if announced > body.limit:
+            if not any(name == b"expect" for name, _ in scope["headers"]):
+                await body.drain()
+            raise too_large(body.limit)
+        express = self._express.get(scope["path"]) if scope["method"] == "POST" else None
+        if express is None:
+            await self.app(scope, body.receive, answer.send)
+        else:
+            response = await express(Request(scope, body.receive))
+            await response(scope, receive, answer.send)
 
     def _limit(self, scope: Scope) -> int:
         return LARGE_BODIES.get(scope["path"], self.max_body)
