@@ -9,7 +9,7 @@ COMPILE := uv pip compile pyproject.toml --universal --generate-hashes --no-emit
 	--custom-compile-command "make lock" -q --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos check format bench docs messages mail-servers lock clean
+.PHONY: help setup demo test chaos check format bench docs screenshots messages mail-servers lock clean
 
 help: ## List these commands
 	@awk 'BEGIN { FS = ":.*## "; print "Usage: make COMMAND [ARGS=...]\n" } \
@@ -45,6 +45,10 @@ bench: $(INSTALLED) ## Measure beside others and write docs/performance.md (ARGS
 
 docs: $(INSTALLED) ## Write the pages of docs/ that are made from the code
 	@$(BIN)/python tools/docs.py
+
+screenshots: $(INSTALLED) ## Take pictures of every page of the console into docs/screenshots/ (ARGS=/system/health: of one)
+	@$(BIN)/python tools/browser.py
+	@$(BIN)/python tools/screenshots.py $(ARGS)
 
 messages: $(INSTALLED) ## Extract the console's texts for translation, and lay them into each language's file
 	@$(BIN)/python tools/messages.py
