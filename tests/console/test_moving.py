@@ -23,7 +23,7 @@ async def exported(client: httpx.AsyncClient) -> dict[str, Any]:
 
 async def send(client: httpx.AsyncClient, act: str, content: object) -> httpx.Response:
     text = content if isinstance(content, str) else json.dumps(content)
-    return await client.post(f"{AT}/{act}", data={"csrf": await csrf_of(client), "content": text})
+    return await client.post(f"{AT}/{act}", data={"csrf": await csrf_of(client), "pasted": text})
 
 
 async def test_what_would_change_is_shown_first_and_done_then(client_of: ClientOf, room: Room, acme: TenantId) -> None:
@@ -40,7 +40,7 @@ async def test_what_would_change_is_shown_first_and_done_then(client_of: ClientO
     assert "<b>Late" not in page
     assert "settings.password" in page.partition("To be entered afterwards")[2]
 
-    carried = page.partition('name="content" hidden>')[2].partition("</textarea>")[0].lstrip("\n")
+    carried = page.partition('name="pasted" hidden>')[2].partition("</textarea>")[0].lstrip("\n")
     done = await send(client, "import", html.unescape(carried))
     assert done.headers["location"] == f"{AT}?done=imported_secrets"
     after = await room.database.read(settings.show, acme)
@@ -87,7 +87,7 @@ async def test_each_fault_is_told_with_its_place_and_nothing_is_done(
 
 async def test_a_tenants_file_is_not_for_the_system(client_of: ClientOf) -> None:
     tenant, system = await client_of(Role.TENANT_ADMIN), await client_of(Role.SYSTEM_ADMIN)
-    form = {"csrf": await csrf_of(system), "content": json.dumps(await exported(tenant))}
+    form = {"csrf": await csrf_of(system), "pasted": json.dumps(await exported(tenant))}
 
     answer = await system.post("/console/system/moving/check", data=form)
 

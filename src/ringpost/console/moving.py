@@ -66,7 +66,7 @@ async def import_(level: Level, visit: Visit) -> Response:
 async def _text(visit: Visit) -> str:
     """Of the file that was chosen, else what was pasted."""
     file = visit.posted.file("file")
-    return (await file.read()).decode("utf-8", "surrogateescape") if file else visit.posted.text("content")
+    return (await file.read()).decode("utf-8", "surrogateescape") if file else visit.posted.text("pasted")
 
 
 def _read(text: str) -> object:
@@ -100,7 +100,7 @@ def _page(
         "moving.html",
         status=status,
         level=level,
-        form=Form({"content": text.encode("utf-8", "replace").decode()}),
+        form=Form({"pasted": text.encode("utf-8", "replace").decode()}),
         faults=faults,
         looked=looked,
         shown=shown,
