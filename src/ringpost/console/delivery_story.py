@@ -14,7 +14,7 @@ from ringpost.console.visit import Visit
 from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.deliveries import State
 from ringpost.errors import NotFound
-from ringpost.storage import deliveries, events, queues, search
+from ringpost.storage import deliveries, events, queues, search, settings
 from ringpost.storage.tables import AnyRow
 from ringpost.usecases.cancel_delivery import cancel_delivery
 from ringpost.usecases.many_deliveries import CANCELLABLE, RETRIABLE
@@ -57,6 +57,8 @@ class Story:
     hold: AnyRow | None
     others: list[AnyRow]
     """Deliveries of the same event to other people."""
+    can_send: bool
+    """There is a mail server, one's own or one to borrow."""
 
     @property
     def seen(self) -> str:
@@ -140,6 +142,8 @@ def _story(connection: Connection, visit: Visit, delivery: str) -> Story:
     event = events.show(connection, tenant, row.event_id)
     if event is None:
         raise NotFound("There is no such delivery.")
+    own = settings.show(connection, tenant).mail_server
+    can_send = (own is not None and own.missing() is None) or settings.system_server_offered(connection)
     ids = [one for one in search.deliveries_of(connection, tenant, row.event) if one != row.id]
     return Story(
         row,
@@ -147,6 +151,7 @@ def _story(connection: Connection, visit: Visit, delivery: str) -> Story:
         [_try(attempt, row.recipient) for attempt in deliveries.attempts_of(connection, tenant, delivery)],
         deliveries.hold_of(connection, row.queue) if row.state == State.QUEUED else None,
         deliveries.rows_of(connection, tenant, ids[:OTHERS_SHOWN]),
+        can_send,
     )
 
 
