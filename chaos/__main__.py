@@ -32,7 +32,7 @@ from chaos.trouble import Pace, Stage, Trouble
 TENANTS = 8
 LEASE_S = 3
 PATIENCE_S = 1800
-"""How long the outbox may take to become empty once all is healed."""
+"""How long posting what is left may take once all is healed, and emptying the outbox after that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,8 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="ringpost-chaos-"))
     try:
         verdict = asyncio.run(run(options, folder))  # not uvloop: on it, httpx stumbles over peers that are killed
-    except (asyncio.CancelledError, KeyboardInterrupt):
-        shutil.rmtree(folder, ignore_errors=True)
-        say("given up")
+    except (asyncio.CancelledError, KeyboardInterrupt, TimeoutError) as why:
+        say(f"given up ({type(why).__name__}); logs and records: {folder}")
         return 1
     for fault in verdict.faults[:30]:
         say(fault)
@@ -93,7 +92,7 @@ async def run(options: Options, folder: Path) -> Verdict:
                 await asyncio.sleep(1)
             await trouble.end()
             say("healed: " + ", ".join(f"{count} {what}" for what, count in trouble.counted.items()))
-            await posting
+            await asyncio.wait_for(posting, PATIENCE_S)
             async with _clients(stage.processes[0], tokens) as clients:
                 await until_empty(clients, servers.ports, PATIENCE_S)
                 room.add(await servers.newly_taken())
@@ -180,7 +179,7 @@ def _options() -> Options:
         messages=messages,
         kills=max(1, int(given.minutes * 15)) if given.kills is None else given.kills,
         processes=given.processes,
-        disk_mb=512 + messages // 200,
+        disk_mb=2048 + messages // 100,
     )
 
 
