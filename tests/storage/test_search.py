@@ -6,7 +6,8 @@ from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, insert
+from sqlalchemy import Connection, Engine
+from tests.storage.population import ACME, BEGIN, FEW_TYPES, Row, fill, repeatable
 
 from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.deliveries import State
@@ -14,15 +15,9 @@ from ringpost.domain.tenants import TenantId
 from ringpost.storage import counts, search
 from ringpost.storage.engines import open_engines
 from ringpost.storage.search import Wanted
-from ringpost.storage.tables import deliveries, events
 
-ACME = TenantId("acme")
-BEGIN = 1_800_000_000_000
 A_LONG_TIME = 3_000
 """Events of the larger table; each has up to two deliveries."""
-FEW_TYPES = ("EMERGENCY_CALL", "QUEUE_SLA", "DISK_LOW")
-
-Row = dict[str, Any]
 
 
 @pytest.fixture
@@ -33,46 +28,6 @@ def connection(database_url: str) -> Iterator[Connection]:
         yield connection
     reader.dispose()
     writer.dispose()
-
-
-def repeatable(seed: int) -> Random:
-    """Chance that is the same each time."""
-    return Random(seed)  # noqa: S311  no secret
-
-
-def fill(connection: Connection, count: int, chance: Random, tenant: str = ACME, first: int = 0) -> list[Row]:
-    """So many events, a second apart, every fifth without a delivery; returns the deliveries."""
-    accepted, made = list[Row](), list[Row]()
-    for number in range(first, first + count):
-        at = BEGIN + number * 1000
-        key, kind = f"{at:011x}{chance.getrandbits(52):013x}", chance.choice(FEW_TYPES)
-        skipped = "NOTIFICATION_OFF" if number % 5 == 0 else None
-        event = {"key": key, "tenant": tenant, "id": key, "type": kind, "occurred_at": at, "accepted_at": at}
-        accepted.append({**event, "fingerprint": b"", "skip_reason": skipped})
-        for place in range(1, 1 if skipped else 3):
-            state = chance.choice(list(State))
-            made.append(
-                {
-                    "id": f"{key}-{place}",
-                    "tenant": tenant,
-                    "event": key,
-                    "type": kind,
-                    "recipient": f"p{chance.randrange(5)}@example.com",
-                    "urgency": 0,
-                    "queue": tenant,
-                    "state": state.value,
-                    "created_at": at,
-                    "due_at": at,
-                    "expires_at": at,
-                    "claim": "c" if state is State.SENDING else None,
-                    "lease_until": at if state is State.SENDING else None,
-                    "sent_at": at if state is State.SENT else None,
-                    "ended_at": None if state in (State.QUEUED, State.SENDING) else at,
-                }
-            )
-    connection.execute(insert(events), accepted)
-    connection.execute(insert(deliveries), made)
-    return made
 
 
 def fits(row: Row, wanted: Wanted) -> bool:
@@ -183,6 +138,7 @@ def test_skipped_events_are_found_page_by_page(connection: Connection) -> None:
 QUESTIONS = {
     "everything": Wanted(),
     "failed": Wanted(states=(State.REJECTED, State.EXPIRED)),
+    "cancelled": Wanted(states=(State.CANCELLED,)),
     "waiting": Wanted(states=(State.QUEUED, State.SENDING)),
     "of a type": Wanted(type="QUEUE_SLA"),
     "of a type that is never reported": Wanted(type="RECHARGE"),

@@ -146,8 +146,9 @@ def event(connection: Connection, tenant: TenantId, key: str) -> AnyRow | None:
 
 def deliveries_of(connection: Connection, tenant: TenantId, key: str) -> list[str]:
     """Ids of the deliveries of one event."""
-    query = select(deliveries.c.id).where(deliveries.c.event == key, deliveries.c.tenant == tenant)
-    return list(connection.execute(query.order_by(deliveries.c.id)).scalars())
+    # Their ids begin with its key: without that, all of the tenant's may be looked through to have them in order.
+    of_event = deliveries.c.tenant == tenant, deliveries.c.id > f"{key}-", deliveries.c.id < f"{key}."
+    return list(connection.execute(select(deliveries.c.id).where(*of_event).order_by(deliveries.c.id)).scalars())
 
 
 def _sources(connection: Connection, tenant: TenantId, wanted: Wanted) -> Iterator[tuple[list[_Row], str]]:
