@@ -22,7 +22,7 @@ BENCHES: Final[dict[str, Callable[..., None]]] = {
     "path": path.main,
     "scale": scale.main,
 }
-SCRIPTS: Final = ("fairness", "slow_lanes")
+SCRIPTS: Final = ("console", "fairness", "slow_lanes")
 """What prints its own findings: `python -m bench.fairness`, with options of its own."""
 
 

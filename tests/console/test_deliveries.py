@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from aiosmtpd.controller import Controller
+from markupsafe import escape
 from sqlalchemy import Engine, event
 from tests.api.mailboxes import Mailbox
 from tests.conftest import Clock
@@ -23,6 +24,7 @@ from ringpost.domain.events import parse_event
 from ringpost.domain.hosts import parse_allowed_networks
 from ringpost.domain.settings import Endpoint, ServerRules, SmtpEndpoint
 from ringpost.domain.tenants import TenantId
+from ringpost.domain.traps import TRAPS
 from ringpost.storage import audit, counts, deliveries, search
 from ringpost.storage.deliveries import Filter
 from ringpost.transports import Transport
@@ -479,6 +481,18 @@ async def test_a_mail_that_waits_for_a_server_says_so(client_of: ClientOf, room:
     assert "The mail server fails, so all mail for it waits" in story
     assert "The cable is out." in story
     assert "Whoever runs the network" in story
+
+
+async def test_every_trap_has_a_page(client_of: ClientOf, visitor: Visitor) -> None:
+    client = await client_of(Role.READ_ONLY)
+    for trap in TRAPS.values():
+        page = await client.get(f"/console/traps/{trap.code}")
+        assert page.status_code == 200, trap
+        assert escape(trap.title) in page.text
+        assert escape(trap.explanation) in page.text
+    assert (await client.get("/console/traps/NONE")).status_code == 404
+    await visitor.sign_in_as(Role.TENANT_ADMIN)
+    await assert_accessible(await visitor.open("/traps/LOGIN_REFUSED"))
 
 
 async def test_what_is_unchanged_is_not_sent_again(
