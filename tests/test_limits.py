@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringpost.limits import BackOff, LoginLimits, SlidingWindow
 from ringpost.errors import RateLimited
+from ringpost.limits import BackOff, LoginLimits, SlidingWindow
 
 if TYPE_CHECKING:
     from tests.conftest import Clock
