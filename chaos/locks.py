@@ -8,13 +8,15 @@ import psycopg
 from pysqlite3 import dbapi2
 
 _sqlite: Any = dbapi2
+CannotWrite: type[Exception] = dbapi2.OperationalError
+"""Somebody else keeps everybody from writing to a SQLite file."""
 
 
 @contextmanager
-def writing_is_held_up(database_url: str) -> Generator[None]:
-    """Reading goes on. Raises OperationalError when somebody else does the same for a minute."""
+def writing_is_held_up(database_url: str, patience_s: float = 60) -> Generator[None]:
+    """Reading goes on. Raises CannotWrite when somebody else does the same to a SQLite file all the time."""
     if database_url.startswith("sqlite:///"):
-        connection = _sqlite.connect(database_url.removeprefix("sqlite:///"), timeout=60, isolation_level=None)
+        connection = _sqlite.connect(database_url.removeprefix("sqlite:///"), timeout=patience_s, isolation_level=None)
         try:
             connection.execute("BEGIN IMMEDIATE")
             yield

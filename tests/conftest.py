@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 from tests.left_out import pytest_terminal_summary as pytest_terminal_summary  # noqa: PLC0414  a hook
 from tests.postgresql import PostgresServer, postgres_server
 
@@ -185,7 +186,7 @@ async def admin_client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def client_with(app: FastAPI, token: str | None) -> httpx.AsyncClient:
+def client_with(app: ASGIApp, token: str | None) -> httpx.AsyncClient:
     """A client in this process, with a token or without."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ringpost", headers=headers)

@@ -1,6 +1,8 @@
 """One trial of a fault: what was acknowledged, what the mail servers took, and whether the two agree."""
 
 import asyncio
+import contextlib
+import signal
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 
 import httpx
 from chaos.healing import until_empty
+from chaos.locks import CannotWrite, writing_is_held_up
 from chaos.mail_servers import MailServers
 from chaos.oracle import Mailroom, Verdict, in_state, judge
 from chaos.processes import Ringpost, new_tenants
@@ -70,6 +73,36 @@ class Trial:
             taken = [result["event"] for result in answer.json()["results"] if result["status"] == 202]
             self.journal.keep(tenant, taken)
         return answer.status_code
+
+    async def post_as_senders_do(self, events: list[dict[str, Any]], process: int) -> None:
+        """Post events until they are taken: through the next process when one does not answer, as their ids allow."""
+        for turn in range(process, process + len(self.processes)):
+            with contextlib.suppress(httpx.TransportError, TimeoutError):
+                async with asyncio.timeout(5):
+                    if await self.post(events, process=turn % len(self.processes)) == 202:
+                        return
+        raise AssertionError("no process takes events")
+
+    async def sleeps(self, sleeper: Ringpost) -> None:
+        """Once it was stopped by a mail server, see to it that it does not keep everybody else from writing.
+
+        On SQLite, a process that stands still in the middle of a commit does, until it goes on.
+        """
+        async with asyncio.timeout(60):
+            await self.servers.happened.get()
+            while not await asyncio.to_thread(self._others_can_write):
+                sleeper.send(signal.SIGCONT)
+                await asyncio.sleep(0.02)
+                sleeper.send(signal.SIGSTOP)
+
+    def _others_can_write(self) -> bool:
+        if not self._url.startswith("sqlite:"):
+            return True
+        try:
+            with writing_is_held_up(self._url, patience_s=0.5):
+                return True
+        except CannotWrite:
+            return False
 
     async def accepted(self, count: int, tenant: int = 0, **fields: Any) -> None:
         """Post new events, all of which have to be taken."""

@@ -14,7 +14,6 @@ from typing import Any
 import httpx
 import pytest
 import trustme
-from fastapi import FastAPI
 from tests.conftest import client_with, make_key
 from tests.transports.oauth_samples import CLIENT, REFRESH, SECRET, key_file, key_pem
 from tests.transports.provider_stand_in import DIRECTORY, Say, StandIn, stand_in
@@ -47,7 +46,6 @@ async def service(folder: Path, credentials: dict[str, Any]) -> AsyncGenerator[t
         )
         async with wiring.open_room(config) as room:
             app = wiring.app(room, config)
-            assert isinstance(app, FastAPI)
             tenant = await create_tenant(room, TenantDraft("Acme", "acme.example"))
             worker = wiring.worker(room, config)
             running = asyncio.create_task(worker.run())

@@ -157,6 +157,23 @@ def test_idle_lanes_are_forgotten(windows: Windows) -> None:
     assert share(windows, "a") == {"a": 8}
 
 
+def test_a_lane_that_has_used_up_its_pace_is_not_forgotten(windows: Windows) -> None:
+    class Pace:
+        left = 2
+
+        def soon(self) -> int:
+            return self.left
+
+    pace = Pace()
+    windows.took("a", NORMAL, 0, pace)
+    windows.ended("a", NORMAL, Said(0.1))
+    windows.forget_idle()
+    assert share(windows, "a") == {"a": 2}
+    pace.left = 100
+    windows.forget_idle()
+    assert share(windows, "a") == {"a": 8}
+
+
 @pytest.mark.parametrize(
     ("outcome", "answered", "asks_for_less"),
     [

@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request, Response
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ringpost.api import (
     admin,
@@ -39,6 +40,11 @@ class Api(FastAPI):
     def __init__(self, max_body: int) -> None:
         super().__init__(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
         self._rules = HttpRules(super().__call__, max_body, {"/events": events.post_events})
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Without its outermost layer, which would answer faults of ours in words of its own before the rules can."""
+        outermost = super().build_middleware_stack()
+        return outermost.app if isinstance(outermost, ServerErrorMiddleware) else outermost
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""

@@ -85,6 +85,11 @@ class _Lane:
         return (self.concurrency.best_s or 0.0) > SLOW_S or (self.mails > 0 and now - self.heard_at > SLOW_S)
 
     @property
+    def rests(self) -> bool:
+        """Whether its pace allows it less than is given to a lane that nothing is known of."""
+        return self.pace is not None and self.pace.soon() < FIRST_WINDOW
+
+    @property
     def unproven(self) -> int:
         """Its slots, when it has not shown that it is quick."""
         return self.slots if self.slow or self.concurrency.best_s is None else 0
@@ -209,9 +214,9 @@ class Windows:
             self._taken -= slots
 
     def forget_idle(self) -> None:
-        """Drop what is known of lanes and queues that have nothing in hand, so that memory follows the work."""
+        """Drop what is known of lanes and queues that have nothing in hand and need no rest, so that memory follows the work."""
         with self._lock:
-            self._lanes = {lot: lane for lot, lane in self._lanes.items() if lane.mails}
+            self._lanes = {lot: lane for lot, lane in self._lanes.items() if lane.mails or lane.rests}
             self._queues = {
                 lot: known for lot, known in self._queues.items() if known.mails or (known.asked and known.debt)
             }
