@@ -8,7 +8,7 @@ import psycopg
 from pysqlite3 import dbapi2
 
 _sqlite: Any = dbapi2
-CannotWrite: type[Exception] = dbapi2.OperationalError
+CannotWrite: type[Exception] = _sqlite.OperationalError
 """Somebody else keeps everybody from writing to a SQLite file."""
 
 

@@ -29,6 +29,17 @@ def take(windows: Windows, shares: dict[str, int], size: int = 0) -> dict[str, i
     return shares
 
 
+class Pace:
+    """Of a server that may have so many mails soon."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+        self.idle = False
+
+    def soon(self) -> int:
+        return self.left
+
+
 def prove(windows: Windows, queue: str, mails: int = 3000) -> None:
     """Let the server of a queue answer quickly, many at once, until nothing limits it."""
     for _ in range(mails):
@@ -136,11 +147,7 @@ def test_an_emergency_has_a_window_of_its_own(windows: Windows) -> None:
 
 
 def test_a_paced_lane_is_given_what_may_go_soon(windows: Windows) -> None:
-    class Pace:
-        def soon(self) -> int:
-            return 3
-
-    windows.took("a", NORMAL, 0, Pace())
+    windows.took("a", NORMAL, 0, Pace(3))
     assert share(windows, "a") == {"a": 2}
 
 
@@ -158,18 +165,12 @@ def test_idle_lanes_are_forgotten(windows: Windows) -> None:
 
 
 def test_a_lane_that_has_used_up_its_pace_is_not_forgotten(windows: Windows) -> None:
-    class Pace:
-        left = 2
-
-        def soon(self) -> int:
-            return self.left
-
-    pace = Pace()
+    pace = Pace(2)
     windows.took("a", NORMAL, 0, pace)
     windows.ended("a", NORMAL, Said(0.1))
     windows.forget_idle()
     assert share(windows, "a") == {"a": 2}
-    pace.left = 100
+    pace.idle = True
     windows.forget_idle()
     assert share(windows, "a") == {"a": 8}
 

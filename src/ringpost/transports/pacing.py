@@ -54,6 +54,12 @@ class Pace:
         left = [count - (len(begun) - bisect_right(begun, by - span)) for count, span in self.allowance.spans]
         return self._under_way + max(0, min(left, default=self.allowance.at_once))
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing that has begun counts any more."""
+        longest = max((span for _, span in self.allowance.spans), default=0.0)
+        return not self._under_way and (not self._begun or self._begun[-1] + longest <= _now())
+
     def rest(self, seconds: float) -> None:
         """The provider asked for it: nothing goes for so long."""
         self._resting_until = max(self._resting_until, _now() + seconds)

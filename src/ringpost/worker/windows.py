@@ -68,6 +68,11 @@ class Paced(Protocol):
         """How many may begin within the time that a mail waits for its turn."""
         ...
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing that has begun counts any more."""
+        ...
+
 
 @dataclass(slots=True)
 class _Lane:
@@ -86,8 +91,8 @@ class _Lane:
 
     @property
     def rests(self) -> bool:
-        """Whether its pace allows it less than is given to a lane that nothing is known of."""
-        return self.pace is not None and self.pace.soon() < FIRST_WINDOW
+        """Whether its pace may allow it less than is given to a lane that nothing is known of."""
+        return self.pace is not None and not self.pace.idle
 
     @property
     def unproven(self) -> int:
@@ -214,7 +219,7 @@ class Windows:
             self._taken -= slots
 
     def forget_idle(self) -> None:
-        """Drop what is known of lanes and queues that have nothing in hand and need no rest, so that memory follows the work."""
+        """Drop what is known of idle lanes and queues, so that memory follows the work."""
         with self._lock:
             self._lanes = {lot: lane for lot, lane in self._lanes.items() if lane.mails or lane.rests}
             self._queues = {
