@@ -20,7 +20,7 @@ class Disk:
         for _ in range(100):  # whoever writes at this very moment needs some more
             found = os.statvfs(self.folder)
             used = (found.f_blocks - found.f_bfree) * found.f_frsize // 1024
-            if self._resize(used):
+            if self._resize(max(4, used)):  # 0 means no limit (tmpfs of the kernel's documentation)
                 return
         raise OSError(f"{self.folder} could not be filled")
 

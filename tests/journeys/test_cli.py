@@ -5,17 +5,20 @@ import json
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from chaos.disks import small_disk
 from tests.closing import end
 from tests.journeys.machine import DEADLINE_S, RINGPOST, Machine, wait_for_line
+from tests.left_out import left_out
 
 from ringpost.demo.mailbox import Mailbox, open_mail_server
 
@@ -179,7 +182,7 @@ def test_a_port_that_is_taken_is_said_plainly(machine: Machine) -> None:
         (["frobnicate"], {}, 2, "frobnicate"),
         (["tenant", "list"], {"RINGPOST_PORT": "many"}, 78, "RINGPOST_PORT"),
         (["tenant", "list"], {"RINGPOST_DATABASE_URL": "mysql://localhost"}, 78, "RINGPOST_DATABASE_URL"),
-        (["migrate"], {"RINGPOST_KEYS": "secret-that-is-no-key"}, 78, "name:base64"),
+        (["migrate"], {"RINGPOST_KEYS": "secret-that-is-no-key"}, 78, "RINGPOST_KEYS: Every key is"),
         (["tenant", "list"], {"RINGPOST_ADMIN_TOKEN": "secret-that-is-no-key"}, 78, "RINGPOST_ADMIN_TOKEN"),
         (["tenant", "list"], {"RINGPOST_ADMIN_TOKEN": "secret-that-is-no-key" * 30}, 78, "secrets.token_urlsafe(32)"),
         (["tenant", "list"], {"RINGPOST_ADMIN_TOKEN": "secret-that-is-no-key with blanks"}, 78, "RINGPOST_ADMIN_TOKEN"),
@@ -188,7 +191,15 @@ def test_a_port_that_is_taken_is_said_plainly(machine: Machine) -> None:
         (["tenant", "list"], {"RINGPOST_EHLO_NAME": "LocalHost.localdomain."}, 78, "RINGPOST_EHLO_NAME"),
         (["tenant", "list"], {"RINGPOST_MAIL_CA_FILE": "nowhere.pem"}, 78, "RINGPOST_MAIL_CA_FILE: nowhere.pem"),
         (["tenant", "list"], {"RINGPOST_MAIL_CA_FILE": "/dev/null"}, 78, "RINGPOST_MAIL_CA_FILE: /dev/null"),
-        (["tenant", "list"], {"RINGPOST_DATABASE_URL": "sqlite:////dev/null"}, 75, "database"),
+        (["tenant", "list"], {"RINGPOST_DATABASE_URL": "sqlite:////dev/null"}, 75, "sqlite:////dev/null"),
+        (["tenant", "list"], {"RINGPOST_DATABASE_URL": "sqlite:////dev"}, 75, "sqlite:////dev (RINGPOST_DATABASE_URL)"),
+        (
+            ["tenant", "list"],
+            {"RINGPOST_DATABASE_URL": "postgresql://ringpost:secret-that-is-no-key@127.0.0.1:1/ringpost"},
+            75,
+            "postgresql://ringpost:***@127.0.0.1:1/ringpost (RINGPOST_DATABASE_URL)",
+        ),
+        (["migrate"], {"RINGPOST_DATA_DIR": "/dev/null"}, 78, "/dev/null is a file, and a folder is needed there"),
     ],
     ids=str,
 )
@@ -202,6 +213,43 @@ def test_failures_have_one_sentence_and_their_exit_code(
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert "secret-that-is-no-key" not in done.stderr
+
+
+def test_a_database_of_a_newer_version_is_said_to_be_one(machine: Machine) -> None:
+    machine.output("migrate")
+    with closing(sqlite3.connect(machine.folder / "data" / "ringpost.db")) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+        database.commit()
+
+    for command in (["serve", "--port", "0"], ["status"], ["migrate"]):
+        done = machine.run(*command)
+        assert done.returncode == 78, "starting again does not help"
+        assert "made by a newer version of Ringpost" in done.stderr
+        assert "ringpost.db (the data folder)" in done.stderr
+
+
+def test_a_key_file_that_holds_no_keys_is_named(machine: Machine) -> None:
+    machine.output("migrate")
+    keys = machine.folder / "data" / "keys"
+    for content in ("", "no keys", "first:no-base64"):
+        keys.write_text(content)
+        done = machine.run("tenant", "list")
+        assert (done.returncode, done.stdout) == (78, "")
+        assert f"ringpost: {keys}: " in done.stderr
+
+
+def test_a_full_disk_at_the_start_is_said_to_be_full(machine: Machine) -> None:
+    try:
+        with small_disk(8) as disk:
+            made, new = str(disk.folder / "made"), str(disk.folder / "new")
+            machine.output("migrate", RINGPOST_DATA_DIR=made)
+            disk.fill()
+            for folder in (made, new):
+                done = machine.run("serve", "--port", "0", RINGPOST_DATA_DIR=folder)
+                assert done.returncode == 75, "with room again, starting again helps"
+                assert f"There is no room left on the disk of {folder}" in done.stderr
+    except PermissionError:
+        left_out("a full disk, because only root may mount a small one")
 
 
 def test_config_show_masks_secrets_and_reads_the_env_file(machine: Machine) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from ringpost import logs, wiring
 from ringpost.cli.exits import TRACEBACK, Failed, Misconfigured
+from ringpost.cli.not_opened import why
 from ringpost.cli.output import say
 from ringpost.config import Config
 from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
@@ -98,8 +99,11 @@ async def open_room(config: Config, *, tell: Callable[[str], Any], traced: bool 
     async with AsyncExitStack() as stack:
         try:
             room = await stack.enter_async_context(wiring.open_room(config, traced=traced))
-        except (ValueError, NotADirectoryError, FileExistsError, PermissionError) as error:
-            raise Misconfigured(str(error)) from error
+        except Exception as error:
+            said = why(config, error)
+            if said is None:
+                raise
+            raise said from error
         for what, path in to_make.items():
             tell(f"Made {what}: {path}")
         yield room
