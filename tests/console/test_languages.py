@@ -1,7 +1,10 @@
 """Every text can be had in German, and everybody gets the language that they want."""
 
+import ast
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +12,33 @@ import pytest
 from babel.messages.pofile import read_po
 from tests.console.conftest import ClientOf, csrf_of
 
-from ringpost.console.languages import FOLDER, choose_language
+from ringpost.console.languages import FOLDER, choose_language, languages
 from ringpost.domain.access import Role
 from ringpost.domain.tenants import TenantDraft, TenantId
 from ringpost.usecases.change_tenant import change_tenant
 from ringpost.usecases.room import Room
 
 ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "ringpost"
+SAID_BY = [
+    *(SOURCE / "domain" / f"{name}.py" for name in ("access", "addresses", "fields", "forms", "hosts", "mail_servers")),
+    *(SOURCE / "domain" / f"{name}.py" for name in ("oauth", "server_rules", "templates", "tenant_files", "tenants")),
+    *(SOURCE / "storage" / f"{name}.py" for name in ("access", "deliveries", "templates", "tenants")),
+    *sorted((SOURCE / "usecases").glob("*.py")),
+    *(SOURCE / "transports" / f"{name}.py" for name in ("oauth/keys", "pacing", "providers", "smtp/pool", "web")),
+    SOURCE / "worker" / "loop.py",
+    SOURCE / "limits.py",
+]
+"""Where what people read in the console is written."""
+ONLY_PROGRAMS = re.compile(
+    r"A token takes|The token is|An API key does not log out|There is no such tenant any more|was accepted before with|"
+    r"To change it, post to|the format must be"
+)
+"""Answers of routes that the console does not have."""
+RAISED = {
+    *("FieldError", "Forbidden", "NotFound", "NotConfigured", "PasswordRequired", "AlreadyExists", "RateLimited"),
+    *("Unauthorized", "WrongState", "ValueError", "wrong"),
+}
 RUN = "Run `make messages`, then translate what is empty in"
 
 
@@ -35,6 +58,26 @@ def test_every_text_is_translated(path: Path) -> None:
     open_ones = [text.id for text in catalogue if text.id and (text.fuzzy or not _said(text.string))]
     assert open_ones == [], f"{RUN} {path}"
     assert [str(fault) for text in catalogue for fault in text.check(catalogue)] == []
+
+
+def test_whatever_is_said_to_people_can_be_said_in_german() -> None:
+    german = languages()["de"]
+
+    untold = [said for path in SAID_BY for said in _messages(path) if german.say(said) == said]
+
+    assert [said for said in untold if not ONLY_PROGRAMS.search(said)] == []
+
+
+def test_values_in_a_message_are_kept_and_fields_of_the_api_are_not() -> None:
+    english, german = languages()["en"], languages()["de"]
+    wrong = "There is no @ in it. Write an address like name@example.com. Also wrong: `<b>`, `50%(x)s`"
+
+    assert german.say("At most 15 addresses are allowed. Leave some out.").startswith("Höchstens 15 Adressen")
+    assert german.say(wrong).startswith("Es fehlt das @.")
+    assert german.say(wrong).endswith("Auch falsch: `<b>`, `50%(x)s`")
+    assert english.say(wrong) == wrong
+    assert "set auth" not in english.say("The password is missing. Fill it in, or set auth to DISABLE.")
+    assert english.say("100 %") == german.say("100 %") == "100 %"
 
 
 @pytest.mark.parametrize(
@@ -81,3 +124,33 @@ async def test_times_are_in_the_tenants_zone(client_of: ClientOf, room: Room, ac
 def _said(string: Any) -> bool:
     parts: list[str] = [string] if isinstance(string, str) else list(string)
     return all(parts)
+
+
+def _messages(path: Path) -> Iterator[str]:
+    """What is raised or hinted at in a file, with 7 for every value."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    named = {
+        target.id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+        texts = node.args[1 if called in ("FieldError", "wrong") else 0 :][:1] if called in RAISED else []
+        texts += [keyword.value for keyword in node.keywords if keyword.arg == "hint"]
+        for text in texts:
+            yield from _texts(named.get(text.id, text) if isinstance(text, ast.Name) else text)
+
+
+def _texts(node: ast.expr) -> Iterator[str]:
+    if isinstance(node, ast.IfExp):
+        yield from (*_texts(node.body), *_texts(node.orelse))
+    elif isinstance(node, ast.JoinedStr):
+        parts = (part.value if isinstance(part, ast.Constant) else "7" for part in node.values)
+        yield "".join(map(str, parts))
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
+        yield node.value

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from starlette.responses import HTMLResponse, Response
 
 from ringpost.console.delivery_words import AUDIENCES, TITLES, Reason, reason_of, said, way_of
+from ringpost.console.languages import N_
 from ringpost.console.rendering import render
 from ringpost.console.routing import get, post
 from ringpost.console.visit import Visit
@@ -116,7 +117,7 @@ async def show_mail(visit: Visit) -> Response:
     """The HTML of the mail, for a frame that is shut off."""
     message = await show_message(visit.room, visit.principal, visit.request.path_params["id"])
     if message is None:
-        raise NotFound("The message is not kept any more, or holds a secret.")
+        raise NotFound(N_("The message is not kept any more, or holds a secret."))
     return HTMLResponse(
         message.html or f"<!doctype html><title>Mail</title><pre>{escape(message.text)}</pre>", headers=PREVIEW_HEADERS
     )
@@ -141,7 +142,7 @@ def _story(connection: Connection, visit: Visit, delivery: str) -> Story:
     row = deliveries.show(connection, tenant, delivery)
     event = events.show(connection, tenant, row.event_id)
     if event is None:
-        raise NotFound("There is no such delivery.")
+        raise NotFound(N_("There is no such delivery."))
     own = settings.show(connection, tenant).mail_server
     can_send = (own is not None and own.missing() is None) or settings.system_server_offered(connection)
     ids = [one for one in search.deliveries_of(connection, tenant, row.event) if one != row.id]

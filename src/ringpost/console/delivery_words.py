@@ -134,7 +134,7 @@ class Reason:
 def reason_of(row: Any, prefix: str = "") -> Reason:
     """The reason in a row that has `hint`, `reply` and `party`, each behind `prefix`."""
     hint, party = getattr(row, f"{prefix}hint"), getattr(row, f"{prefix}party")
-    trap = _BY_HINT.get(hint)
+    trap = _trap_of(hint)
     helper = HELPERS[Party(party)] if party else NOBODY
     if trap is not None:
         return Reason(trap.title, trap.explanation, TO_DO.get(trap.code, trap.what_to_do), trap, helper)
@@ -145,7 +145,13 @@ def why(row: Any) -> str:
     """The reason of the last attempt in one line; "" when there is none."""
     if row.attempt_number is None or row.attempt_verdict == "sent":
         return ""
-    return reason_of(row, "attempt_").title if row.attempt_hint in _BY_HINT else row.attempt_hint or row.attempt_reply
+    trap = _trap_of(row.attempt_hint)
+    return trap.title if trap is not None else row.attempt_hint or row.attempt_reply
+
+
+def _trap_of(hint: str) -> Trap | None:
+    """The trap whose words these are; some are followed by numbers of the very mail."""
+    return _BY_HINT.get(hint) or next((trap for words, trap in _BY_HINT.items() if hint.startswith(words)), None)
 
 
 # How far an attempt came --------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from ringpost import __version__
+from ringpost.console.delivery_words import reason_of
 from ringpost.console.rendering import render
 from ringpost.console.routing import Access, get
 from ringpost.console.visit import Visit
@@ -93,9 +94,10 @@ class Health:
 
 async def show_health(visit: Visit) -> Response:
     """The page; for htmx what changes on it."""
-    health = await visit.room.database.read(_look, visit.room.clock())
+    health = await visit.room.database.read(look, visit.room.clock())
     values: Mapping[str, Any] = {
         "health": health,
+        "reason_of": reason_of,
         "most": overview.MOST_COUNTED,
         "borrowed_an_hour": visit.room.options.borrowed_mails_per_hour,
         "versions": (("Ringpost", __version__), ("Python", platform.python_version())),
@@ -104,7 +106,8 @@ async def show_health(visit: Visit) -> Response:
     return render(visit, "health_state.html" if visit.wants_fragment else "health.html", **values)
 
 
-def _look(connection: Connection, now: int) -> Health:
+def look(connection: Connection, now: int) -> Health:
+    """How things are at this moment."""
     held, queues = overview.held(connection, ROWS), overview.longest_waiting(connection, ROWS)
     lanes = _lanes(connection, [*(row.lane for row in held), *(queue for queue, _, _ in queues)])
     return Health(

@@ -15,6 +15,10 @@ from babel import Locale, UnknownLocaleError
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
+from ringpost.console.plain_words import FIRST, N_, in_plain
+
+__all__ = ["ENGLISH", "FOLDER", "N_", "Language", "choose_language", "languages"]
+
 FOLDER: Final = Path(__file__).parent / "locale"
 ENGLISH: Final = "en"
 
@@ -35,15 +39,29 @@ class Language:
         return said % values if values else said
 
 
-def N_(message: str) -> str:  # noqa: N802  the name that gettext's tools know
-    """Mark a message for translation where it is only kept; `Language.say` translates it."""
-    return message
+class _English(gettext.NullTranslations):
+    """What stands in the code; what others say, in the words of the console."""
+
+    def gettext(self, message: str) -> str:
+        """The message as people are told it."""
+        said = super().gettext(message)
+        if said != message:
+            return said
+        plain, values = in_plain(message)
+        if plain == message:
+            return message
+        told = {name: self.gettext(value) if name == FIRST else value for name, value in values.items()}
+        return self.gettext(plain) % told if told else self.gettext(plain)
+
+
+class _Translated(_English, gettext.GNUTranslations):
+    """The same in another language."""
 
 
 @cache
 def languages() -> dict[str, Language]:
     """All languages by tag, English first."""
-    found = {ENGLISH: Language(ENGLISH, "English", Locale.parse("en_GB"), gettext.NullTranslations())}
+    found = {ENGLISH: Language(ENGLISH, "English", Locale.parse("en_GB"), _English())}
     for path in sorted(FOLDER.glob("*/LC_MESSAGES/ringpost.po")):
         locale = Locale.parse(path.parts[-3])
         with path.open("rb") as file:
@@ -52,7 +70,7 @@ def languages() -> dict[str, Language]:
         write_mo(compiled, catalogue)
         compiled.seek(0)
         tag = str(locale).replace("_", "-")
-        found[tag] = Language(tag, locale.get_language_name() or tag, locale, gettext.GNUTranslations(compiled))
+        found[tag] = Language(tag, locale.get_language_name() or tag, locale, _Translated(compiled))
     return found
 
 

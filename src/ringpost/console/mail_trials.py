@@ -3,9 +3,11 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from ringpost.console.doctor_words import TO_DO
 from ringpost.console.visit import Visit
 from ringpost.domain.addresses import Address, parse_address
 from ringpost.domain.tenants import TenantId
+from ringpost.domain.traps import TRAPS
 from ringpost.errors import Invalid, MailServerFailed, NotConfigured, RateLimited
 
 
@@ -30,8 +32,14 @@ async def try_mail(visit: Visit, owner: TenantId, to: str, send: Callable[[Addre
     except NotConfigured as reason:
         return Told("bad", visit.say(reason.message))
     except MailServerFailed as reason:
-        said = reason.detail.get("reply")
-        failed = visit.say("It was not sent. %(why)s", why=visit.say(reason.message))
-        text = f"{failed} {visit.say('The server said: %(reply)s', reply=said) if said else ''}".strip()
-        return Told("bad", text)
+        return Told("bad", _failed(visit, reason))
     return Told("good", visit.say("The mail server has taken it for %(to)s.", to=recipient.spec))
+
+
+def _failed(visit: Visit, reason: MailServerFailed) -> str:
+    trap, reply = TRAPS.get(reason.detail.get("finding") or ""), reason.detail.get("reply")
+    why = visit.say(reason.message)
+    if trap is not None:
+        why = f"{visit.say(trap.explanation)} {visit.say(TO_DO.get(trap.code, trap.what_to_do))}"
+    said = visit.say("The server said: %(reply)s", reply=reply) if reply else ""
+    return f"{visit.say('It was not sent. %(why)s', why=why)} {said}".strip()

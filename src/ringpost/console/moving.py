@@ -20,6 +20,7 @@ from ringpost.usecases.export_tenant import export_tenant
 from ringpost.usecases.import_tenant import Imported, import_tenant
 
 NOTHING_CHOSEN: Final = N_("Choose a file that was exported, or paste its content.")
+NOT_EXPORTED: Final = N_("This is no file that Ringpost exported, or it was changed and cannot be read any more.")
 NOT_UTF8: Final = N_("This is no text in UTF-8. Choose the file as it was exported.")
 
 
@@ -77,8 +78,8 @@ def _read(text: str) -> object:
     except UnicodeEncodeError:
         raise Invalid(FieldError("file", NOT_UTF8)) from None
     except MalformedJson as fault:
-        message = fault.message.replace("The body", "The file").replace("the body", "the file")
-        raise Invalid(FieldError("file", message)) from None
+        where = fault.message.replace("The body", "The file").replace("the body", "the file")
+        raise Invalid(FieldError("file", NOT_EXPORTED, where)) from None
 
 
 def shown(value: object) -> str:

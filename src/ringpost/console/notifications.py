@@ -109,7 +109,7 @@ async def sample(visit: Visit) -> Response:
     """Send a sample of one type to one recipient, and say what became of it."""
     name = visit.request.path_params["name"]
     if name not in CATALOGUE:
-        raise NotFound("There is no such notification.")
+        raise NotFound(N_("There is no such notification."))
 
     async def send(recipient: Address) -> None:
         await send_sample(visit.room, visit.principal, name, recipient)

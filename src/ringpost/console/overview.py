@@ -7,13 +7,15 @@ from typing import Final
 from sqlalchemy import Connection
 from starlette.responses import Response
 
+from ringpost.console.delivery_words import reason_of, why
 from ringpost.console.rendering import render
 from ringpost.console.routing import Access, get
+from ringpost.console.system_overview import show_system_overview
 from ringpost.console.visit import Visit
 from ringpost.domain.deliveries import State
 from ringpost.domain.settings import TENANT_SWITCHES, MailServer
 from ringpost.domain.tenants import TenantId
-from ringpost.storage import counts, deliveries, queues, settings, tenants
+from ringpost.storage import counts, deliveries, queues, settings
 from ringpost.storage.deliveries import Filter
 from ringpost.storage.tables import AnyRow
 
@@ -55,15 +57,14 @@ class Overview:
 
 
 async def show_overview(visit: Visit) -> Response:
-    """The tenant's overview; at the system level, where to go from here."""
+    """The tenant's overview; at the system level, that one's."""
     if visit.tenant is None:
         if not visit.is_system_admin:
             return visit.redirect("/account")
-        count = await visit.room.database.read(tenants.count)
-        return render(visit, "overview_system.html", tenants=count)
+        return await show_system_overview(visit)
     overview = await visit.room.database.read(_overview, visit.tenant.id, _midnight(visit))
     template = "overview_state.html" if visit.wants_fragment else "overview.html"
-    return render(visit, template, overview=overview, switches=len(TENANT_SWITCHES))
+    return render(visit, template, overview=overview, switches=len(TENANT_SWITCHES), reason_of=reason_of, why=why)
 
 
 def _midnight(visit: Visit) -> int:

@@ -26,26 +26,6 @@ FLAGS: Final = {
 PORTS: Final = {mode: tls_mode(*flags, None)[1] for mode, flags in FLAGS.items()}
 """Kind of encryption -> its usual port."""
 
-_PLAIN: Final = {
-    "The password would travel unencrypted. Turn enable_tls_ssl or enable_starttls_auto on, or set auth to "
-    "DISABLE when the server needs no login.": N_(
-        "The password would travel unencrypted. Choose another kind of encryption, or “No login” when the server needs "
-        "none."
-    ),
-    "Give the password again: the stored one stays only while type, server, port, username and the TLS "
-    "flags are unchanged. An empty password removes it.": N_(
-        "Type the password again. The stored one is kept only while provider, server, port, encryption and user name "
-        "stay as they were; nobody can have it sent elsewhere."
-    ),
-    "Give a password, or set auth to DISABLE when the server needs no login.": N_(
-        "Type the password, or choose “No login” when the server needs none."
-    ),
-    "This field is required for type SMTP. Write a name such as mail.example.com.": N_(
-        "Type the server's name, such as mail.example.com."
-    ),
-}
-"""What the API says with the names of its fields -> the same in the words of the form."""
-
 
 def values_of(saved: Saved, hosts: ProviderHosts) -> dict[str, Any]:
     """What the form shows of what is stored; the defaults when nothing is."""
@@ -135,7 +115,7 @@ def refuse_number(posted: Posted) -> None:
 def _in_plain(name: str, message: str) -> str:
     if (name, message) == ("username", "This field is required."):
         return N_("Type the user name, mostly the whole mail address.")
-    return _PLAIN.get(message, message)
+    return message
 
 
 def _place(posted: Posted, saved: Saved) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class TemplateLevel:
         """The event type that the address names. Raises NotFound."""
         kind = self.catalogue.get(visit.request.path_params["name"])
         if kind is None:
-            raise NotFound("There is no template of this name.")
+            raise NotFound(N_("There is no template of this name."))
         return kind
 
     def title(self, name: str) -> str:

@@ -5,6 +5,7 @@ from typing import Final
 
 from starlette.responses import Response
 
+from ringpost.console.languages import N_
 from ringpost.console.rendering import render
 from ringpost.console.template_editor import MOST_DIFFERENCES, customised
 from ringpost.console.template_levels import TemplateLevel, TemplateView
@@ -76,7 +77,7 @@ async def restore(visit: Visit, level: TemplateLevel) -> Response:
 def _number(visit: Visit) -> int:
     text: str = visit.request.path_params["number"]
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise NotFound("There is no such revision.")
+        raise NotFound(N_("There is no such revision."))
     return int(text)
 
 

@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy import Connection
 from starlette.responses import Response
 
+from ringpost.console.languages import N_
 from ringpost.console.rendering import render
 from ringpost.console.routing import Access, get, post
 from ringpost.console.visit import Visit
@@ -44,7 +45,7 @@ async def show_tenants(visit: Visit) -> Response:
 async def begin_to_act(visit: Visit) -> Response:
     """Work in this tenant from now on."""
     if visit.session is None:
-        raise Forbidden("Nobody is signed in.")
+        raise Forbidden(N_("Nobody is signed in."))
     await act_for(visit.room, visit.session, TenantId(visit.request.path_params["tenant"]))
     first = visit.posted.text("first")
     return visit.redirect(first if first in FIRST_PAGES else "/")
@@ -53,7 +54,7 @@ async def begin_to_act(visit: Visit) -> Response:
 async def end_to_act(visit: Visit) -> Response:
     """Go back to the system level."""
     if visit.session is None:
-        raise Forbidden("Nobody is signed in.")
+        raise Forbidden(N_("Nobody is signed in."))
     await act_for(visit.room, visit.session, None)
     return visit.redirect("/system/tenants")
 

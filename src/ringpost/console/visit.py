@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from ringpost.console.forms import Posted
-from ringpost.console.languages import Language
+from ringpost.console.languages import N_, Language
 from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role, User
 from ringpost.domain.tenants import SYSTEM, Tenant, TenantId
 from ringpost.errors import Forbidden, Unauthorized
@@ -44,7 +44,7 @@ class Visit:
     def user(self) -> User:
         """Who is signed in. Raises Unauthorized when nobody is."""
         if self.session is None:
-            raise Unauthorized("Nobody is signed in.")
+            raise Unauthorized(N_("Nobody is signed in."))
         return self.session.user
 
     @property
@@ -70,7 +70,7 @@ class Visit:
     def tenant_id(self) -> TenantId:
         """The tenant in view. Raises Forbidden at the system level; `Access.TENANT` keeps views from that."""
         if self.tenant is None:
-            raise Forbidden("This page belongs to a tenant. Choose one first.")
+            raise Forbidden(N_("This page belongs to a tenant. Choose one first."))
         return self.tenant.id
 
     @property

@@ -1,0 +1,265 @@
+"""What the checks of fields and the use cases say, in the words of the console and ready to be translated.
+
+They write for programs too, so some name fields of the API, and many have a number or a name in them, which no
+catalogue of translations can know. Languages look here for every text that their catalogue does not have.
+"""
+
+import re
+from typing import Final
+
+
+def N_(message: str) -> str:  # noqa: N802  the name that gettext's tools know
+    """Mark a message for translation where it is only kept; `Language.say` translates it."""
+    return message
+
+
+ALIKE: Final = (
+    # Addresses
+    N_("There is no address. Write one like name@example.com."),
+    N_("This is too long for an address. Separate addresses by commas."),
+    N_("A quotation mark is not closed."),
+    N_("The name before the address is encoded (`=?...?=`). Write it in plain letters."),
+    N_("There is no @ in it. Write an address like name@example.com."),
+    N_("There is nothing before the @. Write an address like name@example.com."),
+    N_("There is more than one @ in it. Write addresses like name@example.com, separated by commas."),
+    N_(
+        "The part before the @ has a character that an address cannot have (such as a blank, a comma, a colon or a "
+        "bracket), or a dot in the wrong place."
+    ),
+    N_("An IP address cannot stand after the @. Write the domain's name, like name@example.com."),
+    N_("The part after the @ has no dot. Write the whole domain, like name@example.com."),
+    N_("The part after the @ is not a domain. Check its spelling."),
+    N_("The `<` before the address is missing. Write Name <name@example.com>."),
+    N_('Put the name in quotation marks: "Doe, Jane" <jane@example.com>.'),
+    N_("Only one address can stand here."),
+    # Hosts, domains and people
+    N_("The host needs a domain, such as mail.example.com."),
+    N_("This is not a host name."),
+    N_("An address with a zone cannot be a mail server."),
+    N_("An address is not a domain."),
+    N_("A port is a number from 1 to 65535."),
+    N_("This is not a host. Write only a name such as mail.example.com, or an IP address; no port, no http://."),
+    N_("This host is not allowed."),
+    N_("A username has 1 to 128 characters."),
+    N_("A username has no control characters."),
+    N_("A password is text without lone surrogates."),
+    N_("The username or the password is wrong."),
+    N_("This link has been used or has ended. Ask for a new one."),
+    N_("This tenant is disabled."),
+    N_("Too many tries. Wait, then try again."),
+    # Keys and certificates
+    N_("The private key does not belong to the certificate."),
+    N_("The certificate has expired."),
+    N_("This is not the key file of a service account. Paste the whole JSON file."),
+    N_("The key file has no client_email. Paste the whole JSON file."),
+    N_("The key file has no private_key. Paste the whole JSON file."),
+    N_("The private key is protected by a password. Paste it without one."),
+    N_("There is no private key in it, or it is damaged."),
+    N_("There is no certificate in it. Paste the private key and the certificate."),
+    # What is gone, and what cannot be done any more
+    N_("There is no such delivery."),
+    N_("There is no such user."),
+    N_("There is no such API key."),
+    N_("There is no such tenant."),
+    N_("There is no such session."),
+    N_("There is no such event type."),
+    N_("There is no such invitation. It may have been used, or be over."),
+    N_("There are no OAuth credentials."),
+    N_("Only system administrators act for tenants."),
+    N_("It was sent already."),
+    N_("It is being sent at this moment."),
+    # Trying a mail server out
+    N_("The stored password cannot be opened any more. Save the settings again with it."),
+    N_("Without a mail server of your own, only the recipients in your settings can be tried."),
+    N_("Without a mail server of your own, test mails go only to the recipients in your settings."),
+    N_("No password is stored for this mail server. Enter it, if the server asks for one."),
+    # Attempts, beside the catalogue of traps
+    N_("The name of the mail provider is not known in the DNS. Check the network of the machine."),
+    N_("The mail provider cannot be reached. Check the network of the machine; HTTPS to it must be open."),
+    N_("The mail provider did not answer in time."),
+    N_("The mail provider did not answer in time. The mail is tried again."),
+    N_("What answered is not the mail provider. Something in the network stands between, such as a proxy."),
+    N_(
+        "The connection was lost after the whole mail had been handed over, so the provider may have it. It is sent "
+        "again with the same Message-ID: better twice than never."
+    ),
+    N_("Ringpost is shutting down. The mail is tried again."),
+    N_(
+        "The operator has set how many mails a minute this mail server is given, and they have gone. The others wait "
+        "their turn."
+    ),
+    N_(
+        "The provider takes only so many mails a minute from one mailbox, and this mailbox has used them up. The "
+        "others wait their turn."
+    ),
+    N_("The stored message cannot be opened: its key is missing from the key ring. The operator can mend that."),
+    N_("Ringpost was stopped while this mail was being sent, so it may have been sent. It is tried again."),
+    N_("Sending this mail stopped Ringpost several times, so it was set aside. Once that is mended, retry it."),
+    N_("Ringpost itself failed at this mail. The log says why."),
+    N_("An address has forbidden characters."),
+    N_("The message has been erased."),
+)
+"""Said by others in words that the console would choose too."""
+
+OTHERWISE: Final = {
+    "The password would travel unencrypted. Turn enable_tls_ssl or enable_starttls_auto on, or set auth to "
+    "DISABLE when the server needs no login.": N_(
+        "The password would travel unencrypted. Choose another kind of encryption, or “No login” when the server needs "
+        "none."
+    ),
+    "Give the password again: the stored one stays only while type, server, port, username and the TLS "
+    "flags are unchanged. An empty password removes it.": N_(
+        "Type the password again. The stored one is kept only while provider, server, port, encryption and user name "
+        "stay as they were; nobody can have it sent elsewhere."
+    ),
+    "Give a password, or set auth to DISABLE when the server needs no login.": N_(
+        "Type the password, or choose “No login” when the server needs none."
+    ),
+    "This field is required for type SMTP. Write a name such as mail.example.com.": N_(
+        "Type the server's name, such as mail.example.com."
+    ),
+    "There is no mail server to send through. Save one in the settings first.": N_(
+        "There is no mail server to send through. Set one up under Mail server first."
+    ),
+    "There is no mail server to examine. Save one in the settings first, or post the settings to try.": N_(
+        "There is no mail server to examine. Fill in the form above, then press Diagnose."
+    ),
+    "There is no address to send from. Make the username a mail address, or fill in reply_to.": N_(
+        "There is no address to send from. Under Mail server, write a whole mail address as user name, or fill in "
+        "where answers go to."
+    ),
+    "The name of the mail server is missing. Fill in server.": N_(
+        "The name of the mail server is missing. Fill it in under Mail server."
+    ),
+    "The password is missing. Fill it in, or set auth to DISABLE.": N_(
+        "The password is missing. Type it under Mail server, or choose “No login” there."
+    ),
+    "The password is missing. Fill in an app password, or better, set up OAuth credentials.": N_(
+        "The password is missing. Type an app password under Mail server, or better, set up OAuth there."
+    ),
+    "Post the OAuth credentials with this secret; until then they stay as they are.": N_(
+        "Enter the OAuth credentials with this secret; until then they stay as they are."
+    ),
+    "There is no mail server to send through. Fill in the mail server in the settings, with its password.": N_(
+        "There is no mail server to send through. Set one up under Mail server, with its password."
+    ),
+    "This must be true or false, without quotation marks.": N_("This must be on or off."),
+    "Its message has been erased, so there is nothing to send. Send the event again with a new id.": N_(
+        "Its text has been erased, so there is nothing to send any more. The phone system would have to report it "
+        "again."
+    ),
+    "The mail server did not accept the mail.": N_("The mail was not taken"),
+}
+"""Said by others with names of the API's fields, or as only programs can do it -> the same for people."""
+
+WITH_VALUES: Final = {
+    "At most %(count)s addresses are allowed. Leave some out.": N_(
+        "At most %(count)s addresses are allowed. Leave some out."
+    ),
+    "This is too long. At most %(count)s addresses are allowed.": N_(
+        "This is too long. At most %(count)s addresses are allowed."
+    ),
+    "There is an invisible or control character (%(character)s) in it. Type the address anew.": N_(
+        "There is an invisible or control character (%(character)s) in it. Type the address anew."
+    ),
+    "The name before the address is longer than %(count)s characters. Shorten it.": N_(
+        "The name before the address is longer than %(count)s characters. Shorten it."
+    ),
+    "The address is longer than %(count)s characters.": N_("The address is longer than %(count)s characters."),
+    "The part before the @ is longer than %(count)s characters.": N_(
+        "The part before the @ is longer than %(count)s characters."
+    ),
+    "The part after the @ is longer than %(count)s characters.": N_(
+        "The part after the @ is longer than %(count)s characters."
+    ),
+    "A password has %(count)s characters or more.": N_("A password has %(count)s characters or more."),
+    "A password has %(count)s bytes at most.": N_("A password has %(count)s bytes at most."),
+    "This is too long: at most %(count)s characters.": N_("This is too long: at most %(count)s characters."),
+    "This must be a whole number from %(lowest)s to %(highest)s, without quotation marks.": N_(
+        "This must be a whole number from %(lowest)s to %(highest)s."
+    ),
+    "This must be a number from %(lowest)s to %(highest)s, without quotation marks.": N_(
+        "This must be a number from %(lowest)s to %(highest)s."
+    ),
+    "This must be one of %(choices)s, spelled exactly so.": N_("This must be one of %(choices)s, spelled exactly so."),
+    "This port is not allowed. Mail servers take mail on one of %(ports)s.": N_(
+        "This port is not allowed. Mail servers take mail on one of %(ports)s."
+    ),
+    "The private key must be an RSA key of at least %(count)s bits.": N_(
+        "The private key must be an RSA key of at least %(count)s bits."
+    ),
+    "The mail would be larger than %(count)s MiB.": N_("The mail would be larger than %(count)s MiB."),
+    "At most %(count)s characters.": N_("At most %(count)s characters."),
+    "At most %(count)s KiB.": N_("At most %(count)s KiB."),
+    "At most %(count)s HTML tags.": N_("At most %(count)s HTML tags."),
+    "Give the secret again: %(needed)s. The stored one stays only while provider, tenant, client_id and cloud are "
+    "unchanged.": N_(
+        "Enter the secret again: the stored one is kept only while provider, organisation and application stay as they "
+        "were."
+    ),
+    "There is no such part; there are %(names)s.": N_("There is no such part; there are %(names)s."),
+    "There is no template of this name; there are %(names)s.": N_(
+        "There is no template of this name; there are %(names)s."
+    ),
+    "This file is of a tenant; the format must be %(format)s.": N_(
+        "This file is of a tenant, so it cannot be imported at the system level."
+    ),
+    "This file is of the system level; the format must be %(format)s.": N_(
+        "This file is of the system level, so it cannot be imported into a tenant."
+    ),
+    "This is no file that Ringpost exported: the format must be %(format)s.": N_(
+        "This is no file that Ringpost exported."
+    ),
+    "This must be a whole number, such as %(number)s.": N_("This must be a whole number, such as %(number)s."),
+    "The file is of version %(version)s, and this Ringpost reads up to %(known)s. Import it with a newer one.": N_(
+        "The file is of version %(version)s, and this Ringpost reads up to %(known)s. Import it with a newer one."
+    ),
+    "The %(count)s mails that may go through the system's mail server in an hour have gone. The rest goes by itself "
+    "when the hour is over; a mail server of your own has no such limit.": N_(
+        "The %(count)s mails that may go through the phone system's mail server in an hour have gone. The rest goes by "
+        "itself when the hour is over; a mail server of your own has no such limit."
+    ),
+    "The mail server took more than %(seconds)s s. Check its name and port.": N_(
+        "The mail server took more than %(seconds)s seconds. Check its name and port."
+    ),
+    "It cannot be cancelled, because it is %(state)s.": N_("It cannot be cancelled any more."),
+    "There is a user %(name)s already.": N_("There is a user %(name)s already."),
+    "There is a tenant with the domain %(domain)s already.": N_(
+        "There is a tenant with the domain %(domain)s already."
+    ),
+    "The role %(role)s does not reach as far as %(scope)s.": N_(
+        "The role %(role)s does not reach as far as %(scope)s."
+    ),
+    "%(name)s is not customised.": N_("This template is not customised any more."),
+    "%(name)s has no revision %(number)s.": N_("There is no such revision."),
+}
+"""The same for what has values in it; `%(name)s` stands for one."""
+
+FIRST: Final = "first"
+"""The value that is a message itself."""
+_ALSO_WRONG: Final = " Also wrong: "
+_AND_OTHERS: Final = N_("%(first)s Also wrong: %(others)s")
+_VALUE: Final = re.compile(r"%\((\w+)\)s")
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    parts = _VALUE.split(text)
+    return re.compile(
+        "".join(f"(?P<{part}>.+)" if at % 2 else re.escape(part) for at, part in enumerate(parts)), re.DOTALL
+    )
+
+
+_PATTERNS: Final = tuple((text.partition("%(")[0], _pattern(text), plain) for text, plain in WITH_VALUES.items())
+
+
+def in_plain(message: str) -> tuple[str, dict[str, str]]:
+    """The text to be translated instead of `message`, and the values to be filled in. What is unknown stays."""
+    if message in OTHERWISE:
+        return OTHERWISE[message], {}
+    first, also, others = message.partition(_ALSO_WRONG)
+    if also:
+        return _AND_OTHERS, {FIRST: first, "others": others}
+    for beginning, pattern, plain in _PATTERNS:
+        if message.startswith(beginning) and (found := pattern.fullmatch(message)):
+            return plain, found.groupdict()
+    return message, {}
