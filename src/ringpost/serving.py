@@ -6,6 +6,7 @@ process at once, which loses nothing either: what was acknowledged is on disk.
 
 import asyncio
 import contextlib
+import gc
 import os
 import resource
 import signal
@@ -27,6 +28,9 @@ BACKLOG: Final = 2048
 """Connections that wait to be accepted; a phone system that reconnects all at once must not be refused."""
 MOST_FILES: Final = 65_536
 """File descriptors that are asked for, where the hard limit allows that."""
+
+GARBAGE: Final = (20_000, 20, 50)
+"""Objects between two looks for cycles, young ones between two of older ones: hardly anything of ours is in a cycle."""
 
 _log = structlog.get_logger("ringpost.serving")
 
@@ -57,6 +61,16 @@ def raise_file_limit() -> None:
     wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def spare_garbage_collector() -> None:
+    """What is there before the first request stays for good, so that nobody needs to look through it again and again.
+
+    Without this, looking costs a tenth of all CPU time under load.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GARBAGE)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -108,6 +122,7 @@ async def serve(room: Room, config: Config, listener: socket.socket) -> None:
         async with asyncio.TaskGroup() as group:
             for part in (*workers, watch):
                 group.create_task(part.run())
+            spare_garbage_collector()
             _log.info("serving", url=url_of(listener), workers=len(workers))
             service_manager.notify("READY=1")
             await api.serve(sockets=[listener])
@@ -129,6 +144,7 @@ async def work(room: Room, config: Config) -> None:
                 _log.info("metrics_shown", url=f"{url_of(listener)}/metrics")
             stack.enter_context(stopping_on_signals(lambda: _stop(*parts)))
             group.create_task(watch.run())
+            spare_garbage_collector()
             service_manager.notify("READY=1")
             await worker.run()
             _stop(*parts)

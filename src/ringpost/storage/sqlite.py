@@ -7,6 +7,7 @@ import pysqlite3.dbapi2 as driver
 from sqlalchemy import Engine, create_engine, event
 
 from ringpost.errors import StorageUnavailable
+from ringpost.storage.turns import Turns
 
 OLDEST = (3, 51, 3)
 """3.7.0 to 3.51.2 can lose committed writes in WAL mode with two connections (WAL-reset bug, sqlite.org/wal.html)."""
@@ -22,10 +23,10 @@ def engines(url: str) -> tuple[Engine, Engine]:
     path = Path(url.removeprefix("sqlite:///"))
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.touch(mode=0o600)
-    return _engine(url, "BEGIN"), _engine(url, "BEGIN IMMEDIATE")
+    return _engine(url, "BEGIN"), _engine(url, "BEGIN IMMEDIATE", Turns(path, BUSY_TIMEOUT_S))
 
 
-def _engine(url: str, begin: str) -> Engine:
+def _engine(url: str, begin: str, turns: Turns | None = None) -> Engine:
     engine = create_engine(
         url,
         module=driver,
@@ -46,6 +47,14 @@ def _engine(url: str, begin: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Any) -> None:  # pyright: ignore[reportUnusedFunction]
+        if turns is not None:
+            turns.take()
         connection.exec_driver_sql(begin)
+
+    if turns is not None:
+
+        @event.listens_for(engine, "checkin")
+        def end(_connection: object, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
+            turns.give()
 
     return engine

@@ -1,0 +1,77 @@
+"""Whose turn it is to write a SQLite file, when several processes want to.
+
+SQLite itself lets those who wait look again and again, ever more seldom, and whoever comes by at the right moment is
+next: with two busy processes, both stand still most of the time. Here they stand in line, and the kernel wakes the next
+one. Both locks are `flock`, which the kernel takes back from the dead.
+"""
+
+import fcntl
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock
+from typing import Final
+
+from ringpost.errors import StorageUnavailable
+
+_HELD_UP: Final = "Another process keeps everybody from writing the database; nothing was stored. Try again."
+
+
+class Turns:
+    """One process's place in the line. Whoever is first in it waits for the file; the others wait behind."""
+
+    def __init__(self, path: Path, patience_s: float) -> None:
+        """`path` is the database's; two empty files are made beside it."""
+        self._patience_s = patience_s
+        self._line, self._turn = (_open(Path(f"{path}-{name}")) for name in ("line", "turn"))
+        self._waiter = ThreadPoolExecutor(1, thread_name_prefix="ringpost-turn")
+        self._waiting: Future[None] | None = None
+        self._mine = Lock()
+
+    def take(self) -> None:
+        """Wait for the turn, and keep it until `give`. Raises StorageUnavailable when it does not come in time."""
+        if not self._mine.acquire(timeout=self._patience_s):
+            raise StorageUnavailable(_HELD_UP)
+        try:
+            if self._waiting is None and self._take_at_once():
+                return
+            self._waiting = self._waiting or self._waiter.submit(self._stand_in_line)
+            try:
+                self._waiting.result(self._patience_s)
+            except TimeoutError:  # the waiter stays in the line; the next who asks waits with it
+                raise StorageUnavailable(_HELD_UP) from None
+            self._waiting = None
+        except BaseException:
+            self._mine.release()
+            raise
+
+    def give(self) -> None:
+        """Let the next one write; nothing happens when it is nobody's turn here."""
+        if self._mine.locked():
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
+            self._mine.release()
+
+    def _take_at_once(self) -> bool:
+        """Whether nobody else writes or waits."""
+        try:
+            fcntl.flock(self._line, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        try:
+            fcntl.flock(self._turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        finally:
+            fcntl.flock(self._line, fcntl.LOCK_UN)
+        return True
+
+    def _stand_in_line(self) -> None:
+        fcntl.flock(self._line, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(self._turn, fcntl.LOCK_EX)
+        finally:
+            fcntl.flock(self._line, fcntl.LOCK_UN)
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
