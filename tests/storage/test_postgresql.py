@@ -2,7 +2,9 @@
 
 import asyncio
 import signal
+import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,16 +12,21 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, insert, select, text
 from tests.postgresql import PostgresServer, postgres_server
 from tests.storage.test_database import NOTES, add, words
-from tests.storage.test_outbox import claim, put
+from tests.storage.test_outbox import NOW, claim, probe_claim, put
 
+from ringpost.domain.deliveries import Urgency
 from ringpost.errors import StorageUnavailable
-from ringpost.storage import bell, postgresql
-from ringpost.storage.database import Database, open_database
+from ringpost.storage import bell, outbox, postgresql
+from ringpost.storage.database import READERS, Database, open_database
 from ringpost.storage.engines import open_engines
-from ringpost.storage.tables import deliveries, metadata
+from ringpost.storage.outbox import Claimed
+from ringpost.storage.tables import deliveries, holds, metadata
+
+Taking = Callable[[Connection, str], list[Claimed]]
+"""How a worker takes mail, under a claim of this name."""
 
 
 @pytest.fixture
@@ -75,6 +82,55 @@ def test_two_workers_never_claim_the_same_and_never_wait_for_each_other(database
     assert len(others) <= 4
     reader.dispose()
     writer.dispose()
+
+
+def meanwhile(database_url: str, first: Taking, second: Taking) -> tuple[set[str], set[str]]:
+    """What two workers take of an emergency and a normal mail on a lane that is due for a probe.
+
+    The second one begins while the first one is still in its transaction.
+    """
+    reader, writer = open_engines(database_url)
+    others: set[str] = set()
+    with writer.begin() as connection:
+        put(connection, "urgent", urgency=Urgency.EMERGENCY)
+        put(connection, "other")
+        why = {"failures": 1, "party": "mail_server", "stage": "connect", "reply": "", "hint": ""}
+        connection.execute(insert(holds).values(lane="t1", since=0, until=0, **why))
+
+    def take() -> None:
+        with reader.begin() as connection:
+            others.update(item.id for item in second(connection, "other-1"))
+
+    thread = threading.Thread(target=take)
+    with writer.begin() as connection:
+        mine = {item.id for item in first(connection, "one-1")}
+        thread.start()
+        thread.join(0.5)
+    thread.join()
+    reader.dispose()
+    writer.dispose()
+    return mine, others
+
+
+def take_emergencies(connection: Connection, name: str) -> list[Claimed]:
+    return claim(connection, name=name, urgency=Urgency.EMERGENCY)
+
+
+def take_probes(connection: Connection, name: str) -> list[Claimed]:
+    return outbox.claim_probes(connection, probe_claim(name, NOW + 5000))
+
+
+@pytest.mark.xfail(strict=True, reason="the probe waits for the row, and takes it although it is not queued any more")
+def test_a_probe_does_not_take_what_another_worker_is_taking(database_url: str) -> None:
+    mine, others = meanwhile(database_url, take_emergencies, take_probes)
+    assert mine == {"urgent-1"}
+    assert mine.isdisjoint(others), "both would send it, and nobody would know why it came twice"
+
+
+@pytest.mark.xfail(strict=True, reason="the hold is not looked at again after waiting for the other worker")
+def test_two_workers_do_not_probe_the_same_lane(database_url: str) -> None:
+    mine, others = meanwhile(database_url, take_probes, take_probes)
+    assert (mine, others) == ({"urgent-1"}, set())
 
 
 async def test_what_another_process_writes_at_the_same_time_is_seen_instead_of_clashing(
@@ -179,6 +235,32 @@ async def until_written(database: Database, word: str) -> None:
                 await asyncio.sleep(0.05)
             else:
                 return
+
+
+@pytest.mark.xfail(strict=True, reason="reads wait in line to find out, four at a time, and writes ask anew each time")
+async def test_a_server_that_says_nothing_is_found_out_once_and_not_by_everybody_in_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(postgresql.CONNECTING, "connect_timeout", 2)  # s; libpq's least
+    with postgres_server() as server, socket.socket() as silent:
+        database = await open_database(server.url(server.new_database()))
+        server.stop()
+        silent.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        silent.bind(("127.0.0.1", server.port))
+        silent.listen(100)
+
+        async def seconds_until_refused(ask: Callable[..., Any]) -> float:
+            begun = time.monotonic()
+            with pytest.raises(StorageUnavailable):
+                await ask(settings_of)
+            return time.monotonic() - begun
+
+        reads = await asyncio.gather(*[seconds_until_refused(database.read) for _ in range(5 * READERS)])
+        await seconds_until_refused(database.write)
+        again = await seconds_until_refused(database.write)
+        await database.close()
+    assert max(reads) < 2 * 2 + 1
+    assert again < 1, "it is left alone for a moment"
 
 
 @pytest.fixture(scope="module")
