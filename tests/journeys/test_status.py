@@ -6,10 +6,14 @@ import os
 import pty
 import re
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.journeys.running import Service, mailbox, new_tenant, service
+from tests.postgresql import postgres_server
 
 EVENT = {"type": "QUEUE_SLA", "variables": {"QUEUE_NAME": "Sales"}}
 
@@ -67,35 +71,94 @@ async def test_without_workers_it_says_so(tmp_path: Path) -> None:
 
 
 async def test_in_a_terminal_it_goes_on_until_q_and_fits_into_80_columns(tmp_path: Path) -> None:
-    async with service(tmp_path / "data", RINGPOST_WORKERS="0") as running:
+    async with (
+        service(tmp_path / "data", RINGPOST_WORKERS="0") as running,
+        Terminal.that_shows_status(running.environment) as terminal,
+    ):
+        await terminal.shows("class", times=3)  # drawn, and drawn again
+        assert await terminal.ends_at("q") == 0
+
+    assert "No worker is alive" in terminal.plain
+    assert max(len(line.rstrip()) for line in terminal.plain.splitlines()) <= 80
+
+
+@pytest.mark.timeout(300)
+async def test_in_a_terminal_it_outlives_a_database_that_is_away(tmp_path: Path) -> None:
+    with postgres_server() as server:
+        here = {name: value for name, value in os.environ.items() if not name.startswith("RINGPOST_")}
+        of_ours = {
+            "RINGPOST_DATA_DIR": str(tmp_path / "data"),
+            "RINGPOST_DATABASE_URL": server.url(server.new_database()),
+        }
+        async with Terminal.that_shows_status({**here, **of_ours}) as terminal:
+            await terminal.shows("class", times=2)
+            await asyncio.to_thread(server.stop)
+            await terminal.shows("The database cannot be read now")
+            await terminal.shows("What follows was so at")
+            assert "database_unavailable" not in terminal.plain, "no log lines across the picture"
+            await asyncio.to_thread(server.start)
+            await terminal.shows("class", times=2)
+            terminal.forget()
+            await terminal.shows("class", times=2)
+            assert "cannot be read" not in terminal.plain
+            assert await terminal.ends_at("q") == 0
+
+
+class Terminal:
+    """A terminal of 80 columns with one program in it."""
+
+    def __init__(self, screen: int, process: asyncio.subprocess.Process) -> None:
+        self._screen = screen
+        self._process = process
+        self._written = b""
+
+    @classmethod
+    @asynccontextmanager
+    async def that_shows_status(cls, environment: dict[str, str]) -> AsyncGenerator["Terminal"]:
+        """With `ringpost status` in it."""
         screen, terminal = pty.openpty()
-        environment = {**running.environment, "COLUMNS": "80", "LINES": "40", "TERM": "xterm"}
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "ringpost.cli", "status",
-            env=environment, cwd=tmp_path, stdin=terminal, stdout=terminal, stderr=terminal,
+            env={**environment, "COLUMNS": "80", "LINES": "40", "TERM": "xterm"},
+            stdin=terminal, stdout=terminal, stderr=terminal,
         )  # fmt: skip
         os.close(terminal)
-        shown = b""
+        try:
+            yield cls(screen, process)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+            os.close(screen)
+
+    @property
+    def plain(self) -> str:
+        """What was written, without colours, each picture below the one before."""
+        lines = re.sub(rb"\x1b\[[0-9;]*H", b"\n", self._written)  # to the beginning of the screen
+        return re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", lines).decode()
+
+    def forget(self) -> None:
+        """What was written so far."""
+        self._written = b""
+
+    async def shows(self, text: str, times: int = 1) -> None:
+        """Wait until this was written so often from now on."""
+        already = self.plain.count(text)
         async with asyncio.timeout(60):
-            while shown.count(b"class") < 3:  # drawn, and drawn again
-                shown += await asyncio.to_thread(os.read, screen, 65536)
-        assert process.returncode is None
-        os.write(screen, b"q")
+            while self.plain.count(text) < already + times:
+                self._written += await asyncio.to_thread(self._read)
+                assert self._process.returncode is None, self.plain
+
+    async def ends_at(self, key: str) -> int:
+        """Press a key; the exit code."""
+        os.write(self._screen, key.encode())
         async with asyncio.timeout(60):
-            while (code := process.returncode) is None:
-                await asyncio.gather(asyncio.to_thread(drain, screen), asyncio.sleep(0.05))
-        os.close(screen)
+            while (code := self._process.returncode) is None:
+                await asyncio.gather(asyncio.to_thread(self._read), asyncio.sleep(0.05))
+        return code
 
-    shown = re.sub(rb"\x1b\[[0-9;]*H", b"\n", shown)  # to the beginning of the screen
-    plain = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", shown).decode()
-    assert code == 0
-    assert "No worker is alive" in plain
-    assert max(len(line.rstrip()) for line in plain.splitlines()) <= 80
-
-
-def drain(screen: int) -> None:
-    """Take what is still written; the end of the program is the end of the terminal."""
-    try:
-        os.read(screen, 65536)
-    except OSError:
-        return
+    def _read(self) -> bytes:
+        try:
+            return os.read(self._screen, 65536)
+        except OSError:  # the end of the program is the end of the terminal
+            return b""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import select
 import sys
@@ -20,6 +21,7 @@ from ringpost.cli.status_view import draw
 from ringpost.config import Config
 from ringpost.domain.deliveries import Verdict
 from ringpost.domain.tenants import TenantId
+from ringpost.errors import StorageUnavailable
 from ringpost.storage import overview, tenants
 from ringpost.usecases.room import Room
 
@@ -55,10 +57,17 @@ async def _print(config: Config, *, as_json: bool) -> None:
 
 async def _watch(config: Config) -> None:
     async with open_room(config, tell=say) as room:
-        with _keys() as keys, Live(draw(await _look(room)), console=console(), screen=True, auto_refresh=False) as live:
+        seen = await _look(room)
+        picture = Live(draw(seen), console=console(), screen=True, auto_refresh=False)
+        with _keys() as keys, _no_logs(), picture as live:
             live.refresh()
             while not await asyncio.to_thread(_q_within, keys, EVERY_S):
-                live.update(draw(await _look(room)), refresh=True)
+                problem = ""
+                try:
+                    seen = await _look(room)
+                except StorageUnavailable as error:  # just when somebody looks most closely, the picture must not go
+                    problem = error.message
+                live.update(draw(seen, problem), refresh=True)
 
 
 @contextlib.contextmanager
@@ -74,6 +83,16 @@ def _keys() -> Generator[int | None]:
         yield number
     finally:
         termios.tcsetattr(number, termios.TCSADRAIN, before)
+
+
+@contextlib.contextmanager
+def _no_logs() -> Generator[None]:
+    """What is logged meanwhile would be written across the picture, which says the same."""
+    logging.disable()
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _q_within(keys: int | None, seconds: float) -> bool:

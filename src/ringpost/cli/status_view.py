@@ -22,9 +22,12 @@ _WORDS: Final = {
 _VERDICTS: Final = {"retry": "to be tried again", "rejected": "rejected"}
 
 
-def draw(seen: dict[str, Any]) -> RenderableType:
-    """The whole picture."""
+def draw(seen: dict[str, Any], problem: str = "") -> RenderableType:
+    """The whole picture; with a `problem`, that it is an old one, and why."""
     parts: list[RenderableType] = [_heading(seen), _waiting(seen), _rates(seen["per_minute"])]
+    if problem:
+        when = seen["at"].replace("T", " ")[:19]
+        parts.insert(0, Text(f"{problem} What follows was so at {when} UTC.\n", style="bold red"))
     parts.append(_holds(seen) if seen["holds"] else Text("No lane is on hold.\n", style="green"))
     if seen["longest_queues"]:
         parts.append(_queues(seen["longest_queues"]))
