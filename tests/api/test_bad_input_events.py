@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from ringpost.domain.events import Event, parse_event
+from ringpost.domain.events import parse_event
 from ringpost.domain.tenants import TenantId
-from ringpost.usecases import accept_events
+from ringpost.usecases import accept_events, draft
 
 
 @pytest.fixture(autouse=True)
@@ -218,19 +218,22 @@ async def test_a_tenant_that_is_no_text_does_not_stop_the_others(
     assert (await post(admin_client, tenant=tenant)).status_code == 422
 
 
-@pytest.mark.parametrize("fails_in", ["_write_message", "_queue", "_seal_variables"])
+@pytest.mark.parametrize(
+    ("room_of", "fails_in"),
+    [(draft, "_render"), (draft, "_seal_variables"), (vars(accept_events)["_Desk"], "_queue")],
+    ids=lambda one: one if isinstance(one, str) else "",
+)
 async def test_a_fault_of_ours_is_of_one_event_only(
-    tenant_client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, fails_in: str
+    tenant_client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, room_of: Any, fails_in: str
 ) -> None:
-    desk_of: Any = vars(accept_events)["_Desk"]
-    works = getattr(desk_of, fails_in)
+    works = getattr(room_of, fails_in)
 
-    def fails(desk: Any, key: str, event: Event, *more: Any) -> Any:
-        if event.id == "bad":
+    def fails(*arguments: Any) -> Any:
+        if any("bad" in (getattr(one, "id", ""), getattr(getattr(one, "event", None), "id", "")) for one in arguments):
             raise OverflowError("canary-inside")
-        return works(desk, key, event, *more)
+        return works(*arguments)
 
-    monkeypatch.setattr(desk_of, fails_in, fails)
+    monkeypatch.setattr(room_of, fails_in, fails)
     events = [{"type": "TRUNK_CONNECTED", "id": name, "variables": {"X": 1}} for name in ("a", "bad", "b")]
     answer = await tenant_client.post("/events", json={"events": events})
     assert [result["status"] for result in answer.json()["results"]] == [202, 500, 202]

@@ -77,7 +77,7 @@ async def test_a_login_that_is_refused_is_a_reason_too(tenant_client: httpx.Asyn
 async def test_a_server_that_says_nothing_has_ten_seconds_and_no_more(
     tenant_client: httpx.AsyncClient, lent: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ringpost.usecases.deliver.FALL_OVER_S", 0.3)  # else this test would take 10 s
+    monkeypatch.setattr("ringpost.usecases.deliver.FALL_OVER_S", 2.0)  # else this test would take 10 s
     async with ScriptedServer(polite({"EHLO": Trick.SILENCE})) as own:
         await save(tenant_client, own.port)
 
@@ -212,7 +212,7 @@ async def test_without_any_server_it_expires_after_a_day(tenant_client: httpx.As
 async def test_mail_that_hangs_at_its_own_server_does_not_keep_an_emergency_from_being_tried(
     tenant_client: httpx.AsyncClient, lent: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ringpost.usecases.deliver.FALL_OVER_S", 0.3)  # else this test would take 10 s
+    monkeypatch.setattr("ringpost.usecases.deliver.FALL_OVER_S", 2.0)  # else this test would take 10 s
     async with ScriptedServer(polite({"EHLO": Trick.SILENCE})) as own:
         await save(tenant_client, own.port)
         await tenant_client.post("/events", json={"events": [{"type": "DISK_LOW"}] * 30})

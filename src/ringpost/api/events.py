@@ -18,7 +18,7 @@ from ringpost.api.times import rfc3339
 from ringpost.domain.access import Principal
 from ringpost.domain.catalogue import canonical_name
 from ringpost.domain.events import Event, parse_event
-from ringpost.domain.strict_json import check_text, loads_any_text
+from ringpost.domain.strict_json import check_text, loads_any_text, may_hold_bad_text
 from ringpost.domain.system_events import SYSTEM_CATALOGUE, catalogue_of
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.errors import FieldError, Invalid, NotFound, RingpostError
@@ -47,11 +47,10 @@ async def post_events(request: Request) -> Response:
     posted = cast("dict[str, Any]", fields)
     listed = posted.get("events") if "type" not in posted else None
     items = [posted] if listed is None else _checked_list(listed)
-    may_hold_bad_text = b"\\u" in body
     if len(body) > LARGEST_WITHOUT_ATTACHMENTS:
         _refuse_large(body, items)
     room: Room = request.app.state.room
-    results = await _accept(room, principal, items, may_hold_bad_text=may_hold_bad_text)
+    results = await _accept(room, principal, items, check=may_hold_bad_text(body))
     count_events(results)
     if listed is None:
         return _one(results[0])
@@ -81,14 +80,14 @@ routes = [
 
 
 async def _accept(
-    room: Room, principal: Principal, items: Sequence[object], *, may_hold_bad_text: bool
+    room: Room, principal: Principal, items: Sequence[object], *, check: bool
 ) -> list[Receipt | RingpostError]:
     tenants = await _tenants(room, principal, items)
     results: list[Receipt | RingpostError | None] = []
     wanted: list[Event] = []
     for item in items:
         try:
-            if may_hold_bad_text:
+            if check:
                 check_text(item)
             wanted.append(_parse(principal, item, tenants))
             results.append(None)

@@ -37,7 +37,7 @@ class MalformedJson(RingpostError):
 def loads(body: bytes) -> object:
     """The value of a JSON document in UTF-8. MalformedJson or Invalid when it is not fit to be used."""
     value = loads_any_text(body)
-    if _UNUSABLE_ESCAPE.search(body):
+    if may_hold_bad_text(body):
         check_text(value)
     return value
 
@@ -62,6 +62,11 @@ def loads_any_text(body: bytes) -> object:
         raise MalformedJson(f"The body is not JSON ({where}): {fault.msg}.") from None
     except RecursionError:
         raise MalformedJson(f"The body is nested more than {MAX_DEPTH} levels deep.") from None
+
+
+def may_hold_bad_text(body: bytes) -> bool:
+    """Whether `check_text` could find something in what this body says; costs next to nothing."""
+    return _UNUSABLE_ESCAPE.search(body) is not None
 
 
 def check_text(value: object, path: str = "") -> None:

@@ -1,16 +1,22 @@
 """Many rows in one statement, on the way of every mail: past what SQLAlchemy does for each row and each column.
 
-SQLite gets `executemany`; PostgreSQL one statement over arrays (`unnest`), which is one round trip.
+PostgreSQL gets arrays (`unnest`), which is one round trip. SQLite gets lists of rows in a few lengths, so that their
+statements stay prepared: its driver lets go of the interpreter's lock once a statement, and with a statement a row two
+busy threads would do little else than hand that lock to and fro.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import Column, Connection, Table
+from sqlalchemy import Column, Connection, Row, Table
 from sqlalchemy.dialects import postgresql
 
 RowValues = tuple[Any, ...]
+
+LONGEST_LIST = 64
+"""Rows; with some fifteen columns far below SQLite's limit of 32,766 parameters."""
 
 _POSTGRESQL = postgresql.dialect()
 
@@ -29,15 +35,17 @@ class Insert:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(self._from_arrays, _as_arrays(rows))
         else:
-            connection.exec_driver_sql(self._row_by_row, list(rows))
+            for part in _parts(rows):
+                rows_of_marks = ", ".join([self._marks] * len(part))
+                connection.exec_driver_sql(f"{self._into} VALUES {rows_of_marks}", tuple(chain.from_iterable(part)))
 
     @cached_property
     def _into(self) -> str:
         return f"INSERT INTO {self._table.name} ({', '.join(map(_quoted, self._columns))})"
 
     @cached_property
-    def _row_by_row(self) -> str:
-        return f"{self._into} VALUES ({', '.join('?' * len(self._columns))})"
+    def _marks(self) -> str:
+        return f"({', '.join('?' * len(self._columns))})"
 
     @cached_property
     def _from_arrays(self) -> str:
@@ -57,14 +65,23 @@ class Update:
             return 0
         if connection.dialect.name == "postgresql":
             return connection.exec_driver_sql(self._from_arrays, _as_arrays(rows)).rowcount
-        at = len(self._where)  # in SQLite's statement the condition stands last
-        return connection.exec_driver_sql(self._row_by_row, [row[at:] + row[:at] for row in rows]).rowcount
+        count = 0
+        for part in _parts(rows):
+            statement = self._from_rows.format(", ".join([self._marks] * len(part)))
+            count += connection.exec_driver_sql(statement, tuple(chain.from_iterable(part))).rowcount
+        return count
 
     @cached_property
-    def _row_by_row(self) -> str:
-        values = ", ".join(f"{_quoted(column)} = ?" for column in self._values)
-        where = " AND ".join(f"{_quoted(column)} = ?" for column in self._where)
-        return f"UPDATE {self._table.name} SET {values}, {self._also} WHERE {where}"
+    def _marks(self) -> str:
+        return f"({', '.join('?' * (len(self._where) + len(self._values)))})"
+
+    @cached_property
+    def _from_rows(self) -> str:
+        """SQLite calls the columns of a list of rows column1, column2 and so on."""
+        names = {column: f"said.column{number}" for number, column in enumerate((*self._where, *self._values), 1)}
+        values = ", ".join(f"{_quoted(column)} = {names[column]}" for column in self._values)
+        where = " AND ".join(f"{self._table.name}.{_quoted(column)} = {names[column]}" for column in self._where)
+        return f"UPDATE {self._table.name} SET {values}, {self._also} FROM (VALUES {{}}) AS said WHERE {where}"
 
     @cached_property
     def _from_arrays(self) -> str:
@@ -73,6 +90,43 @@ class Update:
         where = " AND ".join(f"{self._table.name}.{_quoted(column)} = said.{_quoted(column)}" for column in self._where)
         said = f"{_arrays(columns)} AS said ({', '.join(map(_quoted, columns))})"
         return f"UPDATE {self._table.name} SET {values}, {self._also} FROM {said} WHERE {where}"
+
+
+class Lookup:
+    """SELECT of `columns` where the values of `keys` are among many, each a tuple of them in their order."""
+
+    def __init__(self, keys: Sequence[Column[Any]], columns: Sequence[Column[Any]]) -> None:
+        self._keys, self._columns = tuple(keys), tuple(columns)
+        self._table: Table = keys[0].table  # pyright: ignore[reportAttributeAccessIssue]
+
+    def __call__(self, connection: Connection, keys: Sequence[RowValues]) -> list[Row[Any]]:
+        """The rows that there are, in no order."""
+        if not keys:
+            return []
+        if connection.dialect.name == "postgresql":
+            statement = f"{self._where} (SELECT * FROM {_arrays(self._keys)})"
+            return list(connection.exec_driver_sql(statement, _as_arrays(keys)))
+        marks = f"({', '.join('?' * len(self._keys))})"
+        found: list[Row[Any]] = []
+        for part in _parts(keys):
+            statement = f"{self._where} (VALUES {', '.join([marks] * len(part))})"
+            found += connection.exec_driver_sql(statement, tuple(chain.from_iterable(part)))
+        return found
+
+    @cached_property
+    def _where(self) -> str:
+        columns, keys = (", ".join(map(_quoted, each)) for each in (self._columns, self._keys))
+        return f"SELECT {columns} FROM {self._table.name} WHERE ({keys}) IN"
+
+
+def _parts(rows: Sequence[RowValues]) -> Iterator[Sequence[RowValues]]:
+    """Rows in lists of 64, 32, 16 and so on."""
+    begin, length = 0, LONGEST_LIST
+    while begin < len(rows):
+        while begin + length > len(rows):
+            length //= 2
+        yield rows[begin : begin + length]
+        begin += length
 
 
 def _quoted(column: Column[Any]) -> str:

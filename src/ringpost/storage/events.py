@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, or_, select, tuple_
+from sqlalchemy import Connection, delete, or_, select
 
 from ringpost.domain.tenants import TenantId
-from ringpost.storage.bulk import Insert
+from ringpost.storage.bulk import Insert, Lookup
 from ringpost.storage.tables import AnyRow, attempts, deliveries, events, messages, template_revisions
 
 EventKey = tuple[TenantId, str]
@@ -15,14 +15,14 @@ EventKey = tuple[TenantId, str]
 
 def known(connection: Connection, ids: Iterable[EventKey]) -> dict[EventKey, AnyRow]:
     """Those of these events that were accepted before: key, fingerprint, type and skip reason."""
-    wanted = list(ids)
-    if not wanted:
-        return {}
-    columns = (events.c.tenant, events.c.id, events.c.key, events.c.type, events.c.fingerprint, events.c.skip_reason)
-    rows = connection.execute(select(*columns).where(tuple_(events.c.tenant, events.c.id).in_(wanted)))
-    return {(TenantId(row.tenant), row.id): row for row in rows}
+    return {(TenantId(row.tenant), row.id): row for row in _look_up(connection, list(ids))}
 
 
+_of_events = events.c
+_look_up = Lookup(
+    [_of_events.tenant, _of_events.id],
+    [_of_events.tenant, _of_events.id, _of_events.key, _of_events.type, _of_events.fingerprint, _of_events.skip_reason],
+)
 _of_deliveries = deliveries.c
 _add_events = Insert(*(column for column in events.c))
 _add_messages = Insert(messages.c.event, messages.c.tenant, messages.c.content)

@@ -1,11 +1,11 @@
 """Ids that sort by time, so that new rows lie together in every index."""
 
-import os
+from ringpost.storage.chance import chance
 
 
 def new_id(now_ms: int) -> str:
     """24 hexadecimal digits: 11 of the time in milliseconds (until the year 2527), 13 of chance (52 bits)."""
-    return f"{now_ms:011x}{os.urandom(7).hex()[:13]}"
+    return f"{now_ms:011x}{chance.take(7).hex()[:13]}"
 
 
 def first_id(now_ms: int) -> str:

@@ -184,7 +184,7 @@ def _hold_or_release(connection: Connection, now: int, items: Sequence[Recorded]
         if item.hold_for_ms is not None and (item.claimed.probe or item.claimed.lane not in failed):
             failed[item.claimed.lane] = item
     good = {item.claimed.lane for item in items if _server_answered(item)} - failed.keys()
-    if good:
+    if good := on_hold(connection, good):
         connection.execute(delete(holds).where(holds.c.lane.in_(sorted(good))))
     for lane, item in failed.items():
         held = connection.execute(select(holds).where(holds.c.lane == lane)).first()
@@ -219,12 +219,12 @@ def hold_queue(connection: Connection, queue: str, now: int, until: int, why: Ou
 
 
 _FEW_HOLDS = 100
-_SOME_HOLDS = select(holds.c.lane).limit(_FEW_HOLDS)
+_SOME_HOLDS = "SELECT lane FROM holds LIMIT 100"
 
 
 def on_hold(connection: Connection, lanes: Collection[str]) -> set[str]:
     """Those of these lanes and queues that wait."""
-    few = connection.execute(_SOME_HOLDS).scalars().all()
+    few = connection.exec_driver_sql(_SOME_HOLDS).scalars().all()
     if len(few) < _FEW_HOLDS:  # those are all
         return {lane for lane in few if lane in lanes}
     return set(connection.execute(select(holds.c.lane).where(holds.c.lane.in_(sorted(lanes)))).scalars())

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from ringpost.storage.chance import chance
 from ringpost.storage.keyring import KeyRing
 
 VERSION = 1
@@ -65,7 +66,7 @@ class Sealer:
         epoch.left -= 1
         if epoch.left < 0:
             epoch = self._epoch = self._begin_epoch()
-        nonce = os.urandom(NONCE_BYTES)
+        nonce = chance.take(NONCE_BYTES)
         return b"".join((epoch.header, nonce, epoch.key.encrypt(nonce, data, _associated(place))))
 
     def unseal(self, place: Place, sealed: bytes) -> bytes:

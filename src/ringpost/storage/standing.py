@@ -55,7 +55,7 @@ class Standing:
 
 
 class Memory:
-    """Keeps what is in force. For the thread that writes; nobody else may ask."""
+    """Keeps what is in force. For the thread that writes; others may only ask what it was lately."""
 
     def __init__(self) -> None:
         self._kept = Standing(-1)
@@ -65,4 +65,8 @@ class Memory:
         count = connection.exec_driver_sql("SELECT count FROM changes").scalar_one()
         if count != self._kept.count or len(self._kept.settings) > MOST_KEPT:
             self._kept = Standing(count)
+        return self._kept
+
+    def lately(self) -> Standing:
+        """What the last commit knew to be in force. It may be out of date, and is only to be read."""
         return self._kept

@@ -1,40 +1,32 @@
-"""Accept events: decide who is told, render the message, and put it into the outbox, all in one commit."""
+"""Accept events: what each becomes (`draft`) goes into the outbox, all in one commit."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import lru_cache
-from zoneinfo import ZoneInfo
 
-import msgspec
 import structlog
 from sqlalchemy import Connection
 
-from ringpost.domain.addresses import Address, parse_address
-from ringpost.domain.catalogue import Audience, EventType
+from ringpost.domain.catalogue import EventType
 from ringpost.domain.deliveries import State, Urgency
-from ringpost.domain.events import Event, SkipReason, Value
-from ringpost.domain.hosts import parse_host
+from ringpost.domain.events import Event, SkipReason
 from ringpost.domain.messages import Message
-from ringpost.domain.rendering import Rendered, Stamp
 from ringpost.domain.system_events import catalogue_of
-from ringpost.domain.tenants import SYSTEM, Tenant, TenantId
-from ringpost.errors import AlreadyExists, Invalid, NotFound, RingpostError
+from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.errors import AlreadyExists, RingpostError
 from ringpost.storage import bell
 from ringpost.storage import events as event_rows
 from ringpost.storage.database import afterwards
-from ringpost.storage.default_templates import language_of
 from ringpost.storage.events import DeliveryRow, EventRow, MessageRow
-from ringpost.storage.identifiers import new_id
 from ringpost.storage.outbox import Claimed
 from ringpost.storage.outcomes import on_hold
 from ringpost.storage.queues import is_borrowed, queue_of
-from ringpost.storage.sealing import Place, SealBroken
+from ringpost.storage.sealing import SealBroken
 from ringpost.storage.settings import ServerInForce
 from ringpost.storage.standing import Standing
 from ringpost.usecases.deliver import Work
+from ringpost.usecases.draft import Draft, canonical, draft, draft_early
 from ringpost.usecases.hand_over import Taker
-from ringpost.usecases.prepare_template import prepared, qr_code
 from ringpost.usecases.room import Room
 
 _QUEUED, _SENDING = State.QUEUED.value, State.SENDING.value
@@ -59,22 +51,37 @@ class Receipt:
     """Variables that the template asked for and the event had no value for."""
 
 
+DRAFTED_AT_ONCE = 25
+"""Events of a list, after which others on the same thread get their turn."""
+
+_Post = tuple[Event, Draft | None]
+
+
 async def accept_events(room: Room, wanted: Sequence[Event]) -> list[Receipt | RingpostError]:
     """Accept events; each is taken or refused by itself. When this returns, what was taken is on disk.
 
     Raises StorageUnavailable when nothing could be stored. A refusal is AlreadyExists (same id, other content),
     Invalid (the template renders to more than is allowed), or RingpostError itself (a fault of ours; it is logged).
     """
-    return await room.database.write_each(accept, room, wanted)
+    drafts = draft_early(room, wanted[:DRAFTED_AT_ONCE])
+    while len(drafts) < len(wanted):
+        await asyncio.sleep(0)
+        drafts += draft_early(room, wanted[len(drafts) : len(drafts) + DRAFTED_AT_ONCE])
+    return await room.database.write_each(_accept, room, list(zip(wanted, drafts, strict=True)))
 
 
-def accept(
-    connection: Connection, room: Room, requests: Sequence[Sequence[Event]]
+def accept(connection: Connection, room: Room, events: Sequence[Event]) -> list[Receipt | RingpostError]:
+    """The same as a part of another write."""
+    return _accept(connection, room, [[(event, None) for event in events]])[0]
+
+
+def _accept(
+    connection: Connection, room: Room, requests: Sequence[Sequence[_Post]]
 ) -> list[list[Receipt | RingpostError]]:
-    """The write behind `accept_events`, for many requests at once."""
-    desk = _Desk.open(connection, room, [event for request in requests for event in request])
+    """The write behind it all, for many requests at once."""
+    desk = _Desk.open(connection, room, [event for request in requests for event, _ in request])
     try:
-        results = [[desk.take(event) for event in request] for request in requests]
+        results = [[desk.take(*post) for post in request] for request in requests]
         event_rows.add(connection, desk.events, desk.messages, desk.deliveries)
     except BaseException:
         desk.put_down(0)
@@ -119,11 +126,11 @@ class _Desk:
             desk.lease_until = now + lease_ms
         return desk
 
-    def take(self, event: Event) -> Receipt | RingpostError:
-        """Accept one event, or say why not."""
+    def take(self, event: Event, early: Draft | None) -> Receipt | RingpostError:
+        """Accept one event, or say why not; `early` is its draft, if it has one."""
         written, taken = (len(self.events), len(self.messages), len(self.deliveries)), len(self.works)
         try:
-            return self._take(event)
+            return self._take(event, early)
         except RingpostError as error:
             refusal = error
         except Exception:  # noqa: BLE001  one event's fault must not be that of those beside it in the commit
@@ -155,32 +162,25 @@ class _Desk:
 
         afterwards(connection, begin, lambda: self.put_down(0))
 
-    def _take(self, event: Event) -> Receipt:
-        if event.tenant not in self.standing.tenants:
-            raise NotFound("There is no such tenant any more.")
-        content = _canonical(event)
+    def _take(self, event: Event, early: Draft | None) -> Receipt:
         if event.id is not None and (before := self.receipts.get((event.tenant, event.id))) is not None:
             fingerprint, receipt = before
+            content = canonical(event) if early is None else early.content
             if self.room.sealer.same_fingerprint(content, fingerprint):
                 return receipt
             raise AlreadyExists(f"The event {event.id} was accepted before with other content.")
-        receipt, fingerprint = self._accept(event, content)
+        holds = early is not None and early.holds(self.standing)
+        made = early if early and holds else draft(self.room, self.standing, event, self.now)
+        receipt = self._write(made)
         repetition = Receipt(receipt.id, receipt.type, receipt.deliveries, receipt.skipped, repeated=True)
-        self.receipts[event.tenant, receipt.id] = fingerprint, repetition
+        self.receipts[event.tenant, receipt.id] = made.fingerprint, repetition
         return receipt
 
-    def _accept(self, event: Event, content: bytes) -> tuple[Receipt, bytes]:
-        key = new_id(self.now)
-        kind = catalogue_of(event.tenant)[event.type]
-        recipients = self._recipients(event, kind)
-        skipped = recipients if isinstance(recipients, SkipReason) else None
-        unknown, empty, deliveries = (), (), ()
-        if not isinstance(recipients, SkipReason):
-            rendered = self._write_message(key, event, kind)
-            unknown, empty = rendered.unknown, rendered.empty
-            deliveries = self._queue(key, event, kind, recipients, rendered.message)
-        fingerprint = self.room.sealer.fingerprint(content)
-        revision = self.standing.revisions[event.tenant, event.type]
+    def _write(self, made: Draft) -> Receipt:
+        """Put the event, its message and its deliveries among what is written."""
+        event, key, kind = made.event, made.key, catalogue_of(made.event.tenant)[made.event.type]
+        deliveries = self._queue(made, kind)
+        skipped = made.told if isinstance(made.told, SkipReason) else None
         erase_at = self.now if kind.secret else self.now + self.room.options.keep_messages_s * 1000
         self.events.append(
             EventRow(
@@ -188,70 +188,36 @@ class _Desk:
                 tenant=event.tenant,
                 id=event.id or key,
                 type=event.type,
-                occurred_at=self._occurred_at(event),
+                occurred_at=self.now if event.occurred_at is None else event.occurred_at,
                 accepted_at=self.now,
-                fingerprint=fingerprint,
-                variables=None if skipped and kind.secret else self._seal_variables(key, event),
-                template=revision.id if revision else None,
-                unknown_variables=", ".join(unknown) or None,
+                fingerprint=made.fingerprint,
+                variables=made.variables,
+                template=made.revision.id if made.revision else None,
+                unknown_variables=", ".join(made.unknown) or None,
                 skip_reason=skipped,
                 erase_at=erase_at if skipped else None,
             )
         )
-        receipt = Receipt(event.id or key, event.type, deliveries, skipped, unknown=unknown, empty=empty)
-        return receipt, fingerprint
-
-    def _recipients(self, event: Event, kind: EventType) -> tuple[Address, ...] | SkipReason:
-        """Who is told, or why nobody is."""
-        settings = self.standing.settings[event.tenant]
-        if not self.standing.tenants[event.tenant].enabled:
-            return SkipReason.TENANT_DISABLED
-        if kind.toggle is not None and not settings.is_on(kind.toggle):
-            return SkipReason.NOTIFICATION_OFF
-        recipients = _audience(event, kind.audience, settings.recipients)
-        if not recipients:
-            return SkipReason.NO_RECIPIENTS
-        if not (settings.own_server or settings.system_server) and kind.urgency is not Urgency.EMERGENCY:
-            return SkipReason.NO_MAIL_SERVER  # an emergency waits for one
-        return recipients
-
-    def _write_message(self, key: str, event: Event, kind: EventType) -> Rendered:
-        """Render the message and put it into its envelope for storage."""
-        tenant = self.standing.tenants[event.tenant]
-        revision = self.standing.revisions[event.tenant, event.type]
-        rendered = prepared(kind, revision, language_of(tenant.locale)).render(
-            self._values(event, tenant),
-            Stamp(self.now, _host(tenant.domain)),
-            qr_png=qr_code(event.variables),
-            attachments=event.attachments,
-        )
-        sealed = self.room.sealer.seal(Place(event.tenant, "messages", key, "content"), rendered.message.pack())
-        self.messages.append(MessageRow(key, event.tenant, sealed))
-        if rendered.unknown or rendered.empty:  # names only: a value may be a secret
-            names = {"unknown": rendered.unknown, "empty": rendered.empty}
+        if made.message is not None:
+            self.messages.append(MessageRow(key, event.tenant, made.sealed))
+        if made.unknown or made.empty:  # names only: a value may be a secret
+            names = {"unknown": made.unknown, "empty": made.empty}
             _log.info("variables_unfilled", tenant=event.tenant, type=event.type, event_key=key, **names)
-        return rendered
+        return Receipt(event.id or key, event.type, deliveries, skipped, unknown=made.unknown, empty=made.empty)
 
-    def _values(self, event: Event, tenant: Tenant) -> dict[str, Value]:
-        return {
-            **event.variables,
-            "TENANT_NAME": tenant.name,
-            "PBX_WEB_DOMAIN": self.room.options.pbx_web_domain,
-            "DATE_TIME": _local_time(self._occurred_at(event) // 1000, tenant.timezone),
-        }
-
-    def _queue(
-        self, key: str, event: Event, kind: EventType, recipients: Sequence[Address], message: Message
-    ) -> tuple[tuple[str, str], ...]:
+    def _queue(self, made: Draft, kind: EventType) -> tuple[tuple[str, str], ...]:
         """One delivery per recipient; returns their ids and recipients."""
+        if made.message is None or isinstance(made.told, SkipReason):
+            return ()
+        event, key, message = made.event, made.key, made.message
         lifetime = self.room.options.retry_policy.schedule(kind.urgency).lifetime
         expires_at = self.now + int(lifetime * 1000)
         queue = queue_of(event.tenant, own_server=self._goes_through_own_server(event))
         server = self._server_of(queue, event.tenant, kind.urgency)
-        made: list[tuple[str, str]] = []
-        for number, address in enumerate(recipients, 1):
+        ids: list[tuple[str, str]] = []
+        for number, address in enumerate(made.told, 1):
             delivery = f"{key}-{number}"
-            made.append((delivery, address.canonical))
+            ids.append((delivery, address.canonical))
             taken = server is not None and self._hands_take(queue, kind.urgency, message, server)
             row = DeliveryRow(
                 id=delivery,
@@ -273,7 +239,7 @@ class _Desk:
             self.deliveries.append(row)
             if taken:
                 self.works.append(Work(_claimed(row, kind.urgency), message, server, 0, self._falls_over_to(event)))
-        return tuple(made)
+        return tuple(ids)
 
     def _hands_take(self, queue: str, urgency: Urgency, message: Message, server: ServerInForce) -> bool:
         return self.taker is not None and self.taker.take(queue, urgency, len(message.content), server.endpoint)
@@ -303,63 +269,9 @@ class _Desk:
             return None
         return queue_of(event.tenant, own_server=False)
 
-    def _occurred_at(self, event: Event) -> int:
-        return self.now if event.occurred_at is None else event.occurred_at
-
-    def _seal_variables(self, key: str, event: Event) -> bytes | None:
-        if not event.variables:
-            return None
-        text = msgspec.json.encode(event.variables)
-        return self.room.sealer.seal(Place(event.tenant, "events", key, "variables"), text)
-
 
 def _is_emergency(event: Event) -> bool:
     return catalogue_of(event.tenant)[event.type].urgency is Urgency.EMERGENCY
-
-
-def _audience(event: Event, audience: Audience, tenants: tuple[Address, ...]) -> tuple[Address, ...]:
-    match audience:
-        case Audience.EVENT:
-            return event.recipients
-        case Audience.USER:
-            return event.recipients or _new_user(event)
-        case Audience.TENANT:
-            return tenants
-        case Audience.EVENT_ELSE_TENANT:
-            return event.recipients or tenants
-        case Audience.EVENT_AND_TENANT:
-            return tuple({address.key: address for address in (*tenants, *event.recipients)}.values())
-
-
-def _new_user(event: Event) -> tuple[Address, ...]:
-    try:
-        return (parse_address(str(event.variables.get("USER_EMAIL", ""))),)
-    except Invalid:
-        return ()
-
-
-def _canonical(event: Event) -> bytes:
-    """The same bytes for the same content, whatever the order of its fields."""
-    content = (
-        event.type,
-        event.occurred_at,
-        event.variables,
-        [address.key for address in event.recipients],
-        [(file.filename, file.content_type, file.data) for file in event.attachments],
-    )
-    return msgspec.json.encode(content, order="deterministic")
-
-
-@lru_cache(4096)
-def _local_time(second: int, timezone: str) -> str:
-    """A second since 1970 as people at a place write it."""
-    moment = datetime.fromtimestamp(second, UTC).astimezone(ZoneInfo(timezone))
-    return f"{moment:%Y-%m-%d %H:%M:%S} {moment.tzname()}"
-
-
-@lru_cache(4096)
-def _host(domain: str) -> str:
-    return parse_host(domain, single_label=True)
 
 
 def _claimed(row: DeliveryRow, urgency: Urgency) -> Claimed:

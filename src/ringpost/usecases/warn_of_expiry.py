@@ -44,7 +44,7 @@ async def warn_of_expiry(room: Room) -> int:
 
 def _warn(connection: Connection, room: Room) -> int:
     due = _due(connection, room)
-    accept(connection, room, [[warning.event for warning in due]])
+    accept(connection, room, [warning.event for warning in due])
     for warning in due:
         rows.mark_warned(connection, warning.of.tenant, warning.days)
     return len(due)

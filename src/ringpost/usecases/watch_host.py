@@ -35,7 +35,7 @@ def _report(connection: Connection, room: Room, readings: Sequence[Reading]) -> 
         threshold = threshold_of(settings, reading.gauge)
         if watch.change(connection, host, reading.gauge, before, after) and threshold:
             events.append(_event(room, reading, after, threshold))
-    for result in accept(connection, room, [events])[0] if events else ():
+    for result in accept(connection, room, events) if events else ():
         if isinstance(result, RingpostError):
             _log.error("host_event_refused", host=host, error=str(result))
 
