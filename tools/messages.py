@@ -3,8 +3,9 @@
 Run: python tools/messages.py [--check]
 
 Texts come from the templates of pages, from `say(...)` and `N_(...)` in the console, and from the messages of
-`FieldError(field, ...)` and `wrong(field, ...)` wherever fields are checked, and the descriptions of events and their
-variables. What is new in a language's file is empty until somebody translates it; similar texts are not guessed from.
+`FieldError(field, ...)` and `wrong(field, ...)` wherever fields are checked, the descriptions of events and their
+variables, and the catalogue of traps. What is new in a language's file is empty until somebody translates it; similar
+texts are not guessed from.
 `--check` writes nothing and fails when that is due.
 """
 
@@ -24,6 +25,8 @@ TEMPLATE: Final = LOCALE / "ringpost.pot"
 _PYTHON: Final = {"say": None, "N_": None}
 _FIELDS: Final = {"FieldError": (2,), "wrong": (2,)}
 _VARIABLES: Final = {"Variable": (2,), "_type": (2,)}
+_TRAPS: Final = ({"Trap": (2,)}, {"Trap": (4,)}, {"Trap": (5,)})
+"""Title, what it means, what to do: a pass for each, because several texts of one call would be plural forms."""
 _TYPES: Final = {"EventType": (2,)}
 """A pass of its own: what stands in the brackets of one is not looked through for others."""
 _JINJA: Final = {"_": None, "gettext": None, "ngettext": (1, 2)}
@@ -64,6 +67,7 @@ def extract() -> Catalog:
         (ROOT / "console" / "pages", [("**.html", "jinja2.ext:babel_extract")], _JINJA, options),
         (ROOT / "console", [("**.py", "python")], {**_PYTHON, **_FIELDS}, {}),
         *((ROOT / folder, [("**.py", "python")], _FIELDS, {}) for folder in ("domain", "usecases")),
+        *((ROOT / "domain" / "traps", [("**.py", "python")], part, {}) for part in _TRAPS),
         (ROOT / "domain", [("catalogue.py", "python"), ("system_events.py", "python")], _VARIABLES, {}),
         (ROOT / "domain", [("system_events.py", "python")], _TYPES, {}),
     )

@@ -12,9 +12,11 @@ import pytest
 from babel.messages.pofile import read_po
 from tests.console.conftest import ClientOf, csrf_of
 
+from ringpost.console.doctor_words import TO_DO
 from ringpost.console.languages import FOLDER, choose_language, languages
 from ringpost.domain.access import Role
 from ringpost.domain.tenants import TenantDraft, TenantId
+from ringpost.domain.traps import TRAPS
 from ringpost.usecases.change_tenant import change_tenant
 from ringpost.usecases.room import Room
 
@@ -66,6 +68,17 @@ def test_whatever_is_said_to_people_can_be_said_in_german() -> None:
     untold = [said for path in SAID_BY for said in _messages(path) if german.say(said) == said]
 
     assert [said for said in untold if not ONLY_PROGRAMS.search(said)] == []
+
+
+def test_every_trap_and_every_step_of_the_doctor_is_explained_in_german() -> None:
+    german = languages()["de"]
+    told = [said for trap in TRAPS.values() for said in (trap.title, trap.explanation, trap.what_to_do) if said]
+    steps = {said for path in (SOURCE / "transports" / "doctor").glob("*.py") for said in _sentences(path)}
+    steps = {*steps, "It offers login with PLAIN, STARTTLS, mails of up to 9 bytes."} - {"It offers 7."}
+    steps -= {"There is no doctor here."}
+
+    assert len(steps) > 20
+    assert [said for said in (*told, *TO_DO.values(), *steps) if german.say(said) == said] == []
 
 
 def test_values_in_a_message_are_kept_and_fields_of_the_api_are_not() -> None:
@@ -154,3 +167,13 @@ def _texts(node: ast.expr) -> Iterator[str]:
         yield "".join(map(str, parts))
     elif isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
         yield node.value
+
+
+def _sentences(path: Path) -> Iterator[str]:
+    """Whole sentences in a file, with 7 for every value, without its docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    silent = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    silent |= {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in silent:
+            yield from (said for said in _texts(node) if " " in said.strip() and said.endswith(".") and said[0] != " ")

@@ -15,7 +15,8 @@ from babel import Locale, UnknownLocaleError
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
-from ringpost.console.plain_words import FIRST, N_, in_plain
+from ringpost.console.marking import N_
+from ringpost.console.plain_words import MESSAGES, OTHERWISE, in_plain
 
 __all__ = ["ENGLISH", "FOLDER", "N_", "Language", "choose_language", "languages"]
 
@@ -44,13 +45,13 @@ class _English(gettext.NullTranslations):
 
     def gettext(self, message: str) -> str:
         """The message as people are told it."""
-        said = super().gettext(message)
+        said = super().gettext(OTHERWISE.get(message, message))
         if said != message:
             return said
         plain, values = in_plain(message)
         if plain == message:
             return message
-        told = {name: self.gettext(value) if name == FIRST else value for name, value in values.items()}
+        told = {name: self.gettext(value) if name in MESSAGES else value for name, value in values.items()}
         return self.gettext(plain) % told if told else self.gettext(plain)
 
 

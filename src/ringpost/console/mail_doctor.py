@@ -9,7 +9,6 @@ from starlette.responses import Response, StreamingResponse
 
 from ringpost.console.doctor_words import Advice, ShownStep, advise, show_stage, show_step
 from ringpost.console.forms import Form
-from ringpost.console.languages import N_
 from ringpost.console.levels import Level, Saved
 from ringpost.console.mail_server import at_both_levels, mail_server_page
 from ringpost.console.rendering import render
@@ -32,16 +31,6 @@ from ringpost.usecases.send_test_mail import parse_test_mail, send_test_mail
 
 LINES: Final = "application/x-ndjson"
 """One JSON object to a line: `{"step": html}` for each step, at the end `{"verdict": html}`."""
-
-_STEPS_OF_DOCTOR: Final = (
-    N_("An earlier step failed."),
-    N_("The settings are not complete."),
-    N_("This works."),
-    N_("This does not work."),
-    N_("This was not tried."),
-    N_("This is only known by sending: send a test mail."),
-)
-"""Summaries that the doctor always says in the same words, to be translated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,8 @@ catalogue of translations can know. Languages look here for every text that thei
 import re
 from typing import Final
 
-
-def N_(message: str) -> str:  # noqa: N802  the name that gettext's tools know
-    """Mark a message for translation where it is only kept; `Language.say` translates it."""
-    return message
-
+from ringpost.console import doctor_summaries
+from ringpost.console.marking import N_
 
 ALIKE: Final = (
     # Addresses
@@ -73,31 +70,6 @@ ALIKE: Final = (
     N_("Without a mail server of your own, only the recipients in your settings can be tried."),
     N_("Without a mail server of your own, test mails go only to the recipients in your settings."),
     N_("No password is stored for this mail server. Enter it, if the server asks for one."),
-    # Attempts, beside the catalogue of traps
-    N_("The name of the mail provider is not known in the DNS. Check the network of the machine."),
-    N_("The mail provider cannot be reached. Check the network of the machine; HTTPS to it must be open."),
-    N_("The mail provider did not answer in time."),
-    N_("The mail provider did not answer in time. The mail is tried again."),
-    N_("What answered is not the mail provider. Something in the network stands between, such as a proxy."),
-    N_(
-        "The connection was lost after the whole mail had been handed over, so the provider may have it. It is sent "
-        "again with the same Message-ID: better twice than never."
-    ),
-    N_("Ringpost is shutting down. The mail is tried again."),
-    N_(
-        "The operator has set how many mails a minute this mail server is given, and they have gone. The others wait "
-        "their turn."
-    ),
-    N_(
-        "The provider takes only so many mails a minute from one mailbox, and this mailbox has used them up. The "
-        "others wait their turn."
-    ),
-    N_("The stored message cannot be opened: its key is missing from the key ring. The operator can mend that."),
-    N_("Ringpost was stopped while this mail was being sent, so it may have been sent. It is tried again."),
-    N_("Sending this mail stopped Ringpost several times, so it was set aside. Once that is mended, retry it."),
-    N_("Ringpost itself failed at this mail. The log says why."),
-    N_("An address has forbidden characters."),
-    N_("The message has been erased."),
 )
 """Said by others in words that the console would choose too."""
 
@@ -149,6 +121,42 @@ OTHERWISE: Final = {
         "again."
     ),
     "The mail server did not accept the mail.": N_("The mail was not taken"),
+    # Of the catalogue of traps
+    "Check the server field for typing errors.": N_("Check the server's name for typing errors."),
+    "Set auth, user name and password, or let its operator permit us.": N_(
+        "Choose a way to sign in, type user name and password, or let the server's operator permit us."
+    ),
+    "It may want an app password or another auth setting.": N_(
+        "It may want an app password, or another way to sign in."
+    ),
+    "Use the login's own address as sender (user name or reply_to), or have this one allowed at the provider.": N_(
+        "Use the login's own address as sender (user name, or where answers go to), or have this one allowed at the "
+        "provider."
+    ),
+    "Check the sender's address (user name or reply_to) for typing errors.": N_(
+        "Check the sender's address (user name, or where answers go to) for typing errors."
+    ),
+    "Microsoft knows no app with this client_id in this organisation.": N_(
+        "Microsoft knows no app with this application (client) ID in this organisation."
+    ),
+    "Microsoft knows no organisation like this tenant.": N_(
+        "Microsoft knows no organisation with this directory (tenant) ID."
+    ),
+    "Set cloud to the one that it is in.": N_("Under Set up OAuth, choose the cloud that it is in."),
+    "Check tenant, client_id and the secret or certificate; Microsoft's own words say more.": N_(
+        "Check the directory ID, the application ID and the secret or certificate; Microsoft's own words say more."
+    ),
+    "Check client_id and client_secret.": N_("Check the client ID and the client secret."),
+    "The username must be the address of a user of the organisation, not of a group or an alias.": N_(
+        "The user name must be the address of a user of the organisation, not of a group or an alias."
+    ),
+    "Make the username the mailbox's own main address.": N_("Make the user name the mailbox's own main address."),
+    "Check the username; it must be the address of a mailbox with an Exchange Online licence, or of a shared "
+    "mailbox.": N_(
+        "Check the user name; it must be the address of a mailbox with an Exchange Online licence, or of a shared "
+        "mailbox."
+    ),
+    "Check the username.": N_("Check the user name."),
 }
 """Said by others with names of the API's fields, or as only programs can do it -> the same for people."""
 
@@ -214,14 +222,6 @@ WITH_VALUES: Final = {
     "The file is of version %(version)s, and this Ringpost reads up to %(known)s. Import it with a newer one.": N_(
         "The file is of version %(version)s, and this Ringpost reads up to %(known)s. Import it with a newer one."
     ),
-    "The %(count)s mails that may go through the system's mail server in an hour have gone. The rest goes by itself "
-    "when the hour is over; a mail server of your own has no such limit.": N_(
-        "The %(count)s mails that may go through the phone system's mail server in an hour have gone. The rest goes by "
-        "itself when the hour is over; a mail server of your own has no such limit."
-    ),
-    "The mail server took more than %(seconds)s s. Check its name and port.": N_(
-        "The mail server took more than %(seconds)s seconds. Check its name and port."
-    ),
     "It cannot be cancelled, because it is %(state)s.": N_("It cannot be cancelled any more."),
     "There is a user %(name)s already.": N_("There is a user %(name)s already."),
     "There is a tenant with the domain %(domain)s already.": N_(
@@ -235,8 +235,8 @@ WITH_VALUES: Final = {
 }
 """The same for what has values in it; `%(name)s` stands for one."""
 
-FIRST: Final = "first"
-"""The value that is a message itself."""
+MESSAGES: Final = frozenset({"first", "username", "password"})
+"""Values that are messages themselves."""
 _ALSO_WRONG: Final = " Also wrong: "
 _AND_OTHERS: Final = N_("%(first)s Also wrong: %(others)s")
 _VALUE: Final = re.compile(r"%\((\w+)\)s")
@@ -249,16 +249,17 @@ def _pattern(text: str) -> re.Pattern[str]:
     )
 
 
-_PATTERNS: Final = tuple((text.partition("%(")[0], _pattern(text), plain) for text, plain in WITH_VALUES.items())
+_PATTERNS: Final = tuple(
+    (text.partition("%(")[0], _pattern(text), plain)
+    for text, plain in {**WITH_VALUES, **doctor_summaries.WITH_VALUES}.items()
+)
 
 
 def in_plain(message: str) -> tuple[str, dict[str, str]]:
     """The text to be translated instead of `message`, and the values to be filled in. What is unknown stays."""
-    if message in OTHERWISE:
-        return OTHERWISE[message], {}
     first, also, others = message.partition(_ALSO_WRONG)
     if also:
-        return _AND_OTHERS, {FIRST: first, "others": others}
+        return _AND_OTHERS, {"first": first, "others": others}
     for beginning, pattern, plain in _PATTERNS:
         if message.startswith(beginning) and (found := pattern.fullmatch(message)):
             return plain, found.groupdict()
