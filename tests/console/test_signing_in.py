@@ -73,6 +73,20 @@ async def test_nobody_learns_what_was_wrong(client_of: ClientOf, fields: dict[st
     assert SESSION_COOKIE not in answer.headers.get("set-cookie", "")
 
 
+async def test_who_leaves_the_domain_out_is_told_that_it_may_be_missing(
+    client_of: ClientOf, people: dict[Role, str]
+) -> None:
+    client = await client_of()
+    form = {"csrf": await csrf_of(client, "/console/sign-in"), "username": people[Role.TENANT_ADMIN]}
+
+    without = await client.post("/console/sign-in", data={**form, "password": PASSWORD})
+    wrong = await client.post("/console/sign-in", data={**form, "password": "wrong", "domain": "acme.example"})
+
+    assert "domain-error" in without.text
+    assert "domain-error" not in wrong.text
+    assert "The username or the password is wrong." in without.text
+
+
 async def test_guessing_is_slowed_down(client_of: ClientOf) -> None:
     client = await client_of()
     answers = [await sign_in(client, password="wrong") for _ in range(7)]

@@ -1,9 +1,12 @@
 """Signing in and out."""
 
+from typing import Final
+
 from starlette.responses import Response
 
 from ringpost.console.forms import Form
 from ringpost.console.guard import drop_session, keep_session, own_path, session_secret
+from ringpost.console.languages import N_
 from ringpost.console.rendering import render
 from ringpost.console.routing import Access, get, post
 from ringpost.console.visit import ROOT, Visit
@@ -13,6 +16,8 @@ from ringpost.limits import address_of
 from ringpost.usecases.log_in import Credentials
 from ringpost.usecases.sign_in import sign_in
 from ringpost.usecases.sign_out import sign_out
+
+NO_DOMAIN: Final = N_("Only system administrators leave this empty. Everybody else types their company's domain.")
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -39,7 +44,8 @@ async def do_sign_in(visit: Visit) -> Response:
         )
     except Unauthorized as wrong:
         values = {"username": posted.text("username"), "domain": domain, "next": target}
-        return _page(visit, Form(values, {"password": wrong.message}), status=422)
+        forgotten = {} if domain else {"domain": NO_DOMAIN}
+        return _page(visit, Form(values, {"password": wrong.message, **forgotten}), status=422)
     visit.limits.logins.succeeded(account, address)
     response = visit.redirect(target.removeprefix(ROOT))
     keep_session(response, secret)
