@@ -21,11 +21,12 @@ async def kill_at(trial: Trial, moment: Moment) -> None:
     await trial.servers.misbehave(trial.servers.ports[0], kill)
     await trial.servers.hang_up()
     recording = {"filename": "message.wav", "content_type": "audio/wav", "content": A_RECORDING}
-    attachments = [recording] if moment is Moment.BODY else []
-    await trial.accepted(1, attachments=attachments)
+    (event,) = trial.events(1, attachments=[recording] if moment is Moment.BODY else [])
+    await trial.posted(event)
     assert (await asyncio.wait_for(trial.servers.happened.get(), 120))["moment"] == moment
     assert await trial.process.ended() == -signal.SIGKILL
     await trial.process.start()
+    assert await trial.post([event]) == 202, "the receipt, if its answer was lost"
     await trial.all_has_ended()
 
 

@@ -82,8 +82,8 @@ async def test_a_mail_that_stops_its_worker_again_and_again_is_set_aside_and_oth
     port = trial.servers.ports[0]
     kill = Mischief(Kind.SIGNAL, Moment.RCPT, pids=(trial.process.pid,))
     await trial.servers.misbehave(port, kill)
-    await trial.accepted(1)
-    (delivery,) = trial.journal.receipts
+    (event,) = trial.events(1)
+    await trial.posted(event)
     for claim in range(1, MOST_CLAIMS + 1):
         assert await trial.process.ended() == -signal.SIGKILL, claim
         if claim == MOST_CLAIMS:
@@ -93,6 +93,8 @@ async def test_a_mail_that_stops_its_worker_again_and_again_is_set_aside_and_oth
         if claim < MOST_CLAIMS:
             await trial.servers.misbehave(port, kill)
     await trial.process.answers()
+    assert await trial.post([event]) == 202, "the receipt, if its answer was lost"
+    (delivery,) = trial.journal.receipts
     async with trial.client() as client, asyncio.timeout(100):
         while (story := (await client.get(f"/deliveries/{delivery}")).json())["state"] != "rejected":
             await asyncio.sleep(0.1)

@@ -85,7 +85,7 @@ async def test_what_comes_while_the_database_is_locked_waits_for_it(trial: Trial
     await trial.begin()
     with writing_is_held_up(database_url):
         posting = [asyncio.create_task(trial.post(trial.events(1))) for _ in range(20)]
-        await asyncio.sleep(5)
+        await asyncio.sleep(2)
         assert not any(one.done() for one in posting), "nothing is acknowledged that is not stored"
     assert set(await asyncio.gather(*posting)) == {202}
     verdict = await trial.verdict()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from chaos.mail_servers import MailServers
 from chaos.oracle import Mailroom, Verdict, in_state, judge
 from chaos.processes import Ringpost, new_tenants
 from chaos.senders import Journal
+from tests.faults import quick_sweeps
 
 PATIENCE_S = 150
 LEASE_S = 2
@@ -42,6 +44,8 @@ class Trial:
         """Start processes and make the tenants."""
         environment = {"RINGPOST_LEASE_SECONDS": str(LEASE_S), **environment}
         self.processes = [Ringpost(self._folder, self._url, workers=1, **environment) for _ in range(processes)]
+        for process in self.processes:
+            process.launcher = (sys.executable, str(quick_sweeps.__file__))
         await self.process.start()
         self.tokens = await new_tenants(self.process, self.servers.ports)
         for process in self.processes[1:]:
@@ -103,6 +107,11 @@ class Trial:
                 return True
         except CannotWrite:
             return False
+
+    async def posted(self, event: dict[str, Any]) -> None:
+        """Post an event of the first tenant whose mail may end the process before it has answered."""
+        with contextlib.suppress(httpx.TransportError):
+            assert await self.post([event]) == 202
 
     async def accepted(self, count: int, tenant: int = 0, **fields: Any) -> None:
         """Post new events, all of which have to be taken."""
