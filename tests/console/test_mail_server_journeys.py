@@ -1,16 +1,19 @@
 """Setting up a mail server in a browser, from the first sign-in to the first mail."""
 
+import asyncio
 from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page
-from tests.console.conftest import PASSWORD, Visitor, assert_accessible
+from playwright.async_api import Dialog, Page
+from tests.console.conftest import PASSWORD, ClientOf, Visitor, assert_accessible, csrf_of
 from tests.console.mail_servers import Authority, issue, wired
 
+from ringpost.cli.opening import operator
 from ringpost.domain.access import Role
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.storage import settings
+from ringpost.usecases.change_settings import change_settings
 from ringpost.usecases.invite_user import Guest, invite_user
 from ringpost.usecases.room import Room
 
@@ -167,6 +170,43 @@ async def test_what_fails_a_test_mail_reads_like_a_diagnosis(visitor: Visitor, a
         await page.locator("#steps .step.bad summary").click()
         assert "<img src=x" in await page.locator("#steps .step.bad dl").inner_text()
         await assert_accessible(page)
+
+
+async def test_a_sample_and_a_draft_that_fail_say_what_to_do_in_words_of_the_form(
+    client_of: ClientOf, room: Room, acme: TenantId, authority: Authority
+) -> None:
+    client = await client_of(Role.TENANT_ADMIN)
+    form = {"csrf": await csrf_of(client), "to": "anna@example.com", "subject": "Paid"}
+    async with authority.server() as server:
+        fields = {"type": "SMTP", "server": "127.0.0.1", "port": server.port, "username": "pbx@example.com"}
+        await change_settings(room, operator(acme), {**fields, "enable_tls_ssl": True, "auth": "DISABLE"})
+        for path in ("/console/notifications/RECHARGE/sample", "/console/templates/RECHARGE/test"):
+            answer = await client.post(path, data=form, headers={"HX-Request": "true"})
+
+            assert "It was not sent. The port does not speak TLS from the first byte." in answer.text
+            assert "Choose encryption after the greeting (STARTTLS)" in answer.text
+            assert "enable_" not in answer.text
+
+
+async def test_changes_of_a_mail_server_are_not_lost_without_asking(visitor: Visitor) -> None:
+    await visitor.sign_in_as(Role.TENANT_ADMIN)
+    page = await visitor.open("/mail-server")
+    asked: list[str] = []
+
+    async def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        await dialog.dismiss()
+
+    page.on("dialog", stay)
+    await page.get_by_label("Server name", exact=True).fill("mail.example.com")
+    await page.get_by_role("link", name="Overview").click(no_wait_after=True)
+    async with asyncio.timeout(30):
+        while not asked:
+            await page.wait_for_timeout(50)
+
+    assert asked == ["beforeunload"]
+    assert page.url.endswith("/mail-server")
+    assert await page.get_by_label("Server name", exact=True).input_value() == "mail.example.com"
 
 
 async def test_oauth_is_set_up_by_what_the_page_says_and_deleted(visitor: Visitor) -> None:

@@ -35,6 +35,23 @@ async def test_recipients_and_switches_are_chosen_with_the_keyboard(
     assert await page.get_by_role("status").filter(has_text="Saved").is_visible()
 
 
+async def test_a_sixteenth_recipient_is_told_while_typing_and_refused(visitor: Visitor) -> None:
+    await visitor.sign_in_as(Role.TENANT_ADMIN)
+    page = await visitor.open("/notifications")
+    field = page.get_by_role("textbox", name="Addresses")
+    await field.fill(", ".join(f"a{number}@example.com" for number in range(16)))
+    await field.press("Enter")
+
+    assert "16 of 15" in await page.locator(".chips-count.error").inner_text()
+    await visitor.press_save()
+
+    assert "At most 15 addresses are allowed" in await page.locator("#recipients-error").inner_text()
+    await page.get_by_role("button", name="Remove a15@example.com").click()
+    assert (await page.locator(".chips-count").inner_text()).startswith("15 of 15")
+    await visitor.press_save()
+    assert await page.get_by_role("status").filter(has_text="Saved").is_visible()
+
+
 async def test_changes_are_not_lost_without_asking(visitor: Visitor) -> None:
     await visitor.sign_in_as(Role.TENANT_ADMIN)
     page = await visitor.open("/notifications")

@@ -7,13 +7,15 @@ from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
 from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.system_events import SYSTEM_CATALOGUE
 from ringpost.domain.templates import Parts
-from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.domain.tenants import SYSTEM, TenantDraft, TenantId
 from ringpost.storage import audit, templates
 from ringpost.usecases.change_settings import change_settings
+from ringpost.usecases.change_tenant import change_tenant
 from ringpost.usecases.edit_template import create_template
 from ringpost.usecases.room import Room
 
 PAGE = "/console/templates/RECHARGE"
+GERMAN_SUBJECT = "Zu lange Wartezeit in der Warteschlange"
 
 
 def anna_of(tenant: TenantId) -> Principal:
@@ -39,6 +41,19 @@ async def test_every_template_is_listed_and_its_own_are_marked(client_of: Client
     assert (page.count("Customised"), page.count(">Default<")) == (1, len(CATALOGUE) - 1)
     for name in CATALOGUE:
         assert (await client.get(f"/console/templates/{name}")).status_code == 200
+
+
+async def test_defaults_are_in_the_language_of_the_tenant(client_of: ClientOf, room: Room, acme: TenantId) -> None:
+    client = await client_of(Role.TENANT_ADMIN)
+    english = (await client.get(PAGE.replace("RECHARGE", "QUEUE_SLA"))).text
+    await change_tenant(room, acme, TenantDraft("Acme", "acme.example", locale="de-AT"))
+
+    german = (await client.get(PAGE.replace("RECHARGE", "QUEUE_SLA"))).text
+
+    assert "Waiting too long in the queue" in english
+    assert "Waiting too long in the queue" not in german
+    assert GERMAN_SUBJECT in german
+    assert GERMAN_SUBJECT not in english
 
 
 async def test_a_template_is_saved_and_reset_without_scripts(client_of: ClientOf, room: Room, acme: TenantId) -> None:

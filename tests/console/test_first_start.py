@@ -1,0 +1,53 @@
+"""The first start of the service: a printed one-time link makes whoever reads it the administrator."""
+
+import re
+import signal
+from pathlib import Path
+
+import httpx
+from tests.console.conftest import PASSWORD
+from tests.journeys.running import Service, service
+
+LINK = re.compile(r"http://\S+/console/welcome/rp_welcome_[\w-]+")
+
+
+def links_of(running: Service) -> list[str]:
+    """All that were printed by now, in every start."""
+    return LINK.findall(running.log.read_text())
+
+
+async def set_password(client: httpx.AsyncClient, link: str) -> httpx.Response:
+    """What a browser does with the link. Its Secure cookies are carried by hand, because this is http on loopback."""
+    form = await client.get(link)
+    visit = form.headers["set-cookie"].partition(";")[0]
+    token = form.text.partition('name="csrf" value="')[2].partition('"')[0]
+    data = {"csrf": token, "password": PASSWORD, "again": PASSWORD}
+    return await client.post(link, data=data, headers={"Cookie": visit})
+
+
+async def test_the_first_start_prints_a_link_that_makes_an_administrator_once(tmp_path: Path) -> None:
+    async with service(tmp_path / "data") as running, httpx.AsyncClient(timeout=30, trust_env=False) as client:
+        (link,) = links_of(running)
+        assert link.startswith(f"{running.url}/console/welcome/")
+
+        done = await set_password(client, link)
+
+        assert done.headers["location"] == "/console/?done=welcome"
+        session = next(one for one in done.headers.get_list("set-cookie") if one.startswith("ringpost_session="))
+        page = await client.get(f"{running.url}/console/", headers={"Cookie": session.partition(";")[0]})
+        assert "System level" in page.text
+        assert (await client.get(link)).status_code == 404
+        await running.stop(signal.SIGTERM)
+        await running.start()
+        assert links_of(running) == [link]
+
+
+async def test_a_link_that_nobody_used_is_replaced_at_the_next_start(tmp_path: Path) -> None:
+    async with service(tmp_path / "data") as running, httpx.AsyncClient(timeout=30, trust_env=False) as client:
+        await running.stop(signal.SIGTERM)
+        await running.start()
+
+        old, new = links_of(running)
+
+        assert (await client.get(old)).status_code == 404
+        assert (await client.get(new)).status_code == 200

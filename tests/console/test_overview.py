@@ -1,0 +1,72 @@
+"""The overviews of both levels: what works, what needs somebody, and why."""
+
+from sqlalchemy import Connection, insert
+from tests.console.conftest import ClientOf
+
+from ringpost.cli.opening import operator
+from ringpost.console.guard import LANGUAGE_COOKIE
+from ringpost.domain.access import Role
+from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.domain.traps import reaching
+from ringpost.storage.tables import holds, workers
+from ringpost.usecases.change_settings import change_settings, change_system_settings
+from ringpost.usecases.room import Room
+
+SERVER = {"type": "SMTP", "server": "mail.example.com", "username": "pbx@example.com", "auth": "DISABLE"}
+
+
+async def test_the_system_level_says_what_is_missing_and_where_to_go(client_of: ClientOf) -> None:
+    page = (await (await client_of(Role.SYSTEM_ADMIN)).get("/console/")).text
+
+    for said in ("No worker is at work", "There is no system mail server", "Nobody is told of trouble"):
+        assert said in page, said
+    for path in ("mail-server", "notifications", "tenants", "health"):
+        assert f'href="/console/system/{path}"' in page.partition("<main")[2], path
+
+
+async def test_the_system_level_says_that_all_is_well(client_of: ClientOf, room: Room) -> None:
+    await change_system_settings(room, operator(SYSTEM), {**SERVER, "recipients": "op@example.com"})
+    await room.database.write(_put_worker, room.clock())
+
+    page = (await (await client_of(Role.SYSTEM_ADMIN)).get("/console/", headers={"HX-Request": "true"})).text
+
+    assert "<html" not in page
+    assert "Mail is being sent" in page
+    assert "The system&#39;s mail server is set" in page
+    assert "tenants without one of their own may send through it" in page
+    assert "1 recipient is told of the phone system itself" in page
+    assert 'class="warning"' not in page
+
+
+async def test_why_mail_waits_is_told_in_the_visitors_language(client_of: ClientOf, room: Room, acme: TenantId) -> None:
+    await change_settings(room, operator(acme), SERVER)
+    await room.database.write(_put_hold, acme, room.clock())
+    for role, path, said, translated in (
+        (Role.TENANT_ADMIN, "/console/", "The mail server refused the connection.", "hat die Verbindung abgelehnt."),
+        (
+            Role.SYSTEM_ADMIN,
+            "/console/system/health",
+            "Nothing answers at this port",
+            "An diesem Port antwortet nichts",
+        ),
+    ):
+        client = await client_of(role)
+
+        english = (await client.get(path)).text
+        client.cookies.set(LANGUAGE_COOKIE, "de", domain="ringpost.example", path="/console")
+        german = (await client.get(path)).text
+
+        assert said in english, path
+        assert said not in german, path
+        assert translated in german, path
+
+
+def _put_worker(connection: Connection, now: int) -> None:
+    worker = {"name": "w1", "host": "mail1", "since": now, "until": now + 60_000, "slots": 16, "in_hand": 0}
+    connection.execute(insert(workers).values(**worker))
+
+
+def _put_hold(connection: Connection, lane: TenantId, now: int) -> None:
+    hold = {"lane": lane, "since": now - 60_000, "until": now + 60_000, "failures": 2, "party": "network"}
+    said = {"stage": "connect", "reply": "", "hint": reaching.CONNECTION_REFUSED.hint}
+    connection.execute(insert(holds).values(**hold, **said))
