@@ -1,0 +1,54 @@
+"""What is in force, kept from one commit to the next: what was never committed must not be believed."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Connection, Engine, update
+
+from ringpost.domain.tenants import TenantId
+from ringpost.storage.engines import open_engines
+from ringpost.storage.standing import Memory
+from ringpost.storage.tables import tenants
+
+ACME = TenantId("acme")
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """A database with a tenant."""
+    reader, writer = open_engines(database_url)
+    with writer.begin() as connection:
+        always = {"domain": "acme.example", "enabled": True, "timezone": "UTC", "locale": "en"}
+        connection.execute(tenants.insert().values(id=ACME, name="Acme", created_at=0, updated_at=0, **always))
+    yield writer
+    reader.dispose()
+    writer.dispose()
+
+
+def name_now(connection: Connection, memory: Memory) -> str:
+    """What the tenant is called, as far as the memory knows."""
+    standing = memory.now(connection)
+    standing.load(connection, {ACME}, set())
+    return standing.tenants[ACME].name
+
+
+def test_a_change_counts_at_once_and_for_everybody(engine: Engine) -> None:
+    memory = Memory()
+    with engine.begin() as connection:
+        assert name_now(connection, memory) == "Acme"
+        connection.execute(update(tenants).values(name="Acme 2"))
+        assert name_now(connection, memory) == "Acme 2"
+    with engine.begin() as connection:
+        assert name_now(connection, memory) == "Acme 2"
+
+
+@pytest.mark.xfail(strict=True, reason="a count of changes that was undone is used once more")
+def test_a_change_that_was_undone_is_not_believed(engine: Engine) -> None:
+    memory = Memory()
+    with engine.connect() as connection, connection.begin() as undone:
+        connection.execute(update(tenants).values(name="never"))
+        assert name_now(connection, memory) == "never"
+        undone.rollback()  # the disk was full
+    with engine.begin() as connection:
+        connection.execute(update(tenants).values(name="Acme 2"))
+        assert name_now(connection, memory) == "Acme 2"
