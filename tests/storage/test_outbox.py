@@ -269,7 +269,6 @@ def test_after_the_clock_was_set_back_nothing_waits_for_the_time_that_it_showed(
     assert ids(claim(connection)) == {"a-1"}
 
 
-@pytest.mark.xfail(strict=True, reason="only queued mail and holds are pulled back")
 def test_after_the_clock_was_set_back_a_lost_worker_is_not_waited_for_until_the_time_that_it_showed(
     connection: Connection,
 ) -> None:

@@ -116,7 +116,6 @@ async def test_events_that_sent_nothing_are_erased_and_forgotten_in_their_time(r
     assert (await rows(room))[0] == 0
 
 
-@pytest.mark.xfail(strict=True, reason="a message goes as soon as the first of its deliveries may forget it")
 async def test_a_message_stays_for_a_day_after_the_last_of_its_deliveries_ended(room: Room, clock: Clock) -> None:
     later = clock.ms + 3 * DAY_MS  # one was rejected at once, the other tried until it expired
     await room.database.write(put, clock.ms, 1, ended(clock.ms), ended(later))

@@ -17,8 +17,6 @@ from ringpost.usecases.record_attempt import leave_in_hand, recover_lost
 from ringpost.usecases.room import Room
 from ringpost.worker import Worker, WorkerOptions
 
-TOO_MANY_FOR_ONE_STATEMENT = pytest.mark.xfail(strict=True, reason="a statement has 65,535 parameters at most")
-
 
 def strand(connection: Connection, claim: str, claims: int) -> None:
     """As if a worker had died with everything in hand."""
@@ -74,10 +72,8 @@ async def test_what_was_claimed_too_often_is_set_aside_and_can_be_retried(
 
 
 async def test_however_many_claims_lost_workers_had_they_are_recovered(
-    tenant_client: httpx.AsyncClient, room: Room, request: pytest.FixtureRequest
+    tenant_client: httpx.AsyncClient, room: Room
 ) -> None:
-    if room.database.dialect == "postgresql":
-        request.applymarker(TOO_MANY_FOR_ONE_STATEMENT)
     await save(tenant_client, 2525)
     await report(tenant_client, "DISK_LOW")
     await room.database.write(strand, "w1-a7", 1)
@@ -88,10 +84,8 @@ async def test_however_many_claims_lost_workers_had_they_are_recovered(
 
 
 async def test_however_much_a_worker_has_in_hand_its_leases_are_renewed(
-    tenant_client: httpx.AsyncClient, room: Room, request: pytest.FixtureRequest
+    tenant_client: httpx.AsyncClient, room: Room
 ) -> None:
-    if room.database.dialect == "postgresql":
-        request.applymarker(TOO_MANY_FOR_ONE_STATEMENT)
     await save(tenant_client, 2525)
     await report(tenant_client, "DISK_LOW")
     await room.database.write(strand, "w1-a7", 1)
@@ -100,7 +94,6 @@ async def test_however_much_a_worker_has_in_hand_its_leases_are_renewed(
     assert await room.database.read(leases.leases) == [("w1-a7", 5000)]
 
 
-@pytest.mark.xfail(strict=True, reason="the sweeper purges to the end before it looks for lost workers again")
 async def test_lost_workers_are_found_while_there_is_much_to_purge(
     room: Room, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,12 +5,13 @@ statements stay prepared: its driver lets go of the interpreter's lock once a st
 busy threads would do little else than hand that lock to and fro.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, Table
+from sqlalchemy import Column, ColumnElement, Connection, Row, Table, any_, cast, func, select
 from sqlalchemy.dialects import postgresql
 
 RowValues = tuple[Any, ...]
@@ -117,6 +118,13 @@ class Lookup:
     def _where(self) -> str:
         columns, keys = (", ".join(map(_quoted, each)) for each in (self._columns, self._keys))
         return f"SELECT {columns} FROM {self._table.name} WHERE ({keys}) IN"
+
+
+def among(connection: Connection, column: Column[Any], values: Sequence[str]) -> ColumnElement[bool]:
+    """Whether a text column has one of any number of values, in one parameter: a statement has 65,535 at most."""
+    if connection.dialect.name == "postgresql":
+        return column == any_(cast(list(values), postgresql.ARRAY(column.type)))
+    return column.in_(select(func.json_each(json.dumps(list(values))).table_valued("value").c.value))
 
 
 def _parts(rows: Sequence[RowValues]) -> Iterator[Sequence[RowValues]]:

@@ -85,7 +85,7 @@ class Database:
         self._loop = asyncio.get_running_loop()
         self._listening: asyncio.Task[None] | None = None
         self._closed = False
-        self._away = _Away()
+        self._away_for_reads, self._away = _Away(), _Away()
         self._thread = threading.Thread(target=self._write_forever, name="ringpost-write", daemon=True)
         self._thread.start()
 
@@ -147,6 +147,7 @@ class Database:
         return future
 
     def _read(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        self._away_for_reads.refuse_for_now("read")
         try:
             return self._read_once(work, *args, **kwargs)
         except exc.DBAPIError as error:
@@ -159,12 +160,18 @@ class Database:
             raise _cannot("read", error) from error
 
     def _read_at_last(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        begun = time.monotonic()
         try:
-            return self._read_once(work, *args, **kwargs)
+            found = self._read_once(work, *args, **kwargs)
         except exc.DBAPIError as error:
-            if fault_of(error) is None:
+            fault = fault_of(error)
+            if fault is None:
                 raise
+            if fault is Fault.AWAY:
+                self._away_for_reads.noticed(time.monotonic() - begun)
             raise _cannot("read", error) from error
+        self._away_for_reads.over()
+        return found
 
     def _read_once(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         with self._reader.connect() as connection:
@@ -198,7 +205,7 @@ class Database:
 
     def _commit(self, jobs: list[_Job]) -> None:
         try:
-            self._away.refuse_for_now()
+            self._away.refuse_for_now("written")
             self._try_until_stored(jobs)
         except exc.DBAPIError as error:
             refusal = _cannot("written", error, jobs=len(jobs))
@@ -213,7 +220,7 @@ class Database:
     def _try_until_stored(self, jobs: list[_Job]) -> None:
         """Commit the group; once more when it was in another's way, or its connection was gone before the commit."""
         for tries in range(1, MOST_TRIES + 1):
-            committing = False
+            committing, begun = False, time.monotonic()
             calls: _Calls = []
             try:
                 with self._writer.connect() as connection, connection.begin() as transaction:
@@ -233,7 +240,7 @@ class Database:
                     self._writer.dispose()
                     # the first time it may be an old connection; after a commit nobody knows what was stored
                     if tries > 1 or committing:
-                        self._away.noticed()
+                        self._away.noticed(time.monotonic() - begun)
                         raise
                 elif fault is not Fault.AGAIN or tries == MOST_TRIES:
                     raise
@@ -293,14 +300,15 @@ class _Away:
         self._pause_s = 0.0
         self._until = 0.0
 
-    def refuse_for_now(self) -> None:
-        """Raises StorageUnavailable while it is left alone."""
+    def refuse_for_now(self, what: str) -> None:
+        """Raises StorageUnavailable while it is left alone; `what` could not be done: `read` or `written`."""
         if time.monotonic() < self._until:
-            raise StorageUnavailable("The database cannot be reached; nothing was stored. Try again.")
+            stored = "; nothing was stored" if what == "written" else ""
+            raise StorageUnavailable(f"The database cannot be reached{stored}. Try again.")
 
-    def noticed(self) -> None:
-        """It could not be reached."""
-        self._pause_s = min(LONGEST_PAUSE_S, self._pause_s * 2 or 0.1)
+    def noticed(self, took_s: float) -> None:
+        """It could not be reached, and finding that out took so long: asking again at once would take it again."""
+        self._pause_s = min(LONGEST_PAUSE_S, max(took_s, self._pause_s * 2 or 0.1))
         self._until = time.monotonic() + self._pause_s
 
     def over(self) -> None:

@@ -56,7 +56,7 @@ def fault_of(error: BaseException) -> Fault | None:
         return _by_sqlstate(str(state))
     if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == _SQLITE_IOERR:
         return Fault.BROKEN
-    if error.connection_invalidated or isinstance(error, exc.InterfaceError):
+    if error.connection_invalidated or isinstance(error, exc.InterfaceError) or _did_not_connect(error):
         return Fault.AWAY
     return Fault.UNAVAILABLE if isinstance(error, exc.OperationalError) else None
 
@@ -64,6 +64,11 @@ def fault_of(error: BaseException) -> Fault | None:
 def is_taken(error: BaseException) -> bool:
     """Whether another process has just written a row with the same key (PostgreSQL; unique_violation)."""
     return isinstance(error, exc.IntegrityError) and getattr(error.orig, "sqlstate", None) == "23505"
+
+
+def _did_not_connect(error: exc.DBAPIError) -> bool:
+    """Whether a server could not be reached: psycopg's errors have a code, but for those that no server sent."""
+    return hasattr(error.orig, "sqlstate") and error.statement is None
 
 
 def _by_sqlstate(state: str) -> Fault | None:

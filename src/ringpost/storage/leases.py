@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, insert, select, text, update
 
 from ringpost.domain.deliveries import Outcome, State
+from ringpost.storage.bulk import among
 from ringpost.storage.outbox import Claimed, from_row
 from ringpost.storage.outcomes import Recorded, attempt_row
 from ringpost.storage.tables import attempts, deliveries, holds
@@ -12,12 +13,15 @@ from ringpost.storage.tables import attempts, deliveries, holds
 MOST_CLAIMS = 5
 """A delivery that was claimed so often without an outcome breaks its workers; it is set aside."""
 
+LONGEST_LEASE_MS = 3_600_000
+"""An hour: no lease may be longer (RINGPOST_LEASE_SECONDS)."""
+
 
 def renew(connection: Connection, claims: Sequence[str], probed: Sequence[str], lease_until: int) -> None:
     """A worker's heartbeat: put off the end of its leases, and of the holds of the lanes that it probes."""
     connection.execute(
         update(deliveries)
-        .where(deliveries.c.state == State.SENDING, deliveries.c.claim.in_(claims))
+        .where(deliveries.c.state == State.SENDING, among(connection, deliveries.c.claim, claims))
         .values(lease_until=lease_until)
     )
     if probed:
@@ -34,7 +38,9 @@ def leases(connection: Connection) -> list[tuple[str, int]]:
 def held_under(connection: Connection, claims: Sequence[str], limit: int) -> list[tuple[Claimed, int]]:
     """What is being sent under these claims, each with how often it was claimed since its last outcome."""
     rows = connection.execute(
-        select(deliveries).where(deliveries.c.state == State.SENDING, deliveries.c.claim.in_(claims)).limit(limit)
+        select(deliveries)
+        .where(deliveries.c.state == State.SENDING, among(connection, deliveries.c.claim, claims))
+        .limit(limit)
     ).all()
     return [(from_row(row, row.claim), row.claims) for row in rows]
 
@@ -59,8 +65,15 @@ def return_lost(connection: Connection, item: Claimed, outcome: Outcome, *, due_
 
 
 def pull_back(connection: Connection, now: int, longest_ms: int) -> int:
-    """After the clock was set back: what would wait longer than anything may is due now, and holds are probed now."""
+    """After the clock was set back: what would wait longer than anything may is due now, and holds are probed now.
+
+    Leases that end later than any lease may are over now; a worker that lives renews its own.
+    """
     far = now + longest_ms
     connection.execute(update(holds).where(holds.c.until > far).values(until=now))
+    leased = update(deliveries).where(
+        deliveries.c.state == State.SENDING, deliveries.c.lease_until > now + LONGEST_LEASE_MS
+    )
+    connection.execute(leased.values(lease_until=now))
     late = update(deliveries).where(text("state = 'queued' AND deferred"), deliveries.c.due_at > far)
     return connection.execute(late.values(due_at=now, deferred=False)).rowcount

@@ -108,7 +108,7 @@ def claim_probes(connection: Connection, wanted: Claim) -> list[Claimed]:
     due = select(holds.c.lane).where(holds.c.until <= wanted.now).order_by(holds.c.until).limit(wanted.limit)
     lanes = connection.execute(
         update(holds)
-        .where(holds.c.lane.in_(due.scalar_subquery()))
+        .where(holds.c.lane.in_(due.scalar_subquery()), holds.c.until <= wanted.now)
         .values(until=wanted.lease_until)
         .returning(holds.c.lane)
     ).scalars()

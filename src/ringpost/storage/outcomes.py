@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, text, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, text, update
 
 from ringpost.domain.deliveries import Outcome, State, Urgency
 from ringpost.storage import bell
@@ -145,9 +145,10 @@ def erase(connection: Connection, keys: Sequence[str]) -> int:
 
 
 def due_for_erasure(connection: Connection, now: int, limit: int) -> list[str]:
-    """Events whose message may go now: the time of a delivery has come, and none of the event's is open."""
+    """Events whose message may go now: the time of all their deliveries has come, and none is open."""
     others = deliveries.alias()
-    still_open = select(others.c.id).where(others.c.event == deliveries.c.event, others.c.ended_at.is_(None)).exists()
+    needs_it = or_(others.c.ended_at.is_(None), others.c.erase_at > now)
+    still_open = select(others.c.id).where(others.c.event == deliveries.c.event, needs_it).exists()
     keys = connection.execute(
         select(deliveries.c.event)
         .where(deliveries.c.erase_at <= now, ~still_open)

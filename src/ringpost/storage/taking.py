@@ -64,6 +64,7 @@ PROBE = text(f"""
       (SELECT id FROM deliveries
        WHERE state = 'queued' AND deferred AND urgency = :urgency AND queue >= :first AND queue <= :last
        ORDER BY due_at LIMIT 1))
+      AND state = 'queued'
     RETURNING {_CLAIMED}""")
 """One of a lane that is on hold, also of what waits for its time."""
 

@@ -295,8 +295,9 @@ class Worker:
     async def _sweep_for_ever(self) -> None:
         while True:
             for step in (self._pull_back, self._recover, self._expire, self._purge, self._warn, self._report):
-                while await self._safely(step):
-                    pass
+                begun = time.monotonic()
+                while await self._safely(step) and time.monotonic() - begun < self._options.sweep_s:
+                    pass  # the others have their turn, however much there is to do
             self._windows.forget_idle()
             self._waiting.clear()  # what has been emptied by others; the rest is found again
             self._busy = +self._busy
