@@ -79,6 +79,14 @@ def test_what_must_be_known_has_a_panel_and_an_alert() -> None:
     assert {"RingpostEmergencyWaits", "RingpostNothingIsSent", "RingpostWorkerErrors", "RingpostLanesOnHold"} <= alerts
 
 
+def test_when_nothing_runs_at_all_there_is_an_alert() -> None:
+    expressions = {rule["alert"]: rule["expr"] for group in ALERTS["groups"] for rule in group["rules"]}
+
+    assert expressions["RingpostNoWorker"] == "(sum(ringpost_workers) or vector(0)) == 0", (
+        "a series that is gone is not 0"
+    )
+
+
 def test_panels_do_not_lie_over_each_other() -> None:
     taken: set[tuple[int, int]] = set()
     for panel in DASHBOARD["panels"]:

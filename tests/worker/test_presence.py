@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 from ringpost.worker.presence import Presence
@@ -53,6 +54,40 @@ def test_a_worker_that_said_goodbye_has_nothing_in_hand(tmp_path: Path) -> None:
     gone.end()
     assert Presence(tmp_path, "ours").dead({"gone"}) == {"gone"}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_killed_workers_leave_behind_is_taken_away_by_the_next_one(tmp_path: Path) -> None:
+    alive, ours = Presence(tmp_path, "alive"), Presence(tmp_path, "ours")
+    alive.begin()
+    for number in range(20):  # killed with nothing in hand, so nobody ever asks for them
+        (tmp_path / f"killed{number}").touch()
+    ours.begin()
+    assert {path.name for path in tmp_path.iterdir()} == {"alive", "ours"}
+    assert ours.dead({"alive"}) == set()
+    alive.end()
+    ours.end()
+
+
+def test_workers_that_begin_at_once_do_not_take_each_other_for_dead(tmp_path: Path) -> None:
+    together = threading.Barrier(8)
+    begun: list[Presence] = []
+
+    def begin(name: str) -> None:
+        presence = Presence(tmp_path, name)
+        together.wait()
+        presence.begin()
+        begun.append(presence)
+
+    for round_ in range(20):
+        names = [f"w{round_}-{number}" for number in range(8)]
+        threads = [threading.Thread(target=begin, args=[name]) for name in names]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert Presence(tmp_path, "ours").dead(names) == set()
+    for presence in begun:
+        presence.end()
 
 
 def test_without_a_folder_leases_alone_decide() -> None:

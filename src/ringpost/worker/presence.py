@@ -20,11 +20,12 @@ class Presence:
         self._file: int | None = None
 
     def begin(self) -> None:
-        """Show that this worker is alive, before it claims anything."""
+        """Show that this worker is alive, before it claims anything; take away what the dead have left behind."""
         if self._folder is not None:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            self._file = os.open(self._folder / self._name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for path in list(self._folder.iterdir()):
+                _is_free(path)
+            self._file = _locked(self._folder / self._name)
 
     def end(self) -> None:
         """This worker has nothing in hand any more."""
@@ -40,12 +41,27 @@ class Presence:
         return {name for name in names if name != self._name and _is_free(self._folder / name)}
 
 
+def _locked(path: Path) -> int:
+    """A new file of this name with a lock on it, and still there: who looks for the dead may just take it away."""
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(file, fcntl.LOCK_EX)  # who looks keeps it for a moment only
+        try:
+            if os.path.samestat(os.fstat(file), path.stat()):
+                return file
+        except FileNotFoundError:
+            pass
+        os.close(file)
+
+
 def _is_free(path: Path) -> bool:
     """Whether nobody holds the lock; then the file is taken away."""
     try:
         file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return True  # it said goodbye, or its file was taken away before
+    except PermissionError:
+        return False  # of another user, so nobody can tell; its leases will
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
