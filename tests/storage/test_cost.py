@@ -1,0 +1,131 @@
+"""What the way of a mail costs the database does not grow with tenants, with what waits, or with what has ended."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, insert
+
+from ringpost.domain.deliveries import SENT, Outcome, Stage, State, Urgency
+from ringpost.domain.tenants import TenantId
+from ringpost.storage import events, leases, outbox, outcomes
+from ringpost.storage.engines import open_engines
+from ringpost.storage.events import DeliveryRow, EventRow, MessageRow
+from ringpost.storage.outbox import Claim, Claimed
+from ringpost.storage.outcomes import Recorded
+from ringpost.storage.tables import deliveries, holds, messages
+from ringpost.storage.tables import events as events_table
+
+NOW = 1_800_000_000_000
+HOUR_MS = 3_600_000
+FEW, MANY = (100, 10), (1_000, 20)
+"""Tenants, and how many mails of each wait, wait for their time, and have ended."""
+
+
+def fill(connection: Connection, tenants: int, each: int) -> None:
+    """So many tenants; the server of every hundredth is on hold."""
+    keys = [(f"t{tenant:05}", f"{tenant:05}-{number:05}") for tenant in range(tenants) for number in range(3 * each)]
+    accepted = {"type": "DISK_LOW", "occurred_at": NOW, "accepted_at": NOW, "fingerprint": b""}
+    connection.execute(insert(events_table), [{**accepted, "key": key, "tenant": of, "id": key} for of, key in keys])
+    connection.execute(insert(messages), [{"event": key, "tenant": of, "content": b"sealed"} for of, key in keys])
+    always = {"type": "DISK_LOW", "recipient": "a@example.com", "urgency": Urgency.NORMAL, "created_at": NOW,
+              "expires_at": NOW + 72 * HOUR_MS}  # fmt: skip
+    waits = {"state": State.QUEUED, "due_at": NOW, "deferred": False, "sent_at": None, "ended_at": None,
+             "erase_at": None}  # fmt: skip
+    states = (
+        waits,
+        {**waits, "due_at": NOW + HOUR_MS, "deferred": True},
+        {**waits, "state": State.SENT, "sent_at": NOW, "ended_at": NOW, "erase_at": NOW + 24 * HOUR_MS},
+    )
+    rows = [
+        {**always, **states[place % 3], "id": f"{key}-1", "event": key, "tenant": of, "queue": of}
+        for place, (of, key) in enumerate(keys)
+    ]
+    connection.execute(insert(deliveries), rows)
+    why = {"since": NOW, "until": NOW + HOUR_MS, "failures": 1, "party": "mail_server", "stage": "connect",
+           "reply": "", "hint": ""}  # fmt: skip
+    connection.execute(insert(holds), [{**why, "lane": f"t{tenant:05}"} for tenant in range(50, tenants, 100)])
+
+
+def wanted(name: str, after: str = "") -> Claim:
+    """Two of each queue, 100 in all at most."""
+    share_out: Callable[[Any], dict[str, int]] = lambda queues: dict.fromkeys(queues, 2)  # noqa: E731
+    return Claim(name, NOW, NOW + 60_000, Urgency.NORMAL, 100, share_out, after)
+
+
+def accept(connection: Connection) -> None:
+    """Ten events, as a commit writes them."""
+    keys = [f"new-{number}" for number in range(10)]
+    of = TenantId("t00003")
+    events.known(connection, [(of, key) for key in keys])
+    outcomes.on_hold(connection, {of})
+    made = [EventRow(key, of, key, "DISK_LOW", NOW, NOW, b"", b"", None, None, None, None) for key in keys]
+    waits = State.QUEUED.value, 0, NOW, NOW, NOW + HOUR_MS, None, None
+    to_deliver = [
+        DeliveryRow(f"{key}-1", of, key, "DISK_LOW", "a@example.com", Urgency.NORMAL, False, of, *waits)
+        for key in keys
+    ]
+    events.add(connection, made, [MessageRow(key, of, b"sealed") for key in keys], to_deliver)
+
+
+def record(connection: Connection, claimed: list[Claimed]) -> None:
+    """All of them were sent."""
+    sent = Outcome(SENT, Stage.ACCEPTED, code=250)
+    done = [Recorded(one, sent, "mx", NOW, 5, State.SENT, NOW, costs_retry=True, erase_at=NOW) for one in claimed]
+    assert all(outcomes.record(connection, NOW, done))
+
+
+def costs(engine: Engine) -> dict[str, int]:
+    """Steps of SQLite's virtual machine, which are the same on every machine and every day."""
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 10
+        return 0
+
+    found: dict[str, int] = {}
+    with engine.connect() as connection:  # and what it does is undone
+        raw: Any = connection.connection.driver_connection
+        raw.set_progress_handler(count, 10)
+
+        def cost(name: str, work: Any, *args: Any) -> Any:
+            nonlocal steps
+            steps = 0
+            made = work(connection, *args)
+            found[name] = steps
+            return made
+
+        cost("accept", accept)
+        claimed, _ = cost("claim", outbox.claim, wanted("w-1"))
+        cost("claim from the middle of the ring", outbox.claim, wanted("w-2", after="t00020"))
+        assert len(claimed) > 50
+        cost("bring back what is due", outbox.bring_due, NOW)
+        cost("probe", outbox.claim_probes, wanted("w-3"))
+        cost("read the messages", outbox.contents, [one.event for one in claimed])
+        cost("renew", leases.renew, ["w-1"], [], NOW + 90_000)
+        cost("look for the lost", leases.leases)
+        cost("record", record, claimed)
+        cost("expire", outcomes.expire, NOW, HOUR_MS, 500)
+        cost("look for messages to erase", outcomes.due_for_erasure, NOW, 500)
+        cost("look for history to forget", events.forget, NOW, 500)
+        cost("after the clock was set back", leases.pull_back, NOW, 2 * HOUR_MS)
+        raw.set_progress_handler(None, 0)
+    return found
+
+
+@pytest.mark.parametrize("kind_of_database", ["sqlite"])
+def test_what_a_mail_costs_does_not_grow_with_tenants_nor_with_what_waits_or_has_ended(database_url: str) -> None:
+    reader, writer = open_engines(database_url)
+    with writer.begin() as connection:
+        fill(connection, *FEW)
+    few = costs(writer)
+    with writer.begin() as connection:
+        for table in (holds, deliveries, messages, events_table):
+            connection.execute(table.delete())
+        fill(connection, *MANY)
+    many = costs(writer)
+    reader.dispose()
+    writer.dispose()
+
+    assert {name: (few[name], many[name]) for name in few if many[name] > 1.5 * few[name] + 200} == {}
