@@ -64,6 +64,10 @@ CUSTOMERS: Final = (
     ("Margies Reisen", "margies.example.com", "Europe/Vienna", "de-AT"),
     ("Proseware", "proseware.example.com", "Asia/Tokyo", "en"),
 )
+QUERIES: Final = {"/deliveries/many": "?do=retry&all=on&state=failed"}
+"""What the address of a page needs, so that there is something to see."""
+STRANGER: Final = "former.colleague@northwind.example.com"
+"""Whom the mail server does not know."""
 HEADING: Final = (
     "# What the console looks like",
     "",
@@ -132,12 +136,15 @@ async def _furnish(stage: Stage) -> tuple[dict[str, str], dict[Role, str]]:
     await _keys(stage, tenant)
     client = await _client(stage, tenant)
     await northwind.set_up(client, stage.mail_port)
-    reported = [await northwind.report(client, kind) for kind in CATALOGUE.values()]
+    # aiosmtpd asks its handler for every recipient, when it has this method.
+    setattr(stage.mailbox, "handle_RCPT", _handle_recipient)  # noqa: B010
+    reported = [(await northwind.report(client, kind)).delivery for kind in CATALOGUE.values()]
+    refused = await _report_trouble(client)
     silent = await _client(stage, others[1])
     await northwind.set_up(silent, 2525)  # nobody listens there, so its mail waits
     for kind in ("EMERGENCY_CALL", "QUEUE_SLA", "TRUNK_DISCONNECTED"):
         await northwind.report(silent, CATALOGUE[kind])
-    await _until_sent(client, [one.delivery for one in reported])
+    await _until_ended(client, [*reported, refused])
     revision = await room.database.read(_revision, tenant)
     for one in (admin, client, silent):
         await one.close()
@@ -145,7 +152,7 @@ async def _furnish(stage: Stage) -> tuple[dict[str, str], dict[Role, str]]:
     secret = await invite_user(room, tenant, Guest("nina", Role.READ_ONLY))
     examples = {
         "tenant": tenant,
-        "id": reported[-1].delivery,
+        "id": refused,
         "secret": secret.reveal(),
         "code": next(iter(TRAPS)),
         "number": str(revision.number),
@@ -182,7 +189,24 @@ async def _client(stage: Stage, tenant: TenantId) -> Client:
     return Client(stage.api_url, secret.reveal())
 
 
-async def _until_sent(client: Client, ours: list[str]) -> None:
+async def _handle_recipient(_server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:
+    if address == STRANGER:
+        return "550 5.1.1 No such user here"
+    envelope.rcpt_tos.append(address)
+    return "250 OK"
+
+
+async def _report_trouble(client: Client) -> str:
+    """One event that tells somebody whom the mail server does not know, and one that tells nobody; the first mail."""
+    known = northwind.event_of(CATALOGUE["EMERGENCY_CALL"])
+    told = await client.post("/events", {**known, "id": "call-to-a-former-colleague", "recipients": [STRANGER]})
+    variables = {"CALLER_NUMBER": "+1 202 555 0143"}
+    await client.post("/events", {"type": "VOICEMAIL_RECEIVED", "id": "voicemail-for-nobody", "variables": variables})
+    items: list[dict[str, Any]] = (await client.get("/deliveries", event=told["id"]))["items"]
+    return next(cast("str", item["id"]) for item in items if item["recipient"] == STRANGER)
+
+
+async def _until_ended(client: Client, ours: list[str]) -> None:
     async with asyncio.timeout(120):
         while True:
             items: list[dict[str, Any]] = (await client.get("/deliveries", top=200))["items"]
@@ -197,7 +221,7 @@ def _revision(connection: Any, tenant: TenantId) -> Revision:
 
 async def _session(stage: Stage, role: Role) -> str:
     name, domain = ("root", None) if role is Role.SYSTEM_ADMIN else ("jane", northwind.DOMAIN)
-    secret = await sign_in(stage.room, Credentials(name, Secret(PASSWORD), domain), "Screenshots")
+    secret = await sign_in(stage.room, Credentials(name, Secret(PASSWORD), domain), "Chrome on Windows")
     return secret.reveal()
 
 
@@ -226,7 +250,9 @@ def _address(path: str, examples: dict[str, str]) -> str | None:
     names = re.findall(r"{(\w+)}", path)
     system = next(iter(SYSTEM_CATALOGUE)) if path.startswith("/system") else northwind.CUSTOMISED
     known = {"name": system, **examples}
-    return None if set(names) - known.keys() else re.sub(r"{(\w+)}", lambda found: known[found[1]], path)
+    if set(names) - known.keys():
+        return None
+    return re.sub(r"{(\w+)}", lambda found: known[found[1]], path) + QUERIES.get(path, "")
 
 
 async def _is_page(address: str, cookie: str | None) -> bool:

@@ -17,6 +17,7 @@ from tests.conftest import Clock
 from tests.console.conftest import ClientOf, Visitor, assert_accessible, csrf_of
 from tests.storage.population import fill, repeatable
 
+from ringpost.console.languages import languages
 from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
 from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.deliveries import State
@@ -489,7 +490,7 @@ async def test_every_trap_has_a_page(client_of: ClientOf, visitor: Visitor) -> N
         page = await client.get(f"/console/traps/{trap.code}")
         assert page.status_code == 200, trap
         assert escape(trap.title) in page.text
-        assert escape(trap.explanation) in page.text
+        assert escape(languages()["en"].say(trap.explanation)) in page.text
     assert (await client.get("/console/traps/NONE")).status_code == 404
     await visitor.sign_in_as(Role.TENANT_ADMIN)
     await assert_accessible(await visitor.open("/traps/LOGIN_REFUSED"))
