@@ -151,6 +151,8 @@ def why(row: Any) -> str:
 
 def _trap_of(hint: str) -> Trap | None:
     """The trap whose words these are; some are followed by numbers of the very mail."""
+    if not hint:
+        return None
     return _BY_HINT.get(hint) or next((trap for words, trap in _BY_HINT.items() if hint.startswith(words)), None)
 
 

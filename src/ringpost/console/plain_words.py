@@ -5,6 +5,7 @@ catalogue of translations can know. Languages look here for every text that thei
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from ringpost.console import doctor_summaries
@@ -255,6 +256,7 @@ _PATTERNS: Final = tuple(
 )
 
 
+@lru_cache(maxsize=4096)  # every text of every page is looked up, most of them in vain
 def in_plain(message: str) -> tuple[str, dict[str, str]]:
     """The text to be translated instead of `message`, and the values to be filled in. What is unknown stays."""
     first, also, others = message.partition(_ALSO_WRONG)
