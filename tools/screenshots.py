@@ -68,6 +68,7 @@ QUERIES: Final = {"/deliveries/many": "?do=retry&all=on&state=failed"}
 """What the address of a page needs, so that there is something to see."""
 STRANGER: Final = "former.colleague@northwind.example.com"
 """Whom the mail server does not know."""
+BROWSER: Final = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
 HEADING: Final = (
     "# What the console looks like",
     "",
@@ -221,7 +222,7 @@ def _revision(connection: Any, tenant: TenantId) -> Revision:
 
 async def _session(stage: Stage, role: Role) -> str:
     name, domain = ("root", None) if role is Role.SYSTEM_ADMIN else ("jane", northwind.DOMAIN)
-    secret = await sign_in(stage.room, Credentials(name, Secret(PASSWORD), domain), "Chrome on Windows")
+    secret = await sign_in(stage.room, Credentials(name, Secret(PASSWORD), domain), BROWSER)
     return secret.reveal()
 
 

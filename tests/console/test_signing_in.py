@@ -5,6 +5,7 @@ import pytest
 from tests.conftest import Clock
 from tests.console.conftest import PASSWORD, ClientOf, Visitor, csrf_of
 
+from ringpost.console.browsers import browser_name
 from ringpost.console.guard import SESSION_COOKIE, VISIT_COOKIE
 from ringpost.domain.access import CONSOLE_IDLE_S, CONSOLE_SESSION_S, INVITATION_S, Role
 from ringpost.domain.tenants import SYSTEM, TenantDraft, TenantId
@@ -13,6 +14,9 @@ from ringpost.usecases.change_tenant import change_tenant
 from ringpost.usecases.change_user import UserChange, change_user
 from ringpost.usecases.invite_user import Guest, invite_first_administrator, invite_user
 from ringpost.usecases.room import Room
+
+IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0"
 
 
 async def sign_in(client: httpx.AsyncClient, **fields: str) -> httpx.Response:
@@ -239,3 +243,19 @@ async def test_browsers_at_the_root_go_to_the_console_and_programs_do_not(client
     assert browser.headers["location"] == "/console/"
     assert program.status_code == 404
     assert program.json()["errors"][0]["code"] == "NOT_FOUND"
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0", "Firefox, Windows"),
+        (f"{CHROME} Safari/537.36 Edg/126.0.0.0", "Edge, Windows"),
+        (f"{CHROME} Safari/537.36", "Chrome, Windows"),
+        (f"{IPHONE} Version/17.5 Mobile/15E148 Safari/604.1", "Safari, iPhone"),
+        ("curl/8.5.0", "curl/8.5.0"),
+        ("", ""),
+        ("<b>Firefox", "<b>Firefox"),
+    ],
+)
+def test_sessions_are_told_by_the_browsers_name(agent: str, name: str) -> None:
+    assert browser_name(agent) == name

@@ -2,6 +2,7 @@
 
 from starlette.responses import Response
 
+from ringpost.console.browsers import browser_name
 from ringpost.console.forms import Form, refused
 from ringpost.console.guard import drop_session, keep_session
 from ringpost.console.languages import N_
@@ -77,7 +78,7 @@ def _credentials(visit: Visit, field: str) -> Credentials:
 
 async def _page(visit: Visit, form: Form, status: int = 200) -> Response:
     found = await visit.room.database.read(sessions.list_of, visit.user, visit.room.clock())
-    return render(visit, "account.html", status=status, form=form, sessions=found)
+    return render(visit, "account.html", status=status, form=form, sessions=found, browser_name=browser_name)
 
 
 routes = (
