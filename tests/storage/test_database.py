@@ -1,16 +1,20 @@
 """The group commit: one transaction for many, a savepoint for each."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from sqlalchemy import Connection, text
 
 from ringpost.errors import StorageUnavailable
-from ringpost.storage.database import LARGEST_GROUP, Database, open_database
+from ringpost.storage.database import LARGEST_GROUP, Database, afterwards, open_database
 from ringpost.storage.engines import open_engines
 
 NOTES = text("CREATE TABLE note (word TEXT UNIQUE)")
+WORDS_OF_NOTES = text("CREATE TABLE more (word TEXT REFERENCES note (word) DEFERRABLE INITIALLY DEFERRED)")
+OF_NO_NOTE = text("INSERT INTO more VALUES ('of no note')")
+"""What is found out at the commit, and fails it."""
 
 
 @pytest.fixture
@@ -112,3 +116,56 @@ async def test_a_closed_database_refuses_instead_of_hanging(database_url: str) -
 def test_an_unknown_kind_of_database_is_refused() -> None:
     with pytest.raises(ValueError, match="RINGPOST_DATABASE_URL"):
         open_engines("mysql://db.example.com/ringpost")
+
+
+# What is left for afterwards ----------------------------------------------------------------------------------------
+
+
+class Told:
+    """What writes that left something for afterwards were told, in order."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+
+    def add(self, connection: Connection, word: str) -> None:
+        """Write a word, and note what becomes of it."""
+        afterwards(
+            connection, lambda: self.words.append(f"{word} done"), lambda: self.words.append(f"{word} undone")
+        )  # fmt: skip
+        add(connection, word)
+
+
+async def test_who_waits_hears_of_a_write_after_what_was_left_for_afterwards(database: Database) -> None:
+    told = Told()
+    await database.write(told.add, "a")
+    assert told.words == ["a done"]
+
+
+async def test_what_was_left_for_afterwards_is_undone_with_its_own_write_alone(database: Database) -> None:
+    told = Told()
+    words_of_one_group = ("a", "bad", "b")
+    await asyncio.gather(*(database.write(told.add, word) for word in words_of_one_group), return_exceptions=True)
+    assert sorted(told.words) == ["a done", "b done", "bad undone"]
+
+
+async def test_a_commit_that_fails_undoes_what_everybody_left_for_afterwards(
+    database: Database, request: pytest.FixtureRequest
+) -> None:
+    if database.dialect == "sqlite":
+        request.applymarker(pytest.mark.xfail(strict=True, reason="its transaction stays open, and the next one fails"))
+    await database.write(lambda connection: connection.execute(WORDS_OF_NOTES).close())
+    told, go_on = Told(), threading.Event()
+    first = asyncio.create_task(database.write(lambda _connection: go_on.wait(20)))
+    await asyncio.sleep(0.1)
+    group = [asyncio.create_task(database.write(told.add, word)) for word in ("a", "b")]
+    group.append(asyncio.create_task(database.write(lambda connection: connection.execute(OF_NO_NOTE).close())))
+    await asyncio.sleep(0.1)
+    go_on.set()
+    assert await first
+    for one in group:
+        with pytest.raises(StorageUnavailable):
+            await one
+    assert told.words == ["a undone", "b undone"]
+    assert await database.read(words) == set()
+    await database.write(told.add, "a")
+    assert told.words[2:] == ["a done"], "and the database goes on"

@@ -1,0 +1,54 @@
+"""Mail that a worker takes on in the commit that accepts it, when that commit fails."""
+
+import asyncio
+import threading
+
+import httpx
+import pytest
+from sqlalchemy import Connection, exc
+from tests.journeys.running import mailbox
+from tests.worker.posts import report, save, sent
+
+from ringpost.errors import StorageUnavailable
+from ringpost.usecases.room import Room
+from ringpost.worker import Worker
+
+AT_ONCE = 20
+COMMITS = 5
+"""Together more mails than the worker has slots."""
+
+
+def spoil(_connection: Connection) -> None:
+    """What a full disk does: nobody's writes of this commit can be stored."""
+    raise exc.OperationalError("INSERT", {}, OSError("no room"))
+
+
+async def refused(client: httpx.AsyncClient, room: Room) -> None:
+    """Post events that share a commit with something that fails it."""
+    go_on = threading.Event()
+    before = asyncio.create_task(room.database.write(lambda _connection: go_on.wait(20)))
+    await asyncio.sleep(0.1)
+    posting = asyncio.create_task(client.post("/events", json={"events": [{"type": "DISK_LOW"}] * AT_ONCE}))
+    spoiling = asyncio.create_task(room.database.write(spoil))
+    await asyncio.sleep(0.3)
+    go_on.set()
+    assert await before
+    assert (await posting).status_code == 503
+    with pytest.raises(StorageUnavailable):
+        await spoiling
+
+
+async def test_what_was_taken_on_in_commits_that_failed_is_put_down_and_never_sent(
+    tenant_client: httpx.AsyncClient, room: Room, worker: Worker
+) -> None:
+    async with mailbox() as box:
+        await save(tenant_client, box.port)
+        await report(tenant_client, "DISK_LOW")
+        await sent(tenant_client, 1)
+        for _ in range(COMMITS):
+            await refused(tenant_client, room)
+        assert worker.slots < COMMITS * AT_ONCE
+        assert worker.in_hand == 0
+        await report(tenant_client, "DISK_LOW", AT_ONCE)
+        await sent(tenant_client, 1 + AT_ONCE)
+        assert sorted(box.message_ids.values()) == [1] * (1 + AT_ONCE)
