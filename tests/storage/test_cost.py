@@ -62,8 +62,7 @@ def accept(connection: Connection) -> None:
     made = [EventRow(key, of, key, "DISK_LOW", NOW, NOW, b"", b"", None, None, None, None) for key in keys]
     waits = State.QUEUED.value, 0, NOW, NOW, NOW + HOUR_MS, None, None
     to_deliver = [
-        DeliveryRow(f"{key}-1", of, key, "DISK_LOW", "a@example.com", Urgency.NORMAL, False, of, *waits)
-        for key in keys
+        DeliveryRow(f"{key}-1", of, key, "DISK_LOW", "a@example.com", Urgency.NORMAL, False, of, *waits) for key in keys
     ]
     events.add(connection, made, [MessageRow(key, of, b"sealed") for key in keys], to_deliver)
 

@@ -146,6 +146,15 @@ def test_a_lost_claim_does_not_keep_others_of_the_batch_from_counting(connection
     assert (row(connection, "a-1").state, row(connection, "b-1").state) == ("queued", "sent")
 
 
+def test_what_was_recorded_without_hearing_of_it_is_not_recorded_twice(connection: Connection) -> None:
+    put(connection, "a")
+    (claimed,) = claim(connection)
+    assert outcomes.record(connection, NOW, [said(claimed, GOOD)]) == [True]
+    assert outcomes.record(connection, NOW, [said(claimed, GOOD)]) == [False], "the commit was done, its answer lost"
+    assert (row(connection, "a-1").state, row(connection, "a-1").attempts) == ("sent", 1)
+    assert len(connection.execute(select(attempts)).all()) == 1
+
+
 def test_every_attempt_is_written_once_and_numbered(connection: Connection) -> None:
     put(connection, "a")
     for number in range(3):

@@ -20,7 +20,7 @@ from tests.storage.test_outbox import NOW, claim, probe_claim, put
 from ringpost.domain.deliveries import Urgency
 from ringpost.errors import StorageUnavailable
 from ringpost.storage import bell, outbox, postgresql
-from ringpost.storage.database import READERS, Database, open_database
+from ringpost.storage.database import READERS, Database, afterwards, open_database
 from ringpost.storage.engines import open_engines
 from ringpost.storage.outbox import Claimed
 from ringpost.storage.tables import deliveries, holds, metadata
@@ -204,6 +204,36 @@ async def test_a_connection_that_ends_in_mid_transaction_leaves_nothing_half_don
 
     await one.write(add_and_lose)
     assert await one.read(words) == {"try 2", "more of try 2"}
+
+
+HANG_UP = text("""
+    CREATE FUNCTION hang_up() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END'""")
+AT_COMMIT = text("""
+    CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON note DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION hang_up()""")
+
+
+async def test_a_connection_that_ends_at_the_commit_leaves_it_to_who_waits_to_ask_again(
+    processes: tuple[Database, Database],
+) -> None:
+    """Nobody knows then whether it was stored; doing it once more could do it twice."""
+    one, other = processes
+    await one.write(lambda connection: connection.execute(HANG_UP).close())
+    await one.write(lambda connection: connection.execute(AT_COMMIT).close())
+    told: list[str] = []
+
+    def add_and_tell(connection: Connection) -> None:
+        told.append("tried")
+        afterwards(connection, lambda: told.append("done"), lambda: told.append("undone"))
+        add(connection, "a")
+
+    with pytest.raises(StorageUnavailable):
+        await one.write(add_and_tell)
+    assert told == ["tried", "undone"]
+    await other.write(lambda connection: connection.execute(text("DROP TRIGGER at_commit ON note")).close())
+    await until_written(one, "b")
+    assert await one.read(words) == {"b"}
 
 
 async def test_a_server_that_became_a_standby_is_left_and_its_primary_found(
