@@ -141,6 +141,8 @@ async def _furnish(stage: Stage) -> tuple[dict[str, str], dict[Role, str]]:
     setattr(stage.mailbox, "handle_RCPT", _handle_recipient)  # noqa: B010
     reported = [(await northwind.report(client, kind)).delivery for kind in CATALOGUE.values()]
     refused = await _report_trouble(client)
+    name = next(iter(SYSTEM_CATALOGUE))
+    await admin.post("/admin/custom_email_templates", {"name": name, "subject": "Please look: %%HOST_NAME%%"})
     silent = await _client(stage, others[1])
     await northwind.set_up(silent, 2525)  # nobody listens there, so its mail waits
     for kind in ("EMERGENCY_CALL", "QUEUE_SLA", "TRUNK_DISCONNECTED"):

@@ -2,6 +2,7 @@
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import httpx
 import pytest
@@ -95,6 +96,17 @@ async def test_a_page_in_german_has_no_english_left(known: dict[str, str], clien
     if is_whole(answer):
         assert '<html lang="de"' in answer.text
         assert [text for text in texts_of(answer.text) if text in ENGLISH] == []
+
+
+async def test_every_page_has_its_pictures_in_the_docs(known: dict[str, str], client_of: ClientOf) -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    shown = (docs / "screenshots.md").read_text(encoding="utf-8")
+    files = set(re.findall(r"\((screenshots/\S+\.png)\)", shown))
+
+    for place in PLACES:
+        if is_whole(await (await client_of(place.role)).get(f"/console{address(place, known)}")):
+            assert f"\n`{place.path}`\n" in shown, f"make screenshots: {place.path} has none"
+    assert [file for file in files if not (docs / file).is_file()] == []
 
 
 def english() -> frozenset[str]:

@@ -113,13 +113,18 @@ async def test_guessing_is_slowed_down(client_of: ClientOf) -> None:
         "/console/\r\nSet-Cookie: a=b",
     ],
 )
-async def test_nobody_is_sent_elsewhere_after_signing_in(client_of: ClientOf, target: str) -> None:
-    answer = await sign_in(await client_of(), next=target)
+async def test_nobody_is_sent_elsewhere_after_signing_in_or_choosing(client_of: ClientOf, target: str) -> None:
+    stranger = await client_of()
+    choice = {"csrf": await csrf_of(stranger, "/console/sign-in"), "language": "de", "next": target}
 
-    assert answer.status_code == 303
-    there = httpx.URL("https://ringpost.example").join(answer.headers["location"])
-    assert there.host == "ringpost.example"
-    assert there.path.startswith("/console/")
+    chosen = await stranger.post("/console/preferences", data=choice)
+    signed_in = await sign_in(await client_of(), next=target)
+
+    for answer in (chosen, signed_in):
+        assert answer.status_code == 303
+        there = httpx.URL("https://ringpost.example").join(answer.headers["location"])
+        assert there.host == "ringpost.example"
+        assert there.path.startswith("/console/")
 
 
 @pytest.mark.parametrize(("pauses", "alive"), [((CONSOLE_IDLE_S - 60,), True), ((CONSOLE_IDLE_S + 1,), False)])
