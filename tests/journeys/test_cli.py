@@ -7,6 +7,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
@@ -308,6 +309,26 @@ def test_keys_are_changed_in_three_steps(acme: Machine) -> None:
 
     assert len(key_file.read_text().splitlines()) == 1
     assert key_file.read_text() != before
+
+
+def test_a_backup_is_made_as_the_docs_say_while_it_runs_and_can_be_restored(acme: Machine) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operating.md").read_text("utf-8")
+    command = page.partition("## Backup")[2].partition("```sh\n")[2].partition("```")[0]
+    there, here = acme.folder / "restored", acme.folder / "data"
+    there.mkdir()
+    for named, meant in (
+        ("/opt/ringpost/bin/python", sys.executable),
+        ("/var/lib/ringpost/", f"{here}/"),
+        ("/backup/", f"{there}/"),
+        ("/elsewhere/", f"{there}/"),
+    ):
+        assert named in command
+        command = command.replace(named, meant)
+    with acme.serving():
+        acme.output("tenant", "create", "written-last.example.com")
+        subprocess.run(["sh", "-ec", command], check=True, timeout=DEADLINE_S)
+
+    assert acme.output("tenant", "list", "--data-dir", str(there)) == acme.output("tenant", "list")
 
 
 def test_a_reader_that_goes_away_is_no_fault(acme: Machine) -> None:
