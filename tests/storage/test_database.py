@@ -149,10 +149,8 @@ async def test_what_was_left_for_afterwards_is_undone_with_its_own_write_alone(d
 
 
 async def test_a_commit_that_fails_undoes_what_everybody_left_for_afterwards(
-    database: Database, request: pytest.FixtureRequest
+    database: Database,
 ) -> None:
-    if database.dialect == "sqlite":
-        request.applymarker(pytest.mark.xfail(strict=True, reason="its transaction stays open, and the next one fails"))
     await database.write(lambda connection: connection.execute(WORDS_OF_NOTES).close())
     told, go_on = Told(), threading.Event()
     first = asyncio.create_task(database.write(lambda _connection: go_on.wait(20)))

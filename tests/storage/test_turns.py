@@ -40,7 +40,6 @@ def test_who_lost_patience_gets_the_turn_later(tmp_path: Path) -> None:
     other.give()
 
 
-@pytest.mark.xfail(strict=True, reason="whoever stays in the line gets the turn, and gives it to nobody")
 def test_who_lost_patience_and_writes_no_more_keeps_nobody_from_writing(tmp_path: Path) -> None:
     one, other = Turns(tmp_path / "db", 1), Turns(tmp_path / "db", 0.1)
     one.take()

@@ -1,17 +1,21 @@
 """Many rows in one statement, on the way of every mail: past what SQLAlchemy does for each row and each column.
 
-PostgreSQL gets arrays (`unnest`), which is one round trip. SQLite gets lists of rows in a few lengths, so that their
-statements stay prepared: its driver lets go of the interpreter's lock once a statement, and with a statement a row two
-busy threads would do little else than hand that lock to and fro.
+PostgreSQL gets new rows by COPY and what is known of old ones as JSON, so that each is one statement, whatever the
+number of rows, and stays prepared. SQLite gets lists of rows in a few lengths, so that their statements stay prepared:
+its driver lets go of the interpreter's lock once a statement, and with a statement a row two busy threads would do
+little else than hand that lock to and fro.
 """
 
 import json
+import typing
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, Table, any_, cast, func, select
+import msgspec
+import psycopg
+from sqlalchemy import Column, ColumnElement, Connection, Row, Table, any_, cast, exc, func, select
 from sqlalchemy.dialects import postgresql
 
 RowValues = tuple[Any, ...]
@@ -34,7 +38,7 @@ class Insert:
         if not rows:
             return
         if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(self._from_arrays, _as_arrays(rows))
+            self._copy(connection, rows)
         else:
             for part in _parts(rows):
                 rows_of_marks = ", ".join([self._marks] * len(part))
@@ -48,9 +52,26 @@ class Insert:
     def _marks(self) -> str:
         return f"({', '.join('?' * len(self._columns))})"
 
+    def _copy(self, connection: Connection, rows: Sequence[RowValues]) -> None:
+        driver = typing.cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+        try:
+            with driver.cursor() as cursor, cursor.copy(self._copy_in) as copying:
+                copying.set_types(self._types)
+                for row in rows:
+                    copying.write_row(row)
+        except psycopg.Error as error:  # as SQLAlchemy would have told it
+            raise exc.DBAPIError.instance(
+                "COPY", None, error, psycopg.Error, dialect=connection.dialect, connection_invalidated=driver.closed
+            ) from error
+
     @cached_property
-    def _from_arrays(self) -> str:
-        return f"{self._into} SELECT * FROM {_arrays(self._columns)}"
+    def _copy_in(self) -> bytes:
+        columns = ", ".join(map(_quoted, self._columns))
+        return f"COPY {self._table.name} ({columns}) FROM STDIN (FORMAT BINARY)".encode()
+
+    @cached_property
+    def _types(self) -> list[str]:
+        return [_type(column) for column in self._columns]
 
 
 class Update:
@@ -65,7 +86,9 @@ class Update:
         if not rows:
             return 0
         if connection.dialect.name == "postgresql":
-            return connection.exec_driver_sql(self._from_arrays, _as_arrays(rows)).rowcount
+            return connection.exec_driver_sql(
+                self._from_json, (_as_json((*self._where, *self._values), rows),)
+            ).rowcount
         count = 0
         for part in _parts(rows):
             statement = self._from_rows.format(", ".join([self._marks] * len(part)))
@@ -85,12 +108,11 @@ class Update:
         return f"UPDATE {self._table.name} SET {values}, {self._also} FROM (VALUES {{}}) AS said WHERE {where}"
 
     @cached_property
-    def _from_arrays(self) -> str:
+    def _from_json(self) -> str:
         columns = (*self._where, *self._values)
         values = ", ".join(f"{_quoted(column)} = said.{_quoted(column)}" for column in self._values)
         where = " AND ".join(f"{self._table.name}.{_quoted(column)} = said.{_quoted(column)}" for column in self._where)
-        said = f"{_arrays(columns)} AS said ({', '.join(map(_quoted, columns))})"
-        return f"UPDATE {self._table.name} SET {values}, {self._also} FROM {said} WHERE {where}"
+        return f"UPDATE {self._table.name} SET {values}, {self._also} FROM {_recordset(columns)} WHERE {where}"
 
 
 class Lookup:
@@ -105,8 +127,8 @@ class Lookup:
         if not keys:
             return []
         if connection.dialect.name == "postgresql":
-            statement = f"{self._where} (SELECT * FROM {_arrays(self._keys)})"
-            return list(connection.exec_driver_sql(statement, _as_arrays(keys)))
+            statement = f"{self._where} (SELECT * FROM {_recordset(self._keys)})"
+            return list(connection.exec_driver_sql(statement, (_as_json(self._keys, keys),)))
         marks = f"({', '.join('?' * len(self._keys))})"
         found: list[Row[Any]] = []
         for part in _parts(keys):
@@ -141,10 +163,15 @@ def _quoted(column: Column[Any]) -> str:
     return f'"{column.name}"'
 
 
-def _arrays(columns: Sequence[Column[Any]]) -> str:
-    types = (column.type.compile(_POSTGRESQL).partition(" COLLATE")[0] for column in columns)
-    return f"unnest({', '.join(f'%s::{kind}[]' for kind in types)})"
+def _recordset(columns: Sequence[Column[Any]]) -> str:
+    fields = ", ".join(f"{_quoted(column)} {_type(column)}" for column in columns)
+    return f"json_to_recordset(%s::json) AS said ({fields})"
 
 
-def _as_arrays(rows: Sequence[RowValues]) -> tuple[list[Any], ...]:
-    return tuple(map(list, zip(*rows, strict=True)))
+def _as_json(columns: Sequence[Column[Any]], rows: Sequence[RowValues]) -> str:
+    names = [column.name for column in columns]
+    return msgspec.json.encode([dict(zip(names, row, strict=True)) for row in rows]).decode()
+
+
+def _type(column: Column[Any]) -> str:
+    return column.type.compile(_POSTGRESQL).partition(" COLLATE")[0].lower()

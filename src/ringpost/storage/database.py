@@ -7,6 +7,7 @@ disk. What a fault of the database means for those who wait: `faults`.
 
 import asyncio
 import functools
+import itertools
 import os
 import queue
 import random
@@ -71,6 +72,15 @@ class _Job:
         """How many items it is about: of a list of events, each."""
         item = self.argument[1] if self.argument is not None else None
         return max(1, len(item)) if isinstance(item, list | tuple) else 1  # pyright: ignore[reportUnknownArgumentType]
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One try to store a group; `begun` by the monotonic clock, in seconds."""
+
+    tries: int
+    begun: float
+    committing: bool = False
 
 
 class Database:
@@ -218,38 +228,48 @@ class Database:
                 job.error = error
 
     def _try_until_stored(self, jobs: list[_Job]) -> None:
-        """Commit the group; once more when it was in another's way, or its connection was gone before the commit."""
-        for tries in range(1, MOST_TRIES + 1):
-            committing, begun = False, time.monotonic()
+        """Commit the group; once more when it was in another's way, or its connection was gone before the commit.
+
+        What is of one kind is first tried without a savepoint: when it raises, there is nothing else to keep.
+        """
+        one_kind = len(_grouped(jobs)) == 1
+        for tries in itertools.count(1):
             calls: _Calls = []
+            attempt = _Attempt(tries, time.monotonic())
             try:
                 with self._writer.connect() as connection, connection.begin() as transaction:
                     connection.info[_AFTERWARDS] = calls
                     for group in _grouped(jobs):
-                        self._run(connection, group)
-                    committing = True
+                        run = _call if one_kind else self._run
+                        run(connection, group)
+                    attempt.committing = True
                     transaction.commit()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  it is raised where nothing can be done about it
                 self._undo(calls)
-                if not isinstance(error, exc.DBAPIError):
-                    raise
-                fault = fault_of(error)
-                if fault is Fault.BROKEN and committing:
-                    _end_the_process(error)
-                if fault is Fault.AWAY:
-                    self._writer.dispose()
-                    # the first time it may be an old connection; after a commit nobody knows what was stored
-                    if tries > 1 or committing:
-                        self._away.noticed(time.monotonic() - begun)
-                        raise
-                elif fault is not Fault.AGAIN or tries == MOST_TRIES:
-                    raise
+                if one_kind and fault_of(error) is None and not isinstance(error, StorageUnavailable):
+                    one_kind = False  # now with savepoints, to find out whose fault it is
                 else:
-                    time.sleep(random.uniform(0, 0.01 * tries))  # noqa: S311  guards nothing
+                    self._bear(error, attempt)
             else:
                 self._away.over()
                 self._call_soon(_call_all, [done for done, _ in calls])
                 return
+
+    def _bear(self, error: Exception, attempt: "_Attempt") -> None:
+        """Do what a fault of the database asks for before the next try; raise it when there is none."""
+        fault = fault_of(error)
+        if fault is Fault.BROKEN and attempt.committing:
+            _end_the_process(error)
+        if fault is Fault.AWAY:
+            self._writer.dispose()
+            # the first time it may be an old connection; after a commit nobody knows what was stored
+            if attempt.tries > 1 or attempt.committing:
+                self._away.noticed(time.monotonic() - attempt.begun)
+                raise error
+        elif fault is not Fault.AGAIN or attempt.tries >= MOST_TRIES:
+            raise error
+        else:
+            time.sleep(random.uniform(0, 0.01 * attempt.tries))  # noqa: S311  guards nothing
 
     def _run(self, connection: Connection, group: list[_Job]) -> None:
         try:
@@ -265,8 +285,6 @@ class Database:
 
     def _run_in_savepoint(self, connection: Connection, group: list[_Job]) -> None:
         """Once more when another process was quicker with the same row: now it is there, and can be seen."""
-        for job in group:
-            job.error = None  # of an earlier try
         try:
             self._run_once(connection, group)
         except exc.IntegrityError as error:
@@ -322,9 +340,11 @@ def _cannot(what: str, error: exc.DBAPIError, **context: Any) -> StorageUnavaila
     return StorageUnavailable(f"The database cannot be {what} now{stored}. Try again.")
 
 
-def _end_the_process(error: exc.DBAPIError) -> None:
+def _end_the_process(error: Exception) -> None:
     """A failed sync may have lost what was written before, too; only reading the file anew tells what is in it."""
-    _log.critical("sync_failed", error=str(error.orig), hint="the process ends itself; check the disk")
+    _log.critical(
+        "sync_failed", error=str(getattr(error, "orig", error)), hint="the process ends itself; check the disk"
+    )
     os._exit(EXIT_SYNC_FAILED)
 
 
@@ -338,6 +358,8 @@ def _grouped(jobs: list[_Job]) -> list[list[_Job]]:
 
 
 def _call(connection: Connection, group: list[_Job]) -> None:
+    for job in group:
+        job.error = None  # of an earlier try
     first = group[0]
     if first.argument is None:
         first.result = first.work(connection)

@@ -51,10 +51,11 @@ def _engine(url: str, begin: str, turns: Turns | None = None) -> Engine:
             turns.take()
         connection.exec_driver_sql(begin)
 
-    if turns is not None:
-
-        @event.listens_for(engine, "checkin")
-        def end(_connection: object, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
+    @event.listens_for(engine, "checkin")
+    def end(connection: Any, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
+        if connection is not None and connection.in_transaction:  # a commit that fails leaves it open
+            connection.rollback()
+        if turns is not None:
             turns.give()
 
     return engine

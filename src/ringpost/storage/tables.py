@@ -225,7 +225,7 @@ custom_templates = Table(
 )
 
 changes = Table(
-    "changes",  # one row: how often tenants, settings, credentials or templates have changed; triggers count
+    "changes",  # one row: grows with each change of tenants, settings, credentials or templates, by triggers
     metadata,
     Column("count", BigInteger, primary_key=True, autoincrement=False),
 )

@@ -25,7 +25,10 @@ class Turns:
         self._patience_s = patience_s
         self._line, self._turn = (_open(Path(f"{path}-{name}")) for name in ("line", "turn"))
         self._waiter = ThreadPoolExecutor(1, thread_name_prefix="ringpost-turn")
-        self._waiting: Future[None] | None = None
+        self._waiting: Future[bool] | None = None
+        self._asked = False
+        """Whether somebody here still wants the turn when it comes."""
+        self._state = Lock()
         self._mine = Lock()
 
     def take(self) -> None:
@@ -33,17 +36,27 @@ class Turns:
         if not self._mine.acquire(timeout=self._patience_s):
             raise StorageUnavailable(_HELD_UP)
         try:
-            if self._waiting is None and self._take_at_once():
-                return
-            self._waiting = self._waiting or self._waiter.submit(self._stand_in_line)
-            try:
-                self._waiting.result(self._patience_s)
-            except TimeoutError:  # the waiter stays in the line; the next who asks waits with it
-                raise StorageUnavailable(_HELD_UP) from None
-            self._waiting = None
+            while not self._comes():
+                pass
         except BaseException:
             self._mine.release()
             raise
+
+    def _comes(self) -> bool:
+        """Whether it is this process's turn; False when the turn came just when nobody wanted it any more."""
+        with self._state:
+            self._asked = True
+            if self._waiting is None and self._take_at_once():
+                return True
+            waiting = self._waiting = self._waiting or self._waiter.submit(self._stand_in_line)
+        try:
+            return waiting.result(self._patience_s)
+        except TimeoutError:
+            with self._state:
+                if waiting.done():
+                    return waiting.result()
+                self._asked = False
+            raise StorageUnavailable(_HELD_UP) from None
 
     def give(self) -> None:
         """Let the next one write; nothing happens when it is nobody's turn here."""
@@ -65,12 +78,18 @@ class Turns:
             fcntl.flock(self._line, fcntl.LOCK_UN)
         return True
 
-    def _stand_in_line(self) -> None:
+    def _stand_in_line(self) -> bool:
+        """Whether the turn is kept: somebody asked for it until it came."""
         fcntl.flock(self._line, fcntl.LOCK_EX)
         try:
             fcntl.flock(self._turn, fcntl.LOCK_EX)
         finally:
             fcntl.flock(self._line, fcntl.LOCK_UN)
+        with self._state:
+            self._waiting = None
+            if not self._asked:
+                fcntl.flock(self._turn, fcntl.LOCK_UN)
+            return self._asked
 
 
 def _open(path: Path) -> int:

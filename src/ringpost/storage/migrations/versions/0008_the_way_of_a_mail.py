@@ -16,7 +16,9 @@ _DEFERRED = "state = 'queued' AND deferred"
 
 
 _COUNTED = ("tenants", "settings", "oauth", "custom_templates")
-_ONE_MORE = "UPDATE changes SET count = count + 1"
+_ONE_MORE = "UPDATE changes SET count = count + 1 + {}"
+_BY_CHANCE = {"sqlite": "abs(random() % 1000000000)", "postgresql": "floor(random() * 1000000000)::bigint"}
+"""By different steps, because a change that is undone must not leave the same count as the next one that is not."""
 
 
 def upgrade() -> None:
@@ -31,10 +33,11 @@ def _count_changes() -> None:
         sa.PrimaryKeyConstraint("count", name=op.f("changes_pk")),
     )
     op.execute("INSERT INTO changes (count) VALUES (0)")
+    one_more = _ONE_MORE.format(_BY_CHANCE[op.get_bind().dialect.name])
     if op.get_bind().dialect.name == "postgresql":
         op.execute(
             f"CREATE FUNCTION ringpost_changed() RETURNS trigger LANGUAGE plpgsql AS "
-            f"$$ BEGIN {_ONE_MORE}; RETURN NULL; END $$"
+            f"$$ BEGIN {one_more}; RETURN NULL; END $$"
         )
         for table in _COUNTED:
             op.execute(
@@ -44,7 +47,7 @@ def _count_changes() -> None:
         return
     for table in _COUNTED:
         for verb in ("INSERT", "UPDATE", "DELETE"):
-            op.execute(f"CREATE TRIGGER {table}_{verb.lower()} AFTER {verb} ON {table} BEGIN {_ONE_MORE}; END")
+            op.execute(f"CREATE TRIGGER {table}_{verb.lower()} AFTER {verb} ON {table} BEGIN {one_more}; END")
 
 
 def _defer() -> None:
