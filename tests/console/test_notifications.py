@@ -22,7 +22,7 @@ async def test_recipients_and_switches_are_chosen_with_the_keyboard(
     await page.get_by_label("A caller has waited for too long", exact=True).focus()
     await page.keyboard.press("Space")
     await visitor.press_save()
-    assert "There is more than one @ in it." in await page.locator(".field .error").inner_text()
+    assert "There is more than one @ in it." in await page.locator("#recipients-error").inner_text()
     assert (await page.locator(".chips li.wrong").inner_text()).startswith("bad@@example.com")
     await assert_accessible(page)
     await page.get_by_role("button", name="Remove bad@@example.com").click()
@@ -50,6 +50,26 @@ async def test_a_sixteenth_recipient_is_told_while_typing_and_refused(visitor: V
     assert (await page.locator(".chips-count").inner_text()).startswith("15 of 15")
     await visitor.press_save()
     assert await page.get_by_role("status").filter(has_text="Saved").is_visible()
+
+
+async def test_what_is_no_address_is_told_while_typing(visitor: Visitor) -> None:
+    await visitor.sign_in_as(Role.TENANT_ADMIN)
+    page = await visitor.open("/notifications")
+    field = page.get_by_role("textbox", name="Addresses")
+    for text in ("anna@example.com", '"Doe, Jane" <jane@example.org>', "a@münchen.de", '"odd @ one"@example.com'):
+        await field.fill(text)
+        await field.press("Enter")
+    assert await page.locator(".chips li.wrong").count() == 0
+
+    await field.fill("anna@example; Bob <bob>")
+    await field.press("Enter")
+
+    assert await page.locator(".chips li.wrong").count() == 2
+    assert "No whole mail address: anna@example, Bob <bob>" in await page.locator(".chips-count").inner_text()
+    await page.get_by_role("button", name="Remove anna@example", exact=True).click()
+    await page.get_by_role("button", name="Remove Bob <bob>").click()
+    assert await page.locator(".chips-count.error").count() == 0
+    page.on("dialog", lambda dialog: dialog.accept())
 
 
 async def test_changes_are_not_lost_without_asking(visitor: Visitor) -> None:

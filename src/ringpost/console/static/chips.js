@@ -17,9 +17,16 @@ const split = (text) => {
   return [...items, item].map((one) => one.trim()).filter(Boolean);
 };
 
+// Only what is plainly no address: the rest is told when it is saved, by who knows all the rules.
+const isNoAddress = (item) => {
+  const address = /<([^<>]*)>$/.exec(item)?.[1] ?? item;
+  const pattern = address.includes('"') ? /.@[^\s@]+\.[^\s@]+$/ : /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
+  return !pattern.test(address.trim());
+};
+
 export const chips = (field) => {
   const area = field.querySelector("textarea");
-  const { most, remove, count, full, wrong } = field.dataset;
+  const { most, remove, count, full, wrong, malformed } = field.dataset;
   let items = split(area.value);
 
   const box = document.createElement("div");
@@ -48,7 +55,7 @@ export const chips = (field) => {
   const draw = () => {
     list.replaceChildren(...items.map((item, index) => {
       const chip = document.createElement("li");
-      if (wrong && item.includes(wrong)) chip.className = "wrong";
+      if ((wrong && item.includes(wrong)) || isNoAddress(item)) chip.className = "wrong";
       chip.append(item);
       if (area.disabled) {
         chip.style.paddingRight = "";
@@ -68,8 +75,10 @@ export const chips = (field) => {
     }));
     list.hidden = items.length === 0;
     const atMost = items.length > Number(most);
-    counter.textContent = count.replace("%(count)s", items.length).replace("%(most)s", most) + (atMost ? ` · ${full}` : "");
-    counter.classList.toggle("error", atMost);
+    const odd = items.filter(isNoAddress);
+    const faults = [atMost ? full : "", odd.length ? malformed.replace("%(items)s", odd.join(", ")) : ""].filter(Boolean);
+    counter.textContent = [count.replace("%(count)s", items.length).replace("%(most)s", most), ...faults].join(" · ");
+    counter.classList.toggle("error", faults.length > 0);
   };
   const changed = () => {
     area.value = items.join("\n");
