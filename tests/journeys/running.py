@@ -103,6 +103,7 @@ class Service:
             "RINGPOST_EHLO_NAME": "ringpost.example.com",
             **environment,
         }
+        self.program: tuple[str, ...] = ("-m", "ringpost.cli")
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -120,7 +121,7 @@ class Service:
 
     async def launch(self, *arguments: str) -> None:
         """Start `ringpost ...`, with its log."""
-        command = [sys.executable, "-m", "ringpost.cli", *arguments]
+        command = [sys.executable, *self.program, *arguments]
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *command, env=self.environment, cwd=self.data_dir.parent, stdout=log, stderr=log

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.faults import quick_sweeps
 from tests.journeys.running import START_S, Mailbox, Service, mailbox, new_tenant
 from tests.journeys.test_crash import no_delivery_is_open, what_came_twice_was_ambiguous
 from tests.postgresql import PostgresServer, postgres_server
@@ -20,6 +21,10 @@ KEYS = "k1:" + base64.b64encode(b"made up, of 32 bytes, for tests.").decode()
 
 class WorkerMachine(Service):
     """One `ringpost worker` process."""
+
+    def __init__(self, data_dir: Path, **environment: str) -> None:
+        super().__init__(data_dir, **environment)
+        self.program = (str(quick_sweeps.__file__),)
 
     async def start(self) -> None:
         """Start it and wait until it works."""
