@@ -10,7 +10,7 @@ import pytest
 
 from ringpost.domain.events import parse_event
 from ringpost.domain.tenants import TenantId
-from ringpost.usecases import accept_events, draft
+from ringpost.usecases import accept_events, plan
 
 
 @pytest.fixture(autouse=True)
@@ -220,7 +220,7 @@ async def test_a_tenant_that_is_no_text_does_not_stop_the_others(
 
 @pytest.mark.parametrize(
     ("room_of", "fails_in"),
-    [(draft, "_render"), (draft, "_seal_variables"), (vars(accept_events)["_Desk"], "_queue")],
+    [(plan, "_render"), (plan, "_seal_variables"), (vars(accept_events)["_Desk"], "_queue")],
     ids=lambda one: one if isinstance(one, str) else "",
 )
 async def test_a_fault_of_ours_is_of_one_event_only(

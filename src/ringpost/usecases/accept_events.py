@@ -1,4 +1,4 @@
-"""Accept events: what each becomes (`draft`) goes into the outbox, all in one commit."""
+"""Accept events: what each becomes (`plan`) goes into the outbox, all in one commit."""
 
 import asyncio
 from collections.abc import Collection, Sequence
@@ -25,8 +25,8 @@ from ringpost.storage.sealing import SealBroken
 from ringpost.storage.settings import ServerInForce
 from ringpost.storage.standing import Standing
 from ringpost.usecases.deliver import Work
-from ringpost.usecases.draft import Draft, canonical, draft, draft_early
 from ringpost.usecases.hand_over import Taker
+from ringpost.usecases.plan import Plan, canonical, plan, plan_early
 from ringpost.usecases.room import Room
 
 _QUEUED, _SENDING = State.QUEUED.value, State.SENDING.value
@@ -51,10 +51,10 @@ class Receipt:
     """Variables that the template asked for and the event had no value for."""
 
 
-DRAFTED_AT_ONCE = 25
+PLANNED_AT_ONCE = 25
 """Events of a list, after which others on the same thread get their turn."""
 
-_Post = tuple[Event, Draft | None]
+_Post = tuple[Event, Plan | None]
 
 
 async def accept_events(room: Room, wanted: Sequence[Event]) -> list[Receipt | RingpostError]:
@@ -63,11 +63,11 @@ async def accept_events(room: Room, wanted: Sequence[Event]) -> list[Receipt | R
     Raises StorageUnavailable when nothing could be stored. A refusal is AlreadyExists (same id, other content),
     Invalid (the template renders to more than is allowed), or RingpostError itself (a fault of ours; it is logged).
     """
-    drafts = draft_early(room, wanted[:DRAFTED_AT_ONCE])
-    while len(drafts) < len(wanted):
+    plans = plan_early(room, wanted[:PLANNED_AT_ONCE])
+    while len(plans) < len(wanted):
         await asyncio.sleep(0)
-        drafts += draft_early(room, wanted[len(drafts) : len(drafts) + DRAFTED_AT_ONCE])
-    return await room.database.write_each(_accept, room, list(zip(wanted, drafts, strict=True)))
+        plans += plan_early(room, wanted[len(plans) : len(plans) + PLANNED_AT_ONCE])
+    return await room.database.write_each(_accept, room, list(zip(wanted, plans, strict=True)))
 
 
 def accept(connection: Connection, room: Room, events: Sequence[Event]) -> list[Receipt | RingpostError]:
@@ -126,8 +126,8 @@ class _Desk:
             desk.lease_until = now + lease_ms
         return desk
 
-    def take(self, event: Event, early: Draft | None) -> Receipt | RingpostError:
-        """Accept one event, or say why not; `early` is its draft, if it has one."""
+    def take(self, event: Event, early: Plan | None) -> Receipt | RingpostError:
+        """Accept one event, or say why not; `early` is its plan, if it has one."""
         written, taken = (len(self.events), len(self.messages), len(self.deliveries)), len(self.works)
         try:
             return self._take(event, early)
@@ -162,7 +162,7 @@ class _Desk:
 
         afterwards(connection, begin, lambda: self.put_down(0))
 
-    def _take(self, event: Event, early: Draft | None) -> Receipt:
+    def _take(self, event: Event, early: Plan | None) -> Receipt:
         if event.id is not None and (before := self.receipts.get((event.tenant, event.id))) is not None:
             fingerprint, receipt = before
             content = canonical(event) if early is None else early.content
@@ -170,13 +170,13 @@ class _Desk:
                 return receipt
             raise AlreadyExists(f"The event {event.id} was accepted before with other content.")
         holds = early is not None and early.holds(self.standing)
-        made = early if early and holds else draft(self.room, self.standing, event, self.now)
+        made = early if early and holds else plan(self.room, self.standing, event, self.now)
         receipt = self._write(made)
         repetition = Receipt(receipt.id, receipt.type, receipt.deliveries, receipt.skipped, repeated=True)
         self.receipts[event.tenant, receipt.id] = made.fingerprint, repetition
         return receipt
 
-    def _write(self, made: Draft) -> Receipt:
+    def _write(self, made: Plan) -> Receipt:
         """Put the event, its message and its deliveries among what is written."""
         event, key, kind = made.event, made.key, catalogue_of(made.event.tenant)[made.event.type]
         deliveries = self._queue(made, kind)
@@ -205,7 +205,7 @@ class _Desk:
             _log.info("variables_unfilled", tenant=event.tenant, type=event.type, event_key=key, **names)
         return Receipt(event.id or key, event.type, deliveries, skipped, unknown=made.unknown, empty=made.empty)
 
-    def _queue(self, made: Draft, kind: EventType) -> tuple[tuple[str, str], ...]:
+    def _queue(self, made: Plan, kind: EventType) -> tuple[tuple[str, str], ...]:
         """One delivery per recipient; returns their ids and recipients."""
         if made.message is None or isinstance(made.told, SkipReason):
             return ()

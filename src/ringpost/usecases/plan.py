@@ -1,6 +1,6 @@
-"""Draft what becomes of an event: who is told, and the message, rendered and sealed.
+"""Plan what becomes of an event: who is told, and the message, rendered and sealed.
 
-A draft needs to know what is in force and nothing else, so it can be made before the commit that accepts the event,
+A plan needs to know what is in force and nothing else, so it can be made before the commit that accepts the event,
 while another one is being written. It is good as long as the same is in force in the commit: `holds`.
 """
 
@@ -33,8 +33,8 @@ from ringpost.usecases.room import Room
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """What one event becomes if what was in force when it was drafted still is."""
+class Plan:
+    """What one event becomes if what was in force when it was planned still is."""
 
     event: Event
     key: str
@@ -68,8 +68,8 @@ class Draft:
         )
 
 
-def draft(room: Room, standing: Standing, event: Event, now: int) -> Draft:
-    """Draft an event; what is in force for it must have been loaded. Raises NotFound, Invalid."""
+def plan(room: Room, standing: Standing, event: Event, now: int) -> Plan:
+    """Plan an event; what is in force for it must have been loaded. Raises NotFound, Invalid."""
     tenant = standing.tenants.get(event.tenant)
     if tenant is None:
         raise NotFound("There is no such tenant any more.")
@@ -81,7 +81,7 @@ def draft(room: Room, standing: Standing, event: Event, now: int) -> Draft:
         rendered = _render(room, event, kind, tenant, revision, now)
         sealed = room.sealer.seal(Place(event.tenant, "messages", key, "content"), rendered.message.pack())
     content = canonical(event)
-    return Draft(
+    return Plan(
         event,
         key,
         tenant,
@@ -98,23 +98,23 @@ def draft(room: Room, standing: Standing, event: Event, now: int) -> Draft:
     )
 
 
-def draft_early(room: Room, events: Sequence[Event]) -> list[Draft | None]:
-    """Drafts from what was last known to be in force; None where that is not known, or the event is better left.
+def plan_early(room: Room, events: Sequence[Event]) -> list[Plan | None]:
+    """Plans from what was last known to be in force; None where that is not known, or the event is better left.
 
-    What cannot be drafted is told in the commit, where it is certain. Messages with files take their time, which the
+    What cannot be planned is told in the commit, where it is certain. Messages with files take their time, which the
     thread that answers requests does not have.
     """
     standing, now = room.standing.lately(), room.clock()
-    return [_draft_if_known(room, standing, event, now) for event in events]
+    return [_plan_if_known(room, standing, event, now) for event in events]
 
 
-def _draft_if_known(room: Room, standing: Standing, event: Event, now: int) -> Draft | None:
+def _plan_if_known(room: Room, standing: Standing, event: Event, now: int) -> Plan | None:
     tenant = event.tenant
     known = tenant in standing.tenants and tenant in standing.settings and (tenant, event.type) in standing.revisions
     if not known or event.attachments:
         return None
     try:
-        return draft(room, standing, event, now)
+        return plan(room, standing, event, now)
     except Exception:  # noqa: BLE001  whatever is wrong is found again in the commit, and told there
         return None
 
