@@ -1,5 +1,7 @@
 """Processes on one SQLite file take turns to write: one after the other, also when one has lost its patience."""
 
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -53,3 +55,26 @@ def test_who_lost_patience_and_writes_no_more_keeps_nobody_from_writing(tmp_path
     finally:
         other.take()  # so that no thread is left that waits
         other.give()
+
+
+LOSES_PATIENCE = """
+import sys
+from pathlib import Path
+from ringpost.errors import StorageUnavailable
+from ringpost.storage.turns import Turns
+try:
+    Turns(Path(sys.argv[1]), 0.1).take()
+except StorageUnavailable:
+    sys.exit(75)
+"""
+
+
+@pytest.mark.xfail(strict=True, reason="the interpreter waits for the thread that stands in line")
+def test_who_lost_patience_can_end(tmp_path: Path) -> None:
+    one = Turns(tmp_path / "db", 1)
+    one.take()
+    with subprocess.Popen([sys.executable, "-c", LOSES_PATIENCE, str(tmp_path / "db")]) as other:
+        try:
+            assert other.wait(10) == 75
+        finally:
+            one.give()
