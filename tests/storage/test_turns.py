@@ -69,7 +69,6 @@ except StorageUnavailable:
 """
 
 
-@pytest.mark.xfail(strict=True, reason="the interpreter waits for the thread that stands in line")
 def test_who_lost_patience_can_end(tmp_path: Path) -> None:
     one = Turns(tmp_path / "db", 1)
     one.take()

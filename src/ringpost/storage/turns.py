@@ -7,9 +7,9 @@ one. Both locks are `flock`, which the kernel takes back from the dead.
 
 import fcntl
 import os
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import Final
 
 from ringpost.errors import StorageUnavailable
@@ -24,7 +24,6 @@ class Turns:
         """`path` is the database's; two empty files are made beside it."""
         self._patience_s = patience_s
         self._line, self._turn = (_open(Path(f"{path}-{name}")) for name in ("line", "turn"))
-        self._waiter = ThreadPoolExecutor(1, thread_name_prefix="ringpost-turn")
         self._waiting: Future[bool] | None = None
         self._asked = False
         """Whether somebody here still wants the turn when it comes."""
@@ -48,12 +47,12 @@ class Turns:
             self._asked = True
             if self._waiting is None and self._take_at_once():
                 return True
-            waiting = self._waiting = self._waiting or self._waiter.submit(self._stand_in_line)
+            waiting = self._waiting = self._waiting or self._begin_to_wait()
         try:
             return waiting.result(self._patience_s)
         except TimeoutError:
             with self._state:
-                if waiting.done():
+                if self._waiting is not waiting:  # it came at this very moment
                     return waiting.result()
                 self._asked = False
             raise StorageUnavailable(_HELD_UP) from None
@@ -78,8 +77,14 @@ class Turns:
             fcntl.flock(self._line, fcntl.LOCK_UN)
         return True
 
-    def _stand_in_line(self) -> bool:
-        """Whether the turn is kept: somebody asked for it until it came."""
+    def _begin_to_wait(self) -> Future[bool]:
+        """On a thread of its own, which keeps no process from ending."""
+        waiting: Future[bool] = Future()
+        Thread(target=self._stand_in_line, args=(waiting,), name="ringpost-turn", daemon=True).start()
+        return waiting
+
+    def _stand_in_line(self, waiting: Future[bool]) -> None:
+        """Tells whether the turn is kept: somebody asked for it until it came."""
         fcntl.flock(self._line, fcntl.LOCK_EX)
         try:
             fcntl.flock(self._turn, fcntl.LOCK_EX)
@@ -89,7 +94,7 @@ class Turns:
             self._waiting = None
             if not self._asked:
                 fcntl.flock(self._turn, fcntl.LOCK_UN)
-            return self._asked
+            waiting.set_result(self._asked)
 
 
 def _open(path: Path) -> int:
