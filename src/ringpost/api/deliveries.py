@@ -37,6 +37,15 @@ class Attempt(BaseModel):
     ambiguous: bool = Field(description="The server may have taken the mail; touch was lost before it said so.")
 
 
+class AttemptInFull(Attempt):
+    """One try, with what was said."""
+
+    dialogue: str | None = Field(
+        description="What was said on the connection, a line each: `C:` Ringpost, `S:` the mail server; without "
+        "secrets. null when the mail was taken, and when nothing was said."
+    )
+
+
 class Delivery(BaseModel):
     """One message to one recipient."""
 
@@ -74,7 +83,7 @@ class DeliveryStory(Delivery):
     waiting_for_server: Waiting | None = Field(
         description="Why the tenant's mail to this server waits; null when it does not."
     )
-    all_attempts: list[Attempt]
+    all_attempts: list[AttemptInFull]
 
 
 class Deliveries(BaseModel):
@@ -149,7 +158,7 @@ def _story(connection: Connection, tenant: TenantId, delivery: str) -> dict[str,
     attempts = deliveries.attempts_of(connection, tenant, delivery)
     return _delivery(row) | {
         "waiting_for_server": None if held is None else _waiting(held),
-        "all_attempts": [_attempt(attempt, "") for attempt in attempts],
+        "all_attempts": [_attempt(attempt, "") | {"dialogue": attempt.dialogue} for attempt in attempts],
     }
 
 

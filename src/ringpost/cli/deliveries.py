@@ -70,8 +70,11 @@ def show(
         print_json(story)
         return
     attempts = story.pop("attempts")
+    said = [attempt.pop("dialogue") for attempt in attempts]
     print_fields(story, as_json=False)
     print_rows(attempts, as_json=False, nothing="It has not been tried yet.")
+    if said and said[-1]:
+        say(f"\nWhat was said at the last attempt (C: Ringpost, S: the mail server):\n{said[-1]}")
 
 
 @app.command()
@@ -145,4 +148,5 @@ def _attempt(row: AnyRow) -> dict[str, Any]:
         "code": row.enhanced_code or row.code,
         "reply": row.reply or None,
         "hint": row.hint or None,
+        "dialogue": row.dialogue,
     }

@@ -94,6 +94,8 @@ class Outcome:
     """Seconds to wait at least, when the server said so."""
     trap: str = ""
     """Code of the failure in the catalogue (`domain.traps`), as far as it is there."""
+    dialogue: str = ""
+    """What was said on the connection, a line each, `C:` we and `S:` the server; only when the mail was not taken."""
 
 
 SENT = Verdict.SENT

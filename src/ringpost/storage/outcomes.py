@@ -121,6 +121,7 @@ def attempt_row(item: Recorded) -> dict[str, Any]:
         "reply": outcome.reply,
         "hint": outcome.hint,
         "ambiguous": outcome.ambiguous,
+        "dialogue": outcome.dialogue or None,
     }
 
 

@@ -322,6 +322,7 @@ attempts = Table(
     Column("reply", Text, nullable=False),
     Column("hint", Text, nullable=False),
     Column("ambiguous", Boolean, nullable=False),
+    Column("dialogue", Text),  # only of attempts that failed
     CheckConstraint("verdict IN ('sent', 'retry', 'rejected')", name="verdict_is_known"),
 )
 

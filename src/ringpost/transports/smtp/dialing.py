@@ -1,7 +1,7 @@
 """From nothing to a connection that takes mail: resolve, connect, and carry out the steps of the opening."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ringpost.domain.deliveries import Outcome, Stage
@@ -10,7 +10,7 @@ from ringpost.domain.secrets import Secret
 from ringpost.domain.settings import SmtpEndpoint, TlsMode
 from ringpost.domain.traps import encryption, reaching
 from ringpost.transports.egress import CheckedAddress, EgressError, resolve
-from ringpost.transports.smtp import classify
+from ringpost.transports.smtp import classify, dialogue
 from ringpost.transports.smtp.capabilities import Capabilities
 from ringpost.transports.smtp.opening import Encrypt, Failed, Opening, Ready, Say, Step
 from ringpost.transports.smtp.options import SmtpOptions
@@ -56,6 +56,7 @@ class Dial:
         self._early = Stage.RESOLVE
         self._opening = Opening(endpoint, options.ehlo_name, clear_login=options.clear_login)
         self._wire: Wire | None = None
+        self._said: list[str] = []
 
     @property
     def stage(self) -> Stage:
@@ -73,6 +74,7 @@ class Dial:
             raise
         if isinstance(done, Outcome):
             self._hang_up()
+            return replace(done, dialogue=dialogue.whole(self._said))
         return done
 
     async def _run(self) -> Dialed | Outcome:
@@ -95,6 +97,7 @@ class Dial:
     async def _try(self, token: Secret | None) -> Dialed | Outcome:
         endpoint, options = self._endpoint, self._options
         self._early = Stage.RESOLVE
+        self._said.clear()
         self._opening = Opening(endpoint, options.ehlo_name, clear_login=options.clear_login, token=token)
         addresses = await resolve(
             endpoint.host,
@@ -119,6 +122,7 @@ class Dial:
         while True:
             match step:
                 case Say(data):
+                    self._said += (self._opening.shown(data), dialogue.NO_ANSWER)
                     step = self._hear(await wire.ask(data, deadlines.opening))
                 case Encrypt():
                     if wire.has_unread:
@@ -135,6 +139,9 @@ class Dial:
     def _hear(self, reply: Reply | Garbage) -> Step:
         if self._watcher is not None:
             self._watcher.answered(self._opening.stage, reply)
+        if self._said[-1:] == [dialogue.NO_ANSWER]:
+            self._said.pop()
+        self._said.append(self._opening.shown(reply))
         return self._opening.receive(reply)
 
     async def _encrypt(self, wire: Wire) -> None:

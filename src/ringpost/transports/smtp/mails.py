@@ -7,6 +7,7 @@ from ringpost.domain.deliveries import Outcome
 from ringpost.domain.messages import Envelope
 from ringpost.transports.smtp import classify, commands
 from ringpost.transports.smtp.capabilities import Capabilities
+from ringpost.transports.smtp.replies import Reply
 
 
 class Kind(IntEnum):
@@ -23,7 +24,7 @@ class Kind(IntEnum):
 class Mail:
     """One mail on its way, and where its outcome goes."""
 
-    __slots__ = ("ascii", "bare", "done", "envelope", "failure", "frame", "size")
+    __slots__ = ("ascii", "bare", "done", "envelope", "failure", "frame", "heard", "size")
 
     def __init__(self, envelope: Envelope, message: bytes, done: Future[Outcome]) -> None:
         """ValueError when the message has a bare CR or LF."""
@@ -36,6 +37,9 @@ class Mail:
         """The server did not understand a parameter of MAIL, so this goes without."""
         self.failure: Outcome | None = None
         """What an earlier reply of a group has decided; the later replies of the group still have to come."""
+
+        self.heard: list[tuple[Kind, Reply]] = []
+        """What was said of it on this connection, for who asks why it failed."""
 
     def settle(self, outcome: Outcome) -> None:
         """Tell the sender, unless it has gone away."""
@@ -60,12 +64,13 @@ class Phrases:
             return classify.no_smtputf8(recipient=not mail.envelope.recipient.local.isascii())
         return None
 
-    def mail(self, mail: Mail) -> bytes:
-        """The MAIL command. ValueError when the sender cannot be written."""
+    def mail(self, mail: Mail, *, bare: bool | None = None) -> bytes:
+        """The MAIL command, `bare` without what can be left out. ValueError when the sender cannot be written."""
+        bare = mail.bare if bare is None else bare
         sender, recipient = mail.envelope.sender, mail.envelope.recipient
         utf8 = commands.needs_smtputf8(sender, recipient)
-        size = None if mail.bare else mail.size
-        eight_bit = not mail.bare and not mail.ascii
+        size = None if bare else mail.size
+        eight_bit = not bare and not mail.ascii
         return commands.mail(sender, commands.mail_parameters(self._capabilities, size, utf8=utf8, eight_bit=eight_bit))
 
     def has_parameters(self, mail: Mail) -> bool:

@@ -12,7 +12,7 @@ from ringpost.domain.deliveries import Outcome, Stage
 from ringpost.domain.secrets import Secret
 from ringpost.domain.settings import Auth, SmtpEndpoint, TlsMode
 from ringpost.domain.traps import encryption, login
-from ringpost.transports.smtp import commands
+from ringpost.transports.smtp import commands, dialogue
 from ringpost.transports.smtp.capabilities import NOTHING, Capabilities, read_capabilities
 from ringpost.transports.smtp.classify import Judge, misconfigured, server_failed
 from ringpost.transports.smtp.login import CONTINUE, XOAUTH2, Login, TokenLogin, choose_mechanisms
@@ -69,6 +69,13 @@ class Opening:
         self._next: Callable[[Reply], Step] = self._greeted
         self._mechanisms: list[str] = []
         self._login: Login | TokenLogin | None = None
+
+    def shown(self, said: bytes | Reply | Garbage) -> str:
+        """What we or the server said, without secrets."""
+        if not isinstance(said, bytes):
+            return dialogue.theirs(said, self._judge)
+        in_login = self.stage is Stage.AUTH and said[:5].upper() != b"AUTH "
+        return dialogue.hidden() if in_login else dialogue.ours(said)
 
     def receive(self, reply: Reply | Garbage) -> Step:
         """What to do after this reply."""

@@ -13,11 +13,12 @@ not been handed over and is put back.
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Final
 
 from ringpost.domain.deliveries import Outcome, Stage
 from ringpost.domain.traps import reaching
-from ringpost.transports.smtp import classify, commands
+from ringpost.transports.smtp import classify, commands, dialogue
 from ringpost.transports.smtp.capabilities import Capabilities
 from ringpost.transports.smtp.mails import Kind, Mail, Phrases
 from ringpost.transports.smtp.replies import Garbage, Reply
@@ -98,6 +99,7 @@ class Transactions:
                 return self._fail(lambda stage, bye=reply: self._judge.refused(stage, bye), written=due, answered=True)
             due -= 1
             kind, mail = self._expected.popleft()
+            mail.heard.append((kind, reply))
             self._handlers[kind](mail, reply)
             if self.closed:
                 return None
@@ -127,10 +129,10 @@ class Transactions:
         for kind, one in self._expected:
             if one is mail:
                 past_dot = kind is _DOT
-                mail.settle(classify.ambiguous() if past_dot else classify.for_timeout(_STAGES[kind]))
+                self._settle(mail, classify.ambiguous() if past_dot else classify.for_timeout(_STAGES[kind]))
                 break
         else:
-            mail.settle(classify.for_timeout(Stage.DATA))
+            self._settle(mail, classify.for_timeout(Stage.DATA))
 
     def lost(self) -> None:
         """The connection has ended."""
@@ -220,7 +222,7 @@ class Transactions:
             return
         else:
             self._kept = True
-            mail.settle(self._judge.refused(Stage.DATA, reply))
+            self._settle(mail, self._judge.refused(Stage.DATA, reply))
         if not self._expected:
             self.work()
 
@@ -244,7 +246,7 @@ class Transactions:
         failure, mail.failure = mail.failure, None
         again, self._again = self._again, None
         if again is not mail and failure is not None:
-            mail.settle(failure)
+            self._settle(mail, failure)
             self.work()
         elif not self._begin(mail):
             self.work()
@@ -275,22 +277,22 @@ class Transactions:
         """The connection is over. `written` of the awaited commands are out; `answered`: this answers the first."""
         self.closed = True
         self.out.clear()
-        body, self.body = self.body, None
-        if body is not None:
-            body.settle(judge(Stage.DATA))
+        if self.body is not None:
+            self._settle(self.body, judge(Stage.DATA))
+            self.body = None
         if not self._expected:
             return
         kind, first = self._expected[0]
         rest = [mail for _, mail in self._expected if mail is not first]
         if first.failure is not None and first is not self._again:
-            first.settle(first.failure)
+            self._settle(first, first.failure)
         elif kind is _DOT and written:
-            first.settle(judge(Stage.DATA) if answered else classify.ambiguous())
+            self._settle(first, judge(Stage.DATA) if answered else classify.ambiguous())
         elif first is self._again or (kind <= _MAIL and (self._kept or not written)):
             # A kept connection that the server has closed meanwhile is nobody's failure.
             rest.insert(0, first)
         else:
-            first.settle(judge(Stage.DATA if kind is _DOT else _STAGES[kind]))
+            self._settle(first, judge(Stage.DATA if kind is _DOT else _STAGES[kind]))
         self._give_back(rest)
 
     def _give_back(self, mails: Iterable[Mail]) -> None:
@@ -298,3 +300,10 @@ class Transactions:
         self._expected.clear()
         for mail in self.put_back:
             mail.failure = None
+            mail.heard.clear()
+
+    def _settle(self, mail: Mail, outcome: Outcome) -> None:
+        """Tell the sender of a mail that was not taken, with all that was said about it."""
+        unanswered = [kind for kind, one in self._expected if one is mail] or ([_DOT] if self.body is mail else [])
+        said = dialogue.of_a_mail(mail, unanswered, self._phrases, self._judge)
+        mail.settle(replace(outcome, dialogue=said))
