@@ -135,7 +135,7 @@ class PacedTransport:
         if self._urgent:
             self._pace.jump()
             return await self._transport.send(envelope, message)
-        wait = await self._pace.begin()
+        wait = await self._pace.begin(PATIENCE + BURST_S)  # also when emergencies went before it
         if wait is not None:
             return Outcome(RETRY, Stage.CONNECT, Party.MAIL_SERVER, hint=_RESTING, retry_after=wait)
         try:
