@@ -27,6 +27,7 @@ from ringpost.console.routing import Access
 from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
 from ringpost.domain.events import parse_event
 from ringpost.domain.secrets import Secret
+from ringpost.domain.templates import Parts
 from ringpost.domain.tenants import SYSTEM, TenantDraft, TenantId
 from ringpost.domain.traps import TRAPS
 from ringpost.serving import api_server, listen, url_of
@@ -36,6 +37,7 @@ from ringpost.usecases.accept_events import Receipt, accept_events
 from ringpost.usecases.change_settings import change_settings
 from ringpost.usecases.create_tenant import create_tenant
 from ringpost.usecases.create_user import NewUser, create_user
+from ringpost.usecases.edit_template import create_template
 from ringpost.usecases.log_in import Credentials
 from ringpost.usecases.room import Room
 from ringpost.usecases.sign_in import sign_in
@@ -48,6 +50,8 @@ SPREAD_MS: Final = 30 * 86_400_000
 RECIPIENTS: Final = 5
 PEOPLE: Final = 1_000
 AT_ONCE: Final = 500
+TEMPLATE: Final = "QUEUE_SLA"
+SYSTEM_TEMPLATE: Final = "HARD_DISK_EXCEEDED"
 PASSWORD: Final = "correct horse battery staple"
 QUESTIONS: Final = (
     "?state=failed",
@@ -131,7 +135,10 @@ async def furnish(room: Room, count: int) -> tuple[dict[str, str], str]:
             last = result.deliveries[0][0] if result.deliveries else last
     await room.database.write(end)
     rows = await room.database.read(deliveries.page, acme, Filter(top=1, skip=count // 2))
-    parameters = {"tenant": acme, "id": last, "name": "QUEUE_SLA", "code": next(iter(TRAPS)), "secret": "none"}
+    root = Principal(SYSTEM, Role.SYSTEM_ADMIN, SCOPES_OF_ROLE[Role.SYSTEM_ADMIN], "root", "bench")
+    for who, name in ((admin, TEMPLATE), (root, SYSTEM_TEMPLATE)):
+        await create_template(room, who, name, Parts(subject="%%TENANT_NAME%%"))
+    parameters = {"tenant": acme, "id": last, "number": "1", "code": next(iter(TRAPS)), "secret": "none"}
     return parameters, rows[0].id
 
 
@@ -161,10 +168,13 @@ def addresses(site: Site) -> Iterator[tuple[str, Role]]:
     """Every page there is, the list with many questions, and who visits them."""
     for page in PAGES:
         if page.method == "GET":
-            path = page.path
+            at_system = page.access is Access.SYSTEM
+            path = page.path.replace("{name}", SYSTEM_TEMPLATE if at_system else TEMPLATE)
             for name, value in site.parameters.items():
                 path = path.replace(f"{{{name}}}", value)
-            yield path, Role.SYSTEM_ADMIN if page.access is Access.SYSTEM else Role.TENANT_ADMIN
+            yield path, Role.SYSTEM_ADMIN if at_system else Role.TENANT_ADMIN
+            if page.path == "/":
+                yield path, Role.SYSTEM_ADMIN
             if page.path == "/deliveries":
                 for question in (*QUESTIONS, f"?before={site.middle}", f"?after={site.middle}"):
                     yield path + question, Role.TENANT_ADMIN

@@ -303,10 +303,19 @@ def test_what_was_given_back_is_as_if_never_claimed(connection: Connection) -> N
 
 
 def test_what_waited_past_its_time_expires(connection: Connection) -> None:
-    put(connection, "a", expires_at=NOW)
+    put(connection, "a", expires_at=NOW, attempts=1)
     put(connection, "b")
     assert outcomes.expire(connection, NOW, 1000, 10) == 1
     assert (row(connection, "a-1").state, row(connection, "b-1").state) == ("expired", "queued")
+
+
+def test_what_was_never_tried_does_not_expire_unless_its_server_fails(connection: Connection) -> None:
+    put(connection, "a", expires_at=NOW)
+    put(connection, "lent", queue="system:t1", expires_at=NOW)
+    assert outcomes.expire(connection, NOW, 1000, 10) == 0, "a clock that is ahead must not end everything"
+    why = {"failures": 1, "party": "mail_server", "stage": "connect", "reply": "", "hint": ""}
+    connection.execute(insert(holds), [{"lane": lane, "since": 0, "until": 0, **why} for lane in ("t1", "system")])
+    assert outcomes.expire(connection, NOW, 1000, 10) == 2
 
 
 def test_secrets_are_erased_the_moment_their_last_delivery_ends(connection: Connection) -> None:

@@ -21,6 +21,8 @@ from ringpost.storage.overview import Glance
 from ringpost.usecases.accept_events import Receipt
 from ringpost.usecases.room import Room
 
+PATIENCE_S: Final = 3.0
+"""With a database that says nothing; monitoring gives up after 10 s, and would know nothing at all then."""
 FRESH_S: Final = 5.0
 """How old the gauges of the outbox may be, so that they cost the same however many ask."""
 
@@ -129,8 +131,9 @@ async def get_metrics(request: Request) -> Response:
     glances: Glances = request.app.state.glances
     registry = CollectorRegistry()
     try:
-        registry.register(_Outbox(await glances.newest(), glances.now()))
-    except StorageUnavailable:
+        async with asyncio.timeout(PATIENCE_S):
+            registry.register(_Outbox(await glances.newest(), glances.now()))
+    except (StorageUnavailable, TimeoutError):
         registry.register(_Database(up=False))
     else:
         registry.register(_Database(up=True))

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, text, update
+from sqlalchemy import Connection, case, delete, func, insert, or_, select, text, update
 
 from ringpost.domain.deliveries import Outcome, State, Urgency
 from ringpost.storage import bell
@@ -160,11 +160,19 @@ def due_for_erasure(connection: Connection, now: int, limit: int) -> list[str]:
 
 
 def expire(connection: Connection, now: int, erase_after_ms: int, limit: int) -> int:
-    """End what waited past its time; returns how many, so that a caller comes back while there is more."""
+    """End what waited past its time; returns how many, so that a caller comes back while there is more.
+
+    What was never tried is tried first, unless its server is known to fail: a clock that is ahead must not end all.
+    """
+    server = case((deliveries.c.queue.like("system:%"), "system"), else_=deliveries.c.queue)
+    held = select(holds.c.lane).where(holds.c.lane.in_([deliveries.c.queue, server])).exists()
     due = (
         select(deliveries.c.id)
         .where(
-            deliveries.c.state == State.QUEUED, deliveries.c.urgency.in_(list(Urgency)), deliveries.c.expires_at <= now
+            deliveries.c.state == State.QUEUED,
+            deliveries.c.urgency.in_(list(Urgency)),
+            deliveries.c.expires_at <= now,
+            or_(deliveries.c.attempts > 0, held),
         )
         .limit(limit)
     )
