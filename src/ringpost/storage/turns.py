@@ -7,6 +7,7 @@ one. Both locks are `flock`, which the kernel takes back from the dead.
 
 import fcntl
 import os
+import weakref
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Lock, Thread
@@ -24,6 +25,8 @@ class Turns:
         """`path` is the database's; two empty files are made beside it."""
         self._patience_s = patience_s
         self._line, self._turn = (_open(Path(f"{path}-{name}")) for name in ("line", "turn"))
+        for file in (self._line, self._turn):
+            weakref.finalize(self, os.close, file)
         self._waiting: Future[bool] | None = None
         self._asked = False
         """Whether somebody here still wants the turn when it comes."""
