@@ -46,3 +46,17 @@ async def test_one_probe_at_a_time_and_ever_more_seldom_until_the_server_is_back
     assert all(one["waiting_for_server"] for one in stories)
     assert len(server.mails) == 30
     assert server.connections <= 4 + 4, "it is not run down when it is back"
+
+
+async def test_new_mail_of_the_system_itself_waits_in_line_while_its_own_server_fails(
+    admin_client: httpx.AsyncClient,
+) -> None:
+    async with ScriptedServer(polite({"GREETING": [AWAY] * 100})) as server:
+        await save(admin_client, server.port, recipients="operator@example.com", notify_ip_blocked=True)
+        event = {"type": "IP_BLOCKED", "variables": {"BLOCKED_IP": "203.0.113.77"}}
+        for _ in range(5):
+            answer = await admin_client.post("/events", json=event)
+            await story(admin_client, answer.json()["deliveries"][0]["id"], is_waiting)
+            await asyncio.sleep(0.3)  # in which a worker that was handed it would have tried
+
+    assert server.connections == 1, "the first one found out for all"

@@ -20,7 +20,7 @@ from ringpost.storage.database import afterwards
 from ringpost.storage.events import DeliveryRow, EventRow, MessageRow
 from ringpost.storage.outbox import Claimed
 from ringpost.storage.outcomes import on_hold
-from ringpost.storage.queues import is_borrowed, queue_of
+from ringpost.storage.queues import SYSTEMS_OWN, is_borrowed, queue_of
 from ringpost.storage.sealing import SealBroken
 from ringpost.storage.settings import ServerInForce
 from ringpost.storage.standing import Standing
@@ -120,7 +120,8 @@ class _Desk:
         standing.load(connection, owners, {(event.tenant, event.type) for event in wanted})
         standing.tenants.setdefault(SYSTEM, room.options.system_level())
         known = _receipts(connection, {(event.tenant, event.id) for event in wanted if event.id is not None})
-        desk = cls(room, connection, now, standing, known, on_hold(connection, {*owners, SYSTEM}), room.takers.next())
+        failing = on_hold(connection, {*owners, SYSTEM, SYSTEMS_OWN})
+        desk = cls(room, connection, now, standing, known, failing, room.takers.next())
         if desk.taker is not None:
             desk.claim, lease_ms = desk.taker.claim()
             desk.lease_until = now + lease_ms
