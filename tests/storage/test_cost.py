@@ -101,7 +101,7 @@ def costs(engine: Engine) -> dict[str, int]:
         assert len(claimed) > 50
         cost("bring back what is due", outbox.bring_due, NOW)
         cost("probe", outbox.claim_probes, wanted("w-3"))
-        cost("read the messages", outbox.contents, [one.event for one in claimed])
+        cost("read the messages", outbox.small_contents, [one.event for one in claimed])
         cost("renew", leases.renew, ["w-1"], [], NOW + 90_000)
         cost("look for the lost", leases.leases)
         cost("record", record, claimed)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, event, update
 
 from ringpost.domain.settings import (
     ServerRules,
@@ -14,7 +15,7 @@ from ringpost.domain.settings import (
     parse_system_settings,
 )
 from ringpost.domain.tenants import SYSTEM, TenantId
-from ringpost.storage import settings
+from ringpost.storage import settings, tables
 from ringpost.storage.keyring import KeyRing
 from ringpost.storage.sealing import SealBroken, Sealer
 from ringpost.storage.settings import InForce, ServerInForce
@@ -195,3 +196,46 @@ async def test_the_look_at_many_agrees_with_the_look_at_one(room: Room) -> None:
 
     for tenant in tenants:
         assert many[tenant].own_server == (await in_force(room, tenant) is not None), tenant
+
+
+async def test_of_many_tenants_the_same_servers_are_in_force_as_of_each_alone_and_it_takes_one_query(
+    room: Room,
+) -> None:
+    """A claim asks for those of all tenants whose mail it takes."""
+    await save(room, SYSTEM, system())
+    await save(room, ACME, own(reply_to="desk@acme.example"))
+    await save(room, OTHER, own(username="nobody", password="another-that-is-secret"))  # cannot send: it borrows
+    broken, nothing = TenantId("broken"), TenantId("nothing")
+    await save(room, broken, own())
+    await room.database.write(_break_seal, broken)
+    asked = [ACME, OTHER, broken, nothing]
+
+    found, statements = await room.database.read(_counted, room.sealer, asked)
+
+    assert found == {tenant: await in_force(room, tenant) for tenant in asked if tenant != broken}
+    assert {tenant: server.lane for tenant, server in found.items() if server} == {
+        ACME: ACME,
+        OTHER: SYSTEM,
+        nothing: SYSTEM,
+    }
+    assert statements == 1
+
+
+def _break_seal(connection: Connection, tenant: TenantId) -> None:
+    connection.execute(update(tables.settings).where(tables.settings.c.tenant == tenant).values(password=b"broken"))
+
+
+def _counted(
+    connection: Connection, sealer: Sealer, tenants: list[TenantId]
+) -> tuple[dict[TenantId, ServerInForce | None], int]:
+    statements = list[str]()
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement.startswith("SELECT"):
+            statements.append(statement)
+
+    event.listen(connection, "before_cursor_execute", note)
+    try:
+        return settings.mail_servers_in_force(connection, sealer, tenants), len(statements)
+    finally:
+        event.remove(connection, "before_cursor_execute", note)

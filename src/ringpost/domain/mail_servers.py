@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from ringpost.domain.addresses import Address, parse_address
@@ -51,7 +52,7 @@ class MailServer:
         None also for what is no host: beside a provider's type anything may have been typed.
         """
         try:
-            return None if self.server is None else parse_host(self.server, single_label=True)
+            return None if self.server is None else _host(self.server)
         except ValueError:
             return None
 
@@ -140,10 +141,22 @@ def tls_mode(enable_tls_ssl: bool, enable_starttls_auto: bool, port: int | None)
 def sender_of(mail_server: MailServer) -> Address | None:
     """The address that mail comes from: the username when it is one, else reply_to, else none."""
     try:
-        address = parse_address(mail_server.username)
+        address = _address(mail_server.username)
     except Invalid:
         return mail_server.reply_to
     return mail_server.reply_to if address.display_name or "<" in mail_server.username else address
+
+
+@lru_cache(4096)
+def _host(server: str) -> str:
+    """Most tenants' servers are those of a few providers."""
+    return parse_host(server, single_label=True)
+
+
+@lru_cache(64)
+def _address(username: str) -> Address:
+    """The same server is asked several times in a row."""
+    return parse_address(username)
 
 
 def needs_password(old: MailServer | None, new: MailServer) -> bool:

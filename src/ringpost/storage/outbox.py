@@ -9,11 +9,12 @@ keeps it claimed: `leases`.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection, bindparam, case, delete, func, select, update
 
 from ringpost.domain.deliveries import State, Urgency
 from ringpost.domain.tenants import TenantId
 from ringpost.storage import taking
+from ringpost.storage.bulk import among
 from ringpost.storage.queues import is_borrowed, lane_of, queues_of
 from ringpost.storage.tables import AnyRow, deliveries, holds, messages
 
@@ -151,15 +152,22 @@ def contents(connection: Connection, keys: Sequence[str]) -> dict[str, bytes]:
     """The sealed messages of these events."""
     if not keys:
         return {}
-    rows = connection.execute(select(messages.c.event, messages.c.content).where(messages.c.event.in_(keys)))
+    rows = connection.execute(_CONTENTS.where(among(connection, messages.c.event, keys)))
     return {row.event: row.content for row in rows}
 
 
-def content_sizes(connection: Connection, keys: Sequence[str]) -> dict[str, int]:
-    """How many bytes the sealed messages of these events have; reads none of them."""
-    size = func.length(messages.c.content)
-    rows = connection.execute(select(messages.c.event, size.label("size")).where(messages.c.event.in_(keys)))
-    return {row.event: row.size for row in rows}
+_SMALL = 64 * 1024
+_CONTENTS = select(messages.c.event, messages.c.content)
+_SIZE = func.length(messages.c.content)
+_SMALL_CONTENTS = select(
+    messages.c.event, _SIZE.label("size"), case((_SIZE <= _SMALL, messages.c.content)).label("content")
+)
+
+
+def small_contents(connection: Connection, keys: Sequence[str]) -> dict[str, tuple[int, bytes | None]]:
+    """How many bytes the sealed messages of these events have, and those of at most 64 KiB; the others are not read."""
+    rows = connection.execute(_SMALL_CONTENTS.where(among(connection, messages.c.event, keys)))
+    return {row.event: (row.size, row.content) for row in rows}
 
 
 def from_row(row: AnyRow, name: str, *, probe: bool = False) -> Claimed:

@@ -5,7 +5,8 @@ system administrator has one and lets tenants use it.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, cast
@@ -27,7 +28,7 @@ from ringpost.domain.settings import (
 )
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.storage.oauth import credentials_in_force
-from ringpost.storage.sealing import Place, Sealer
+from ringpost.storage.sealing import Place, SealBroken, Sealer
 from ringpost.storage.tables import oauth
 from ringpost.storage.tables import settings as table
 
@@ -121,11 +122,8 @@ def system_server_offered(connection: Connection) -> bool:
 
 def settings_in_force(connection: Connection, tenants: Iterable[TenantId]) -> dict[TenantId, InForce]:
     """What events need to know, for many tenants at once; every tenant asked for is in the answer."""
-    wanted = [SYSTEM, *(tenant for tenant in set(tenants) if tenant != SYSTEM)]
-    rows: dict[TenantId, Any] = {}
-    for start in range(0, len(wanted), TENANTS_PER_QUERY):
-        query = _QUERY.where(table.c.tenant.in_(wanted[start : start + TENANTS_PER_QUERY]))
-        rows.update({TenantId(row.tenant): row for row in connection.execute(query)})
+    wanted = {SYSTEM, *tenants}
+    rows = _rows(connection, wanted)
     offered = _is_offered(rows.get(SYSTEM))
     return {tenant: _in_force(rows.get(tenant), offered=offered) for tenant in wanted}
 
@@ -137,11 +135,19 @@ def mail_server_in_force(
 
     Raises SealBroken. `hosts` are the operator's.
     """
-    row = _row(connection, tenant)
-    if row is None or not _can_send(row):
-        return None if tenant == SYSTEM else borrowed_server(connection, sealer, tenant, hosts)
-    server = _whole_server(connection, sealer, row)
-    return _server_in_force(tenant, server, server.reply_to, hosts)
+    return _in_force_for(connection, sealer, tenant, _rows(connection, {SYSTEM, tenant}), hosts)
+
+
+def mail_servers_in_force(
+    connection: Connection, sealer: Sealer, tenants: Collection[TenantId], hosts: ProviderHosts = _PROVIDERS
+) -> dict[TenantId, ServerInForce | None]:
+    """The same for many tenants at once. A tenant whose secrets do not open is left out of the answer."""
+    rows = _rows(connection, {SYSTEM, *tenants})
+    found: dict[TenantId, ServerInForce | None] = {}
+    for tenant in tenants:
+        with suppress(SealBroken):
+            found[tenant] = _in_force_for(connection, sealer, tenant, rows, hosts)
+    return found
 
 
 def can_send(connection: Connection, tenant: TenantId) -> bool:
@@ -153,7 +159,7 @@ def can_send(connection: Connection, tenant: TenantId) -> bool:
 def own_server(connection: Connection, tenant: TenantId) -> MailServer | None:
     """The mail server that the tenant saved, whether it can send or not; a stand-in takes the place of its password."""
     row = _row(connection, tenant)
-    return None if row is None else _mail_server(row, _STORED if row.password is not None else None)
+    return None if row is None else _stored_server(row)
 
 
 def borrowed_server(
@@ -163,12 +169,29 @@ def borrowed_server(
 
     Answers go to the tenant's `reply_to`, because nobody at the system's address could answer for the tenant.
     """
-    system = _row(connection, SYSTEM)
-    if not _is_offered(system):
+    return _borrowed_by(connection, sealer, tenant, _rows(connection, {SYSTEM, tenant}), hosts)
+
+
+def _in_force_for(
+    connection: Connection, sealer: Sealer, tenant: TenantId, rows: Mapping[TenantId, Any], hosts: ProviderHosts
+) -> ServerInForce | None:
+    """What `mail_server_in_force` says, by the rows of the tenant and of the system."""
+    row = rows.get(tenant)
+    server = None if row is None else _whole_server(connection, sealer, row)
+    if server is None:
+        return None if tenant == SYSTEM else _borrowed_by(connection, sealer, tenant, rows, hosts)
+    return _server_in_force(tenant, server, server.reply_to, hosts)
+
+
+def _borrowed_by(
+    connection: Connection, sealer: Sealer, tenant: TenantId, rows: Mapping[TenantId, Any], hosts: ProviderHosts
+) -> ServerInForce | None:
+    system, row = rows.get(SYSTEM), rows.get(tenant)
+    server = _whole_server(connection, sealer, system) if _is_offered(system) else None
+    if server is None:
         return None
-    server = _whole_server(connection, sealer, system)
-    reply_to = connection.execute(select(table.c.reply_to).where(table.c.tenant == tenant)).scalar()
-    return _server_in_force(SYSTEM, server, _address(reply_to) if reply_to else server.reply_to, hosts)
+    reply_to = _address(row.reply_to) if row is not None and row.reply_to else server.reply_to
+    return _server_in_force(SYSTEM, server, reply_to, hosts)
 
 
 def _server_in_force(
@@ -195,12 +218,27 @@ def _is_offered(system: Any) -> bool:
 
 
 def _can_send(row: Any) -> bool:
-    server = _mail_server(row, _STORED if row.password is not None else None)
+    server = _stored_server(row)
     return server is not None and server.missing() is None
+
+
+def _stored_server(row: Any) -> MailServer | None:
+    """The mail server with a stand-in for its password."""
+    return _mail_server(row, _STORED if row.password is not None else None)
 
 
 def _row(connection: Connection, tenant: TenantId) -> Any:
     return connection.execute(_QUERY.where(table.c.tenant == tenant)).first()
+
+
+def _rows(connection: Connection, tenants: Iterable[TenantId]) -> dict[TenantId, Any]:
+    """The rows that there are of these."""
+    wanted = sorted(tenants)
+    rows: dict[TenantId, Any] = {}
+    for start in range(0, len(wanted), TENANTS_PER_QUERY):
+        query = _QUERY.where(table.c.tenant.in_(wanted[start : start + TENANTS_PER_QUERY]))
+        rows.update({TenantId(row.tenant): row for row in connection.execute(query)})
+    return rows
 
 
 def _settings(row: Any, password: Secret | None) -> Settings:
@@ -217,14 +255,16 @@ def _system_json(settings: SystemSettings) -> str:
     return json.dumps({name: getattr(settings, name) for name in _SYSTEM_FIELDS})
 
 
-def _whole_server(connection: Connection, sealer: Sealer, row: Any) -> MailServer:
-    """The mail server with all its secrets."""
-    server = _mail_server(row, _open(sealer, row))
-    if server is None:  # `_can_send` has seen to it
-        raise ValueError("Settings without a mail server are not in force")
-    if server.credentials is None:
-        return server
-    return replace(server, oauth=credentials_in_force(connection, sealer, TenantId(row.tenant)))
+def _whole_server(connection: Connection, sealer: Sealer, row: Any) -> MailServer | None:
+    """The mail server with all its secrets; None when it cannot send, and then nothing is opened."""
+    server = _stored_server(row)
+    if server is None or server.missing() is not None:
+        return None
+    if server.password is not None:
+        server = replace(server, password=_open(sealer, row))
+    if server.credentials is not None:
+        server = replace(server, oauth=credentials_in_force(connection, sealer, TenantId(row.tenant)))
+    return server
 
 
 def stored_oauth(connection: Connection, tenant: TenantId) -> Credentials | None:

@@ -45,6 +45,14 @@ class Standing:
             self.revisions.update(dict.fromkeys(asked))
             self.revisions.update(templates.templates_in_force(connection, asked))
 
+    def load_servers(
+        self, connection: Connection, sealer: Sealer, tenants: Collection[TenantId], hosts: ProviderHosts
+    ) -> None:
+        """Read the mail servers of these tenants that are not known yet, with one query."""
+        new = [tenant for tenant in tenants if tenant not in self._servers]
+        if new:
+            self._servers.update(settings.mail_servers_in_force(connection, sealer, new, hosts))
+
     def server(
         self, connection: Connection, sealer: Sealer, tenant: TenantId, hosts: ProviderHosts
     ) -> ServerInForce | None:

@@ -1,7 +1,7 @@
 """Claim due deliveries, with all that is needed to try them. The claim is on disk before anything is sent."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -13,6 +13,7 @@ from ringpost.storage import outbox, outcomes, queues
 from ringpost.storage import settings as settings_rows
 from ringpost.storage.sealing import SealBroken
 from ringpost.storage.settings import ServerInForce
+from ringpost.storage.standing import Standing
 from ringpost.usecases.deliver import Work
 from ringpost.usecases.lend_server import lend_server
 from ringpost.usecases.room import Room
@@ -77,7 +78,7 @@ def _claim(
         claimed += lend_server(connection, room, taken)
     if len(claimed) < wanted.slots:
         claimed += outbox.claim_probes(connection, _probes(wanted, now, min(PROBES, wanted.slots - len(claimed))))
-    return _with_all_they_need(connection, room, _within_memory(connection, wanted, claimed)), ends
+    return _with_all_they_need(connection, room, *_within_memory(connection, wanted, claimed)), ends
 
 
 def _claim_of_class(
@@ -94,15 +95,18 @@ def _claim_of_class(
 
 def _within_memory(
     connection: Connection, wanted: Wanted, claimed: Sequence[outbox.Claimed]
-) -> Sequence[outbox.Claimed]:
-    """As many as there is memory for, in their order; the rest is given back. Recordings can be large."""
+) -> tuple[Sequence[outbox.Claimed], dict[str, bytes]]:
+    """As many as there is memory for, in their order, and their messages by event; the rest is given back.
+
+    Recordings can be large.
+    """
     if not claimed:
-        return claimed
-    sizes = outbox.content_sizes(connection, sorted({item.event for item in claimed}))
+        return claimed, {}
+    found = outbox.small_contents(connection, sorted({item.event for item in claimed}))
     left, over = wanted.bytes_left, list[outbox.Claimed]()
     kept: list[outbox.Claimed] = []
     for item in claimed:
-        size = sizes.get(item.event, 0)
+        size, _ = found.get(item.event, (0, None))
         kept_back = 0 if item.urgency is Urgency.EMERGENCY else wanted.bytes_kept
         if size <= left - kept_back or (wanted.empty_handed and not kept):
             kept.append(item)
@@ -111,7 +115,9 @@ def _within_memory(
             over.append(item)
     if over:
         outbox.give_back(connection, over)
-    return kept
+    contents = {event: content for event, (_, content) in found.items() if content is not None}
+    large = {item.event for item in kept if item.event in found} - contents.keys()
+    return kept, contents | outbox.contents(connection, sorted(large))
 
 
 def _probes(wanted: Wanted, now: int, limit: int) -> outbox.Claim:
@@ -120,11 +126,12 @@ def _probes(wanted: Wanted, now: int, limit: int) -> outbox.Claim:
     )
 
 
-def _with_all_they_need(connection: Connection, room: Room, claimed: Sequence[outbox.Claimed]) -> list[Work]:
+def _with_all_they_need(
+    connection: Connection, room: Room, claimed: Sequence[outbox.Claimed], contents: Mapping[str, bytes]
+) -> list[Work]:
     if not claimed:
         return []
-    contents = outbox.contents(connection, sorted({item.event for item in claimed}))
-    ways = {way: _server(connection, room, *way) for way in {_way(item) for item in claimed}}
+    ways = _servers(connection, room, {_way(item) for item in claimed})
     with_servers = [(_on_its_queue(item, ways[_way(item)]), ways[_way(item)]) for item in claimed]
     failures = outcomes.failures_of(connection, sorted({item.lane for item, _ in with_servers}))
     standing_by = _standing_by(connection, [item for item, _ in with_servers])
@@ -161,12 +168,22 @@ def _way(item: outbox.Claimed) -> _Way:
     return item.tenant, item.urgency is Urgency.EMERGENCY and queues.is_borrowed(item.queue)
 
 
-def _server(connection: Connection, room: Room, tenant: TenantId, fell_over: bool) -> ServerInForce | None:
-    """The mail server to try; None when there is none, or when its password does not open, which stops nobody else."""
+def _servers(connection: Connection, room: Room, ways: Collection[_Way]) -> dict[_Way, ServerInForce | None]:
+    """The mail server to try on each way."""
+    standing = room.standing.now(connection)
+    own = [tenant for tenant, fell_over in ways if not fell_over]
+    standing.load_servers(connection, room.sealer, own, room.options.provider_hosts)
+    return {way: _server(connection, room, standing, *way) for way in ways}
+
+
+def _server(
+    connection: Connection, room: Room, standing: Standing, tenant: TenantId, fell_over: bool
+) -> ServerInForce | None:
+    """None when there is no mail server, or when its password does not open, which stops nobody else."""
     hosts = room.options.provider_hosts
     try:
         system = settings_rows.borrowed_server(connection, room.sealer, tenant, hosts) if fell_over else None
-        return system or room.standing.now(connection).server(connection, room.sealer, tenant, hosts)
+        return system or standing.server(connection, room.sealer, tenant, hosts)
     except SealBroken:
         _log.error("settings_do_not_open", tenant=tenant)
         return None
