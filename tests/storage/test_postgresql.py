@@ -383,6 +383,22 @@ async def test_the_bell_is_heard_in_every_process_once_the_write_is_committed(
     await eventually(lambda: all(now > then for now, then in zip(rings, before, strict=True)))
 
 
+async def test_the_bell_is_heard_again_whatever_went_wrong_at_hearing_it(
+    processes: tuple[Database, Database],
+) -> None:
+    rings: list[str] = []
+
+    def heard() -> None:
+        rings.append("ring")
+        if len(rings) <= 2:
+            raise (OSError, RuntimeError)[len(rings) - 1](f"at ring {len(rings)}")
+
+    processes[0].on_ring(heard)
+    await eventually(lambda: len(rings) == 3)  # it listens, for the third time
+    await processes[1].write(bell.ring)
+    await eventually(lambda: len(rings) == 4)
+
+
 # What it must be ----------------------------------------------------------------------------------------------------
 
 

@@ -30,17 +30,22 @@ def ring(connection: Connection) -> None:
 
 
 async def listen(url: str, heard: Callable[[], None]) -> NoReturn:
-    """Call `heard` at every ring, until cancelled; also after each time that the connection was lost."""
+    """Call `heard` at every ring, until cancelled; also after each time that the connection was lost.
+
+    Whatever goes wrong is logged, and after a pause it listens again.
+    """
     pause_s = 0.1
     while True:
         try:
             async with await psycopg.AsyncConnection.connect(**connection_options(url), autocommit=True) as connection:
                 await connection.execute(f"LISTEN {CHANNEL}")
-                pause_s = 0.1
                 heard()  # what was rung before we listened
+                pause_s = 0.1
                 async for _ in connection.notifies():
                     heard()
-        except psycopg.Error as error:
+        except (psycopg.Error, OSError) as error:
             _log.warning("bell_not_heard", error=str(error).strip(), again_in_s=pause_s)
+        except Exception:  # noqa: BLE001  who is deaf for ever is told of no mail
+            _log.exception("bell_not_heard", again_in_s=pause_s)
         await asyncio.sleep(pause_s)
         pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
