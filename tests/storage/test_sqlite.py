@@ -71,6 +71,18 @@ def test_a_failed_sync_ends_the_process_and_acknowledges_nothing(database_url: s
     assert "sync_failed" in done.stdout + done.stderr
 
 
+async def test_after_a_burst_the_write_ahead_log_gets_small_again(database: Database, database_path: Path) -> None:
+    def burst(connection: Connection) -> None:
+        word = {"word": "x" * (sqlite.LONGEST_LOG + 2**20)}
+        connection.execute(text("INSERT INTO note VALUES (:word)"), word)
+
+    log = database_path.with_name(f"{database_path.name}-wal")
+    await database.write(burst)
+    assert log.stat().st_size > sqlite.LONGEST_LOG
+    await database.write(add, "after")
+    assert log.stat().st_size <= sqlite.LONGEST_LOG
+
+
 @contextmanager
 def locked(path: Path) -> Generator[Connection]:
     """A file that somebody else writes to, until `rollback`."""

@@ -14,6 +14,9 @@ OLDEST = (3, 51, 3)
 
 BUSY_TIMEOUT_S = 60
 
+LONGEST_LOG = 64 * 2**20
+"""Bytes that the write-ahead log keeps on disk; what a burst has made it is cut off when it begins anew."""
+
 
 def engines(url: str) -> tuple[Engine, Engine]:
     """Engines to read and to write a file with; it is made when it is not there. Raises StorageUnavailable."""
@@ -42,6 +45,7 @@ def _engine(url: str, begin: str, turns: Turns | None = None) -> Engine:
             "foreign_keys = ON",
             "temp_store = MEMORY",
             "cache_size = -32000",  # KiB
+            f"journal_size_limit = {LONGEST_LOG}",
         ):
             connection.execute(f"PRAGMA {pragma}")
 
