@@ -1,5 +1,6 @@
 """Purging: what goes when, in small bites, and what stays."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -7,7 +8,8 @@ from sqlalchemy import Connection, Table, func, insert, select, update
 from tests.conftest import Clock
 
 from ringpost.domain.deliveries import State, Urgency
-from ringpost.storage.tables import attempts, deliveries, events, messages
+from ringpost.storage.engines import open_engines
+from ringpost.storage.tables import attempts, deliveries, events, messages, tokens
 from ringpost.usecases.purge import BITE, purge
 from ringpost.usecases.room import Room
 
@@ -125,3 +127,37 @@ async def test_a_message_stays_for_a_day_after_the_last_of_its_deliveries_ended(
     clock.advance(24 * 3600)
     await purge(room)
     assert (await rows(room))[1] == 0
+
+
+@pytest.mark.parametrize("kind_of_database", ["postgresql"])
+async def test_workers_that_purge_at_the_same_time_do_not_wait_for_each_other(
+    room: Room, clock: Clock, database_url: str
+) -> None:
+    long_ago = clock.ms - 100 * DAY_MS
+    await room.database.write(put, long_ago, 3, ended(long_ago), name="history")
+    await room.database.write(put, clock.ms, 3, ended(clock.ms - DAY_MS), name="message")
+    await room.database.write(put, clock.ms, 3, name="skipped")
+    await room.database.write(_skip_and_expire, clock.ms)
+    reader, other = open_engines(database_url)
+    with other.begin() as connection:  # another worker, in the middle of the same bites
+        for column in (events.c.key, tokens.c.id):
+            connection.execute(select(column).with_for_update()).all()
+        async with asyncio.timeout(10):
+            assert not await purge(room)
+    await purge(room)
+    reader.dispose()
+    other.dispose()
+    assert await rows(room) == (6, 3, 3, 3)
+    assert await room.database.read(count, tokens) == 0
+
+
+def _skip_and_expire(connection: Connection, now: int) -> None:
+    """Events that sent nothing and are to be erased, and a token that expired long ago."""
+    skipped = events.c.key.like("skipped%")
+    connection.execute(update(events).where(skipped).values(skip_reason="NOTIFICATION_OFF", erase_at=now))
+    connection.execute(
+        insert(tokens).values(
+            id="k1", token_hash=b"k1", tenant="acme", kind="key", name="PBX", role="tenant_admin", scopes="",
+            created_at=0, expires_at=now - 100 * DAY_MS,
+        )
+    )  # fmt: skip

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, text, update
 
 from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role, Scope, Token, TokenKind, User
 from ringpost.domain.tenants import SYSTEM, TenantId
@@ -143,11 +143,17 @@ def revoke_sessions_of(connection: Connection, tenant: TenantId, user_id: str, n
 def forget_ended_tokens(connection: Connection, before: int, rows: int = 1000) -> bool:
     """Remove tokens that expired or keys that were revoked before this time; True when there may be more.
 
-    A used refresh token stays until it would have expired, so that its second use is noticed.
+    A used refresh token stays until it would have expired, so that its second use is noticed. Passes over what another
+    worker is removing.
     """
-    revoked_key = (tokens.c.kind == TokenKind.KEY) & (tokens.c.revoked_at < before)
-    some = select(tokens.c.id).where(or_(tokens.c.expires_at < before, revoked_key)).limit(rows)
-    return connection.execute(delete(tokens).where(tokens.c.id.in_(some))).rowcount > 0
+    expired = select(tokens.c.id).where(tokens.c.expires_at < before)
+    revoked = select(tokens.c.id).where(text("kind = 'key'"), tokens.c.revoked_at < before)
+    found: list[str] = []
+    for ended in (expired, revoked):  # each has an index
+        found += connection.execute(ended.limit(rows).with_for_update(skip_locked=True)).scalars()
+    if found:
+        connection.execute(delete(tokens).where(tokens.c.id.in_(found)))
+    return bool(found)
 
 
 # Who is it ----------------------------------------------------------------------------------------------------------

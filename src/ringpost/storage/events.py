@@ -141,12 +141,22 @@ def last_of_type(connection: Connection, tenant: TenantId, kind: str) -> AnyRow 
     ).first()
 
 
+def lock(connection: Connection, keys: Sequence[str]) -> list[str]:
+    """Those of these events that no other worker is purging; none will until the transaction ends.
+
+    PostgreSQL's; on SQLite, nobody else writes.
+    """
+    mine = select(events.c.key).where(events.c.key.in_(keys)).with_for_update(skip_locked=True)
+    return list(connection.execute(mine).scalars())
+
+
 def erase_skipped(connection: Connection, now: int, limit: int) -> int:
-    """Erase the variables of events that sent nothing and whose time has come; returns how many."""
-    keys = connection.execute(
-        select(events.c.key).where(events.c.erase_at <= now).order_by(events.c.erase_at).limit(limit)
-    ).scalars()
-    found = keys.all()
+    """Erase the variables of events that sent nothing and whose time has come; returns how many.
+
+    Passes over what another worker is purging at the moment.
+    """
+    due = select(events.c.key).where(events.c.erase_at <= now).order_by(events.c.erase_at).limit(limit)
+    found = connection.execute(due.with_for_update(skip_locked=True)).scalars().all()
     if found:
         connection.execute(events.update().where(events.c.key.in_(found)).values(variables=None, erase_at=None))
     return len(found)
@@ -155,7 +165,7 @@ def erase_skipped(connection: Connection, now: int, limit: int) -> int:
 def forget(connection: Connection, before: int, limit: int) -> int:
     """Delete the oldest events that were over before this time, with all that hangs on them.
 
-    Returns how many, so that a caller comes back while there is more.
+    Returns how many, so that a caller comes back while there is more. Passes over what another worker is purging.
     """
     still_open = (
         select(deliveries.c.id)
@@ -170,6 +180,7 @@ def forget(connection: Connection, before: int, limit: int) -> int:
         .where(events.c.accepted_at < before, ~still_open)
         .order_by(events.c.accepted_at)
         .limit(limit)
+        .with_for_update(of=events, skip_locked=True)
     ).scalars()
     found = keys.all()
     if found:

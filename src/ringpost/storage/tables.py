@@ -115,6 +115,8 @@ tokens = Table(
     CheckConstraint("kind = 'key' OR (user_id IS NOT NULL AND session IS NOT NULL)", name="sessions_have_a_user"),
     Index("tokens_session", "session"),
     Index("tokens_tenant", "tenant", "id"),
+    Index("tokens_expiry", "expires_at", **_where("expires_at IS NOT NULL")),
+    Index("tokens_revoked_keys", "revoked_at", **_where("kind = 'key' AND revoked_at IS NOT NULL")),
 )
 
 console_sessions = Table(

@@ -1,4 +1,7 @@
-"""Purge in small bites: messages some time after they ended, history after its time, tokens that are long over."""
+"""Purge in small bites: messages some time after they ended, history after its time, tokens that are long over.
+
+Workers of many machines purge at the same time; each passes over what another one is at.
+"""
 
 from sqlalchemy import Connection
 
@@ -21,7 +24,7 @@ async def purge(room: Room) -> bool:
 
 def _erase(connection: Connection, now: int) -> bool:
     """Whether more is due at this moment. A bite is of deliveries, so how many events it was about does not tell."""
-    due = outcomes.due_for_erasure(connection, now, BITE)
+    due = events.lock(connection, outcomes.due_for_erasure(connection, now, BITE))
     if due:
         outcomes.erase(connection, due)
     skipped = events.erase_skipped(connection, now, BITE)
