@@ -1,6 +1,7 @@
 """What the way of a mail costs the database does not grow with tenants, with what waits, or with what has ended."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -8,12 +9,14 @@ from sqlalchemy import Connection, Engine, insert
 
 from ringpost.domain.deliveries import SENT, Outcome, Stage, State, Urgency
 from ringpost.domain.tenants import TenantId
-from ringpost.storage import events, leases, outbox, outcomes
+from ringpost.storage import access, events, leases, outbox, outcomes, resealing
 from ringpost.storage.engines import open_engines
 from ringpost.storage.events import DeliveryRow, EventRow, MessageRow
+from ringpost.storage.keyring import KeyRing, KeyRingError
 from ringpost.storage.outbox import Claim, Claimed
 from ringpost.storage.outcomes import Recorded
-from ringpost.storage.tables import deliveries, holds, messages
+from ringpost.storage.sealing import Sealer
+from ringpost.storage.tables import deliveries, holds, messages, tokens
 from ringpost.storage.tables import events as events_table
 
 NOW = 1_800_000_000_000
@@ -23,7 +26,7 @@ FEW, MANY = (100, 10), (1_000, 20)
 
 
 def fill(connection: Connection, tenants: int, each: int) -> None:
-    """So many tenants; the server of every hundredth is on hold."""
+    """So many tenants; the server of every hundredth is on hold. Each has keys, and the variables have been erased."""
     keys = [(f"t{tenant:05}", f"{tenant:05}-{number:05}") for tenant in range(tenants) for number in range(3 * each)]
     accepted = {"type": "DISK_LOW", "occurred_at": NOW, "accepted_at": NOW, "fingerprint": b""}
     connection.execute(insert(events_table), [{**accepted, "key": key, "tenant": of, "id": key} for of, key in keys])
@@ -44,6 +47,10 @@ def fill(connection: Connection, tenants: int, each: int) -> None:
     connection.execute(insert(deliveries), rows)
     why = {"since": NOW, "until": NOW + HOUR_MS, "failures": 1, "party": "mail_server", "stage": "connect",
            "reply": "", "hint": ""}  # fmt: skip
+    key = {"kind": "key", "name": "PBX", "role": "tenant_admin", "scopes": "", "created_at": NOW}
+    connection.execute(
+        insert(tokens), [{**key, "id": id_, "token_hash": id_.encode(), "tenant": of} for of, id_ in keys]
+    )
     connection.execute(insert(holds), [{**why, "lane": f"t{tenant:05}"} for tenant in range(50, tenants, 100)])
 
 
@@ -74,6 +81,12 @@ def record(connection: Connection, claimed: list[Claimed]) -> None:
     assert all(outcomes.record(connection, NOW, done))
 
 
+def check_keys(connection: Connection) -> None:
+    """As at the start, with whatever keys."""
+    with suppress(KeyRingError):
+        resealing.check_keys(connection, Sealer(KeyRing.fresh()))
+
+
 def costs(engine: Engine) -> dict[str, int]:
     """Steps of SQLite's virtual machine, which are the same on every machine and every day."""
     steps = 0
@@ -95,6 +108,7 @@ def costs(engine: Engine) -> dict[str, int]:
             found[name] = steps
             return made
 
+        cost("check the keys", check_keys)
         cost("accept", accept)
         claimed, _ = cost("claim", outbox.claim, wanted("w-1"))
         cost("claim from the middle of the ring", outbox.claim, wanted("w-2", after="t00020"))
@@ -108,6 +122,7 @@ def costs(engine: Engine) -> dict[str, int]:
         cost("expire", outcomes.expire, NOW, HOUR_MS, 500)
         cost("look for messages to erase", outcomes.due_for_erasure, NOW, 500)
         cost("look for history to forget", events.forget, NOW, 500)
+        cost("look for tokens to forget", access.forget_ended_tokens, NOW, 500)
         cost("after the clock was set back", leases.pull_back, NOW, 2 * HOUR_MS)
         raw.set_progress_handler(None, 0)
     return found
@@ -120,7 +135,7 @@ def test_what_a_mail_costs_does_not_grow_with_tenants_nor_with_what_waits_or_has
         fill(connection, *FEW)
     few = costs(writer)
     with writer.begin() as connection:
-        for table in (holds, deliveries, messages, events_table):
+        for table in (holds, tokens, deliveries, messages, events_table):
             connection.execute(table.delete())
         fill(connection, *MANY)
     many = costs(writer)

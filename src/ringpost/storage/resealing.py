@@ -12,6 +12,9 @@ from ringpost.storage.tables import events, messages, oauth, settings
 
 ROWS_PER_BITE = 200
 
+NEWEST = 1000
+"""Rows that are looked at for a value, where values go and rows stay."""
+
 
 @dataclass(frozen=True, slots=True)
 class SealedColumn:
@@ -20,12 +23,14 @@ class SealedColumn:
     table: Table
     row: Column[str]
     value: Column[bytes]
+    erased: bool = False
+    """Values go after a while, long before their rows."""
 
 
 SEALED = (
     SealedColumn(settings, settings.c.tenant, settings.c.password),
     SealedColumn(oauth, oauth.c.tenant, oauth.c.secrets),
-    SealedColumn(events, events.c.key, events.c.variables),
+    SealedColumn(events, events.c.key, events.c.variables, erased=True),
     SealedColumn(messages, messages.c.event, messages.c.content),
 )
 """Every sealed column there is; a test holds it against the schema."""
@@ -52,21 +57,28 @@ def check_keys(connection: Connection, sealer: Sealer) -> None:
     For the start: it is better not to run than to find out at every mail.
     """
     for column in SEALED:
-        newest = connection.execute(
-            select(column.row, column.table.c.tenant, column.value)
-            .where(column.value.is_not(None))
-            .order_by(column.row.desc())
-            .limit(1)
-        ).first()
+        newest = _newest(connection, column)
         if newest is None:
             continue
         try:
-            sealer.unseal(_place(column, Sealed(*newest)), newest[2])
+            sealer.unseal(_place(column, newest), newest.sealed)
         except SealBroken as error:
             raise KeyRingError(
                 f"The keys do not belong to this database: a value of {column.table.name} does not open ({error}). "
                 "Bring back the key file that was in use, or RINGPOST_KEYS."
             ) from None
+
+
+def _newest(connection: Connection, column: SealedColumn) -> Sealed | None:
+    rows = select(column.row, column.table.c.tenant, column.value).order_by(column.row.desc())
+    if column.erased:
+        looked_at = rows.limit(NEWEST).subquery()
+        row, value = looked_at.c[column.row.name], looked_at.c[column.value.name]
+        rows = select(looked_at).where(value.is_not(None)).order_by(row.desc())
+    else:
+        rows = rows.where(column.value.is_not(None))
+    found = connection.execute(rows.limit(1)).first()
+    return None if found is None else Sealed(*found)
 
 
 def find_stale(connection: Connection, sealer: Sealer, column: SealedColumn, after: str) -> list[Sealed]:
