@@ -73,7 +73,8 @@ def test_every_query_parses_and_asks_for_series_that_there_are(
 def test_what_must_be_known_has_a_panel_and_an_alert() -> None:
     shown = " ".join(query for _, query in queries())
 
-    for name in ("events_accepted", "deliveries_ended", "attempts", "time_to_sent", "lanes_on_hold", "worker_errors"):
+    for name in ("events_accepted", "deliveries_ended", "attempts", "time_to_sent", "lanes_on_hold", "worker_errors",
+                 "workers_lost", "deliveries_set_aside"):  # fmt: skip
         assert f"ringpost_{name}" in shown
     alerts = {rule["alert"] for group in ALERTS["groups"] for rule in group["rules"]}
     assert {"RingpostEmergencyWaits", "RingpostNothingIsSent", "RingpostWorkerErrors", "RingpostLanesOnHold"} <= alerts

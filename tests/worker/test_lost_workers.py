@@ -1,12 +1,17 @@
 """A worker that is lost, or only seems to be: nothing is sent twice without need, no innocent mail is set aside."""
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import Connection, select, update
 from tests.conftest import Clock
 from tests.journeys.running import mailbox
+from tests.transports.scripted_server import ScriptedServer, polite
 from tests.usecases.test_purge import DAY_MS, ended, put
 from tests.worker.posts import report, save, sent
 
@@ -113,6 +118,48 @@ async def test_lost_workers_are_found_while_there_is_much_to_purge(
         await task
 
 
+async def test_lost_workers_and_what_is_set_aside_because_of_them_are_counted(
+    room: Room, clock: Clock, tmp_path: Path
+) -> None:
+    def counted() -> list[float | None]:
+        names = "ringpost_workers_lost_total", "ringpost_deliveries_set_aside_total"
+        return [REGISTRY.get_sample_value(name) for name in names]
+
+    before = counted()
+    in_hand = {"state": State.SENDING, "lease_until": 0, "ended_at": None, "erase_at": None}
+    for number, (claim, claims) in enumerate((("dead-1", 1), ("dead-a2", 5), ("gone-1", 1))):
+        await room.database.write(put, clock.ms, 1, {**in_hand, "claim": claim, "claims": claims}, name=f"e{number}")
+    worker = Worker(room, WorkerOptions(slots=64, sweep_s=0.05, presence=tmp_path / "workers"))
+    task = asyncio.create_task(worker.run())
+    try:
+        async with asyncio.timeout(10):
+            while counted() == before:
+                await asyncio.sleep(0.05)
+    finally:
+        worker.stop()
+        await task
+    assert [after - (then or 0) for after, then in zip(counted(), before, strict=True) if after] == [2, 1]
+
+
+async def test_a_fault_of_ours_at_judging_an_attempt_does_not_send_the_mail_again_and_again(
+    tenant_client: httpx.AsyncClient, room: Room
+) -> None:
+    policy: Any = replace(room.options.retry_policy, jitter=None)  # nothing that can be reckoned with
+    faulty = replace(room, options=replace(room.options, retry_policy=policy))
+    async with ScriptedServer(polite({"RCPT": [b"451 4.7.1 try again later\r\n"] * 100})) as server:
+        await save(tenant_client, server.port)
+        await report(tenant_client, "DISK_LOW")
+        worker = Worker(faulty, WorkerOptions(slots=64, poll_s=0.02, sweep_s=0.05))
+        task = asyncio.create_task(worker.run())
+        async with asyncio.timeout(10):
+            while not _tried(server):
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.5)  # several sweeps
+        worker.stop()
+        await task
+    assert _tried(server) == 1
+
+
 async def test_a_stop_is_not_held_against_the_mail_that_was_in_hand(
     tenant_client: httpx.AsyncClient, room: Room
 ) -> None:
@@ -121,6 +168,10 @@ async def test_a_stop_is_not_held_against_the_mail_that_was_in_hand(
     await room.database.write(strand, "w1-1.2", 4)
     await leave_in_hand(room, [item for item, _ in await room.database.read(_in_hand)])
     assert [(state, claims) for state, claims, _ in await room.database.read(waits)] == [("queued", 0)]
+
+
+def _tried(server: ScriptedServer) -> int:
+    return sum(command.startswith(b"RCPT") for command in server.commands)
 
 
 def _in_hand(connection: Connection) -> list[tuple[outbox.Claimed, int]]:

@@ -1,6 +1,7 @@
 """Record what became of attempts: many in one commit, each only while its claim still stands."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import Connection
@@ -28,18 +29,37 @@ def _record(connection: Connection, room: Room, items: Sequence[outcomes.Recorde
     return outcomes.record(connection, room.clock(), items)
 
 
-async def recover_lost(room: Room, claims: Collection[str]) -> None:
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What lost workers had in hand."""
+
+    claims: frozenset[str] = frozenset()
+    """Under which there was something."""
+    set_aside: int = 0
+    """How many mails of it were claimed too often, and have ended."""
+    deliveries: int = 0
+    """How many mails it was in all."""
+
+
+async def recover_lost(room: Room, claims: Collection[str]) -> Recovered:
     """Queue again what lost workers had in hand under these claims; set aside what was claimed too often.
 
     A mail that stops its worker takes others down with it. From the second time on they come back one after the other,
     so that the next time tells which one it is, and only that one is set aside.
     """
-    while claims and await room.database.write(_recover, room, sorted(claims)) == BITE:
-        pass
+    total = Recovered()
+    while claims:
+        bite = await room.database.write(_recover, room, sorted(claims))
+        total = Recovered(
+            total.claims | bite.claims, total.set_aside + bite.set_aside, total.deliveries + bite.deliveries
+        )
+        if bite.deliveries < BITE:
+            break
+    return total
 
 
-def _recover(connection: Connection, room: Room, lost: Sequence[str]) -> int:
-    now = room.clock()
+def _recover(connection: Connection, room: Room, lost: Sequence[str]) -> Recovered:
+    now, aside = room.clock(), 0
     found = leases.held_under(connection, lost, BITE)
     for place, (item, claims) in enumerate(found):
         if claims < leases.MOST_CLAIMS:
@@ -51,7 +71,22 @@ def _recover(connection: Connection, room: Room, lost: Sequence[str]) -> int:
         state = State.REJECTED
         ended = outcomes.Recorded(item, set_aside(), "", now, 0, state, now, costs_retry=False, erase_at=end)
         outcomes.record(connection, now, [ended])
+        aside += 1
         _log.error("delivery_set_aside", delivery=item.id, tenant=item.tenant, claims=claims)
+    return Recovered(frozenset(item.claim for item, _ in found), aside, len(found))
+
+
+async def give_back(room: Room, claims: Collection[str]) -> None:
+    """Queue again what was claimed and never tried, because nobody heard that its claim was stored."""
+    while claims and await room.database.write(_give_back, sorted(claims)) == BITE:
+        pass
+
+
+def _give_back(connection: Connection, claims: Sequence[str]) -> int:
+    found = [item for item, _ in leases.held_under(connection, claims, BITE)]
+    if found:
+        outbox.give_back(connection, found)
+        _log.warning("claims_given_back", deliveries=len(found))
     return len(found)
 
 

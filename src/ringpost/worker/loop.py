@@ -19,7 +19,13 @@ from ringpost.storage import leases, outcomes
 from ringpost.usecases.claim_deliveries import Ring, Wanted
 from ringpost.usecases.deliver import Work, deliver, judge
 from ringpost.usecases.purge import purge
-from ringpost.usecases.record_attempt import expire_overdue, leave_in_hand, record_attempt, recover_lost
+from ringpost.usecases.record_attempt import (
+    expire_overdue,
+    give_back,
+    leave_in_hand,
+    record_attempt,
+    recover_lost,
+)
 from ringpost.usecases.room import Room
 from ringpost.usecases.warn_of_expiry import warn_of_expiry
 from ringpost.worker import metrics
@@ -83,6 +89,12 @@ class Worker:
         """Queues that something waits in: what is new there has to wait in line with it."""
         self._shares: Counter[tuple[str, Urgency]] = Counter()
         self._expired_at: dict[tuple[str, int], float] = {}
+        self._missed: set[str] = set()
+        """Claims of its own that it did not have in hand when it looked last."""
+        self._unrecorded: set[str] = set()
+        """Claims of mails that were tried although no outcome was recorded."""
+        self._lost: set[str] = set()
+        """Workers that it has found to be lost."""
         self._set_back = ClockWatch(room.clock)
         self._busy: Counter[Endpoint] = Counter()
         self._walked_s = 0.0
@@ -197,7 +209,14 @@ class Worker:
                 self._busy[work.server.endpoint] += 1
             task = asyncio.create_task(self._handle(work))
             self._in_hand[task] = work
-            task.add_done_callback(self._in_hand.pop)
+            task.add_done_callback(self._let_go)
+
+    def _let_go(self, task: asyncio.Task[None]) -> None:
+        work = self._in_hand.pop(task)
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            self._unrecorded.add(work.claimed.claim)
+            _log.error("attempt_lost", delivery=work.claimed.id, tenant=work.claimed.tenant, exc_info=fault)
+            observe_error()
 
     def put_down(self, works: Sequence[Work]) -> None:
         """They were taken on, and do not exist after all."""
@@ -284,9 +303,8 @@ class Worker:
 
     async def _renew(self) -> bool:
         """Show that what is in hand is still being worked on; True when that is stored."""
-        works = list(self._in_hand.values())
-        claims = sorted({work.claimed.claim for work in works})
-        probed = sorted({work.claimed.lane for work in works if work.claimed.probe})
+        claims = sorted(self._claims_in_hand())
+        probed = sorted({work.claimed.lane for work in self._in_hand.values() if work.claimed.probe})
         if claims:
             until = self._room.clock() + int(self._options.lease_s * 1000)
             await self._room.database.write(leases.renew, claims, probed, until)
@@ -310,8 +328,9 @@ class Worker:
         An expired lease is believed only when it has not been renewed for the time in which a living worker renews:
         the clock may have been set forward, or the database been away.
         """
-        in_hand = {work.claimed.claim for work in self._in_hand.values()}
+        in_hand = self._claims_in_hand()
         in_force = await self._room.database.read(leases.leases)
+        await self._give_back({claim for claim, _ in in_force if worker_of(claim) == self._name} - in_hand)
         dead = self._presence.dead({worker_of(claim) for claim, _ in in_force})
         wall, now = self._room.clock(), asyncio.get_running_loop().time()
         expired = [one for one in in_force if one[1] <= wall and one[0] not in in_hand]
@@ -320,9 +339,29 @@ class Worker:
         lost = {claim for claim, _ in in_force if worker_of(claim) in dead}
         lost |= {claim for (claim, _), since in self._expired_at.items() if now - since >= patience}
         if lost:
-            await recover_lost(self._room, lost)
+            recovered = await recover_lost(self._room, lost)
+            workers = {worker_of(claim) for claim in recovered.claims} - self._lost
+            self._lost |= workers
+            metrics.observe_lost(len(workers), recovered.set_aside)
             self._room.bell.set()
         return False
+
+    async def _give_back(self, not_in_hand: set[str]) -> None:
+        """Give back what this worker has claimed without hearing that the claim was stored; nobody has tried it.
+
+        `not_in_hand` was not in hand before the claims in force were read, so it is not what was just being recorded.
+        It may be what a commit took on that was just ending: after one more commit, that is in hand.
+        """
+        again, self._missed = not_in_hand & self._missed, not_in_hand
+        if again:
+            await self._settle()
+        again -= self._claims_in_hand() | self._unrecorded
+        if again and not self._stopping.is_set():  # what a stop has cut short was tried
+            await give_back(self._room, again)
+            self._room.bell.set()
+
+    def _claims_in_hand(self) -> set[str]:
+        return {work.claimed.claim for work in self._in_hand.values()}
 
     async def _pull_back(self) -> bool:
         """After a clock that was ahead has been set right, mail must not wait for the time that it showed."""

@@ -14,6 +14,10 @@ from ringpost.storage.outcomes import Recorded
 _attempts = Counter("ringpost_attempts", "Attempts by what became of them.", ["verdict", "party"])
 _ended = Counter("ringpost_deliveries_ended", "Deliveries that workers have ended, by state.", ["state"])
 _errors = Counter("ringpost_worker_errors", "Faults of Ringpost itself in the worker.")
+_lost = Counter("ringpost_workers_lost", "Workers that were lost, and whose mail a worker of this process took over.")
+_set_aside = Counter(
+    "ringpost_deliveries_set_aside", "Deliveries that ended because their workers were lost too often."
+)
 _time_to_sent = Histogram(
     "ringpost_time_to_sent_seconds",
     "From accepting an event until a server took its mail.",
@@ -96,6 +100,12 @@ def observe_attempt(recorded: Recorded, now: int) -> None:
 def observe_expired(count: int) -> None:
     """Count deliveries that expired while they waited."""
     _ended_by[State.EXPIRED].inc(count)
+
+
+def observe_lost(workers: int, set_aside: int) -> None:
+    """Count workers that were lost, and deliveries that were set aside because of it."""
+    _lost.inc(workers)
+    _set_aside.inc(set_aside)
 
 
 def observe_error() -> None:
