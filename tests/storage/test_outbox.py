@@ -278,6 +278,33 @@ def test_after_the_clock_was_set_back_nothing_waits_for_the_time_that_it_showed(
     assert ids(claim(connection)) == {"a-1"}
 
 
+def test_after_the_clock_was_set_back_an_emergency_that_was_tried_in_the_future_is_tried_now(
+    connection: Connection,
+) -> None:
+    hour_ms = 3_600_000
+    for key in ("ahead", "asked", "normal"):
+        put(connection, key, urgency=Urgency.NORMAL if key == "normal" else Urgency.EMERGENCY)
+    later = Outcome(RETRY, Stage.RCPT_TO, Party.RECIPIENT)
+    for item in claim(connection, urgency=Urgency.EMERGENCY) + claim(connection, name="w-2"):
+        tried = NOW - 60_000 if item.id == "asked-1" else NOW + hour_ms // 2
+        put_off = said(item, later, State.QUEUED, started_at=tried, due_at=tried + hour_ms // 2)
+        outcomes.record(connection, NOW - 60_000, [put_off])
+    assert leases.pull_back(connection, NOW, 2 * hour_ms) == 1
+    assert ids(claim(connection, urgency=Urgency.EMERGENCY)) == {"ahead-1"}, "the other one's server asked for it"
+    assert row(connection, "normal-1").deferred, "by no more than anything may"
+
+
+def test_after_the_clock_was_set_back_a_server_that_failed_in_the_future_is_probed_now(connection: Connection) -> None:
+    put(connection, "a", "t1")
+    put(connection, "b", "t2")
+    for item, since in zip(claim(connection), (NOW + 1_800_000, NOW - 1000), strict=True):
+        failed = said(item, DOWN, State.QUEUED, costs_retry=False, hold_for_ms=900_000)
+        outcomes.record(connection, since, [failed])
+    held = set(connection.execute(select(holds.c.lane).where(holds.c.since > NOW)).scalars())
+    leases.pull_back(connection, NOW, 2 * 3_600_000)
+    assert {probe.lane for probe in outbox.claim_probes(connection, probe_claim("w-2", NOW))} == held
+
+
 def test_after_the_clock_was_set_back_a_lost_worker_is_not_waited_for_until_the_time_that_it_showed(
     connection: Connection,
 ) -> None:

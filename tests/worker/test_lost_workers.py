@@ -99,6 +99,26 @@ async def test_however_much_a_worker_has_in_hand_its_leases_are_renewed(
     assert await room.database.read(leases.leases) == [("w1-a7", 5000)]
 
 
+@pytest.mark.parametrize(("minutes", "state"), [(71, "queued"), (73, "sending")])
+async def test_after_a_clock_that_was_ahead_mail_waits_no_longer_than_the_longest_delay(
+    tenant_client: httpx.AsyncClient, room: Room, clock: Clock, minutes: int, state: str
+) -> None:
+    async with mailbox() as box:
+        box.hold_back.clear()
+        await save(tenant_client, box.port)
+        (delivery,) = await report(tenant_client, "DISK_LOW")
+        later = update(deliveries).values(due_at=clock.ms + minutes * 60_000, deferred=True)
+        await room.database.write(lambda connection: connection.execute(later).close())
+        worker = Worker(room, WorkerOptions(slots=64, poll_s=0.02, sweep_s=0.05))
+        task = asyncio.create_task(worker.run())
+        await asyncio.sleep(0.5)
+        found = (await tenant_client.get(f"/deliveries/{delivery}")).json()
+        box.hold_back.set()
+        worker.stop()
+        await task
+    assert found["state"] == state
+
+
 async def test_lost_workers_are_found_while_there_is_much_to_purge(
     room: Room, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, insert, or_, select, text, update
 
-from ringpost.domain.deliveries import Outcome, State
+from ringpost.domain.deliveries import Outcome, State, Urgency
 from ringpost.storage.bulk import among
 from ringpost.storage.outbox import Claimed, from_row
 from ringpost.storage.outcomes import Recorded, attempt_row
@@ -14,7 +14,10 @@ MOST_CLAIMS = 5
 """A delivery that was claimed so often without an outcome breaks its workers; it is set aside."""
 
 LONGEST_LEASE_MS = 3_600_000
-"""An hour: no lease may be longer (RINGPOST_LEASE_SECONDS)."""
+"""An hour: no lease may be longer (RINGPOST_LEASE_SECONDS), and those of other workers may be longer than one's own."""
+
+SKEW_MS = 5_000
+"""By so much at most, the clocks of the machines differ when all is well."""
 
 
 def renew(connection: Connection, claims: Sequence[str], probed: Sequence[str], lease_until: int) -> None:
@@ -67,13 +70,19 @@ def return_lost(connection: Connection, item: Claimed, outcome: Outcome, *, due_
 def pull_back(connection: Connection, now: int, longest_ms: int) -> int:
     """After the clock was set back: what would wait longer than anything may is due now, and holds are probed now.
 
-    Leases that end later than any lease may are over now; a worker that lives renews its own.
+    So are emergencies that were tried last, and holds that began, at a time that is still to come: they are few enough
+    to be looked at one by one. Leases that end later than any lease may are over now; a worker that lives renews its
+    own. Returns how many deliveries had been put off too far.
     """
-    far = now + longest_ms
-    connection.execute(update(holds).where(holds.c.until > far).values(until=now))
+    to_come, far = now + SKEW_MS, now + longest_ms + SKEW_MS
+    connection.execute(update(holds).where(or_(holds.c.until > far, holds.c.since > to_come)).values(until=now))
     leased = update(deliveries).where(
         deliveries.c.state == State.SENDING, deliveries.c.lease_until > now + LONGEST_LEASE_MS
     )
     connection.execute(leased.values(lease_until=now))
-    late = update(deliveries).where(text("state = 'queued' AND deferred"), deliveries.c.due_at > far)
-    return connection.execute(late.values(due_at=now, deferred=False)).rowcount
+    last = attempts.c.delivery == deliveries.c.id, attempts.c.number == deliveries.c.attempts
+    tried_later = select(attempts.c.delivery).where(*last, attempts.c.started_at > to_come).exists()
+    waits = update(deliveries).where(text("state = 'queued' AND deferred")).values(due_at=now, deferred=False)
+    late = connection.execute(waits.where(deliveries.c.due_at > far))
+    urgent = connection.execute(waits.where(deliveries.c.urgency == Urgency.EMERGENCY, tried_later))
+    return late.rowcount + urgent.rowcount

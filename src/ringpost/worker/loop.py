@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy import Connection
 
 from ringpost.domain.deliveries import Outcome, Party, Stage, Urgency, Verdict
+from ringpost.domain.lending import HOUR_MS
 from ringpost.domain.settings import Endpoint
 from ringpost.errors import StorageUnavailable
 from ringpost.storage import leases, outcomes
@@ -47,8 +48,6 @@ LONGEST_REST_S = 1.0
 """For which even a ring of the bell waits, while looking takes long."""
 WALKING = 0.1
 """Of its time, a worker that finds nothing spends at most this part in looking."""
-LONGEST_WAIT_MS = 2 * 3600 * 1000
-"""More than any retry or hold waits."""
 NOTEWORTHY_S = 5.0
 """By less than this, clocks are disciplined all the time (RFC 5905)."""
 
@@ -366,10 +365,17 @@ class Worker:
     async def _pull_back(self) -> bool:
         """After a clock that was ahead has been set right, mail must not wait for the time that it showed."""
         if self._set_back.was_set_back():
-            found = await self._room.database.write(leases.pull_back, self._room.clock(), LONGEST_WAIT_MS)
+            found = await self._room.database.write(leases.pull_back, self._room.clock(), self._longest_wait_ms())
             if found:
                 _log.warning("clock_set_back", pulled_back=found)
         return False
+
+    def _longest_wait_ms(self) -> int:
+        """No retry and no hold waits longer than this."""
+        policy = self._room.options.retry_policy
+        delays = [delay for of in (policy.emergency, policy.others) for delay in (*of.first, of.then_every)]
+        holds = policy.longest_retry_after, policy.longest_hold, policy.configuration_hold
+        return max(HOUR_MS, int(max(*holds, max(delays) * (1 + policy.jitter)) * 1000))
 
     async def _expire(self) -> bool:
         expired = await expire_overdue(self._room)
