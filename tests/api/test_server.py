@@ -1,6 +1,7 @@
 """The HTTP server over a real socket: what clients may send, and how long they may take."""
 
 import asyncio
+import socket
 import time
 from urllib.parse import urlsplit
 
@@ -39,6 +40,32 @@ async def test_requests_sent_ahead_are_answered_in_order(live: str) -> None:
     writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /nothing HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
 
     assert [(await answer(reader)).split(b" ")[1] for _ in range(4)] == [b"200", b"404", b"200", b"404"]
+    writer.close()
+
+
+async def test_an_answer_comes_in_one_piece(live: str) -> None:
+    """Two would be two calls to the system, and wake the client up twice."""
+    target = urlsplit(live)
+
+    def ask_many_times() -> None:
+        with socket.create_connection((target.hostname, target.port)) as client:
+            for _ in range(100):
+                client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                head, _, body = client.recv(65536).partition(b"\r\n\r\n")
+                assert body, head
+
+    await asyncio.to_thread(ask_many_times)
+
+
+async def test_the_last_answer_of_a_connection_is_whole(live: str) -> None:
+    reader, writer = await connect(live)
+
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+
+    whole = await reader.read()
+    assert (
+        int(whole.lower().split(b"content-length: ")[1].split(b"\r\n")[0]) == len(whole.partition(b"\r\n\r\n")[2]) > 0
+    )
     writer.close()
 
 

@@ -1,6 +1,6 @@
 """The HTTP server: uvicorn, with bounds on what a client may send and how long it may take before a request begins."""
 
-from asyncio import BaseTransport, TimerHandle, Transport
+from asyncio import AbstractEventLoop, BaseTransport, TimerHandle, Transport
 from typing import Any, Final, cast
 
 import uvicorn
@@ -18,6 +18,38 @@ IDLE_S: Final = 65
 """How long a connection is kept between requests; longer than what load balancers keep theirs (60 s)."""
 
 
+class _Joining:
+    """A transport that writes once in a turn of the loop: the head of an answer goes out with its body.
+
+    Each write is a call to the system, and wakes the client up.
+    """
+
+    def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._pieces: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the transport's."""
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Write at the end of this turn."""
+        if not self._pieces:
+            self._loop.call_soon(self._flush)
+        self._pieces.append(data)
+
+    def close(self) -> None:
+        """Close after what was written."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        pieces, self._pieces = self._pieces, []
+        if pieces:
+            self._transport.write(b"".join(pieces))
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """Answers 431 as soon as a head grows over the limit, and hangs up on requests that do not come to an end."""
 
@@ -29,7 +61,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: BaseTransport) -> None:
         """A client came."""
-        super().connection_made(cast("Transport", transport))
+        super().connection_made(cast("Transport", _Joining(cast("Transport", transport), self.loop)))
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
