@@ -51,7 +51,8 @@ _Calls = list[tuple[Callable[[], None], Callable[[], None]]]
 def afterwards(connection: Connection, done: Callable[[], None], undone: Callable[[], None]) -> None:
     """Inside of a write: have `done` called once it is on disk, or `undone` when it is not going to be.
 
-    One of the two, once, on the event loop, and before whoever waits for the write hears of it.
+    One of the two, once, on the event loop, and before whoever waits for the write hears of it. A write that is run
+    again leaves its own anew.
     """
     connection.info[_AFTERWARDS].append((done, undone))
 
@@ -230,9 +231,10 @@ class Database:
     def _try_until_stored(self, jobs: list[_Job]) -> None:
         """Commit the group; once more when it was in another's way, or its connection was gone before the commit.
 
-        What is of one kind is first tried without a savepoint: when it raises, there is nothing else to keep.
+        It is first tried without savepoints, which cost two statements each: hardly ever does anything raise. When
+        something did, all of it is undone and tried with them, to find out whose fault it is and to keep the rest.
         """
-        one_kind = len(_grouped(jobs)) == 1
+        run = _call
         for tries in itertools.count(1):
             calls: _Calls = []
             attempt = _Attempt(tries, time.monotonic())
@@ -240,14 +242,13 @@ class Database:
                 with self._writer.connect() as connection, connection.begin() as transaction:
                     connection.info[_AFTERWARDS] = calls
                     for group in _grouped(jobs):
-                        run = _call if one_kind else self._run
                         run(connection, group)
                     attempt.committing = True
                     transaction.commit()
             except Exception as error:  # noqa: BLE001  it is raised where nothing can be done about it
                 self._undo(calls)
-                if one_kind and fault_of(error) is None and not isinstance(error, StorageUnavailable):
-                    one_kind = False  # now with savepoints, to find out whose fault it is
+                if run == _call and fault_of(error) is None and not isinstance(error, StorageUnavailable):
+                    run = self._run
                 else:
                     self._bear(error, attempt)
             else:
