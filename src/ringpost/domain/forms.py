@@ -70,9 +70,9 @@ class Form:
         fillings = self._fillings(values)
         return "".join(self._joined(self.literals, fillings, values))
 
-    def fill_encoded(self, values: Values) -> str:
-        """The same in quoted-printable, as whole lines."""
-        fillings = [quoted_printable(filling) for filling in self._fillings(values)]
+    def fill_encoded(self, values: Values, encoded: "Encoded") -> str:
+        """The same in quoted-printable, as whole lines; `encoded` is shared by the forms of one mail."""
+        fillings = [encoded[filling] for filling in self._fillings(values)]
         return "".join(self._joined(self.encoded, fillings, values))
 
     def _fillings(self, values: Values) -> list[str]:
@@ -87,10 +87,20 @@ class Form:
         parts = list(literals)
         for place, filling in self.places:
             parts[place] = fillings[filling]
-        for first, stop, names in self.blocks:
-            if not any(values.get(name) for name in names):
-                parts[first:stop] = [""] * (stop - first)
+        if self.blocks:
+            given = {name for name, value in values.items() if value}
+            for first, stop, names in self.blocks:
+                if names.isdisjoint(given):
+                    parts[first:stop] = [""] * (stop - first)
         return parts
+
+
+class Encoded(dict[str, str]):
+    """Texts in quoted-printable, each encoded when it is first asked for: most stand in a mail's text and its HTML."""
+
+    def __missing__(self, text: str) -> str:
+        made = self[text] = quoted_printable(text)
+        return made
 
 
 def cut(source: str, blanks: Iterable[Blank], blocks: Iterable[Block] = ()) -> Form:

@@ -6,6 +6,7 @@ and nothing in it can end a header or a message early. `header` is the only func
 
 import re
 from binascii import b2a_base64
+from functools import lru_cache
 from typing import Final
 
 MAX_LINE: Final = 76
@@ -94,7 +95,12 @@ def parameter(name: str, value: str) -> str:
 
 def date(timestamp: int) -> str:
     """The value of a Date header (RFC 5322 3.3) for milliseconds since 1970, UTC."""
-    days, rest = divmod(timestamp // 1000, 86400)
+    return _date(timestamp // 1000)
+
+
+@lru_cache(16)
+def _date(second: int) -> str:
+    days, rest = divmod(second, 86400)
     year, month, day = _civil(days)
     clock = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
     return f"{_DAYS[(days + 3) % 7]}, {day:02} {_MONTHS[month - 1]} {year:04} {clock} +0000"

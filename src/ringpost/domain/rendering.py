@@ -19,7 +19,7 @@ from typing import Final
 
 from ringpost.domain.catalogue import ALIASES, IMAGE_VARIABLES, EventType, canonical_name
 from ringpost.domain.events import Attachment
-from ringpost.domain.forms import VARIABLE, Blank, Block, Form, cut
+from ringpost.domain.forms import VARIABLE, Blank, Block, Encoded, Form, cut
 from ringpost.domain.html_forms import QR_CONTENT_ID, cut_html
 from ringpost.domain.messages import (
     Message,
@@ -99,9 +99,10 @@ class PreparedTemplate:
         subject = _line(self.subject.fill(texts), LONGEST_SUBJECT)
         if subject[-1:] == ":":  # what it announced is empty
             subject = subject.rstrip(": ")
+        encoded = Encoded()
         parts = Parts(
-            text=_entity("plain", self.text, texts),
-            html=_entity("html", self.html, texts) if self.html else None,
+            text=_entity("plain", self.text, texts, encoded),
+            html=_entity("html", self.html, texts, encoded) if self.html else None,
             image=image_entity(qr_png, QR_CONTENT_ID) if qr_png and self.uses_image else None,
             attachments=attachments,
         )
@@ -190,7 +191,8 @@ def compose(subject: str, content: str, from_name: str, stamp: Stamp) -> Message
     content = _as_text(content)
     html = _plain_form(content) if is_html(content) else None
     text = _plain_form(derive_text(content).text if html else content)
-    parts = Parts(_entity("plain", text, {}), _entity("html", html, {}) if html else None)
+    encoded = Encoded()
+    parts = Parts(_entity("plain", text, {}, encoded), _entity("html", html, {}, encoded) if html else None)
     line = _line(subject, LONGEST_SUBJECT)
     return Message(_line(from_name, LONGEST_FROM), stamp.message_id_domain, write_content(line, stamp.date, parts))
 
@@ -222,10 +224,10 @@ def _sources(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((name, canonical, *aliases)))
 
 
-def _entity(subtype: str, form: Form, texts: Mapping[str, str]) -> bytes:
+def _entity(subtype: str, form: Form, texts: Mapping[str, str], encoded: Encoded) -> bytes:
     if form.in_base64:
         return text_entity_in_base64(subtype, form.fill(texts))
-    return text_entity(subtype, form.fill_encoded(texts))
+    return text_entity(subtype, form.fill_encoded(texts, encoded))
 
 
 def _as_text(value: Value) -> str:

@@ -168,13 +168,12 @@ class _Desk:
             fingerprint, receipt = before
             content = canonical(event) if early is None else early.content
             if self.room.sealer.same_fingerprint(content, fingerprint):
-                return receipt
+                return Receipt(receipt.id, receipt.type, receipt.deliveries, receipt.skipped, repeated=True)
             raise AlreadyExists(f"The event {event.id} was accepted before with other content.")
         holds = early is not None and early.holds(self.standing)
         made = early if early and holds else plan(self.room, self.standing, event, self.now)
         receipt = self._write(made)
-        repetition = Receipt(receipt.id, receipt.type, receipt.deliveries, receipt.skipped, repeated=True)
-        self.receipts[event.tenant, receipt.id] = made.fingerprint, repetition
+        self.receipts[event.tenant, receipt.id] = made.fingerprint, receipt
         return receipt
 
     def _write(self, made: Plan) -> Receipt:
@@ -307,7 +306,6 @@ def _receipts(
                 row.type,
                 tuple(deliveries.get(row.key, ())),
                 SkipReason(row.skip_reason) if row.skip_reason else None,
-                repeated=True,
             ),
         )
         for place, row in rows.items()

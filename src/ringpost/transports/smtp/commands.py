@@ -19,7 +19,7 @@ CANCEL_AUTH: Final = b"*\r\n"
 MAX_COMMAND: Final = 2048
 """Octets of one command line. RFC 5321 4.5.3.1.4 says 512 and extensions add to it; beyond this something is wrong."""
 
-_SMALL: Final = 65536
+_NO_LINE_ENDS: Final = bytes(octet for octet in range(256) if octet not in b"\r\n")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029\ud800-\udfff]")
 _WORD = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,255}")
 _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?")
@@ -103,13 +103,8 @@ def framed(message: bytes) -> bytes:
 
 
 def _has_bare_line_end(message: bytes) -> bool:
-    if len(message) > _SMALL:
-        ends = message.count(b"\r\n")
-        return message.count(b"\n") != ends or message.count(b"\r") != ends
-    # Twice as fast, at the cost of memory. Bytes are split at CRLF, CR and LF alike, so two octets are gone per line
-    # only if every line end is CRLF.
-    lines = message.splitlines()
-    return len(message) - sum(map(len, lines)) != 2 * len(lines)
+    ends = message.translate(None, _NO_LINE_ENDS)  # twice as fast as to count them
+    return ends != b"\r\n" * (len(ends) // 2)
 
 
 def _quoted(local: str) -> str:
