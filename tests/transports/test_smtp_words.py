@@ -193,12 +193,12 @@ def test_only_an_a_label_domain_goes_on_the_wire(domain: str) -> None:
     ],
 )
 def test_a_message_is_dot_stuffed_and_ended(message: bytes, framed: bytes) -> None:
-    assert commands.framed(message) == framed
+    assert commands.stuffed(message) + commands.LONE_DOT == framed
 
 
 @given(st.binary(max_size=60).map(lambda raw: raw.replace(b"\r", b"").replace(b"\n", b"\r\n")))
 def test_a_framed_message_ends_where_it_ends_and_comes_out_as_it_went_in(message: bytes) -> None:
-    framed = commands.framed(message)
+    framed = commands.stuffed(message) + commands.LONE_DOT
 
     lines = framed.removesuffix(b"\r\n").split(b"\r\n")
     assert lines.index(b".") == len(lines) - 1
@@ -210,9 +210,16 @@ def test_a_bare_cr_or_lf_in_a_message_is_refused(message: bytes) -> None:
     bare = message.replace(b"\r\n", b"")
     if b"\r" in bare or b"\n" in bare:
         with pytest.raises(ValueError, match="bare"):
-            commands.framed(message)
+            commands.stuffed(message)
     else:
-        assert commands.framed(message).endswith(b"\r\n.\r\n")
+        assert commands.stuffed(message).endswith(b"\r\n")
+
+
+@pytest.mark.parametrize("filler", [b"", b"a" * 100_000])
+@pytest.mark.parametrize("message", [b"a\rb\nc\r\n", b"a\nb\rc\r\n", b"\r.\n", b"\n\r", b"a\r\n\rb\n", b"a\r\r\n\n"])
+def test_a_bare_cr_does_not_make_up_for_a_bare_lf(message: bytes, filler: bytes) -> None:
+    with pytest.raises(ValueError, match="bare"):
+        commands.stuffed(filler + message)
 
 
 def test_parameters_are_only_what_is_offered() -> None:

@@ -19,7 +19,7 @@ CANCEL_AUTH: Final = b"*\r\n"
 MAX_COMMAND: Final = 2048
 """Octets of one command line. RFC 5321 4.5.3.1.4 says 512 and extensions add to it; beyond this something is wrong."""
 
-_NO_LINE_ENDS: Final = bytes(octet for octet in range(256) if octet not in b"\r\n")
+_SMALL: Final = 65536
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029\ud800-\udfff]")
 _WORD = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,255}")
 _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?")
@@ -88,8 +88,8 @@ def mail_parameters(capabilities: Capabilities, size: int | None, *, utf8: bool,
     return parameters
 
 
-def framed(message: bytes) -> bytes:
-    """A message as DATA takes it: dots stuffed and the final dot (RFC 5321 4.5.2).
+def stuffed(message: bytes) -> bytes:
+    """A message as DATA takes it before the final dot: dots stuffed (RFC 5321 4.5.2). Mostly it is the message itself.
 
     ValueError for a bare CR or LF: servers disagree on whether it ends a line, and that is how mail is smuggled.
     """
@@ -99,12 +99,17 @@ def framed(message: bytes) -> bytes:
         raise ValueError("The message has a bare CR or LF.")
     if b"\r\n." in message:
         message = message.replace(b"\r\n.", b"\r\n..")
-    return b".%b.\r\n" % message if message.startswith(b".") else message + LONE_DOT
+    return b"." + message if message.startswith(b".") else message
 
 
 def _has_bare_line_end(message: bytes) -> bool:
-    ends = message.translate(None, _NO_LINE_ENDS)  # twice as fast as to count them
-    return ends != b"\r\n" * (len(ends) // 2)
+    if len(message) > _SMALL:
+        ends = message.count(b"\r\n")
+        return message.count(b"\n") != ends or message.count(b"\r") != ends
+    # Twice as fast, at the cost of memory. Bytes are split at CRLF, CR and LF alike, so two octets are gone per line
+    # only if every line end is CRLF.
+    lines = message.splitlines()
+    return len(message) - sum(map(len, lines)) != 2 * len(lines)
 
 
 def _quoted(local: str) -> str:

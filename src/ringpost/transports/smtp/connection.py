@@ -142,13 +142,14 @@ class Connection:
     def _write_block(self, mail: Mail) -> None:
         start = self._sent_of_body
         self._sent_of_body = start + BLOCK
-        last = self._sent_of_body >= len(mail.frame)
+        last = self._sent_of_body >= len(mail.stuffed)
         if last and self._wire.partial:
             # A reply that has begun before the final dot must not end as the answer to it.
             self._mails.heard_unasked()
             return
-        self._wire.write(memoryview(mail.frame)[start : start + BLOCK])
+        self._wire.write(memoryview(mail.stuffed)[start : start + BLOCK])
         if last:
+            self._wire.write(commands.LONE_DOT)
             self._sent_of_body = 0
             self._mails.body_written()
             self._write_out()

@@ -24,12 +24,12 @@ class Kind(IntEnum):
 class Mail:
     """One mail on its way, and where its outcome goes."""
 
-    __slots__ = ("ascii", "bare", "done", "envelope", "failure", "frame", "heard", "size")
+    __slots__ = ("ascii", "bare", "done", "envelope", "failure", "heard", "size", "stuffed")
 
     def __init__(self, envelope: Envelope, message: bytes, done: Future[Outcome]) -> None:
         """ValueError when the message has a bare CR or LF."""
         self.envelope = envelope
-        self.frame = commands.framed(message)
+        self.stuffed = commands.stuffed(message)
         self.size = len(message)
         self.ascii = message.isascii()
         self.done = done

@@ -42,7 +42,7 @@ class Transactions:
         self.out: list[bytes] = []
         """Bytes to write, in order."""
         self.body: Mail | None = None
-        """A mail too large for one write. Write its frame in blocks, then call `body_written`."""
+        """A mail too large for one write. Write it in blocks, then call `body_written`."""
         self.put_back: list[Mail] = []
         """Mails that this connection gives back untried."""
         self.closed = False
@@ -202,10 +202,10 @@ class Transactions:
         elif mail.failure is not None:
             # It takes data without a recipient: an empty message ends that and goes to nobody (RFC 2920 3.1).
             self._say(_EMPTY_DOT, mail, commands.LONE_DOT)
-        elif len(mail.frame) > BLOCK:
+        elif len(mail.stuffed) > BLOCK:
             self.body = mail
         else:
-            self.out.append(mail.frame)
+            self.out += (mail.stuffed, commands.LONE_DOT)
             self._await_dot(mail)
 
     def _await_dot(self, mail: Mail) -> None:
