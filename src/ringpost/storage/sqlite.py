@@ -14,6 +14,11 @@ OLDEST = (3, 51, 3)
 
 BUSY_TIMEOUT_S = 60
 
+WRITERS_CACHE_KIB = 24_000
+"""Pages that the connection that writes keeps."""
+CACHE_KIB = 4_000
+"""Pages that each connection that reads keeps; the system keeps the file's pages too, and for all of them."""
+
 LONGEST_LOG = 64 * 2**20
 """Bytes that the write-ahead log keeps on disk; what a burst has made it is cut off when it begins anew."""
 
@@ -26,10 +31,11 @@ def engines(url: str) -> tuple[Engine, Engine]:
     path = Path(url.removeprefix("sqlite:///"))
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.touch(mode=0o600)
-    return _engine(url, "BEGIN"), _engine(url, "BEGIN IMMEDIATE", Turns(path, BUSY_TIMEOUT_S))
+    turns = Turns(path, BUSY_TIMEOUT_S)
+    return _engine(url, "BEGIN", CACHE_KIB), _engine(url, "BEGIN IMMEDIATE", WRITERS_CACHE_KIB, turns)
 
 
-def _engine(url: str, begin: str, turns: Turns | None = None) -> Engine:
+def _engine(url: str, begin: str, cache_kib: int, turns: Turns | None = None) -> Engine:
     engine = create_engine(
         url,
         module=driver,
@@ -44,7 +50,7 @@ def _engine(url: str, begin: str, turns: Turns | None = None) -> Engine:
             "synchronous = FULL",  # an acknowledged event survives a power cut
             "foreign_keys = ON",
             "temp_store = MEMORY",
-            "cache_size = -32000",  # KiB
+            f"cache_size = {-cache_kib}",
             f"journal_size_limit = {LONGEST_LOG}",
         ):
             connection.execute(f"PRAGMA {pragma}")

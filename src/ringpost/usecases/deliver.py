@@ -1,6 +1,6 @@
 """Deliver one mail: through the mail server in force, and judge what comes next."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
 
@@ -21,9 +21,9 @@ from ringpost.usecases.room import Room
 _log = structlog.get_logger("ringpost.deliver")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Work:
-    """A claimed delivery with all that is needed to try it."""
+    """A claimed delivery with all that is needed to try it, once."""
 
     claimed: Claimed
     content: bytes | Message | None
@@ -35,10 +35,16 @@ class Work:
     falls_over_to: str | None = None
     """The queue on which an emergency goes on when this server fails: its tenant's other server is not known to."""
 
-    @property
-    def size(self) -> int:
-        """Bytes of the message."""
-        return len(self.content.content if isinstance(self.content, Message) else self.content or b"")
+    size: int = field(init=False)
+    """Bytes of the message."""
+
+    def __post_init__(self) -> None:
+        self.size = len(self.content.content if isinstance(self.content, Message) else self.content or b"")
+
+    def take_content(self) -> bytes | Message | None:
+        """The message, which is kept here no longer: while it is being sent, once in memory is enough."""
+        content, self.content = self.content, None
+        return content
 
 
 FALL_OVER_S = 10.0
@@ -59,23 +65,23 @@ async def deliver(room: Room, work: Work, transport_to: TransportTo, jitter: flo
 
 
 async def _try(room: Room, work: Work, transport_to: TransportTo) -> Outcome:
-    claimed, server = work.claimed, work.server
-    if work.content is None:
+    claimed, server, content = work.claimed, work.server, work.take_content()
+    if content is None:
         return Outcome(REJECTED, Stage.RESOLVE, Party.MESSAGE, hint="The message has been erased.")
     if server is None:
         hint = "There is no mail server to send through. Fill in the mail server in the settings, with its password."
         return Outcome(RETRY, Stage.RESOLVE, Party.CONFIGURATION, hint=hint)
     try:
-        message = _open(room, claimed, work.content)
+        content = _open(room, claimed, content)
     except SealBroken:
         _log.error("message_does_not_open", delivery=claimed.id, tenant=claimed.tenant)
         hint = "The stored message cannot be opened: its key is missing from the key ring. The operator can mend that."
         return Outcome(RETRY, Stage.RESOLVE, Party.MESSAGE, hint=hint)
     envelope = Envelope(server.sender, _address(claimed.recipient))
-    mail = assemble(message, envelope=envelope, delivery_id=claimed.id, reply_to=server.reply_to)
+    content = assemble(content, envelope=envelope, delivery_id=claimed.id, reply_to=server.reply_to)
     overall_s = FALL_OVER_S if work.falls_over_to else None
     urgent = claimed.urgency is Urgency.EMERGENCY
-    return await transport_to(server.endpoint, overall_s, urgent=urgent).send(envelope, mail)
+    return await transport_to(server.endpoint, overall_s, urgent=urgent).send(envelope, content)
 
 
 def _open(room: Room, claimed: Claimed, content: bytes | Message) -> Message:
