@@ -139,8 +139,10 @@ class Windows:
     def room_for(self, queue: str, urgency: Urgency, *, others_wait: bool = True) -> int:
         """How many more mails of a queue may be taken on, as far as its server and its own share go."""
         with self._lock:
-            server = lane_of(queue)
-            return min(self._rooms({server}, urgency)[server], self._room_of_queue(queue, urgency, others_wait))
+            lot = _lot(lane_of(queue), urgency)
+            room, left = self._room_of_lane(lot), self._left_for(lot)
+            of_queue = self._room_of_queue(queue, urgency, others_wait)
+            return min(room, of_queue) if left is None else min(room, of_queue, left)
 
     def share_out(self, queues: Sequence[str], urgency: Urgency, free: int, taken: Mapping[str, int]) -> dict[str, int]:
         """How many mails each of these queues, which wait, may take of the free slots.
