@@ -30,8 +30,9 @@ _COSTS: Final = """
   has to wait and is claimed later.
 - **Memory** is bound by what is in hand, whatever waits; `RINGPOST_SLOTS` says how much that may be.
 - **The interpreter** is what one process waits for: about two thirds of its CPU time are Python's. A Python that was
-  built with its optimisations (PGO, as those of Debian and of the official images are) does 12 to 20 % more, and a
-  second process on the same file up to half as much again.
+  built with its optimisations (PGO, as those of Debian and of the official images are) does 12 to 20 % more, so
+  `make setup` takes the quickest Python that it finds, and all contenders in Python run on it. A second process on the
+  same file sends up to half as much again.
 """
 
 
