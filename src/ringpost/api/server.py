@@ -18,6 +18,10 @@ IDLE_S: Final = 65
 """How long a connection is kept between requests; longer than what load balancers keep theirs (60 s)."""
 
 
+JOINED: Final = 1 << 16
+"""Octets of an answer that wait for the end of a turn."""
+
+
 class _Joining:
     """A transport that writes once in a turn of the loop: the head of an answer goes out with its body.
 
@@ -28,16 +32,20 @@ class _Joining:
         self._transport = transport
         self._loop = loop
         self._pieces: list[bytes] = []
+        self._octets = 0
 
     def __getattr__(self, name: str) -> Any:
         """Everything else is the transport's."""
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Write at the end of this turn."""
+        """Write at the end of this turn; at once what is much, so that the transport can say that it is too much."""
         if not self._pieces:
             self._loop.call_soon(self._flush)
         self._pieces.append(data)
+        self._octets += len(data)
+        if self._octets >= JOINED:
+            self._flush()
 
     def close(self) -> None:
         """Close after what was written."""
@@ -45,7 +53,7 @@ class _Joining:
         self._transport.close()
 
     def _flush(self) -> None:
-        pieces, self._pieces = self._pieces, []
+        pieces, self._pieces, self._octets = self._pieces, [], 0
         if pieces:
             self._transport.write(b"".join(pieces))
 

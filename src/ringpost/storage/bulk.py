@@ -22,6 +22,8 @@ RowValues = tuple[Any, ...]
 
 LONGEST_LIST = 64
 """Rows; with some fifteen columns far below SQLite's limit of 32,766 parameters."""
+STEP = 8
+"""Between the lengths of long lists."""
 
 _POSTGRESQL = postgresql.dialect()
 
@@ -150,11 +152,10 @@ def among(connection: Connection, column: Column[Any], values: Sequence[str]) ->
 
 
 def _parts(rows: Sequence[RowValues]) -> Iterator[Sequence[RowValues]]:
-    """Rows in lists of 64, 32, 16 and so on."""
-    begin, length = 0, LONGEST_LIST
-    while begin < len(rows):
-        while begin + length > len(rows):
-            length //= 2
+    """Rows in as few lists as there can be of 64, 56, 48 and so on down to 16, and then of any length."""
+    begin = 0
+    while left := len(rows) - begin:
+        length = left if left < STEP * 2 else min(left // STEP * STEP, LONGEST_LIST)
         yield rows[begin : begin + length]
         begin += length
 
