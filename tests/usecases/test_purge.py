@@ -11,6 +11,7 @@ from ringpost.domain.deliveries import State, Urgency
 from ringpost.storage.engines import open_engines
 from ringpost.storage.tables import attempts, deliveries, events, messages, tokens
 from ringpost.usecases.purge import BITE, purge
+from ringpost.usecases.record_attempt import expire_overdue
 from ringpost.usecases.room import Room
 
 HOUR_MS = 3600 * 1000
@@ -149,6 +150,21 @@ async def test_workers_that_purge_at_the_same_time_do_not_wait_for_each_other(
     other.dispose()
     assert await rows(room) == (6, 3, 3, 3)
     assert await room.database.read(count, tokens) == 0
+
+
+@pytest.mark.parametrize("kind_of_database", ["postgresql"])
+async def test_a_worker_ends_what_is_overdue_without_waiting_for_another_that_does(
+    room: Room, clock: Clock, database_url: str
+) -> None:
+    await room.database.write(put, clock.ms - 4 * DAY_MS, 3, queued())
+    reader, other = open_engines(database_url)
+    with other.begin() as connection:
+        connection.execute(select(deliveries.c.id).order_by(deliveries.c.id).limit(1).with_for_update()).all()
+        async with asyncio.timeout(10):
+            assert await expire_overdue(room) == 2
+    assert await expire_overdue(room) == 1
+    reader.dispose()
+    other.dispose()
 
 
 def _skip_and_expire(connection: Connection, now: int) -> None:

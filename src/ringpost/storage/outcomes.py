@@ -175,6 +175,7 @@ def expire(connection: Connection, now: int, erase_after_ms: int, limit: int) ->
             or_(deliveries.c.attempts > 0, held),
         )
         .limit(limit)
+        .with_for_update(of=deliveries, skip_locked=True)
     )
     rows = connection.execute(
         update(deliveries)
