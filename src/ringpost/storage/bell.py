@@ -9,11 +9,8 @@ import asyncio
 from collections.abc import Callable
 from typing import NoReturn
 
-import psycopg
 import structlog
 from sqlalchemy import Connection, text
-
-from ringpost.storage.postgresql import connection_options
 
 CHANNEL = "ringpost_outbox"
 
@@ -34,6 +31,10 @@ async def listen(url: str, heard: Callable[[], None]) -> NoReturn:
 
     Whatever goes wrong is logged, and after a pause it listens again.
     """
+    import psycopg  # noqa: PLC0415  only where PostgreSQL is the database
+
+    from ringpost.storage.postgresql import connection_options  # noqa: PLC0415
+
     pause_s = 0.1
     while True:
         try:

@@ -14,7 +14,6 @@ from itertools import chain
 from typing import Any
 
 import msgspec
-import psycopg
 from sqlalchemy import Column, ColumnElement, Connection, Row, Table, any_, cast, exc, func, select
 from sqlalchemy.dialects import postgresql
 
@@ -55,6 +54,8 @@ class Insert:
         return f"({', '.join('?' * len(self._columns))})"
 
     def _copy(self, connection: Connection, rows: Sequence[RowValues]) -> None:
+        import psycopg  # noqa: PLC0415  only where PostgreSQL is the database
+
         driver = typing.cast("psycopg.Connection[Any]", connection.connection.driver_connection)
         try:
             with driver.cursor() as cursor, cursor.copy(self._copy_in) as copying:

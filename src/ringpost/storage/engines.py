@@ -6,7 +6,7 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from sqlalchemy import Engine
 
-from ringpost.storage import postgresql, sqlite
+from ringpost.storage import sqlite
 
 
 def open_engines(url: str) -> tuple[Engine, Engine]:
@@ -16,16 +16,20 @@ def open_engines(url: str) -> tuple[Engine, Engine]:
     """
     if url.startswith("sqlite:///"):
         reader, writer = sqlite.engines(url)
-    elif postgresql.is_url(url):
+        check = None
+    elif url.startswith(("postgresql://", "postgres://")):
+        from ringpost.storage import postgresql  # noqa: PLC0415  its driver takes 5 MB of memory, and SQLite none of it
+
         reader, writer = postgresql.engines(url)
+        check = postgresql.check_server
     else:
         raise ValueError(
             "RINGPOST_DATABASE_URL must start with sqlite:/// (a file) or postgresql:// (a server), such as "
             "postgresql://ringpost@db.example.com/ringpost"
         )
     try:
-        if postgresql.is_url(url):
-            postgresql.check_server(writer)
+        if check is not None:
+            check(writer)
         migrate(writer)
     except BaseException:
         reader.dispose()
@@ -40,6 +44,8 @@ def migrate(engine: Engine) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
+            from ringpost.storage import postgresql  # noqa: PLC0415  as above
+
             postgresql.be_the_only_one_to_migrate(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

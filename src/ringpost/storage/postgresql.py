@@ -46,11 +46,6 @@ _MIGRATING = 0x52494E47504F5354
 _log = structlog.get_logger("ringpost.storage")
 
 
-def is_url(url: str) -> bool:
-    """Whether it names a PostgreSQL server."""
-    return url.startswith(("postgresql://", "postgres://"))
-
-
 def connection_options(url: str) -> dict[str, Any]:
     """Everything that libpq needs to connect. Raises ValueError when the URL cannot be read; never shows it."""
     try:

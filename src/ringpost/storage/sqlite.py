@@ -14,7 +14,7 @@ OLDEST = (3, 51, 3)
 
 BUSY_TIMEOUT_S = 60
 
-WRITERS_CACHE_KIB = 24_000
+WRITERS_CACHE_KIB = 16_000
 """Pages that the connection that writes keeps."""
 CACHE_KIB = 4_000
 """Pages that each connection that reads keeps; the system keeps the file's pages too, and for all of them."""
