@@ -16,7 +16,7 @@ class Presence:
 
     def __init__(self, folder: Path | None, name: str) -> None:
         self._folder = folder
-        self._name = name
+        self.name = name
         self._file: int | None = None
 
     def begin(self) -> None:
@@ -25,12 +25,12 @@ class Presence:
             self._folder.mkdir(mode=0o700, exist_ok=True)
             for path in list(self._folder.iterdir()):
                 _is_free(path)
-            self._file = _locked(self._folder / self._name)
+            self._file = _locked(self._folder / self.name)
 
     def end(self) -> None:
         """This worker has nothing in hand any more."""
         if self._folder is not None and self._file is not None:
-            (self._folder / self._name).unlink(missing_ok=True)
+            (self._folder / self.name).unlink(missing_ok=True)
             os.close(self._file)
             self._file = None
 
@@ -38,7 +38,7 @@ class Presence:
         """Those of these workers that are certainly not alive."""
         if self._folder is None:
             return set()
-        return {name for name in names if name != self._name and _is_free(self._folder / name)}
+        return {name for name in names if name != self.name and _is_free(self._folder / name)}
 
 
 def _locked(path: Path) -> int:
