@@ -146,7 +146,7 @@ class Database:
             await asyncio.wait([self._listening])
         self._jobs.put(None)
         await self._loop.run_in_executor(None, self._thread.join)
-        self._threads.shutdown()
+        await self._loop.run_in_executor(None, self._threads.shutdown)
         self._reader.dispose()
         self._writer.dispose()
 
