@@ -153,7 +153,9 @@ async def test_a_body_of_1_mib_is_read(tenant_client: httpx.AsyncClient) -> None
 
 
 async def test_both_kinds_of_413_reach_a_real_client(live: str, acme_token: str) -> None:
-    async with httpx.AsyncClient(base_url=live, headers=JSON | {"Authorization": f"Bearer {acme_token}"}) as client:
+    async with httpx.AsyncClient(
+        base_url=live, headers=JSON | {"Authorization": f"Bearer {acme_token}"}, timeout=30
+    ) as client:
         assert (await client.post(SETTINGS, content=b" " * (3 * MAX_BODY))).status_code == 413
         assert (await client.post(SETTINGS, content=chunks(3 * MAX_BODY))).status_code == 413
         assert (await client.get(SETTINGS)).status_code == 200

@@ -95,7 +95,7 @@ NOT_HELD = (
 
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_generated_requests_get_documented_answers_only(api: Api, mode: GenerationMode) -> None:
-    schema: Any = openapi.from_url(f"{api.url}/openapi.json")
+    schema: Any = openapi.from_url(f"{api.url}/openapi.json", timeout=30)
     operations = [found.ok() for found in schema.get_all_operations()]
 
     for operation in operations:
@@ -126,7 +126,7 @@ def hold_to_its_word(operation: Any, mode: GenerationMode, token: str) -> None:
 
 
 def test_the_document_is_complete(api: Api) -> None:
-    document: dict[str, Any] = httpx.get(f"{api.url}/openapi.json").json()
+    document: dict[str, Any] = httpx.get(f"{api.url}/openapi.json", timeout=30).json()
 
     assert document["openapi"].startswith("3.1")
     assert document["servers"] == [{"url": "/"}, {"url": "/api"}]
@@ -143,7 +143,7 @@ def test_the_document_is_complete(api: Api) -> None:
 
 
 def test_the_examples_in_the_document_work_as_they_stand(api: Api) -> None:
-    document: dict[str, Any] = httpx.get(f"{api.url}/openapi.json").json()
+    document: dict[str, Any] = httpx.get(f"{api.url}/openapi.json", timeout=30).json()
     posted = 0
 
     for path, item in document["paths"].items():
@@ -153,7 +153,7 @@ def test_the_examples_in_the_document_work_as_they_stand(api: Api) -> None:
         token = ADMIN if path.startswith(("/admin", "/tenants")) else api.token
         name = "CPU_EXCEEDED" if path.startswith("/admin") else "QUEUE_SLA"
         url, headers = f"{api.url}{path.format(name=name)}", {"Authorization": f"Bearer {token}"}
-        answer = httpx.post(url, json=body["example"], headers=headers)
+        answer = httpx.post(url, json=body["example"], headers=headers, timeout=30)
         made_before = answer.status_code == 409 and answer.json()["errors"][0]["code"] == "ALREADY_EXISTS"
         assert answer.is_success or made_before, (path, answer.text)
         posted += 1
@@ -162,18 +162,18 @@ def test_the_examples_in_the_document_work_as_they_stand(api: Api) -> None:
 
 
 def test_every_code_is_documented_somewhere(api: Api) -> None:
-    text = httpx.get(f"{api.url}/openapi.json").text
+    text = httpx.get(f"{api.url}/openapi.json", timeout=30).text
 
     # What no documented operation can meet: a method that is not documented.
     assert [code for code in CODES if f'"{code}"' not in text] == ["METHOD_NOT_ALLOWED"]
 
 
 def test_the_page_for_people_needs_nothing_from_outside(api: Api) -> None:
-    answer = httpx.get(f"{api.url}/docs")
+    answer = httpx.get(f"{api.url}/docs", timeout=30)
 
     assert answer.headers["content-type"].startswith("text/html")
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     for word in ("http://", "https://", "<script", "<link", "<img", "@import", "url("):
         assert word not in answer.text.replace("https://pbx", ""), word
-    for path in httpx.get(f"{api.url}/openapi.json").json()["paths"]:
+    for path in httpx.get(f"{api.url}/openapi.json", timeout=30).json()["paths"]:
         assert f"<code>{path}</code>" in answer.text

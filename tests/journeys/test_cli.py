@@ -85,7 +85,7 @@ def test_an_event_sent_by_command_is_delivered_by_a_worker_process(acme: Machine
         async with mail_server() as (mailbox, port):
             with acme.serving(RINGPOST_WORKERS="0", **opened) as api:
                 headers = {"Authorization": f"Bearer {token}"}
-                async with httpx.AsyncClient(base_url=api.match[1], headers=headers) as client:
+                async with httpx.AsyncClient(base_url=api.match[1], headers=headers, timeout=30) as client:
                     answer = await client.post("/tenant/notification", json=mail_settings(port))
                 assert answer.status_code == 200, answer.text
                 assert api.stop(signal.SIGTERM) == 0
@@ -116,7 +116,7 @@ def test_an_event_that_tells_nobody_says_why(acme: Machine) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_serve_makes_what_it_needs_and_stops_gently(machine: Machine, number: signal.Signals) -> None:
     with machine.serving() as api:
-        assert httpx.get(f"{api.match[1]}/readyz").status_code == 200
+        assert httpx.get(f"{api.match[1]}/readyz", timeout=30).status_code == 200
         assert api.stop(number) == 0
         log = api.log.read_text()
 
@@ -298,7 +298,7 @@ def test_a_password_comes_from_stdin_and_logs_in(acme: Machine) -> None:
 
     with acme.serving() as api:
         login = {"username": "anna", "password": "a long enough password", "domain": "acme.example.com"}
-        assert httpx.post(f"{api.match[1]}/login", json=login).status_code == 200
+        assert httpx.post(f"{api.match[1]}/login", json=login, timeout=30).status_code == 200
 
 
 def test_keys_are_changed_in_three_steps(acme: Machine) -> None:

@@ -72,7 +72,7 @@ def test_it_stays_until_ctrl_c_and_its_curl_lines_work(tmp_path: Path, hostile_e
         assert "A test" in _wait_for(printed, r"A test  ->  you@northwind\.example\.com")
         mailbox = re.search(r"Read the mails\s+(\S+)", text)
         assert mailbox
-        assert "Your phone account is ready" in httpx.get(mailbox[1], trust_env=False).text
+        assert "Your phone account is ready" in httpx.get(mailbox[1], trust_env=False, timeout=30).text
     finally:
         demo.send_signal(signal.SIGINT)
         assert demo.wait(DEADLINE_S) == 0

@@ -36,7 +36,9 @@ async def doctor(machine: Machine, answers: Mapping[str, Answer], *arguments: st
             "enable_tls_ssl": False,
         }
         with machine.serving(RINGPOST_WORKERS="0") as api:
-            async with httpx.AsyncClient(base_url=api.match[1], headers={"Authorization": f"Bearer {token}"}) as client:
+            async with httpx.AsyncClient(
+                base_url=api.match[1], headers={"Authorization": f"Bearer {token}"}, timeout=30
+            ) as client:
                 assert (await client.post("/tenant/notification", json=settings)).status_code == 200
         return await asyncio.to_thread(machine.run, "doctor", "--tenant", "acme.example.com", *arguments)
 

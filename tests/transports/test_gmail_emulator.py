@@ -86,7 +86,7 @@ def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
 @pytest.fixture
 def consent(emulator: str) -> dict[str, str]:
     """The user agrees in the browser, and the code is exchanged for tokens, as docs/gmail.md says."""
-    with httpx.Client(base_url=emulator, trust_env=False) as browser:
+    with httpx.Client(base_url=emulator, trust_env=False, timeout=30) as browser:
         agreed = browser.post("/o/oauth2/v2/auth/callback", data={**CLIENT, "email": MAILBOX, "scope": SCOPES})
         code = parse_qs(urlsplit(agreed.headers["location"]).query)["code"][0]
         fields = {**CLIENT, "grant_type": "authorization_code", "code": code}
@@ -109,7 +109,7 @@ async def test_a_mail_is_in_the_mailbox_that_sent_it(emulator: str, consent: dic
 
     assert (outcome.verdict, outcome.stage) == (SENT, Stage.ACCEPTED)
     headers = {"Authorization": f"Bearer {consent['access_token']}"}
-    async with httpx.AsyncClient(base_url=emulator, headers=headers, trust_env=False) as reader:
+    async with httpx.AsyncClient(base_url=emulator, headers=headers, trust_env=False, timeout=30) as reader:
         sent = (await reader.get(f"/gmail/v1/users/me/messages/{outcome.reply[3:]}?format=raw")).json()
     raw = str(sent["raw"])
     kept = urlsafe_b64decode(raw + "=" * (-len(raw) % 4))
