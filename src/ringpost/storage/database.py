@@ -96,6 +96,7 @@ class Database:
         self._loop = asyncio.get_running_loop()
         self._listening: asyncio.Task[None] | None = None
         self._closed = False
+        self._ending = False
         self._away_for_reads, self._away = _Away(), _Away()
         self._thread = threading.Thread(target=self._write_forever, name="ringpost-write", daemon=True)
         self._thread.start()
@@ -191,28 +192,24 @@ class Database:
     # The writer thread --------------------------------------------------------------------------------------------
 
     def _write_forever(self) -> None:
-        running = True
-        while running:
-            jobs, running = self._gather()
-            if jobs:
-                self._commit(jobs)
-                self._call_soon(_answer, jobs)
+        while not self._ending and (job := self._jobs.get()) is not None:
+            jobs = [job]
+            self._commit(jobs)
+            self._call_soon(_answer, jobs)
 
-    def _gather(self) -> tuple[list[_Job], bool]:
-        """Wait for one job, then take all that wait with it."""
-        job = self._jobs.get()
-        jobs: list[_Job] = []
-        weight = 0
-        while job is not None:
-            jobs.append(job)
-            weight += job.weight
-            if weight >= LARGEST_GROUP:
-                return jobs, True
+    def _gather(self, jobs: list[_Job]) -> None:
+        """Add all that wait, once it is this process's turn to write: while it waited for that, there came more."""
+        weight = sum(job.weight for job in jobs)
+        while weight < LARGEST_GROUP:
             try:
                 job = self._jobs.get_nowait()
             except queue.Empty:
-                return jobs, True
-        return jobs, False
+                return
+            if job is None:
+                self._ending = True
+                return
+            jobs.append(job)
+            weight += job.weight
 
     def _commit(self, jobs: list[_Job]) -> None:
         try:
@@ -241,6 +238,7 @@ class Database:
             try:
                 with self._writer.connect() as connection, connection.begin() as transaction:
                     connection.info[_AFTERWARDS] = calls
+                    self._gather(jobs)
                     for group in _grouped(jobs):
                         run(connection, group)
                     attempt.committing = True
