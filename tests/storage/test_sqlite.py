@@ -116,3 +116,40 @@ async def test_a_file_that_stays_locked_refuses_and_then_goes_on(
     await database.write(add, "b")
     assert await database.read(words) == {"b"}
     await database.close()
+
+
+async def test_all_that_wait_for_a_file_that_stays_locked_are_refused_together(
+    database_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One after the other, the last would wait for as many patiences as there are."""
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_S", 1)
+    database = await open_database(f"sqlite:///{database_path}")
+    await database.write(lambda connection: connection.execute(NOTES))
+    with locked(database_path):
+        async with asyncio.timeout(10):
+            refused = await asyncio.gather(
+                *(database.write(add, f"word {number}") for number in range(20)), return_exceptions=True
+            )
+    assert {type(each) for each in refused} == {StorageUnavailable}
+    assert await database.read(words) == set()
+    await database.close()
+
+
+async def test_what_came_while_a_process_waited_for_its_turn_goes_in_the_same_commit(
+    database: Database, database_path: Path
+) -> None:
+    stored_before: list[int] = []
+
+    def look_and_add(connection: Connection, word: str) -> None:
+        with create_engine(f"sqlite:///{database_path}").connect() as other:
+            stored_before.append(other.execute(text("SELECT count(*) FROM note")).scalar_one())
+        add(connection, word)
+
+    with locked(database_path) as stranger:
+        waiting = [asyncio.create_task(database.write(look_and_add, "the first"))]
+        await asyncio.sleep(0.2)  # it waits for the file now
+        waiting += [asyncio.create_task(database.write(look_and_add, f"word {number}")) for number in range(4)]
+        await asyncio.sleep(0.2)
+        stranger.rollback()
+        await asyncio.gather(*waiting)
+    assert stored_before == [0] * 5

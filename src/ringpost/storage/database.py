@@ -215,13 +215,13 @@ class Database:
         try:
             self._away.refuse_for_now("written")
             self._try_until_stored(jobs)
-        except exc.DBAPIError as error:
-            refusal = _cannot("written", error, jobs=len(jobs))
+        except (exc.DBAPIError, StorageUnavailable) as error:
+            self._gather(jobs)  # what waited with it would only wait as long, and find the same
+            refusal = error if isinstance(error, StorageUnavailable) else _cannot("written", error, jobs=len(jobs))
             for job in jobs:
                 job.error = refusal
         except Exception as error:  # noqa: BLE001  the writer must go on, whatever happened to this group
-            if not isinstance(error, StorageUnavailable):
-                _log.exception("write_failed", jobs=len(jobs))
+            _log.exception("write_failed", jobs=len(jobs))
             for job in jobs:
                 job.error = error
 
