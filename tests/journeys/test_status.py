@@ -135,7 +135,8 @@ class Terminal:
     def plain(self) -> str:
         """What was written, without colours, each picture below the one before."""
         lines = re.sub(rb"\x1b\[[0-9;]*H", b"\n", self._written)  # to the beginning of the screen
-        return re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", lines).decode()
+        plain = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", lines)
+        return plain.decode(errors="replace")  # the last read may end in the middle of a character
 
     def forget(self) -> None:
         """What was written so far."""
