@@ -106,7 +106,9 @@ def api_server(room: Room, config: Config) -> ApiServer:
     """The API, ready to `serve(sockets=[...])`."""
     from ringpost.api.server import server  # noqa: PLC0415  commands that do not serve start sooner without it
 
-    made = server(wiring.app(room, config), config.host, config.port, trusted_proxies=config.trusted_proxies)
+    site = wiring.site(room, config)
+    proxies = config.trusted_proxies
+    made = server(site.app, config.host, config.port, trusted_proxies=proxies, express=site.express)
     return ApiServer(made.config)
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from starlette.types import ASGIApp
 
@@ -40,6 +40,8 @@ from ringpost.worker import Host, HostWatch, Worker, WorkerOptions
 
 if TYPE_CHECKING:  # it takes half of the time that a command takes to start
     from fastapi import FastAPI
+
+    from ringpost.api.express import Express
 
 POLL_WITH_BELL_S = 1.0
 """How often a worker looks for due mail when it is told of what is new; nobody tells it when a retry is due."""
@@ -75,14 +77,27 @@ def key_file(config: Config) -> KeyRing:
     return KeyRing.load_or_create(config.data_dir / "keys")
 
 
-def app(room: Room, config: Config) -> ASGIApp:
-    """The HTTP application: the API, and the console in front of it."""
+class Site(NamedTuple):
+    """What is served over HTTP."""
+
+    app: ASGIApp
+    """The API, and the console in front of it."""
+    express: "Express | None"
+    """What answers the busiest requests past all that; None where each request is traced."""
+
+
+def site(room: Room, config: Config) -> Site:
+    """The HTTP application."""
     from ringpost.api.app import create_app  # noqa: PLC0415  half of the time that a command takes to start
+    from ringpost.api.express import express_past  # noqa: PLC0415
     from ringpost.console.app import InFront, create_console  # noqa: PLC0415
 
     token = config.admin_token
     api = create_app(room, admin_token=Secret(token.get_secret_value()) if token else None)
-    return InFront(create_console(room, api.state.limits), api if room.trace is None else _traced(api, room.trace))
+    console = create_console(room, api.state.limits)
+    if room.trace is not None:
+        return Site(InFront(console, _traced(api, room.trace)), None)
+    return Site(InFront(console, api), express_past(api))
 
 
 def _traced(api: "FastAPI", trace: Trace) -> ASGIApp:

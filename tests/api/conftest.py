@@ -10,6 +10,7 @@ from aiosmtpd.controller import Controller
 from fastapi import FastAPI
 from tests.api.mailboxes import Mailbox
 
+from ringpost.api.express import express_past
 from ringpost.api.server import server
 from ringpost.domain.hosts import parse_allowed_networks
 from ringpost.domain.settings import Endpoint, ServerRules, SmtpEndpoint
@@ -58,7 +59,7 @@ def mailbox(smtp_port: int) -> Iterator[Mailbox]:
 async def live(app: FastAPI) -> AsyncIterator[str]:
     """The URL of the API behind a real socket."""
     listener = listen("127.0.0.1", 0)
-    serving = ApiServer(server(app, "127.0.0.1", 0).config)
+    serving = ApiServer(server(app, "127.0.0.1", 0, express=express_past(app)).config)
     task = asyncio.create_task(serving.serve(sockets=[listener]))
     while not serving.started:
         await asyncio.sleep(0.01)

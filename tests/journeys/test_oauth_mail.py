@@ -45,7 +45,7 @@ async def service(folder: Path, credentials: dict[str, Any]) -> AsyncGenerator[t
             gmail_api_url=provider.url,
         )
         async with wiring.open_room(config) as room:
-            app = wiring.app(room, config)
+            app = wiring.site(room, config).app
             tenant = await create_tenant(room, TenantDraft("Acme", "acme.example"))
             worker = wiring.worker(room, config)
             running = asyncio.create_task(worker.run())

@@ -35,11 +35,11 @@ from ringpost.usecases.room import Room
 
 
 class Api(FastAPI):
-    """FastAPI with our rules round all of it, and the busiest route past its middleware."""
+    """FastAPI with our rules round all of it."""
 
     def __init__(self, max_body: int) -> None:
         super().__init__(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-        self._rules = HttpRules(super().__call__, max_body, {"/events": events.post_events})
+        self._rules = HttpRules(super().__call__, max_body)
 
     def build_middleware_stack(self) -> ASGIApp:
         """Without its outermost layer, which would answer faults of ours in words of its own before the rules can."""

@@ -57,13 +57,17 @@ class Authenticator:
         self._remembered: dict[bytes, tuple[float, Principal]] = {}
         self._asked: dict[bytes, asyncio.Task[Principal]] = {}
 
+    def remembered(self, authorization: bytes | None) -> Principal | None:
+        """Whom this Authorization header stands for, if that was found out lately."""
+        token_hash = _hash_of(authorization)
+        return None if token_hash is None else self._known(token_hash)
+
     async def authenticate(self, request: Request) -> Principal:
         """The principal of this request. Raises Unauthorized, Forbidden, RateLimited, Refused."""
         token_hash = _token_hash(request)
         if token_hash is not None:
-            remembered = self._remembered.get(token_hash)
-            if remembered is not None and self._clock() < remembered[0]:
-                return remembered[1]
+            if (known := self._known(token_hash)) is not None:
+                return known
         elif not any(name == b"authorization" for name, _ in request.scope["headers"]):
             raise Unauthorized(UNKNOWN_TOKEN)  # nothing was tried, so nothing is counted
         try:
@@ -75,6 +79,10 @@ class Authenticator:
     def forget(self) -> None:
         """Ask anew about every token: something was revoked here, so this process need not wait."""
         self._remembered.clear()
+
+    def _known(self, token_hash: bytes) -> Principal | None:
+        remembered = self._remembered.get(token_hash)
+        return remembered[1] if remembered is not None and self._clock() < remembered[0] else None
 
     async def _ask(self, token_hash: bytes | None) -> Principal:
         """Ask the database, once for all requests that want to know the same at the same time."""
@@ -185,9 +193,14 @@ def _token_hash(request: Request) -> bytes | None:
     query: bytes = request.scope["query_string"]
     if query and any(name.lower() in _NO_TOKENS_IN_THE_QUERY for name, _ in parse_qsl(query.decode("latin-1"))):
         return None  # RFC 6750 5.3: queries end up in logs, so a token there is no token, whatever stands in the header
-    if found is None or len(found) > LONGEST_TOKEN:
+    return _hash_of(found)
+
+
+def _hash_of(authorization: bytes | None) -> bytes | None:
+    """The hash of the bearer token in an Authorization header; None when there is none in it."""
+    if authorization is None or len(authorization) > LONGEST_TOKEN:
         return None
-    scheme, _, token = found.partition(b" ")
+    scheme, _, token = authorization.partition(b" ")
     if scheme.lower() != b"bearer" or not token.strip():  # RFC 9110 11.1: schemes are case-insensitive
         return None
     return hash_token(token.strip().decode("latin-1"))

@@ -1,8 +1,8 @@
-"""POST /events and GET /events/{id}. The first is the hot path: a plain Starlette route, no dependency injection."""
+"""POST /events and GET /events/{id}. The first is the hot path: a plain Starlette route, and see `express`."""
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 from sqlalchemy import Connection
@@ -36,11 +36,28 @@ NO_SUCH_EVENT = "There is no such event."
 Fields = Mapping[str, Any]
 
 
+class Accepted(NamedTuple):
+    """The answer to events that were taken; of a list, also to those that were not."""
+
+    body: bytes
+    repeated: bool = False
+    """The one event of the request had been accepted before."""
+
+    def response(self) -> Response:
+        """As the framework has it."""
+        headers = {"Idempotent-Replayed": "true"} if self.repeated else None
+        return Response(self.body, 202, headers, "application/json")
+
+
 async def post_events(request: Request) -> Response:
     """Accept one event, or a list of them. 202 means: on disk, will be sent or its failure shown."""
     principal = may_send_events(await authenticate(request))
     require_json(request)
-    body = await request.body()
+    return (await accept_body(request.app.state.room, principal, await request.body())).response()
+
+
+async def accept_body(room: Room, principal: Principal, body: bytes) -> Accepted:
+    """Accept what a body says, for somebody who may. Raises RingpostError when none of it is taken."""
     fields = loads_any_text(body)
     if not isinstance(fields, dict):
         raise Invalid(FieldError("", "The body must be one event, or an object with a list of them in events."))
@@ -49,12 +66,11 @@ async def post_events(request: Request) -> Response:
     items = [posted] if listed is None else _checked_list(listed)
     if len(body) > LARGEST_WITHOUT_ATTACHMENTS:
         _refuse_large(body, items)
-    room: Room = request.app.state.room
     results = await _accept(room, principal, items, check=may_hold_bad_text(body))
     count_events(results)
     if listed is None:
         return _one(results[0])
-    return _json({"results": [_result(result) for result in results]}, 202)
+    return Accepted(msgspec.json.encode({"results": [_result(result) for result in results]}))
 
 
 async def get_event(request: Request) -> Response:
@@ -157,13 +173,10 @@ def _refuse_large(body: bytes, items: Sequence[object]) -> None:
         raise problems.Refused("TOO_LARGE", "The body is larger than 1 MiB, attachments not counted.")
 
 
-def _one(result: Receipt | RingpostError) -> Response:
+def _one(result: Receipt | RingpostError) -> Accepted:
     if isinstance(result, RingpostError):
         raise result
-    response = _json(_receipt(result), 202)
-    if result.repeated:
-        response.headers["Idempotent-Replayed"] = "true"
-    return response
+    return Accepted(msgspec.json.encode(_receipt(result)), result.repeated)
 
 
 def _result(result: Receipt | RingpostError) -> dict[str, Any]:

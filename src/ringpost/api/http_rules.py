@@ -6,7 +6,7 @@ of the phone system that the contract comes from.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, cast
 
 import structlog
@@ -21,8 +21,6 @@ from ringpost.api.problems import Refused
 from ringpost.domain import strict_json
 from ringpost.domain.tenant_files import LARGEST_FILE
 from ringpost.errors import RingpostError
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 MAX_BODY: Final = 1 << 20
 MAX_EVENTS_BODY: Final = 16 << 20
@@ -42,30 +40,27 @@ _BAD_PATH = re.compile(rb"%00|%2e%2e|/(?:\.|%2e){1,2}(?:/|\Z)", re.IGNORECASE)
 """NUL, and whatever one reader takes for `..` and another does not."""
 _ENCODED_SLASH = re.compile(rb"%2f|%5c", re.IGNORECASE)
 _JSON = re.compile(rb'\s*application/json\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?', re.IGNORECASE)
-_SAFE_HEADERS: Final = (
+_EVERYWHERE: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
 )
-_DATA_HEADERS: Final = (
+_OF_DATA: Final = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
+SAFE_HEADERS: Final = _EVERYWHERE + _OF_DATA
+"""What every answer with data has."""
 
 _log = structlog.get_logger("ringpost.api")
 
 
 class HttpRules:
-    """ASGI middleware; `app` is everything else.
+    """ASGI middleware; `app` is everything else."""
 
-    `express` are paths whose POST is handled here and now: what the framework does round a route costs more than
-    accepting an event does.
-    """
-
-    def __init__(self, app: ASGIApp, max_body: int = MAX_BODY, express: Mapping[str, Handler] | None = None) -> None:
+    def __init__(self, app: ASGIApp, max_body: int = MAX_BODY) -> None:
         self.app = app
         self.max_body = max_body
-        self._express = {prefix + path: handler for path, handler in (express or {}).items() for prefix in ("", PREFIX)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -96,12 +91,7 @@ class HttpRules:
             if not any(name == b"expect" for name, _ in scope["headers"]):
                 await body.drain()
             raise too_large(body.limit)
-        express = self._express.get(scope["path"]) if scope["method"] == "POST" else None
-        if express is None:
-            await self.app(scope, body.receive, answer.send)
-        else:
-            response = await express(Request(scope, body.receive))
-            await response(scope, receive, answer.send)
+        await self.app(scope, body.receive, answer.send)
 
     def _limit(self, scope: Scope) -> int:
         return LARGE_BODIES.get(scope["path"], self.max_body)
@@ -151,9 +141,9 @@ class _Answer:
         """Pass on one message of the answer."""
         if message["type"] == "http.response.start":
             self.started = True
-            headers = [*message["headers"], *_SAFE_HEADERS]
+            headers = [*message["headers"], *_EVERYWHERE]
             names = {name for name, _ in headers}
-            headers += [header for header in _DATA_HEADERS if header[0] not in names]
+            headers += [header for header in _OF_DATA if header[0] not in names]
             message["headers"] = headers
         elif self.head and message["type"] == "http.response.body":
             message = {**message, "body": b""}

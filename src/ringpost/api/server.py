@@ -1,13 +1,17 @@
 """The HTTP server: uvicorn, with bounds on what a client may send and how long it may take before a request begins."""
 
 from asyncio import AbstractEventLoop, BaseTransport, TimerHandle, Transport
+from collections.abc import Awaitable
+from functools import partial
+from math import inf
 from typing import Any, Final, cast
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from ringpost.api import problems
+from ringpost.api.express import Express, Octets
 from ringpost.api.http_rules import MAX_HEADERS
 
 HEAD_S: Final = 30.0
@@ -47,35 +51,53 @@ class _Joining:
         if self._octets >= JOINED:
             self._flush()
 
+    def write_whole(self, data: bytes) -> None:
+        """Write at once what nothing is to be joined to."""
+        self._flush()
+        self._transport.write(data)
+
     def close(self) -> None:
         """Close after what was written."""
         self._flush()
         self._transport.close()
 
     def _flush(self) -> None:
-        pieces, self._pieces, self._octets = self._pieces, [], 0
-        if pieces:
+        if self._pieces:
+            pieces, self._pieces, self._octets = self._pieces, [], 0
             self._transport.write(b"".join(pieces))
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Answers 431 as soon as a head grows over the limit, and hangs up on requests that do not come to an end."""
+    """Answers 431 as soon as a head grows over the limit, and hangs up on requests that do not come to an end.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    What may go by `Express` is not begun before its body is there; while it is being answered, its cycle stands where
+    that of every request stands, so that what comes behind it on the connection waits.
+    """
+
+    def __init__(self, *args: Any, express: Express | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._express = express
+        self._held: tuple[RequestResponseCycle, Any] | None = None
         self._in_head = True
         self._head_octets = 0
+        self._ends_at = inf
         self._timer: TimerHandle | None = None
+        self._out: _Joining | None = None
 
     def connection_made(self, transport: BaseTransport) -> None:
         """A client came."""
-        super().connection_made(cast("Transport", _Joining(cast("Transport", transport), self.loop)))
+        self._out = _Joining(cast("Transport", transport), self.loop)
+        super().connection_made(cast("Transport", self._out))
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It went."""
-        self._stop_timer()
+        if self._timer is not None:
+            self._timer.cancel()
         super().connection_lost(exc)
+        if self._held is not None:  # the ordinary way knows what to say of clients that hang up
+            held, self._held = self._held, None
+            super()._start_asgi_task(*held)
 
     def data_received(self, data: bytes) -> None:
         """Octets of a head or a body. A head that begins in the middle of `data` is counted from the next on."""
@@ -101,12 +123,58 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request came to its end."""
-        self._stop_timer()
+        self._ends_at = inf
         super().on_message_complete()
+        if self._held is not None:
+            held, self._held = self._held, None
+            self._begin(*held)
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, or give the client time for one: with one timer for all that is waited for."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif not self._in_head and self._ends_at == inf:
+            self._allow(self.timeout_keep_alive)
 
     def send_400_response(self, msg: str) -> None:
         """The request is not HTTP."""
         self._refuse("BAD_REQUEST", msg)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if self._express is None or not self._express.takes(cycle.scope):
+            super()._start_asgi_task(cycle, app)
+        elif cycle.more_body:
+            self._held = cycle, app
+        else:
+            self._begin(cycle, app)
+
+    def _begin(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Answer a request that is there as a whole."""
+        answering = self._express.answer(cycle.scope, bytes(cycle.body)) if self._express else None
+        if answering is None:
+            super()._start_asgi_task(cycle, app)
+            return
+        task = self.loop.create_task(self._answer(cycle, answering))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _answer(self, cycle: RequestResponseCycle, answering: Awaitable[Octets]) -> None:
+        answer = await answering
+        if self.flow.write_paused and not cycle.disconnected:
+            await self.flow.drain()
+        if cycle.disconnected or self._out is None:
+            return
+        more = b"".join(b"%b: %b\r\n" % header for header in cycle.default_headers)
+        close = b"" if cycle.keep_alive else b"connection: close\r\n"
+        self._out.write_whole(b"%b%b%b\r\n%b" % (answer.head, more, close, answer.body))
+        cycle.response_started = cycle.response_complete = True
+        if not cycle.keep_alive:
+            self._out.close()
+        cycle.on_response()
 
     def _await_head(self) -> None:
         self._in_head = True
@@ -116,13 +184,23 @@ class BoundedProtocol(HttpToolsProtocol):
         """Say nothing: there are no WebSockets here, and what uvicorn advises to install is not missing."""
 
     def _allow(self, seconds: float) -> None:
-        self._stop_timer()
-        self._timer = self.loop.call_later(seconds, self.transport.close)
+        """Hang up in so many seconds, unless something else is allowed before.
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
+        A timer that is due sooner is left to run, and looks again when it fires: most never have to be set.
+        """
+        self._ends_at = self.loop.time() + seconds
+        if self._timer is not None and self._timer.when() > self._ends_at:
             self._timer.cancel()
             self._timer = None
+        if self._timer is None:
+            self._timer = self.loop.call_at(self._ends_at, self._look_at_the_time)
+
+    def _look_at_the_time(self) -> None:
+        self._timer = None
+        if self.loop.time() >= self._ends_at:
+            self.transport.close()
+        elif self._ends_at < inf:
+            self._timer = self.loop.call_at(self._ends_at, self._look_at_the_time)
 
     def _refuse(self, code: str, message: str) -> None:
         response = problems.problem(code, message, headers={"Connection": "close"})
@@ -135,13 +213,19 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def server(app: ASGIApp, host: str, port: int, *, trusted_proxies: str = "") -> uvicorn.Server:
-    """A server, ready to `serve()`. `trusted_proxies`: whose X-Forwarded-For is believed, comma-separated."""
+def server(
+    app: ASGIApp, host: str, port: int, *, trusted_proxies: str = "", express: Express | None = None
+) -> uvicorn.Server:
+    """A server, ready to `serve()`.
+
+    `trusted_proxies`: whose X-Forwarded-For is believed, comma-separated. `express`: who answers what it takes, past
+    `app`.
+    """
     config = uvicorn.Config(
         app,
         host,
         port,
-        http=BoundedProtocol,
+        http=cast("type[BoundedProtocol]", partial(BoundedProtocol, express=express)),
         ws="none",
         lifespan="off",
         log_config=None,

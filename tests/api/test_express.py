@@ -1,0 +1,222 @@
+"""Events that go past the framework: the same answers, in order, and everything out of the ordinary the ordinary way.
+
+Behind the express way stands an app here that takes nothing: an answer other than its 404 did not come from there.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import pytest
+from fastapi import FastAPI
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp
+from tests.conftest import client_with
+
+from ringpost.api.express import LONGEST_BODY, express_past
+from ringpost.api.server import server
+from ringpost.serving import ApiServer, listen, url_of
+
+ELSEWHERE = PlainTextResponse("not here", 404)
+SEEN_BEFORE = json.dumps({"id": "seen-before", "type": "RECHARGE"}).encode()
+
+
+class Caller:
+    """One connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str) -> None:
+        self.reader, self.writer, self.token = reader, writer, token
+
+    def say(self, body: bytes, *lines: str, path: str = "/events", kind: str = "application/json") -> None:
+        """Send a request."""
+        head = [f"POST {path} HTTP/1.1", "Host: x", f"Authorization: Bearer {self.token}", f"Content-Type: {kind}"]
+        if not any(line.startswith("Transfer-Encoding") for line in lines):
+            head.append(f"Content-Length: {len(body)}")
+        self.writer.write("\r\n".join([*head, *lines, "", ""]).encode() + body)
+
+    async def hear(self) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body of the next answer."""
+        async with asyncio.timeout(30):
+            head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
+            first, *lines = head.strip().split("\r\n")
+            headers = dict(line.split(": ", 1) for line in lines)
+            body = await self.reader.readexactly(int(headers["content-length"]))
+        return int(first.split()[1]), headers, body
+
+    async def ask(self, body: bytes, *lines: str, **what: str) -> tuple[int, dict[str, str], bytes]:
+        """Send a request and hear its answer."""
+        self.say(body, *lines, **what)
+        return await self.hear()
+
+
+@asynccontextmanager
+async def served(app: ASGIApp, api: FastAPI) -> AsyncGenerator[str]:
+    listener = listen("127.0.0.1", 0)
+    serving = ApiServer(server(app, "127.0.0.1", 0, express=express_past(api)).config)
+    task = asyncio.create_task(serving.serve(sockets=[listener]))
+    while not serving.started:
+        await asyncio.sleep(0.01)
+    yield url_of(listener)
+    serving.stop()
+    await task
+
+
+@asynccontextmanager
+async def calling(url: str, token: str) -> AsyncGenerator[Caller]:
+    target = urlsplit(url)
+    reader, writer = await asyncio.open_connection(target.hostname, target.port)
+    yield Caller(reader, writer, token)
+    writer.close()
+
+
+@pytest.fixture
+async def caller(app: FastAPI, acme_token: str) -> AsyncGenerator[Caller]:
+    """Somebody who has been looked up; what does not go by the express way is answered with 404."""
+    async with client_with(app, acme_token) as client:
+        assert (await client.post("/events", json=json.loads(SEEN_BEFORE))).status_code == 202
+    async with served(ELSEWHERE, app) as url, calling(url, acme_token) as one:
+        yield one
+
+
+def events(*ids: str) -> Iterator[bytes]:
+    for each in ids:
+        yield json.dumps({"id": each, "type": "RECHARGE"}).encode()
+
+
+@pytest.mark.parametrize("path", ["/events", "/api/events"])
+async def test_a_plain_event_goes_by_the_express_way(caller: Caller, path: str) -> None:
+    (one,) = events("plain")
+
+    status, _, body = await caller.ask(one, path=path)
+
+    assert (status, json.loads(body)["id"]) == (202, "plain")
+
+
+BODIES = {
+    "an event": json.dumps({"type": "RECHARGE"}).encode(),
+    "a repetition": SEEN_BEFORE,
+    "a repetition with other content": json.dumps(
+        {"id": "seen-before", "type": "RECHARGE", "variables": {"A": 1}}
+    ).encode(),
+    "an unknown type": b'{"type": "NOTHING"}',
+    "a list of good and bad": b'{"events": [{"type": "RECHARGE"}, {"type": "NOTHING"}, 3]}',
+    "a list that is none": b'{"events": 3}',
+    "no object": b"[]",
+    "no JSON": b'{"type": ',
+    "a key twice": b'{"type": "RECHARGE", "type": "RECHARGE"}',
+    "half a pair": b'{"type": "RECHARGE", "id": "\\ud800"}',
+    "no UTF-8": b'{"type": "\xff"}',
+}
+
+
+@pytest.mark.parametrize("what", BODIES)
+async def test_answers_are_those_of_the_ordinary_way(caller: Caller, live: str, what: str) -> None:
+    body = BODIES[what]
+
+    status, headers, said = await caller.ask(body)
+    async with calling(live, caller.token) as other:
+        ordinary = await other.ask(body, "Expect: nothing-special")
+
+    keys = {"date", "content-length"}
+    assert (status, {k: v for k, v in headers.items() if k not in keys}) == (
+        ordinary[0],
+        {k: v for k, v in ordinary[1].items() if k not in keys},
+    )
+    assert headers.keys() == ordinary[1].keys()
+    assert shape(said) == shape(ordinary[2])
+
+
+def shape(body: bytes) -> str:
+    """An answer without the ids, which are made by chance."""
+    return re.sub(rb'"id": *"[^"]*"', b'"id": ""', body).decode()
+
+
+async def test_what_is_sent_ahead_is_answered_in_order(caller: Caller) -> None:
+    for each in events("first", "second"):
+        caller.say(each)
+    caller.say(b"{}", path="/elsewhere")
+    for each in events("third"):
+        caller.say(each)
+
+    answers = [await caller.hear() for _ in range(4)]
+
+    assert [status for status, _, _ in answers] == [202, 202, 404, 202]
+    assert [json.loads(answers[place][2])["id"] for place in (0, 1, 3)] == ["first", "second", "third"]
+
+
+async def test_a_body_may_come_in_drops(caller: Caller) -> None:
+    (one,) = events("drops")
+    head = f"POST /events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {caller.token}\r\n"
+    caller.writer.write(f"{head}Content-Type: application/json\r\nContent-Length: {len(one)}\r\n\r\n".encode())
+    for octet in one:
+        caller.writer.write(bytes([octet]))
+        await caller.writer.drain()
+
+    status, _, body = await caller.hear()
+
+    assert (status, json.loads(body)["id"]) == (202, "drops")
+
+
+async def test_a_connection_is_closed_when_the_client_wants_that(caller: Caller) -> None:
+    (one,) = events("last")
+
+    status, headers, _ = await caller.ask(one, "Connection: close")
+
+    assert (status, headers["connection"]) == (202, "close")
+    assert await asyncio.wait_for(caller.reader.read(), 10) == b""
+
+
+@pytest.mark.parametrize(
+    ("lines", "what"),
+    [
+        (["Expect: 100-continue"], {}),
+        (["Transfer-Encoding: chunked"], {}),
+        (["Authorization: Bearer other"], {}),
+        ([], {"kind": "text/plain"}),
+        ([], {"path": "/events?tenant=1"}),
+        ([], {"path": "/events/"}),
+        (["X-Padding: " + "x" * 9000], {}),
+    ],
+)
+async def test_what_is_out_of_the_ordinary_goes_the_ordinary_way(
+    caller: Caller, lines: list[str], what: dict[str, str]
+) -> None:
+    (one,) = events("odd")
+    body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(one), one) if lines == ["Transfer-Encoding: chunked"] else one
+
+    assert (await caller.ask(body, *lines, **what))[0] == 404
+
+
+async def test_a_long_body_goes_the_ordinary_way(caller: Caller) -> None:
+    assert (await caller.ask(b" " * (LONGEST_BODY + 1)))[0] == 404
+
+
+async def test_who_is_unknown_goes_the_ordinary_way(caller: Caller) -> None:
+    caller.token += "x"
+
+    assert (await caller.ask(SEEN_BEFORE))[0] == 404
+
+
+async def test_a_revoked_token_is_asked_about_again(app: FastAPI, caller: Caller) -> None:
+    app.state.authenticator.forget()  # as after a revocation
+
+    assert (await caller.ask(SEEN_BEFORE))[0] == 404
+
+
+async def test_a_fault_of_ours_is_told_as_such(app: FastAPI, caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app.state.room.database, "write_each", None)
+
+    status, _, body = await caller.ask(BODIES["an event"])
+
+    assert (status, json.loads(body)["errors"][0]["code"]) == (500, "INTERNAL")
+
+
+async def test_storage_that_is_away_is_told_as_such(app: FastAPI, caller: Caller) -> None:
+    await app.state.room.database.close()
+
+    status, headers, body = await caller.ask(BODIES["an event"])
+
+    assert (status, headers["retry-after"], json.loads(body)["errors"][0]["code"]) == (503, "5", "STORAGE_UNAVAILABLE")
