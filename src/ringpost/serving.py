@@ -11,7 +11,6 @@ import os
 import resource
 import signal
 import socket
-import sys
 from collections.abc import Callable, Coroutine, Generator
 from types import FrameType
 from typing import Any, Final, cast
@@ -33,9 +32,6 @@ MOST_FILES: Final = 65_536
 GARBAGE: Final = (20_000, 20, 50)
 """Objects between two looks for cycles, young ones between two of older ones: hardly anything of ours is in a cycle."""
 
-TURN_S: Final = 0.001
-"""How long one thread may keep the others waiting for the interpreter. By default it is 5 ms: the time of ten mails."""
-
 _log = structlog.get_logger("ringpost.serving")
 
 
@@ -55,7 +51,6 @@ class ApiServer(uvicorn.Server):
 def run(main: Coroutine[Any, Any, None]) -> None:
     """Run to the end on uvloop, with as many file descriptors as the system lets us have."""
     raise_file_limit()
-    sys.setswitchinterval(TURN_S)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main)
 

@@ -7,6 +7,7 @@ from alembic.config import Config as AlembicConfig
 from sqlalchemy import Engine
 
 from ringpost.storage import sqlite
+from ringpost.storage.patience import come_back_at_once
 
 
 def open_engines(url: str) -> tuple[Engine, Engine]:
@@ -31,6 +32,8 @@ def open_engines(url: str) -> tuple[Engine, Engine]:
         if check is not None:
             check(writer)
         migrate(writer)
+        for engine in (reader, writer):
+            come_back_at_once(engine)
     except BaseException:
         reader.dispose()
         writer.dispose()
