@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import Connection, text
 
 from ringpost.errors import StorageUnavailable
-from ringpost.storage.database import LARGEST_GROUP, Database, afterwards, open_database
+from ringpost.storage.database import Database, open_database
 from ringpost.storage.engines import open_engines
+from ringpost.storage.groups import LARGEST, afterwards
 
 NOTES = text("CREATE TABLE note (word TEXT UNIQUE)")
 WORDS_OF_NOTES = text("CREATE TABLE more (word TEXT REFERENCES note (word) DEFERRABLE INITIALLY DEFERRED)")
@@ -86,7 +87,7 @@ async def test_a_commit_takes_no_more_once_it_has_a_thousand_items(database: Dat
     results = await asyncio.gather(*(database.write_each(note, context, one) for one in lists))
     assert results == [len(one) for one in lists]
     assert sum(commits) == sum(results)
-    assert max(commits) < 2 * LARGEST_GROUP
+    assert max(commits) < 2 * LARGEST
 
 
 async def test_a_read_commits_nothing(database: Database) -> None:

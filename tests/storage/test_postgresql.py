@@ -20,8 +20,9 @@ from tests.storage.test_outbox import NOW, claim, probe_claim, put
 from ringpost.domain.deliveries import Urgency
 from ringpost.errors import StorageUnavailable
 from ringpost.storage import bell, outbox, postgresql
-from ringpost.storage.database import READERS, Database, afterwards, open_database
+from ringpost.storage.database import READERS, Database, open_database
 from ringpost.storage.engines import open_engines
+from ringpost.storage.groups import afterwards
 from ringpost.storage.outbox import Claimed
 from ringpost.storage.tables import deliveries, holds, metadata
 

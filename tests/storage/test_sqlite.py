@@ -14,8 +14,9 @@ from tests.storage.test_database import NOTES, add, words
 
 from ringpost.errors import StorageUnavailable
 from ringpost.storage import sqlite
-from ringpost.storage.database import EXIT_SYNC_FAILED, Database, open_database
+from ringpost.storage.database import Database, open_database
 from ringpost.storage.engines import open_engines
+from ringpost.storage.writer import EXIT_SYNC_FAILED
 
 
 @pytest.fixture

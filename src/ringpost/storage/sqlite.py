@@ -2,9 +2,10 @@
 
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pysqlite3.dbapi2 as driver
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, exc
 
 from ringpost.errors import StorageUnavailable
 from ringpost.storage.turns import Turns
@@ -23,6 +24,11 @@ LONGEST_LOG = 64 * 2**20
 """Bytes that the write-ahead log keeps on disk; what a burst has made it is cut off when it begins anew."""
 
 
+_turns: WeakKeyDictionary[Engine, Turns] = WeakKeyDictionary()
+"""Of engines to write with."""
+_AT_ONCE = "ringpost_at_once"
+
+
 def engines(url: str) -> tuple[Engine, Engine]:
     """Engines to read and to write a file with; it is made when it is not there. Raises StorageUnavailable."""
     if driver.sqlite_version_info < OLDEST:
@@ -32,7 +38,27 @@ def engines(url: str) -> tuple[Engine, Engine]:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.touch(mode=0o600)
     turns = Turns(path, BUSY_TIMEOUT_S)
-    return _engine(url, "BEGIN", CACHE_KIB), _engine(url, "BEGIN IMMEDIATE", WRITERS_CACHE_KIB, turns)
+    reader, writer = _engine(url, "BEGIN", CACHE_KIB), _engine(url, "BEGIN IMMEDIATE", WRITERS_CACHE_KIB, turns)
+    _turns[writer] = turns
+    return reader, writer
+
+
+def begin_at_once(writer: Engine) -> Connection | None:
+    """A transaction to write in; None when others write, or anything else is wrong: whoever waits for one is told."""
+    turns = _turns[writer]
+    if not turns.take_at_once():
+        return None
+    connection: Connection | None = None
+    try:
+        connection = writer.connect()
+        connection.info[_AT_ONCE] = True
+        connection.begin()
+    except exc.DBAPIError:
+        if connection is not None:
+            connection.close()
+        turns.give()
+        return None
+    return connection
 
 
 def _engine(url: str, begin: str, cache_kib: int, turns: Turns | None = None) -> Engine:
@@ -57,6 +83,9 @@ def _engine(url: str, begin: str, cache_kib: int, turns: Turns | None = None) ->
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Any) -> None:  # pyright: ignore[reportUnusedFunction]
+        if connection.info.pop(_AT_ONCE, False):
+            _without_waiting(connection, begin)
+            return
         if turns is not None:
             turns.take()
         connection.exec_driver_sql(begin)
@@ -69,3 +98,12 @@ def _engine(url: str, begin: str, cache_kib: int, turns: Turns | None = None) ->
             turns.give()
 
     return engine
+
+
+def _without_waiting(connection: Connection, statement: str) -> None:
+    """Run it, or raise at once when another program has locked the file: one that does not stand in line."""
+    connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+    try:
+        connection.exec_driver_sql(statement)
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")

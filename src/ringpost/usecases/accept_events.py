@@ -16,8 +16,8 @@ from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.errors import AlreadyExists, RingpostError
 from ringpost.storage import bell
 from ringpost.storage import events as event_rows
-from ringpost.storage.database import afterwards
 from ringpost.storage.events import DeliveryRow, EventRow, MessageRow
+from ringpost.storage.groups import afterwards
 from ringpost.storage.outbox import Claimed
 from ringpost.storage.outcomes import on_hold
 from ringpost.storage.queues import SYSTEMS_OWN, is_borrowed, queue_of
@@ -67,7 +67,8 @@ async def accept_events(room: Room, wanted: Sequence[Event]) -> list[Receipt | R
     while len(plans) < len(wanted):
         await asyncio.sleep(0)
         plans += plan_early(room, wanted[len(plans) : len(plans) + PLANNED_AT_ONCE])
-    return await room.database.write_each(_accept, room, list(zip(wanted, plans, strict=True)))
+    posts = list(zip(wanted, plans, strict=True))
+    return await room.database.write_each(_accept, room, posts, quick=None not in plans)
 
 
 def accept(connection: Connection, room: Room, events: Sequence[Event]) -> list[Receipt | RingpostError]:

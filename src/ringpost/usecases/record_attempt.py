@@ -22,7 +22,7 @@ LONGEST_APART_MS = 60_000
 
 async def record_attempt(room: Room, item: outcomes.Recorded) -> bool:
     """Write the attempt and the new state; False when the claim had been lost meanwhile and nothing was written."""
-    return await room.database.write_each(_record, room, item)
+    return await room.database.write_each(_record, room, item, quick=True)
 
 
 def _record(connection: Connection, room: Room, items: Sequence[outcomes.Recorded]) -> list[bool]:
