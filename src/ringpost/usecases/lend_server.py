@@ -30,7 +30,7 @@ def lend_server(connection: Connection, room: Room, claimed: Sequence[outbox.Cla
             outcomes.hold_queue(connection, items[0].queue, now, changed[tenant].until, _why(per_hour))
     loans.save(connection, changed)
     if over:
-        outbox.give_back(connection, over)
+        outbox.give_back(connection, now, over)
     waiting = {item.id for item in over}
     return [item for item in claimed if item.id not in waiting]
 
