@@ -13,7 +13,8 @@ from ringpost.domain.tenants import TenantId
 from ringpost.storage.outbox import Claimed
 from ringpost.storage.tables import holds
 from ringpost.usecases.claim_deliveries import Ring
-from ringpost.usecases.record_attempt import give_back, leave_in_hand, recover_lost
+from ringpost.usecases.give_back import give_back
+from ringpost.usecases.record_attempt import leave_in_hand, recover_lost
 from ringpost.usecases.room import Room
 
 

@@ -15,6 +15,7 @@ from ringpost.storage.sealing import SealBroken
 from ringpost.storage.settings import ServerInForce
 from ringpost.storage.standing import Standing
 from ringpost.usecases.deliver import Work
+from ringpost.usecases.give_back import put_back
 from ringpost.usecases.lend_server import lend_server
 from ringpost.usecases.room import Room
 
@@ -114,7 +115,7 @@ def _within_memory(
         else:
             over.append(item)
     if over:
-        outbox.give_back(connection, room.clock(), over)
+        put_back(connection, room, over)
     contents = {event: content for event, (_, content) in found.items() if content is not None}
     large = {item.event for item in kept if item.event in found} - contents.keys()
     return kept, contents | outbox.contents(connection, sorted(large))

@@ -77,20 +77,6 @@ def _recover(connection: Connection, room: Room, lost: Sequence[str]) -> Recover
     return Recovered(frozenset(item.claim for item, _ in found), aside, len(found))
 
 
-async def give_back(room: Room, claims: Collection[str]) -> None:
-    """Queue again what was claimed and never tried, because nobody heard that its claim was stored."""
-    while claims and await room.database.write(_give_back, room, sorted(claims)) == BITE:
-        pass
-
-
-def _give_back(connection: Connection, room: Room, claims: Sequence[str]) -> int:
-    found = [item for item, _ in leases.held_under(connection, claims, BITE)]
-    if found:
-        outbox.give_back(connection, room.clock(), found)
-        _log.warning("claims_given_back", deliveries=len(found))
-    return len(found)
-
-
 async def leave_in_hand(room: Room, items: Sequence[outbox.Claimed]) -> None:
     """Queue again what a stopping worker could not wait for. It stopped nobody, so that is not held against it."""
     if items:

@@ -13,8 +13,9 @@ import structlog
 
 from ringpost.domain.lending import HOUR_MS
 from ringpost.storage import leases
+from ringpost.usecases.give_back import give_back
 from ringpost.usecases.purge import purge
-from ringpost.usecases.record_attempt import expire_overdue, give_back, recover_lost
+from ringpost.usecases.record_attempt import expire_overdue, recover_lost
 from ringpost.usecases.room import Room
 from ringpost.usecases.warn_of_expiry import warn_of_expiry
 from ringpost.worker import metrics
