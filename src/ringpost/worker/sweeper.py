@@ -1,7 +1,7 @@
 """Keeps the outbox in order beside the sending.
 
 It pulls back what waits for a time that a wrong clock showed, recovers what lost workers had in hand, gives back
-what lost commits have claimed, expires, purges, warns of credentials that end soon, and reports.
+what lost commits have claimed, expires, purges, and warns of credentials that end soon.
 """
 
 import asyncio
@@ -22,7 +22,6 @@ from ringpost.worker import metrics
 from ringpost.worker.in_hand import InHand, settle
 from ringpost.worker.options import WorkerOptions
 from ringpost.worker.presence import Presence
-from ringpost.worker.reporter import Reporter
 from ringpost.worker.steps import safely
 
 WARN_EVERY_S: Final = 600
@@ -34,23 +33,13 @@ _log = structlog.get_logger("ringpost.worker")
 
 
 class Sweeper:
-    """The sweeping of one worker, of whom it knows what is in hand and whether it is stopping."""
+    """The sweeping of one worker, of whom it knows what is in hand."""
 
-    def __init__(
-        self,
-        room: Room,
-        options: WorkerOptions,
-        presence: Presence,
-        reporter: Reporter,
-        in_hand: InHand,
-        stopping: asyncio.Event,
-    ) -> None:
+    def __init__(self, room: Room, options: WorkerOptions, presence: Presence, in_hand: InHand) -> None:
         self._room = room
         self._options = options
         self._presence = presence
-        self._reporter = reporter
         self._in_hand = in_hand
-        self._stopping = stopping
         self._set_back = ClockWatch(room.clock)
         self._expired_at: dict[tuple[str, int], float] = {}
         self._missed: set[str] = set()
@@ -61,7 +50,7 @@ class Sweeper:
 
     async def sweep(self) -> None:
         """Take every step once, or as often as there is more to do and its turn lasts."""
-        for step in (self._pull_back, self._recover, self._expire, self._purge, self._warn, self._report):
+        for step in (self._pull_back, self._recover, self._expire, self._purge, self._warn):
             begun = time.monotonic()
             while await safely(step) and time.monotonic() - begun < self._options.sweep_s:
                 pass  # the others have their turn, however much there is to do
@@ -115,7 +104,7 @@ class Sweeper:
         if again:
             await settle(self._room)
         again -= self._in_hand.claims() | self._in_hand.unrecorded
-        if again and not self._stopping.is_set():  # what a stop has cut short was tried
+        if again:
             await give_back(self._room, again)
             self._room.bell.set()
 
@@ -132,10 +121,6 @@ class Sweeper:
         if now >= self._warn_at:
             self._warn_at = now + WARN_EVERY_S
             await warn_of_expiry(self._room)
-        return False
-
-    async def _report(self) -> bool:
-        await self._reporter.report(len(self._in_hand))
         return False
 
 
