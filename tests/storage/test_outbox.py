@@ -305,17 +305,6 @@ def test_after_the_clock_was_set_back_a_server_that_failed_in_the_future_is_prob
     assert {probe.lane for probe in outbox.claim_probes(connection, probe_claim("w-2", NOW))} == held
 
 
-def test_after_the_clock_was_set_back_a_lost_worker_is_not_waited_for_until_the_time_that_it_showed(
-    connection: Connection,
-) -> None:
-    put(connection, "a")
-    day_ms = 24 * 3_600_000
-    claim(connection, name="lost-1", lease_until=NOW + day_ms + 60_000)  # and its worker was killed
-    leases.pull_back(connection, NOW, 2 * 3_600_000)
-    ((_, until),) = leases.leases(connection)
-    assert until <= NOW + 3_600_000, "no lease may be longer than an hour (RINGPOST_LEASE_SECONDS)"
-
-
 def test_when_slots_are_scarce_every_queue_gets_one_before_any_gets_two(connection: Connection) -> None:
     for tenant in ("t1", "t2", "t3", "t4"):
         for number in range(10):

@@ -48,7 +48,7 @@ class Worker:
         self._options = options or WorkerOptions()
         self._name = f"w{secrets.token_hex(6)}"
         self._presence = Presence(self._options.presence, self._name)
-        self._reporter = Reporter(room, self._name, self._options.slots)
+        self._reporter = Reporter(room, self._name, self._options)
         self._claims = self._accepted = 0
         self._ring = Ring()
         self._lanes = Lanes(room.open_transport, room.pace_of)
