@@ -77,7 +77,7 @@ class _Hand:
             works, _ = await self.ring.claim_deliveries(self.room, wanted)
             taken = time.perf_counter() - begin
             if works:
-                await self.room.database.write(outbox.give_back, [work.claimed for work in works])
+                await self.room.database.write(outbox.give_back, self.room.clock(), [work.claimed for work in works])
             if len(works) == CLAIMED:  # it is less where the ring of queues ends
                 return taken
         raise RuntimeError(f"no claim was of {CLAIMED} mails")

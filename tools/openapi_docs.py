@@ -21,6 +21,6 @@ async def _document() -> Any:
     with tempfile.TemporaryDirectory() as folder:
         config = Config(data_dir=Path(folder), database_url=None, keys=None, admin_token=None)
         async with wiring.open_room(config) as room:
-            transport = httpx.ASGITransport(wiring.app(room, config))
+            transport = httpx.ASGITransport(wiring.site(room, config).app)
             async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
                 return (await client.get("/openapi.json")).raise_for_status().json()

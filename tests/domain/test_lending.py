@@ -1,6 +1,6 @@
 """How much a tenant may borrow of the system's mail server."""
 
-from ringpost.domain.lending import HOUR_MS, Loan, lend
+from ringpost.domain.lending import HOUR_MS, Loan, lend, without
 
 
 def test_the_hour_begins_with_the_first_mail() -> None:
@@ -23,3 +23,8 @@ def test_a_lower_limit_takes_nothing_back() -> None:
 
 def test_a_clock_that_was_set_back_does_not_lock_anybody_out() -> None:
     assert lend(Loan(5000, 5), now=4000, wanted=1, per_hour=5) == (1, Loan(4000, 1))
+
+
+def test_what_was_never_tried_does_not_count() -> None:
+    assert without(Loan(1000, 5), 3) == Loan(1000, 2)
+    assert without(Loan(5000, 1), 3) == Loan(5000), "the others were counted in the hour before"

@@ -305,17 +305,6 @@ def test_after_the_clock_was_set_back_a_server_that_failed_in_the_future_is_prob
     assert {probe.lane for probe in outbox.claim_probes(connection, probe_claim("w-2", NOW))} == held
 
 
-def test_after_the_clock_was_set_back_a_lost_worker_is_not_waited_for_until_the_time_that_it_showed(
-    connection: Connection,
-) -> None:
-    put(connection, "a")
-    day_ms = 24 * 3_600_000
-    claim(connection, name="lost-1", lease_until=NOW + day_ms + 60_000)  # and its worker was killed
-    leases.pull_back(connection, NOW, 2 * 3_600_000)
-    ((_, until),) = leases.leases(connection)
-    assert until <= NOW + 3_600_000, "no lease may be longer than an hour (RINGPOST_LEASE_SECONDS)"
-
-
 def test_when_slots_are_scarce_every_queue_gets_one_before_any_gets_two(connection: Connection) -> None:
     for tenant in ("t1", "t2", "t3", "t4"):
         for number in range(10):
@@ -325,8 +314,64 @@ def test_when_slots_are_scarce_every_queue_gets_one_before_any_gets_two(connecti
 
 def test_what_was_given_back_is_as_if_never_claimed(connection: Connection) -> None:
     put(connection, "a")
-    outbox.give_back(connection, claim(connection))
+    outbox.give_back(connection, NOW, claim(connection))
     assert (row(connection, "a-1").state, row(connection, "a-1").claims) == ("queued", 0)
+
+
+def hold_lane(connection: Connection, key: str, **fields: Any) -> None:
+    """One mail on a lane that is due for a probe."""
+    put(connection, key, **fields)
+    why = {"failures": 1, "party": "mail_server", "stage": "connect", "reply": "", "hint": ""}
+    connection.execute(insert(holds).values(lane="t1", since=NOW, until=NOW, **why))
+
+
+def test_a_lane_whose_probe_was_given_back_untried_is_due_for_a_probe_at_once_and_for_one_only(
+    connection: Connection,
+) -> None:
+    hold_lane(connection, "a")
+    put(connection, "b")
+    outbox.give_back(connection, NOW, outbox.claim_probes(connection, probe_claim("w-1", NOW)))
+    assert (row(connection, "a-1").state, row(connection, "a-1").claims) == ("queued", 0)
+    assert claim(connection, name="w-2") == [], "it is still on hold"
+    assert len(outbox.claim_probes(connection, probe_claim("w-3", NOW))) == 1
+    assert outbox.claim_probes(connection, probe_claim("w-4", NOW)) == []
+
+
+def test_a_probe_is_known_as_one_by_what_is_stored(connection: Connection) -> None:
+    hold_lane(connection, "a")
+    (probe,) = outbox.claim_probes(connection, probe_claim("w-1", NOW))
+    assert leases.held_under(connection, [probe.claim], 10) == [(probe, 1)]
+    outbox.give_back(connection, NOW, [item for item, _ in leases.held_under(connection, [probe.claim], 10)])
+    assert len(outbox.claim_probes(connection, probe_claim("w-2", NOW))) == 1
+
+
+def test_a_probe_that_is_given_back_late_leaves_the_next_ones_lane_alone(connection: Connection) -> None:
+    hold_lane(connection, "a")
+    put(connection, "b")
+    (late,) = outbox.claim_probes(connection, probe_claim("w-1", NOW))
+    (next_one,) = outbox.claim_probes(connection, probe_claim("w-2", NOW + 60_000))
+    outbox.give_back(connection, NOW + 60_001, [late])
+    assert outbox.claim_probes(connection, probe_claim("w-3", NOW + 60_001)) == [], "one probe at a time"
+    outbox.give_back(connection, NOW + 60_002, [next_one])
+    outbox.give_back(connection, NOW + 60_002, [late])  # whose claim has gone
+    assert len(outbox.claim_probes(connection, probe_claim("w-4", NOW + 60_002))) == 1
+
+
+def test_an_emergency_that_is_given_back_does_not_end_the_probe_of_its_lane(connection: Connection) -> None:
+    hold_lane(connection, "a", urgency=Urgency.EMERGENCY)
+    put(connection, "b")
+    emergencies = claim(connection, name="w-1.0", urgency=Urgency.EMERGENCY)
+    assert len(outbox.claim_probes(connection, probe_claim("w-1", NOW))) == 1
+    outbox.give_back(connection, NOW, emergencies)
+    assert outbox.claim_probes(connection, probe_claim("w-2", NOW)) == []
+
+
+def test_a_probe_of_what_waits_for_its_time_goes_on_waiting_when_it_is_given_back(connection: Connection) -> None:
+    hold_lane(connection, "a", due_at=NOW + 5000)
+    outbox.give_back(connection, NOW, outbox.claim_probes(connection, probe_claim("w-1", NOW)))
+    assert row(connection, "a-1").deferred, "it is not on the ring"
+    outcomes.release_hold(connection, "t1", NOW)
+    assert ids(claim(connection)) == {"a-1"}
 
 
 def test_what_waited_past_its_time_expires(connection: Connection) -> None:

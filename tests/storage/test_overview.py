@@ -98,7 +98,7 @@ async def test_the_queues_that_have_waited_longest_come_first(room: Room) -> Non
 async def test_rates_are_of_whole_spans_and_per_minute(room: Room) -> None:
     start = NOW - NOW % overview.TALLY_MS
     sent, lost = (Verdict.SENT, None), (Verdict.RETRY, Party.NETWORK)
-    sign = SignOfLife("w1", "host-1", NOW, NOW + 60_000, 10, 1)
+    sign = SignOfLife("w1", "host-1", NOW, NOW + 60_000, 10, 1, 60_000)
 
     def fill(connection: Connection) -> None:
         put(connection, 1)
@@ -127,9 +127,9 @@ async def test_a_flood_of_events_is_not_counted_to_its_end(room: Room, monkeypat
 
 async def test_a_worker_is_alive_while_it_reports_and_until_it_signs_off(room: Room) -> None:
     now = room.clock()
-    await report_work(room, SignOfLife("w1", "host-1", now, now + 60_000, 2048, 7), {})
-    await report_work(room, SignOfLife("w2", "host-1", now, now + 60_000, 2048, 0), {})
-    await report_work(room, SignOfLife("w1", "host-1", now, now + 90_000, 2048, 8), {})
+    await report_work(room, SignOfLife("w1", "host-1", now, now + 60_000, 2048, 7, 60_000), {})
+    await report_work(room, SignOfLife("w2", "host-1", now, now + 60_000, 2048, 0, 60_000), {})
+    await report_work(room, SignOfLife("w1", "host-1", now, now + 90_000, 2048, 8, 60_000), {})
     await sign_off(room, "w2")
 
     alive = await room.database.read(overview.workers_alive, now + 80_000)
@@ -141,10 +141,10 @@ async def test_what_is_old_is_forgotten(room: Room) -> None:
     then = room.clock() - workers.KEPT_MS - overview.TALLY_MS
 
     def fill(connection: Connection) -> None:
-        workers.report(connection, then, SignOfLife("w1", "h", then, then, 1, 0), {(Verdict.SENT, None): 1})
+        workers.report(connection, then, SignOfLife("w1", "h", then, then, 1, 0, 60_000), {(Verdict.SENT, None): 1})
 
     await room.database.write(fill)
-    await report_work(room, SignOfLife("w2", "h", room.clock(), room.clock() + 1, 1, 0), {})
+    await report_work(room, SignOfLife("w2", "h", room.clock(), room.clock() + 1, 1, 0, 60_000), {})
 
     def left(connection: Connection) -> tuple[int, list[str]]:
         tallied = connection.execute(text("SELECT count(*) FROM tallies")).scalar()

@@ -133,6 +133,16 @@ def test_two_workers_do_not_probe_the_same_lane(database_url: str) -> None:
     assert (mine, others) == ({"urgent-1"}, set())
 
 
+def test_a_probe_that_is_given_back_untried_goes_to_another_worker_that_waits_for_its_lane(database_url: str) -> None:
+    def take_and_give_back(connection: Connection, name: str) -> list[Claimed]:
+        probes = take_probes(connection, name)
+        outbox.give_back(connection, NOW, probes)
+        return probes
+
+    mine, others = meanwhile(database_url, take_and_give_back, take_probes)
+    assert (mine, others) == ({"urgent-1"}, {"urgent-1"})
+
+
 async def test_what_another_process_writes_at_the_same_time_is_seen_instead_of_clashing(
     processes: tuple[Database, Database],
 ) -> None:

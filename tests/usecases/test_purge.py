@@ -9,7 +9,16 @@ from tests.conftest import Clock
 
 from ringpost.domain.deliveries import State, Urgency
 from ringpost.storage.engines import open_engines
-from ringpost.storage.tables import attempts, deliveries, events, messages, tokens
+from ringpost.storage.tables import (
+    attempts,
+    console_sessions,
+    deliveries,
+    events,
+    invitations,
+    messages,
+    tokens,
+    users,
+)
 from ringpost.usecases.purge import BITE, purge
 from ringpost.usecases.record_attempt import expire_overdue
 from ringpost.usecases.room import Room
@@ -130,6 +139,15 @@ async def test_a_message_stays_for_a_day_after_the_last_of_its_deliveries_ended(
     assert (await rows(room))[1] == 0
 
 
+async def test_sessions_and_invitations_go_when_they_are_over_and_not_before(room: Room, clock: Clock) -> None:
+    await room.database.write(_come_to_the_console, clock.ms, clock.ms + HOUR_MS)
+    await purge(room)
+    assert [await room.database.read(count, table) for table in (console_sessions, invitations)] == [1, 1]
+    clock.advance(3600)
+    await purge(room)
+    assert [await room.database.read(count, table) for table in (console_sessions, invitations)] == [0, 0]
+
+
 @pytest.mark.parametrize("kind_of_database", ["postgresql"])
 async def test_workers_that_purge_at_the_same_time_do_not_wait_for_each_other(
     room: Room, clock: Clock, database_url: str
@@ -141,7 +159,7 @@ async def test_workers_that_purge_at_the_same_time_do_not_wait_for_each_other(
     await room.database.write(_skip_and_expire, clock.ms)
     reader, other = open_engines(database_url)
     with other.begin() as connection:  # another worker, in the middle of the same bites
-        for column in (events.c.key, tokens.c.id):
+        for column in (events.c.key, tokens.c.id, console_sessions.c.id, invitations.c.username):
             connection.execute(select(column).with_for_update()).all()
         async with asyncio.timeout(10):
             assert not await purge(room)
@@ -149,7 +167,8 @@ async def test_workers_that_purge_at_the_same_time_do_not_wait_for_each_other(
     reader.dispose()
     other.dispose()
     assert await rows(room) == (6, 3, 3, 3)
-    assert await room.database.read(count, tokens) == 0
+    for table in (tokens, console_sessions, invitations):
+        assert await room.database.read(count, table) == 0
 
 
 @pytest.mark.parametrize("kind_of_database", ["postgresql"])
@@ -168,7 +187,7 @@ async def test_a_worker_ends_what_is_overdue_without_waiting_for_another_that_do
 
 
 def _skip_and_expire(connection: Connection, now: int) -> None:
-    """Events that sent nothing and are to be erased, and a token that expired long ago."""
+    """Events that sent nothing and are to be erased; a token, a session and an invitation that ended long ago."""
     skipped = events.c.key.like("skipped%")
     connection.execute(update(events).where(skipped).values(skip_reason="NOTIFICATION_OFF", erase_at=now))
     connection.execute(
@@ -177,3 +196,13 @@ def _skip_and_expire(connection: Connection, now: int) -> None:
             created_at=0, expires_at=now - 100 * DAY_MS,
         )
     )  # fmt: skip
+    _come_to_the_console(connection, 0, now - DAY_MS)
+
+
+def _come_to_the_console(connection: Connection, at: int, until: int) -> None:
+    """Somebody with a session, and an invitation to set a new password."""
+    person = {"tenant": "acme", "username": "ann", "role": "tenant_admin", "created_at": at}
+    connection.execute(insert(users).values(id="u1", password_hash="", enabled=True, **person))
+    session = {"id": "s1", "token_hash": b"s1", "tenant": "acme", "user_id": "u1", "agent": ""}
+    connection.execute(insert(console_sessions).values(created_at=at, seen_at=at, expires_at=until, **session))
+    connection.execute(insert(invitations).values(token_hash=b"i1", expires_at=until, **person))

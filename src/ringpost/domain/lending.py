@@ -28,3 +28,8 @@ def lend(loan: Loan | None, *, now: int, wanted: int, per_hour: int) -> tuple[in
         loan = Loan(now)
     granted = max(0, min(wanted, per_hour - loan.used))
     return granted, Loan(loan.since, loan.used + granted)
+
+
+def without(loan: Loan, untried: int) -> Loan:
+    """The loan when so many of its mails were never tried. An hour that began since has not counted them all."""
+    return Loan(loan.since, max(0, loan.used - untried))

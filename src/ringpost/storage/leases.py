@@ -13,9 +13,6 @@ from ringpost.storage.tables import attempts, deliveries, holds
 MOST_CLAIMS = 5
 """A delivery that was claimed so often without an outcome breaks its workers; it is set aside."""
 
-LONGEST_LEASE_MS = 3_600_000
-"""An hour: no lease may be longer (RINGPOST_LEASE_SECONDS), and those of other workers may be longer than one's own."""
-
 SKEW_MS = 5_000
 """By so much at most, the clocks of the machines differ when all is well."""
 
@@ -71,15 +68,11 @@ def pull_back(connection: Connection, now: int, longest_ms: int) -> int:
     """After the clock was set back: what would wait longer than anything may is due now, and holds are probed now.
 
     So are emergencies that were tried last, and holds that began, at a time that is still to come: they are few enough
-    to be looked at one by one. Leases that end later than any lease may are over now; a worker that lives renews its
-    own. Returns how many deliveries had been put off too far.
+    to be looked at one by one. Leases stay as they are: when one is over shows in that nobody renews it. Returns how
+    many deliveries had been put off too far.
     """
     to_come, far = now + SKEW_MS, now + longest_ms + SKEW_MS
     connection.execute(update(holds).where(or_(holds.c.until > far, holds.c.since > to_come)).values(until=now))
-    leased = update(deliveries).where(
-        deliveries.c.state == State.SENDING, deliveries.c.lease_until > now + LONGEST_LEASE_MS
-    )
-    connection.execute(leased.values(lease_until=now))
     last = attempts.c.delivery == deliveries.c.id, attempts.c.number == deliveries.c.attempts
     tried_later = select(attempts.c.delivery).where(*last, attempts.c.started_at > to_come).exists()
     waits = update(deliveries).where(text("state = 'queued' AND deferred")).values(due_at=now, deferred=False)

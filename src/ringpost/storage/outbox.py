@@ -18,6 +18,9 @@ from ringpost.storage.bulk import among
 from ringpost.storage.queues import is_borrowed, lane_of, queues_of
 from ringpost.storage.tables import AnyRow, deliveries, holds, messages
 
+_PROBE = ".probe"
+"""How the claims of probes end, so that what is stored tells what they are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
@@ -35,8 +38,11 @@ class Claimed:
     created_at: int
     expires_at: int
     claim: str
-    probe: bool = False
-    """It tries out a lane that is on hold."""
+
+    @property
+    def probe(self) -> bool:
+        """Whether it tries out a lane that is on hold."""
+        return self.claim.endswith(_PROBE)
 
     @property
     def lane(self) -> str:
@@ -106,6 +112,7 @@ def claim_probes(connection: Connection, wanted: Claim) -> list[Claimed]:
 
     The hold is put off to the end of the lease first, so that no second worker probes the same lane.
     """
+    name = wanted.name + _PROBE
     due = select(holds.c.lane).where(holds.c.until <= wanted.now).order_by(holds.c.until).limit(wanted.limit)
     lanes = connection.execute(
         update(holds)
@@ -123,7 +130,7 @@ def claim_probes(connection: Connection, wanted: Claim) -> list[Claimed]:
             row = connection.execute(
                 taking.PROBE,
                 {
-                    "claim": wanted.name,
+                    "claim": name,
                     "lease_until": wanted.lease_until,
                     "urgency": urgency,
                     "first": first,
@@ -131,21 +138,48 @@ def claim_probes(connection: Connection, wanted: Claim) -> list[Claimed]:
                 },
             ).first()
             if row is not None:
-                probes.append(from_row(row, wanted.name, probe=True))
+                probes.append(from_row(row, name))
                 break
         else:
             connection.execute(delete(holds).where(holds.c.lane == lane))  # nothing waits: nothing to hold
     return probes
 
 
-def give_back(connection: Connection, items: Sequence[Claimed]) -> None:
+def give_back(connection: Connection, now: int, items: Sequence[Claimed]) -> None:
     """Put deliveries that were claimed but never tried back, as if they had not been claimed."""
+    end_probes(connection, now, items)
     connection.execute(
         update(deliveries)
-        .where(deliveries.c.id == bindparam("b_id"), deliveries.c.claim == bindparam("b_claim"))
-        .values(state=State.QUEUED.value, claim=None, lease_until=None, claims=deliveries.c.claims - 1),
-        [{"b_id": item.id, "b_claim": item.claim} for item in items],
+        .where(*_still_claimed)
+        .values(
+            state=State.QUEUED.value,
+            claim=None,
+            lease_until=None,
+            claims=deliveries.c.claims - 1,
+            deferred=deliveries.c.due_at > now,  # a probe may be of what waits for its time
+        ),
+        [_marks(item) for item in items],
     )
+
+
+def end_probes(connection: Connection, now: int, items: Sequence[Claimed]) -> None:
+    """Those of these deliveries that are probes end without a word of their servers: the lanes are due for others.
+
+    Before the claims end. A hold that does not end with the probe's lease any more is about something else: another
+    worker probes the lane, or it has failed anew.
+    """
+    probes = [{**_marks(item), "b_lane": item.lane} for item in items if item.probe]
+    if probes:
+        lease = select(deliveries.c.lease_until).where(*_still_claimed).scalar_subquery()
+        mine = holds.c.lane == bindparam("b_lane"), holds.c.until == lease
+        connection.execute(update(holds).where(*mine).values(until=now), probes)
+
+
+_still_claimed = deliveries.c.id == bindparam("b_id"), deliveries.c.claim == bindparam("b_claim")
+
+
+def _marks(item: Claimed) -> dict[str, str]:
+    return {"b_id": item.id, "b_claim": item.claim}
 
 
 def contents(connection: Connection, keys: Sequence[str]) -> dict[str, bytes]:
@@ -170,7 +204,7 @@ def small_contents(connection: Connection, keys: Sequence[str]) -> dict[str, tup
     return {row.event: (row.size, row.content) for row in rows}
 
 
-def from_row(row: AnyRow, name: str, *, probe: bool = False) -> Claimed:
+def from_row(row: AnyRow, name: str) -> Claimed:
     return Claimed(
         id=row.id,
         tenant=row.tenant,
@@ -184,5 +218,4 @@ def from_row(row: AnyRow, name: str, *, probe: bool = False) -> Claimed:
         created_at=row.created_at,
         expires_at=row.expires_at,
         claim=name,
-        probe=probe,
     )

@@ -229,6 +229,11 @@ def hold_queue(connection: Connection, queue: str, now: int, until: int, why: Ou
     connection.execute(insert(holds).values(lane=queue, since=now, until=until, failures=0, **values))
 
 
+def release_queues(connection: Connection, queues: Sequence[str]) -> None:
+    """Let tenants' queues that waited by themselves go on."""
+    connection.execute(delete(holds).where(holds.c.lane.in_(queues)))
+
+
 _FEW_HOLDS = 100
 _SOME_HOLDS = "SELECT lane FROM holds LIMIT 100"
 

@@ -6,7 +6,7 @@ Neither the cookie's value nor the link's secret is kept: both are found by thei
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, delete, insert, or_, select, update
 
 from ringpost.domain.access import CONSOLE_IDLE_S, Invitation, Role, User
 from ringpost.domain.tenants import SYSTEM, TenantId
@@ -127,10 +127,19 @@ def withdraw(connection: Connection, tenant: TenantId, username: str) -> bool:
 
 
 def forget_ended(connection: Connection, now: int) -> None:
-    """Remove sessions and invitations that are over. There are few, so all at once."""
-    idle = console_sessions.c.seen_at <= now - CONSOLE_IDLE_S * 1000
-    connection.execute(delete(console_sessions).where(or_(idle, console_sessions.c.expires_at <= now)))
-    connection.execute(delete(invitations).where(invitations.c.expires_at <= now))
+    """Remove sessions and invitations that are over. There are few, so all at once.
+
+    Passes over what another worker is removing.
+    """
+    session, invitation = console_sessions.c, invitations.c
+    idle = session.seen_at <= now - CONSOLE_IDLE_S * 1000
+    _forget(connection, session.id, or_(idle, session.expires_at <= now))
+    _forget(connection, invitation.token_hash, invitation.expires_at <= now)
+
+
+def _forget(connection: Connection, key: Column[Any], over: ColumnElement[bool]) -> None:
+    mine = select(key).where(over).with_for_update(skip_locked=True)
+    connection.execute(delete(key.table).where(key.in_(mine)))
 
 
 def _alive(now: int) -> Any:

@@ -357,6 +357,7 @@ workers = Table(
     Column("until", BigInteger, nullable=False),  # believed to be alive until then
     Column("slots", Integer, nullable=False),
     Column("in_hand", Integer, nullable=False),
+    Column("lease_ms", BigInteger),  # how long its leases are; older versions do not say
 )
 
 tallies = Table(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import Connection, delete, insert, text, update
+from sqlalchemy import Connection, delete, insert, select, text, update
 
 from ringpost.domain.deliveries import Party, Verdict
 from ringpost.storage.overview import TALLY_MS
@@ -27,6 +27,8 @@ class SignOfLife:
     """Believed to be alive until then."""
     slots: int
     in_hand: int
+    lease_ms: int
+    """How long its leases are."""
 
 
 _ADD = text("""
@@ -53,3 +55,9 @@ def report(connection: Connection, now: int, sign: SignOfLife, tally: Tally) -> 
 def sign_off(connection: Connection, name: str) -> None:
     """This worker has stopped."""
     connection.execute(delete(workers).where(workers.c.name == name))
+
+
+def lease_lengths(connection: Connection) -> dict[str, int]:
+    """How long the leases of workers are, in milliseconds, also of those that were lost; as far as they have said."""
+    rows = connection.execute(select(workers.c.name, workers.c.lease_ms).where(workers.c.lease_ms.is_not(None)))
+    return {row.name: row.lease_ms for row in rows}

@@ -15,6 +15,7 @@ from ringpost.storage.sealing import SealBroken
 from ringpost.storage.settings import ServerInForce
 from ringpost.storage.standing import Standing
 from ringpost.usecases.deliver import Work
+from ringpost.usecases.give_back import put_back
 from ringpost.usecases.lend_server import lend_server
 from ringpost.usecases.room import Room
 
@@ -78,7 +79,7 @@ def _claim(
         claimed += lend_server(connection, room, taken)
     if len(claimed) < wanted.slots:
         claimed += outbox.claim_probes(connection, _probes(wanted, now, min(PROBES, wanted.slots - len(claimed))))
-    return _with_all_they_need(connection, room, *_within_memory(connection, wanted, claimed)), ends
+    return _with_all_they_need(connection, room, *_within_memory(connection, room, wanted, claimed)), ends
 
 
 def _claim_of_class(
@@ -94,7 +95,7 @@ def _claim_of_class(
 
 
 def _within_memory(
-    connection: Connection, wanted: Wanted, claimed: Sequence[outbox.Claimed]
+    connection: Connection, room: Room, wanted: Wanted, claimed: Sequence[outbox.Claimed]
 ) -> tuple[Sequence[outbox.Claimed], dict[str, bytes]]:
     """As many as there is memory for, in their order, and their messages by event; the rest is given back.
 
@@ -114,16 +115,14 @@ def _within_memory(
         else:
             over.append(item)
     if over:
-        outbox.give_back(connection, over)
+        put_back(connection, room, over)
     contents = {event: content for event, (_, content) in found.items() if content is not None}
     large = {item.event for item in kept if item.event in found} - contents.keys()
     return kept, contents | outbox.contents(connection, sorted(large))
 
 
 def _probes(wanted: Wanted, now: int, limit: int) -> outbox.Claim:
-    return outbox.Claim(
-        f"{wanted.name}.probe", now, now + wanted.lease_ms, Urgency.EMERGENCY, limit, lambda _queues: {}, ""
-    )
+    return outbox.Claim(wanted.name, now, now + wanted.lease_ms, Urgency.EMERGENCY, limit, lambda _queues: {}, "")
 
 
 def _with_all_they_need(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage, Urgency
-from ringpost.domain.lending import Loan, lend
+from ringpost.domain.lending import Loan, lend, without
 from ringpost.domain.tenants import TenantId
 from ringpost.storage import loans, outbox, outcomes, queues
 from ringpost.usecases.room import Room
@@ -14,7 +14,7 @@ from ringpost.usecases.room import Room
 def lend_server(connection: Connection, room: Room, claimed: Sequence[outbox.Claimed]) -> list[outbox.Claimed]:
     """What may be tried now. What is over the limit is given back, and its queue held until the hour is over.
 
-    Emergencies are neither limited nor counted.
+    Emergencies and probes are neither limited nor counted.
     """
     per_hour = room.options.borrowed_mails_per_hour
     borrowed = _borrowed(claimed) if per_hour else {}
@@ -30,15 +30,31 @@ def lend_server(connection: Connection, room: Room, claimed: Sequence[outbox.Cla
             outcomes.hold_queue(connection, items[0].queue, now, changed[tenant].until, _why(per_hour))
     loans.save(connection, changed)
     if over:
-        outbox.give_back(connection, over)
+        outbox.give_back(connection, now, over)
     waiting = {item.id for item in over}
     return [item for item in claimed if item.id not in waiting]
+
+
+def take_back(connection: Connection, room: Room, untried: Sequence[outbox.Claimed]) -> None:
+    """What was claimed and given back untried does not count: nobody has used the server.
+
+    A queue that waits for the end of the hour goes on when there is room in the hour again.
+    """
+    per_hour = room.options.borrowed_mails_per_hour
+    borrowed = _borrowed(untried) if per_hour else {}
+    known = loans.show(connection, sorted(borrowed)) if borrowed else {}
+    if not known:
+        return
+    changed = {tenant: without(loan, len(borrowed[tenant])) for tenant, loan in known.items()}
+    loans.save(connection, changed)
+    with_room = [borrowed[tenant][0].queue for tenant, loan in changed.items() if loan.used < per_hour]
+    outcomes.release_queues(connection, with_room)
 
 
 def _borrowed(claimed: Sequence[outbox.Claimed]) -> dict[TenantId, list[outbox.Claimed]]:
     found: dict[TenantId, list[outbox.Claimed]] = {}
     for item in claimed:
-        if queues.is_borrowed(item.queue) and item.urgency is not Urgency.EMERGENCY:
+        if queues.is_borrowed(item.queue) and item.urgency is not Urgency.EMERGENCY and not item.probe:
             found.setdefault(item.tenant, []).append(item)
     return found
 

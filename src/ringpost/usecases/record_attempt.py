@@ -61,6 +61,7 @@ async def recover_lost(room: Room, claims: Collection[str]) -> Recovered:
 def _recover(connection: Connection, room: Room, lost: Sequence[str]) -> Recovered:
     now, aside = room.clock(), 0
     found = leases.held_under(connection, lost, BITE)
+    outbox.end_probes(connection, now, [item for item, _ in found])
     for place, (item, claims) in enumerate(found):
         if claims < leases.MOST_CLAIMS:
             wait_ms = min(place * APART_MS, LONGEST_APART_MS) if claims > 1 else 0
@@ -76,20 +77,6 @@ def _recover(connection: Connection, room: Room, lost: Sequence[str]) -> Recover
     return Recovered(frozenset(item.claim for item, _ in found), aside, len(found))
 
 
-async def give_back(room: Room, claims: Collection[str]) -> None:
-    """Queue again what was claimed and never tried, because nobody heard that its claim was stored."""
-    while claims and await room.database.write(_give_back, sorted(claims)) == BITE:
-        pass
-
-
-def _give_back(connection: Connection, claims: Sequence[str]) -> int:
-    found = [item for item, _ in leases.held_under(connection, claims, BITE)]
-    if found:
-        outbox.give_back(connection, found)
-        _log.warning("claims_given_back", deliveries=len(found))
-    return len(found)
-
-
 async def leave_in_hand(room: Room, items: Sequence[outbox.Claimed]) -> None:
     """Queue again what a stopping worker could not wait for. It stopped nobody, so that is not held against it."""
     if items:
@@ -98,6 +85,7 @@ async def leave_in_hand(room: Room, items: Sequence[outbox.Claimed]) -> None:
 
 def _leave(connection: Connection, room: Room, items: Sequence[outbox.Claimed]) -> None:
     now = room.clock()
+    outbox.end_probes(connection, now, items)
     for item in items:
         leases.return_lost(connection, item, lost_worker(), due_at=now, at=now, claims=0)
 

@@ -33,7 +33,9 @@ class InHand:
 
     def _let_go(self, task: asyncio.Task[None]) -> None:
         work = self._works.pop(task)
-        if not task.cancelled() and (fault := task.exception()) is not None:
+        if task.cancelled():  # a stop has cut it short
+            self.unrecorded.add(work.claimed.claim)
+        elif (fault := task.exception()) is not None:
             self.unrecorded.add(work.claimed.claim)
             _log.error("attempt_lost", delivery=work.claimed.id, tenant=work.claimed.tenant, exc_info=fault)
             observe_error()

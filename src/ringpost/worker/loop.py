@@ -48,7 +48,7 @@ class Worker:
         self._options = options or WorkerOptions()
         self._name = f"w{secrets.token_hex(6)}"
         self._presence = Presence(self._options.presence, self._name)
-        self._reporter = Reporter(room, self._name, self._options.slots)
+        self._reporter = Reporter(room, self._name, self._options)
         self._claims = self._accepted = 0
         self._ring = Ring()
         self._lanes = Lanes(room.open_transport, room.pace_of)
@@ -60,7 +60,7 @@ class Worker:
         self._busy: Counter[Endpoint] = Counter()
         self._walked_s = 0.0
         self._stopping = asyncio.Event()
-        self._sweeper = Sweeper(room, self._options, self._presence, self._reporter, self._in_hand, self._stopping)
+        self._sweeper = Sweeper(room, self._options, self._presence, self._in_hand)
 
     @property
     def slots(self) -> int:
@@ -251,12 +251,17 @@ class Worker:
 
     async def _sweep_for_ever(self) -> None:
         while True:
+            await safely(self._report)
             await self._sweeper.sweep()
             self._windows.forget_idle()
             self._waiting.clear()  # what has been emptied by others; the rest is found again
             self._busy = +self._busy
             self._lanes.close_idle(set(self._busy))
             await asyncio.sleep(self._options.sweep_s)
+
+    async def _report(self) -> bool:
+        await self._reporter.report(len(self._in_hand))
+        return False
 
     async def _sign_off(self) -> bool:
         await self._reporter.sign_off()

@@ -7,6 +7,7 @@ from ringpost.domain.deliveries import Outcome, Party, Verdict
 from ringpost.storage.workers import SignOfLife
 from ringpost.usecases.report_work import report_work, sign_off
 from ringpost.usecases.room import Room
+from ringpost.worker.options import WorkerOptions
 
 QUIET_MS: Final = 20_000
 """How often a worker that has nothing to tell shows that it is alive."""
@@ -17,10 +18,11 @@ BELIEVED_MS: Final = 60_000
 class Reporter:
     """The reports of one worker: they cost one small write now and then, whatever the mail does."""
 
-    def __init__(self, room: Room, name: str, slots: int) -> None:
+    def __init__(self, room: Room, name: str, options: WorkerOptions) -> None:
         self._room = room
         self._name = name
-        self._slots = slots
+        self._slots = options.slots
+        self._lease_ms = int(options.lease_s * 1000)
         self._since = room.clock()
         self._told_at: int | None = None
         self._tally: Counter[tuple[Verdict, Party | None]] = Counter()
@@ -35,8 +37,8 @@ class Reporter:
         if not self._tally and self._told_at is not None and 0 <= now - self._told_at < QUIET_MS:
             return
         tally = Counter(self._tally)
-        host = self._room.options.host_name
-        sign = SignOfLife(self._name, host, self._since, now + BELIEVED_MS, self._slots, in_hand)
+        host, until = self._room.options.host_name, now + BELIEVED_MS
+        sign = SignOfLife(self._name, host, self._since, until, self._slots, in_hand, self._lease_ms)
         await report_work(self._room, sign, tally)
         self._told_at = now
         self._tally = self._tally - tally

@@ -1,7 +1,7 @@
 """Keeps the outbox in order beside the sending.
 
 It pulls back what waits for a time that a wrong clock showed, recovers what lost workers had in hand, gives back
-what lost commits have claimed, expires, purges, warns of credentials that end soon, and reports.
+what lost commits have claimed, expires, purges, and warns of credentials that end soon.
 """
 
 import asyncio
@@ -12,16 +12,17 @@ from typing import Final
 import structlog
 
 from ringpost.domain.lending import HOUR_MS
-from ringpost.storage import leases
+from ringpost.storage import leases, workers
+from ringpost.usecases.give_back import give_back
 from ringpost.usecases.purge import purge
-from ringpost.usecases.record_attempt import expire_overdue, give_back, recover_lost
+from ringpost.usecases.record_attempt import expire_overdue, recover_lost
 from ringpost.usecases.room import Room
 from ringpost.usecases.warn_of_expiry import warn_of_expiry
 from ringpost.worker import metrics
 from ringpost.worker.in_hand import InHand, settle
+from ringpost.worker.lease_watch import LeaseWatch, worker_of
 from ringpost.worker.options import WorkerOptions
 from ringpost.worker.presence import Presence
-from ringpost.worker.reporter import Reporter
 from ringpost.worker.steps import safely
 
 WARN_EVERY_S: Final = 600
@@ -33,25 +34,15 @@ _log = structlog.get_logger("ringpost.worker")
 
 
 class Sweeper:
-    """The sweeping of one worker, of whom it knows what is in hand and whether it is stopping."""
+    """The sweeping of one worker, of whom it knows what is in hand."""
 
-    def __init__(
-        self,
-        room: Room,
-        options: WorkerOptions,
-        presence: Presence,
-        reporter: Reporter,
-        in_hand: InHand,
-        stopping: asyncio.Event,
-    ) -> None:
+    def __init__(self, room: Room, options: WorkerOptions, presence: Presence, in_hand: InHand) -> None:
         self._room = room
         self._options = options
         self._presence = presence
-        self._reporter = reporter
         self._in_hand = in_hand
-        self._stopping = stopping
         self._set_back = ClockWatch(room.clock)
-        self._expired_at: dict[tuple[str, int], float] = {}
+        self._lease_watch = LeaseWatch(options)
         self._missed: set[str] = set()
         """Claims of its own worker that were not in hand when it looked last."""
         self._lost: set[str] = set()
@@ -60,7 +51,7 @@ class Sweeper:
 
     async def sweep(self) -> None:
         """Take every step once, or as often as there is more to do and its turn lasts."""
-        for step in (self._pull_back, self._recover, self._expire, self._purge, self._warn, self._report):
+        for step in (self._pull_back, self._recover, self._expire, self._purge, self._warn):
             begun = time.monotonic()
             while await safely(step) and time.monotonic() - begun < self._options.sweep_s:
                 pass  # the others have their turn, however much there is to do
@@ -81,26 +72,21 @@ class Sweeper:
         return max(HOUR_MS, int(max(*holds, max(delays) * (1 + policy.jitter)) * 1000))
 
     async def _recover(self) -> bool:
-        """Take over what lost workers had in hand: of the dead at once, of others when their lease stays over.
-
-        An expired lease is believed only when it has not been renewed for the time in which a living worker renews:
-        the clock may have been set forward, or the database been away.
-        """
+        """Take over what lost workers had in hand: of the dead at once, of others when their leases are over."""
         in_hand = self._in_hand.claims()
+        wall, now = self._room.clock(), asyncio.get_running_loop().time()  # before the look, however long that takes
+        lengths = await self._room.database.read(workers.lease_lengths)
         in_force = await self._room.database.read(leases.leases)
         await self._give_back({claim for claim, _ in in_force if worker_of(claim) == self._presence.name} - in_hand)
         dead = self._presence.dead({worker_of(claim) for claim, _ in in_force})
-        wall, now = self._room.clock(), asyncio.get_running_loop().time()
-        expired = [one for one in in_force if one[1] <= wall and one[0] not in in_hand]
-        self._expired_at = {one: self._expired_at.get(one, now) for one in expired}
-        patience = self._options.lease_s / 3 + self._options.sweep_s
         lost = {claim for claim, _ in in_force if worker_of(claim) in dead}
-        lost |= {claim for (claim, _), since in self._expired_at.items() if now - since >= patience}
+        others = [lease for lease in in_force if lease[0] not in in_hand]
+        lost |= self._lease_watch.over(others, lengths, wall, now)
         if lost:
             recovered = await recover_lost(self._room, lost)
-            workers = {worker_of(claim) for claim in recovered.claims} - self._lost
-            self._lost |= workers
-            metrics.observe_lost(len(workers), recovered.set_aside)
+            newly = {worker_of(claim) for claim in recovered.claims} - self._lost
+            self._lost |= newly
+            metrics.observe_lost(len(newly), recovered.set_aside)
             self._room.bell.set()
         return False
 
@@ -114,7 +100,7 @@ class Sweeper:
         if again:
             await settle(self._room)
         again -= self._in_hand.claims() | self._in_hand.unrecorded
-        if again and not self._stopping.is_set():  # what a stop has cut short was tried
+        if again:
             await give_back(self._room, again)
             self._room.bell.set()
 
@@ -132,15 +118,6 @@ class Sweeper:
             self._warn_at = now + WARN_EVERY_S
             await warn_of_expiry(self._room)
         return False
-
-    async def _report(self) -> bool:
-        await self._reporter.report(len(self._in_hand))
-        return False
-
-
-def worker_of(claim: str) -> str:
-    """The worker in a claim's name, `<worker>-<number>.<what>`."""
-    return claim.partition("-")[0]
 
 
 class ClockWatch:

@@ -1,0 +1,35 @@
+"""Give back what was claimed and never tried: as if it had not been claimed, also for whose mail server was lent."""
+
+from collections.abc import Collection, Sequence
+
+import structlog
+from sqlalchemy import Connection
+
+from ringpost.storage import leases, outbox
+from ringpost.usecases.lend_server import take_back
+from ringpost.usecases.room import Room
+
+_log = structlog.get_logger("ringpost.give_back")
+
+BITE = 500
+"""Mails in one commit."""
+
+
+async def give_back(room: Room, claims: Collection[str]) -> None:
+    """Queue again what was claimed and never tried, because nobody heard that its claim was stored."""
+    while claims and await room.database.write(_give_back, room, sorted(claims)) == BITE:
+        pass
+
+
+def _give_back(connection: Connection, room: Room, claims: Sequence[str]) -> int:
+    found = [item for item, _ in leases.held_under(connection, claims, BITE)]
+    if found:
+        put_back(connection, room, found)
+        _log.warning("claims_given_back", deliveries=len(found))
+    return len(found)
+
+
+def put_back(connection: Connection, room: Room, items: Sequence[outbox.Claimed]) -> None:
+    """The same as a part of another write."""
+    outbox.give_back(connection, room.clock(), items)
+    take_back(connection, room, items)

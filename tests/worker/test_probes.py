@@ -1,0 +1,66 @@
+"""A probe that ends without a word of its server keeps its lane waiting no longer, however it ended."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import httpx
+import pytest
+from sqlalchemy import Connection, insert
+from tests.conftest import Clock
+from tests.worker.posts import report, save
+from tests.worker.test_memory import wanted
+
+from ringpost.domain.tenants import TenantId
+from ringpost.storage.outbox import Claimed
+from ringpost.storage.tables import holds
+from ringpost.usecases.claim_deliveries import Ring
+from ringpost.usecases.give_back import give_back
+from ringpost.usecases.record_attempt import leave_in_hand, recover_lost
+from ringpost.usecases.room import Room
+
+
+@pytest.fixture
+async def held(tenant_client: httpx.AsyncClient, room: Room, acme: TenantId, clock: Clock) -> None:
+    """Two mails on a lane that is due for a probe."""
+    await save(tenant_client, 2525)
+    await report(tenant_client, "DISK_LOW", 2)
+    await room.database.write(_hold, acme, clock.ms)
+
+
+def _hold(connection: Connection, lane: str, now: int) -> None:
+    why = {"failures": 1, "party": "mail_server", "stage": "connect", "reply": "", "hint": ""}
+    connection.execute(insert(holds).values(lane=lane, since=now, until=now, **why))
+
+
+async def claims(room: Room, name: str, bytes_left: int = 1_000_000) -> list[Claimed]:
+    """What a worker with mail in hand takes."""
+    works, _ = await Ring().claim_deliveries(room, wanted(name, bytes_left, empty_handed=False))
+    return [work.claimed for work in works]
+
+
+@pytest.mark.usefixtures("held")
+async def test_a_probe_that_one_worker_has_no_memory_for_is_left_to_another(room: Room) -> None:
+    assert await claims(room, "w1-1", bytes_left=1) == []
+    assert [item.probe for item in await claims(room, "w2-1")] == [True]
+    assert await claims(room, "w3-1") == [], "one at a time"
+
+
+async def unheard(room: Room, probes: Sequence[Claimed]) -> None:
+    """The answer of the commit was lost."""
+    await give_back(room, {item.claim for item in probes})
+
+
+async def lost(room: Room, probes: Sequence[Claimed]) -> None:
+    """The worker died."""
+    await recover_lost(room, {item.claim for item in probes})
+
+
+@pytest.mark.usefixtures("held")
+@pytest.mark.parametrize("ends", [unheard, lost, leave_in_hand])
+async def test_a_lane_is_probed_anew_when_its_probe_ends_without_an_outcome(
+    room: Room, ends: Callable[[Room, Sequence[Claimed]], Awaitable[None]]
+) -> None:
+    probes = await claims(room, "w1-1")
+    assert await claims(room, "w2-1") == []
+    await ends(room, probes)
+    assert [item.probe for item in await claims(room, "w3-1")] == [True]
+    assert await claims(room, "w4-1") == [], "one at a time"
