@@ -14,6 +14,7 @@ from psycopg import conninfo
 from sqlalchemy import Connection, Engine, create_engine, event, text
 
 from ringpost.errors import StorageUnavailable
+from ringpost.storage.direct import DirectConnection, driver_of
 
 OLDEST = 14
 """Older ones are not maintained any more (postgresql.org/support/versioning)."""
@@ -44,8 +45,7 @@ SESSION = {
 BY_INDEX = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
 """For the connection that writes: whatever it asks for is found by an index, one row after the other.
 
-Its statements stay prepared, and so do their plans. One made while a table was small would read all of it ever after,
-or until the next ANALYZE, however much has come meanwhile.
+Its statements stay prepared, and so do their plans; those made while a table was small would read all of it.
 """
 
 _MIGRATING = 0x52494E47504F5354
@@ -69,10 +69,11 @@ def connection_options(url: str) -> dict[str, Any]:
 
 def engines(url: str) -> tuple[Engine, Engine]:
     """Engines to read and to write with; nothing is connected yet. Raises ValueError."""
-    connect = functools.partial(psycopg.connect, **connection_options(url))
+    connect = functools.partial(DirectConnection.connect, **connection_options(url))
     # a read sees one state of the database from its first query to its last, as on SQLite
     reader = _engine(connect, READERS, SESSION, isolation_level="REPEATABLE READ")
     writer = _engine(connect, 1, SESSION | BY_INDEX, isolation_level="READ COMMITTED")
+    event.listen(writer, "rollback_savepoint", _forget)
     return reader, writer
 
 
@@ -98,6 +99,10 @@ def be_the_only_one_to_migrate(connection: Connection) -> None:
     connection.execute(text("SET LOCAL lock_timeout = 0"))
     connection.execute(text("SET LOCAL statement_timeout = 0"))
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
+
+
+def _forget(connection: Connection, _name: str, _context: object) -> None:
+    driver_of(connection).forget()
 
 
 def _engine(connect: Any, connections: int, session: Mapping[str, str], **options: Any) -> Engine:
