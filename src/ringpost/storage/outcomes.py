@@ -5,13 +5,14 @@ A lane whose server fails is put on *hold* until its next probe; any answer of t
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 from sqlalchemy import Connection, case, delete, func, insert, or_, select, text, update
 
 from ringpost.domain.deliveries import Outcome, State, Urgency
 from ringpost.storage import bell
-from ringpost.storage.bulk import Insert, RowValues, Update
+from ringpost.storage.bulk import Insert, RowValues, Update, UpdateWithInsert, ask
 from ringpost.storage.outbox import Claimed
 from ringpost.storage.queues import queues_of
 from ringpost.storage.tables import attempts, deliveries, events, holds, messages
@@ -56,6 +57,7 @@ _mark = Update(
     also="claims = 0, claim = NULL, lease_until = NULL",
 )
 _write_attempts = Insert(*(column for column in attempts.c))
+_mark_and_write_attempts = UpdateWithInsert(_mark, _write_attempts, _of.id, attempts.c.delivery)
 
 
 def record(connection: Connection, now: int, items: Sequence[Recorded]) -> list[bool]:
@@ -63,13 +65,22 @@ def record(connection: Connection, now: int, items: Sequence[Recorded]) -> list[
 
     Returns for each item whether it counted.
     """
-    marked = _mark(connection, [_marked(item, now) for item in items])
-    ours = [marked == len(items) or _is_marked(connection, item) for item in items]
+    ours = _mark_and_write(connection, now, items)
     kept = [item for item, good in zip(items, ours, strict=True) if good]
     if kept:
-        _write_attempts(connection, [tuple(attempt_row(item).values()) for item in kept])
         _erase_secrets(connection, kept)
         _hold_or_release(connection, now, kept)
+    return ours
+
+
+def _mark_and_write(connection: Connection, now: int, items: Sequence[Recorded]) -> list[bool]:
+    marks, written = [_marked(item, now) for item in items], [tuple(attempt_row(item).values()) for item in items]
+    if connection.dialect.name == "postgresql":
+        hit = _mark_and_write_attempts(connection, marks, written)
+        return [item.claimed.id in hit for item in items]
+    count = _mark(connection, marks)
+    ours = [count == len(items) or _is_marked(connection, item) for item in items]
+    _write_attempts(connection, list(compress(written, ours)))
     return ours
 
 
@@ -231,11 +242,18 @@ def hold_queue(connection: Connection, queue: str, now: int, until: int, why: Ou
 
 _FEW_HOLDS = 100
 _SOME_HOLDS = "SELECT lane FROM holds LIMIT 100"
+_CHANGES_AND_HOLDS = f"SELECT count, NULL FROM changes UNION ALL SELECT NULL, lane FROM ({_SOME_HOLDS}) AS few"  # noqa: S608  constants
 
 
-def on_hold(connection: Connection, lanes: Collection[str]) -> set[str]:
-    """Those of these lanes and queues that wait."""
-    few = connection.exec_driver_sql(_SOME_HOLDS).scalars().all()
+def look_around(connection: Connection) -> tuple[int, list[str]]:
+    """In one query, the count of changes (`standing`) and some of what is on hold, for `on_hold`."""
+    (count, _), *some = ask(connection, _CHANGES_AND_HOLDS)
+    return count, [lane for _, lane in some]
+
+
+def on_hold(connection: Connection, lanes: Collection[str], some: Sequence[str] | None = None) -> set[str]:
+    """Those of these lanes and queues that wait; `some` is what `look_around` has just found."""
+    few = [lane for (lane,) in ask(connection, _SOME_HOLDS)] if some is None else some
     if len(few) < _FEW_HOLDS:  # those are all
         return {lane for lane in few if lane in lanes}
     return set(connection.execute(select(holds.c.lane).where(holds.c.lane.in_(sorted(lanes)))).scalars())
