@@ -99,6 +99,12 @@ def test_bytes_come_back_as_they_were_written_in_one_statement_or_in_several(
     assert again == (OF, "e3", "e3", "DISK_LOW", b"\0'", None)
 
 
+def test_postgresql_does_not_try_to_compress_what_is_sealed(writer: Engine) -> None:
+    storage = "SELECT attstorage FROM pg_attribute WHERE attrelid = 'messages'::regclass AND attname = 'content'"
+    with writer.connect() as connection:
+        assert connection.execute(text(storage)).scalar_one() == "e"
+
+
 def test_a_commit_after_a_failure_that_nobody_heeded_raises_instead_of_storing_nothing(writer: Engine) -> None:
     with writer.connect() as connection:
         transaction = connection.begin()
