@@ -138,24 +138,31 @@ class Update:
 
 
 class UpdateWithInsert:
-    """UPDATE of many rows, and INSERT of one more row for each that was there: in one statement, for PostgreSQL."""
+    """UPDATE of many rows, INSERT of one more for each that was there, and a question: one statement of PostgreSQL."""
 
-    def __init__(self, update: Update, insert: Insert, key: Column[Any], refers_to_it: Column[Any]) -> None:
-        """`key` is a column of `update`'s, `refers_to_it` one of `insert`'s."""
-        self._update, self._insert, self._key, self._refers = update, insert, key, refers_to_it
+    def __init__(
+        self, update: Update, insert: Insert, *, key: Column[Any], refers_to_it: Column[Any], question: str
+    ) -> None:
+        """`key` is a column of `update`'s, `refers_to_it` one of `insert`'s; `question` is for one column of text."""
+        self._update, self._insert = update, insert
+        self._key, self._refers, self._question = key, refers_to_it, question
 
-    def __call__(self, connection: Connection, rows: Sequence[RowValues], others: Sequence[RowValues]) -> set[Any]:
-        """Write them; returns the keys of those that were there."""
+    def __call__(
+        self, connection: Connection, rows: Sequence[RowValues], others: Sequence[RowValues]
+    ) -> tuple[set[str], list[str]]:
+        """Write them; returns the keys of those that were there, and the answers."""
         values = [*self._update.told.values(rows), *self._insert.told.values(others)]
-        return {key for (key,) in _run(connection, self._statement, values)[1]}
+        _, found = _run(connection, self._statement, values)
+        return {key for key, _ in found if key is not None}, [answer for key, answer in found if key is None]
 
     @cached_property
     def _statement(self) -> str:
         insert = self._insert.from_told(1 + self._update.told.parameters)
         key, refers = _quoted(self._key), _quoted(self._refers)
         return (
-            f"WITH hit AS ({self._update.from_told} RETURNING {self._key.table.name}.{key}) "
-            f"{insert} WHERE {refers} IN (SELECT {key} FROM hit) RETURNING {refers}"
+            f"WITH hit AS ({self._update.from_told} RETURNING {self._key.table.name}.{key}), "
+            f"written AS ({insert} WHERE {refers} IN (SELECT {key} FROM hit) RETURNING {refers}) "
+            f"SELECT {refers}, NULL FROM written UNION ALL SELECT NULL, answer FROM ({self._question}) AS asked(answer)"
         )
 
 
