@@ -20,7 +20,7 @@ from ringpost.storage.tables import deliveries
 from ringpost.usecases.room import Room
 from ringpost.worker import Worker, WorkerOptions
 
-ACCEPTED, CLAIMED = b"COPY deliveries", b"SET state = 'sending'"
+ACCEPTED, CLAIMED = b"INSERT INTO deliveries", b"SET state = 'sending'"
 """What a commit that takes mail on says to PostgreSQL, as it is accepted or later."""
 
 

@@ -1,20 +1,19 @@
 """Many rows in one statement, on the way of every mail: past what SQLAlchemy does for each row and each column.
 
-PostgreSQL gets new rows by COPY and what is known of old ones as JSON, so that each is one statement, whatever the
-number of rows, and stays prepared. SQLite gets lists of rows in a few lengths, so that their statements stay prepared:
-its driver lets go of the interpreter's lock once a statement, and with a statement a row two busy threads would do
-little else than hand that lock to and fro.
+PostgreSQL is told rows in two values, JSON and bytes, so that a statement stays prepared whatever the number of rows;
+and what belongs together is one statement, because each is waited for: for the server, for a free core, and for the
+interpreter's lock. SQLite gets lists of rows in a few lengths, so that their statements stay prepared: its driver lets
+go of that lock once a statement, and with a statement a row two busy threads would do little else than hand it about.
 """
 
 import json
-import typing
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import chain
+from itertools import chain, compress
 from typing import Any
 
 import msgspec
-from sqlalchemy import Column, ColumnElement, Connection, Row, Table, any_, cast, exc, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Table, any_, cast, func, select
 from sqlalchemy.dialects import postgresql
 
 RowValues = tuple[Any, ...]
@@ -23,6 +22,9 @@ LONGEST_LIST = 64
 """Rows; with some fifteen columns far below SQLite's limit of 32,766 parameters."""
 STEP = 8
 """Between the lengths of long lists."""
+
+MOST_BYTES = 4 * 2**20
+"""Of sealed values in one statement to PostgreSQL, which holds all of it in memory, and takes a gigabyte at most."""
 
 _POSTGRESQL = postgresql.dialect()
 
@@ -33,17 +35,27 @@ class Insert:
     def __init__(self, *columns: Column[Any]) -> None:
         self._columns = columns
         self._table: Table = columns[0].table  # pyright: ignore[reportAttributeAccessIssue]
+        self.told = _Told(columns)
 
     def __call__(self, connection: Connection, rows: Sequence[RowValues]) -> None:
         """Write them; none is fine."""
         if not rows:
             return
         if connection.dialect.name == "postgresql":
-            self._copy(connection, rows)
+            for part in self.told.in_parts(rows):
+                _run(connection, self._from_told, self.told.values(part))
         else:
             for part in _parts(rows):
                 rows_of_marks = ", ".join([self._marks] * len(part))
                 connection.exec_driver_sql(f"{self._into} VALUES {rows_of_marks}", tuple(chain.from_iterable(part)))
+
+    def from_told(self, first: int = 1) -> str:
+        """The statement for PostgreSQL, its parameters numbered from `first` on; a condition on the rows may follow."""
+        return f"{self._into} SELECT {self.told.columns(first)} FROM {self.told.rows(first)}"
+
+    @cached_property
+    def _from_told(self) -> str:
+        return self.from_told()
 
     @cached_property
     def _into(self) -> str:
@@ -53,28 +65,33 @@ class Insert:
     def _marks(self) -> str:
         return f"({', '.join('?' * len(self._columns))})"
 
-    def _copy(self, connection: Connection, rows: Sequence[RowValues]) -> None:
-        import psycopg  # noqa: PLC0415  only where PostgreSQL is the database
 
-        driver = typing.cast("psycopg.Connection[Any]", connection.connection.driver_connection)
-        try:
-            with driver.cursor() as cursor, cursor.copy(self._copy_in) as copying:
-                copying.set_types(self._types)
-                for row in rows:
-                    copying.write_row(row)
-        except psycopg.Error as error:  # as SQLAlchemy would have told it
-            raise exc.DBAPIError.instance(
-                "COPY", None, error, psycopg.Error, dialect=connection.dialect, connection_invalidated=driver.closed
-            ) from error
+class InsertTogether:
+    """INSERT into several tables; rows may refer to rows of any of them."""
 
-    @cached_property
-    def _copy_in(self) -> bytes:
-        columns = ", ".join(map(_quoted, self._columns))
-        return f"COPY {self._table.name} ({columns}) FROM STDIN (FORMAT BINARY)".encode()
+    def __init__(self, *inserts: Insert) -> None:
+        self._inserts = inserts
+
+    def __call__(self, connection: Connection, *rows: Sequence[RowValues]) -> None:
+        """Write the rows of each table, in their order."""
+        each = list(zip(self._inserts, rows, strict=True))
+        if connection.dialect.name == "postgresql" and all(insert.told.is_small(some) for insert, some in each):
+            values = chain.from_iterable(insert.told.values(some) for insert, some in each)
+            _run(connection, self._statement, list(values))
+        else:
+            for insert, some in each:
+                insert(connection, some)
 
     @cached_property
-    def _types(self) -> list[str]:
-        return [_type(column) for column in self._columns]
+    def _statement(self) -> str:
+        """PostgreSQL looks at foreign keys when all of it is written."""
+        statements: list[str] = []
+        parameter = 1
+        for insert in self._inserts:
+            statements.append(insert.from_told(parameter))
+            parameter += insert.told.parameters
+        *others, last = statements
+        return f"WITH {', '.join(f'w{number} AS ({one})' for number, one in enumerate(others))} {last}"
 
 
 class Update:
@@ -89,9 +106,7 @@ class Update:
         if not rows:
             return 0
         if connection.dialect.name == "postgresql":
-            return connection.exec_driver_sql(
-                self._from_json, (_as_json((*self._where, *self._values), rows),)
-            ).rowcount
+            return _run(connection, self.from_told, self.told.values(rows))[0]
         count = 0
         for part in _parts(rows):
             statement = self._from_rows.format(", ".join([self._marks] * len(part)))
@@ -111,11 +126,44 @@ class Update:
         return f"UPDATE {self._table.name} SET {values}, {self._also} FROM (VALUES {{}}) AS said WHERE {where}"
 
     @cached_property
-    def _from_json(self) -> str:
-        columns = (*self._where, *self._values)
+    def told(self) -> "_Told":
+        return _Told((*self._where, *self._values))
+
+    @cached_property
+    def from_told(self) -> str:
+        """The statement for PostgreSQL."""
         values = ", ".join(f"{_quoted(column)} = said.{_quoted(column)}" for column in self._values)
         where = " AND ".join(f"{self._table.name}.{_quoted(column)} = said.{_quoted(column)}" for column in self._where)
-        return f"UPDATE {self._table.name} SET {values}, {self._also} FROM {_recordset(columns)} WHERE {where}"
+        return f"UPDATE {self._table.name} SET {values}, {self._also} FROM {self.told.rows()} WHERE {where}"
+
+
+class UpdateWithInsert:
+    """UPDATE of many rows, INSERT of one more for each that was there, and a question: one statement of PostgreSQL."""
+
+    def __init__(
+        self, update: Update, insert: Insert, *, key: Column[Any], refers_to_it: Column[Any], question: str
+    ) -> None:
+        """`key` is a column of `update`'s, `refers_to_it` one of `insert`'s; `question` is for one column of text."""
+        self._update, self._insert = update, insert
+        self._key, self._refers, self._question = key, refers_to_it, question
+
+    def __call__(
+        self, connection: Connection, rows: Sequence[RowValues], others: Sequence[RowValues]
+    ) -> tuple[set[str], list[str]]:
+        """Write them; returns the keys of those that were there, and the answers."""
+        values = [*self._update.told.values(rows), *self._insert.told.values(others)]
+        _, found = _run(connection, self._statement, values)
+        return {key for key, _ in found if key is not None}, [answer for key, answer in found if key is None]
+
+    @cached_property
+    def _statement(self) -> str:
+        insert = self._insert.from_told(1 + self._update.told.parameters)
+        key, refers = _quoted(self._key), _quoted(self._refers)
+        return (
+            f"WITH hit AS ({self._update.from_told} RETURNING {self._key.table.name}.{key}), "
+            f"written AS ({insert} WHERE {refers} IN (SELECT {key} FROM hit) RETURNING {refers}) "
+            f"SELECT {refers}, NULL FROM written UNION ALL SELECT NULL, answer FROM ({self._question}) AS asked(answer)"
+        )
 
 
 class Lookup:
@@ -125,24 +173,89 @@ class Lookup:
         self._keys, self._columns = tuple(keys), tuple(columns)
         self._table: Table = keys[0].table  # pyright: ignore[reportAttributeAccessIssue]
 
-    def __call__(self, connection: Connection, keys: Sequence[RowValues]) -> list[Row[Any]]:
+    def __call__(self, connection: Connection, keys: Sequence[RowValues]) -> Sequence[tuple[Any, ...]]:
         """The rows that there are, in no order."""
         if not keys:
             return []
         if connection.dialect.name == "postgresql":
-            statement = f"{self._where} (SELECT * FROM {_recordset(self._keys)})"
-            return list(connection.exec_driver_sql(statement, (_as_json(self._keys, keys),)))
+            return _run(connection, f"{self._where} (SELECT * FROM {self._told.rows()})", self._told.values(keys))[1]
         marks = f"({', '.join('?' * len(self._keys))})"
-        found: list[Row[Any]] = []
+        found: list[tuple[Any, ...]] = []
         for part in _parts(keys):
             statement = f"{self._where} (VALUES {', '.join([marks] * len(part))})"
             found += connection.exec_driver_sql(statement, tuple(chain.from_iterable(part)))
         return found
 
     @cached_property
+    def _told(self) -> "_Told":
+        return _Told(self._keys)
+
+    @cached_property
     def _where(self) -> str:
         columns, keys = (", ".join(map(_quoted, each)) for each in (self._columns, self._keys))
         return f"SELECT {columns} FROM {self._table.name} WHERE ({keys}) IN"
+
+
+class _Told:
+    """How PostgreSQL is told rows of these columns: as JSON, which has no bytes; those are one long value beside it."""
+
+    def __init__(self, columns: Sequence[Column[Any]]) -> None:
+        self._names = [column.name for column in columns]
+        self._types = [_type(column) for column in columns]
+        self._has_bytes = [kind == "bytea" for kind in self._types]
+        self.parameters = 2 if any(self._has_bytes) else 1
+
+    def rows(self, first: int = 1) -> str:
+        """What stands behind FROM; `first` is the number of the first parameter."""
+        fields = [
+            f'"{name}" integer, "{name}_size" integer' if has_bytes else f'"{name}" {kind}'
+            for name, kind, has_bytes in zip(self._names, self._types, self._has_bytes, strict=True)
+        ]
+        return f"json_to_recordset(${first}::json) AS said ({', '.join(fields)})"
+
+    def columns(self, first: int = 1) -> str:
+        """What stands behind SELECT."""
+        cut_out = f'substring(${first + 1}::bytea FROM "{{0}}" FOR "{{0}}_size")'
+        each = zip(self._names, self._has_bytes, strict=True)
+        return ", ".join(cut_out.format(name) if has_bytes else f'"{name}"' for name, has_bytes in each)
+
+    def values(self, rows: Sequence[RowValues]) -> list[str | bytes]:
+        """The parameters."""
+        said = [dict(zip(self._names, row, strict=True)) for row in rows]
+        pieces: list[bytes] = []
+        begin = 1
+        for name in compress(self._names, self._has_bytes):
+            for row in said:
+                if (piece := row[name]) is not None:
+                    pieces.append(piece)
+                    row[name], row[f"{name}_size"] = begin, len(piece)
+                    begin += len(piece)
+        told = msgspec.json.encode(said).decode()
+        return [told, b"".join(pieces)] if self.parameters > 1 else [told]
+
+    def is_small(self, rows: Sequence[RowValues]) -> bool:
+        """Whether one statement takes them all."""
+        return sum(map(self._size, rows)) <= MOST_BYTES
+
+    def in_parts(self, rows: Sequence[RowValues]) -> Iterator[Sequence[RowValues]]:
+        """As many at a time as one statement takes, and one at least."""
+        begin = size = 0
+        for end, row in enumerate(rows):
+            size += self._size(row)
+            if size > MOST_BYTES and end > begin:
+                yield rows[begin:end]
+                begin, size = end, self._size(row)
+        yield rows[begin:]
+
+    def _size(self, row: RowValues) -> int:
+        return sum(len(value) for value in compress(row, self._has_bytes) if value is not None)
+
+
+def ask(connection: Connection, statement: str) -> Sequence[tuple[Any, ...]]:
+    """The rows of a query without parameters."""
+    if connection.dialect.name == "postgresql":
+        return _run(connection, statement, ())[1]
+    return connection.exec_driver_sql(statement).all()
 
 
 def among(connection: Connection, column: Column[Any], values: Sequence[str]) -> ColumnElement[bool]:
@@ -165,14 +278,10 @@ def _quoted(column: Column[Any]) -> str:
     return f'"{column.name}"'
 
 
-def _recordset(columns: Sequence[Column[Any]]) -> str:
-    fields = ", ".join(f"{_quoted(column)} {_type(column)}" for column in columns)
-    return f"json_to_recordset(%s::json) AS said ({fields})"
+def _run(connection: Connection, statement: str, values: Sequence[str | bytes]) -> tuple[int, list[tuple[Any, ...]]]:
+    from ringpost.storage import direct  # noqa: PLC0415  only where PostgreSQL is the database
 
-
-def _as_json(columns: Sequence[Column[Any]], rows: Sequence[RowValues]) -> str:
-    names = [column.name for column in columns]
-    return msgspec.json.encode([dict(zip(names, row, strict=True)) for row in rows]).decode()
+    return direct.run(connection, statement, values)
 
 
 def _type(column: Column[Any]) -> str:

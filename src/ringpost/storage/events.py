@@ -6,16 +6,28 @@ from typing import NamedTuple
 from sqlalchemy import Connection, delete, or_, select
 
 from ringpost.domain.tenants import TenantId
-from ringpost.storage.bulk import Insert, Lookup
+from ringpost.storage.bulk import Insert, InsertTogether, Lookup
 from ringpost.storage.tables import AnyRow, attempts, deliveries, events, messages, template_revisions
 
 EventKey = tuple[TenantId, str]
 """Tenant and the sender's event id."""
 
 
-def known(connection: Connection, ids: Iterable[EventKey]) -> dict[EventKey, AnyRow]:
-    """Those of these events that were accepted before: key, fingerprint, type and skip reason."""
-    return {(TenantId(row.tenant), row.id): row for row in _look_up(connection, list(ids))}
+class KnownEvent(NamedTuple):
+    """What is looked up of an event that was accepted before."""
+
+    tenant: TenantId
+    id: str
+    key: str
+    type: str
+    fingerprint: bytes
+    skip_reason: str | None
+
+
+def known(connection: Connection, ids: Iterable[EventKey]) -> dict[EventKey, KnownEvent]:
+    """Those of these events that were accepted before."""
+    found = [KnownEvent(*row) for row in _look_up(connection, list(ids))]
+    return {(event.tenant, event.id): event for event in found}
 
 
 _of_events = events.c
@@ -43,6 +55,7 @@ _add_deliveries = Insert(
     _of_deliveries.claim,
     _of_deliveries.lease_until,
 )
+_add = InsertTogether(_add_events, _add_messages, _add_deliveries)
 
 
 class EventRow(NamedTuple):
@@ -97,9 +110,7 @@ def add(
     to_deliver: Sequence[DeliveryRow],
 ) -> None:
     """Write events, their messages and their deliveries, many at once."""
-    _add_events(connection, accepted)
-    _add_messages(connection, rendered)
-    _add_deliveries(connection, to_deliver)
+    _add(connection, accepted, rendered, to_deliver)
 
 
 def delivered_to(connection: Connection, keys: Sequence[str]) -> dict[str, list[tuple[str, str]]]:

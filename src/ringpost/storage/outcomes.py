@@ -5,13 +5,14 @@ A lane whose server fails is put on *hold* until its next probe; any answer of t
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 from sqlalchemy import Connection, case, delete, func, insert, or_, select, text, update
 
 from ringpost.domain.deliveries import Outcome, State, Urgency
 from ringpost.storage import bell
-from ringpost.storage.bulk import Insert, RowValues, Update
+from ringpost.storage.bulk import Insert, RowValues, Update, UpdateWithInsert, ask
 from ringpost.storage.outbox import Claimed
 from ringpost.storage.queues import queues_of
 from ringpost.storage.tables import attempts, deliveries, events, holds, messages
@@ -56,6 +57,11 @@ _mark = Update(
     also="claims = 0, claim = NULL, lease_until = NULL",
 )
 _write_attempts = Insert(*(column for column in attempts.c))
+_FEW_HOLDS = 100
+_SOME_HOLDS = "SELECT lane FROM holds LIMIT 100"
+_record_and_ask = UpdateWithInsert(
+    _mark, _write_attempts, key=_of.id, refers_to_it=attempts.c.delivery, question=_SOME_HOLDS
+)
 
 
 def record(connection: Connection, now: int, items: Sequence[Recorded]) -> list[bool]:
@@ -63,14 +69,26 @@ def record(connection: Connection, now: int, items: Sequence[Recorded]) -> list[
 
     Returns for each item whether it counted.
     """
-    marked = _mark(connection, [_marked(item, now) for item in items])
-    ours = [marked == len(items) or _is_marked(connection, item) for item in items]
+    ours, some_holds = _mark_and_write(connection, now, items)
     kept = [item for item, good in zip(items, ours, strict=True) if good]
     if kept:
-        _write_attempts(connection, [tuple(attempt_row(item).values()) for item in kept])
         _erase_secrets(connection, kept)
-        _hold_or_release(connection, now, kept)
+        _hold_or_release(connection, now, kept, some_holds)
     return ours
+
+
+def _mark_and_write(
+    connection: Connection, now: int, items: Sequence[Recorded]
+) -> tuple[list[bool], Sequence[str] | None]:
+    """Which of them counted, and some of what is on hold where that was told at the same time."""
+    marks, written = [_marked(item, now) for item in items], [tuple(attempt_row(item).values()) for item in items]
+    if connection.dialect.name == "postgresql":
+        hit, some_holds = _record_and_ask(connection, marks, written)
+        return [item.claimed.id in hit for item in items], some_holds
+    count = _mark(connection, marks)
+    ours = [count == len(items) or _is_marked(connection, item) for item in items]
+    _write_attempts(connection, list(compress(written, ours)))
+    return ours, None
 
 
 def _marked(item: Recorded, now: int) -> RowValues:
@@ -189,13 +207,15 @@ def expire(connection: Connection, now: int, erase_after_ms: int, limit: int) ->
     return len(rows)
 
 
-def _hold_or_release(connection: Connection, now: int, items: Sequence[Recorded]) -> None:
+def _hold_or_release(
+    connection: Connection, now: int, items: Sequence[Recorded], some_holds: Sequence[str] | None
+) -> None:
     failed: dict[str, Recorded] = {}
     for item in items:
         if item.hold_for_ms is not None and (item.claimed.probe or item.claimed.lane not in failed):
             failed[item.claimed.lane] = item
     good = {item.claimed.lane for item in items if _server_answered(item)} - failed.keys()
-    if good := on_hold(connection, good):
+    if good := on_hold(connection, good, some_holds):
         connection.execute(delete(holds).where(holds.c.lane.in_(sorted(good))))
     for lane, item in failed.items():
         held = connection.execute(select(holds).where(holds.c.lane == lane)).first()
@@ -234,13 +254,18 @@ def release_queues(connection: Connection, queues: Sequence[str]) -> None:
     connection.execute(delete(holds).where(holds.c.lane.in_(queues)))
 
 
-_FEW_HOLDS = 100
-_SOME_HOLDS = "SELECT lane FROM holds LIMIT 100"
+_CHANGES_AND_HOLDS = f"SELECT count, NULL FROM changes UNION ALL SELECT NULL, lane FROM ({_SOME_HOLDS}) AS few"  # noqa: S608  constants
 
 
-def on_hold(connection: Connection, lanes: Collection[str]) -> set[str]:
-    """Those of these lanes and queues that wait."""
-    few = connection.exec_driver_sql(_SOME_HOLDS).scalars().all()
+def look_around(connection: Connection) -> tuple[int, list[str]]:
+    """In one query, the count of changes (`standing`) and some of what is on hold, for `on_hold`."""
+    (count, _), *some = ask(connection, _CHANGES_AND_HOLDS)
+    return count, [lane for _, lane in some]
+
+
+def on_hold(connection: Connection, lanes: Collection[str], some: Sequence[str] | None = None) -> set[str]:
+    """Those of these lanes and queues that wait; `some` are the holds that were found just before, if they were."""
+    few = [lane for (lane,) in ask(connection, _SOME_HOLDS)] if some is None else some
     if len(few) < _FEW_HOLDS:  # those are all
         return {lane for lane in few if lane in lanes}
     return set(connection.execute(select(holds.c.lane).where(holds.c.lane.in_(sorted(lanes)))).scalars())

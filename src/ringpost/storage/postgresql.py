@@ -5,6 +5,7 @@ only a server that takes writes is connected to, so that after a failover the ne
 """
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
@@ -13,6 +14,7 @@ from psycopg import conninfo
 from sqlalchemy import Connection, Engine, create_engine, event, text
 
 from ringpost.errors import StorageUnavailable
+from ringpost.storage.direct import DirectConnection, driver_of
 
 OLDEST = 14
 """Older ones are not maintained any more (postgresql.org/support/versioning)."""
@@ -40,6 +42,12 @@ SESSION = {
 }
 """Nothing of ours takes so long; what does is stuck, and must not keep others from their rows."""
 
+BY_INDEX = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+"""For the connection that writes: whatever it asks for is found by an index, one row after the other.
+
+Its statements stay prepared, and so do their plans; those made while a table was small would read all of it.
+"""
+
 _MIGRATING = 0x52494E47504F5354
 """Key of the lock that is held while the schema is changed: `RINGPOST` in ASCII."""
 
@@ -61,10 +69,11 @@ def connection_options(url: str) -> dict[str, Any]:
 
 def engines(url: str) -> tuple[Engine, Engine]:
     """Engines to read and to write with; nothing is connected yet. Raises ValueError."""
-    connect = functools.partial(psycopg.connect, **connection_options(url))
+    connect = functools.partial(DirectConnection.connect, **connection_options(url))
     # a read sees one state of the database from its first query to its last, as on SQLite
-    reader = _engine(connect, READERS, isolation_level="REPEATABLE READ")
-    writer = _engine(connect, 1, isolation_level="READ COMMITTED")
+    reader = _engine(connect, READERS, SESSION, isolation_level="REPEATABLE READ")
+    writer = _engine(connect, 1, SESSION | BY_INDEX, isolation_level="READ COMMITTED")
+    event.listen(writer, "rollback_savepoint", _forget)
     return reader, writer
 
 
@@ -92,14 +101,18 @@ def be_the_only_one_to_migrate(connection: Connection) -> None:
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
 
 
-def _engine(connect: Any, connections: int, **options: Any) -> Engine:
+def _forget(connection: Connection, _name: str, _context: object) -> None:
+    driver_of(connection).forget()
+
+
+def _engine(connect: Any, connections: int, session: Mapping[str, str], **options: Any) -> Engine:
     engine = create_engine(
         "postgresql+psycopg://", creator=connect, pool_size=connections, max_overflow=0, pool_use_lifo=True, **options
     )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
-        settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in SESSION.items())
+        settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in session.items())
         before, connection.autocommit = connection.autocommit, True
         connection.execute(f"SELECT {settings}")
         # an acknowledged event survives a power cut, whatever the server's default is

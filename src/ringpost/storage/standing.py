@@ -70,7 +70,10 @@ class Memory:
 
     def now(self, connection: Connection) -> Standing:
         """What is known to be in force in this transaction."""
-        count = connection.exec_driver_sql("SELECT count FROM changes").scalar_one()
+        return self.as_of(connection.exec_driver_sql("SELECT count FROM changes").scalar_one())
+
+    def as_of(self, count: int) -> Standing:
+        """The same, where the count of changes is known already."""
         if count != self._kept.count or len(self._kept.settings) > MOST_KEPT:
             self._kept = Standing(count)
         return self._kept

@@ -43,7 +43,8 @@ AnyRow = Row[*tuple[Any, ...]]
 """A row of whatever columns."""
 
 # What PostgreSQL is told of tables whose rows do not stay as they are: to leave room for the next version of a row on
-# its page, and to clean up long before a fifth of a large table is dead.
+# its page, and to clean up long before a fifth of a large table is dead. And of messages: to cut them in pieces, each
+# with a row and an index entry of its own, only when a page is too small for them (8160 bytes is the most one takes).
 _QUEUE: dict[str, Any] = {
     "fillfactor": 80,
     "autovacuum_vacuum_scale_factor": 0.01,
@@ -51,7 +52,7 @@ _QUEUE: dict[str, Any] = {
     "autovacuum_vacuum_cost_delay": 0,
 }
 _CHANGES_OFTEN = {"fillfactor": 50}
-_ERASED = {"autovacuum_vacuum_scale_factor": 0.05}
+_MESSAGES = {"autovacuum_vacuum_scale_factor": 0.05, "toast_tuple_target": 8160}
 
 
 def _where(condition: str) -> dict[str, Any]:
@@ -262,7 +263,7 @@ messages = Table(
     Column("event", Text, ForeignKey("events.key"), primary_key=True),
     Column("tenant", Text, nullable=False),
     Column("content", LargeBinary, nullable=False),  # sealed ringpost.domain.messages.Message
-    postgresql_with=_ERASED,
+    postgresql_with=_MESSAGES,
 )
 
 deliveries = Table(

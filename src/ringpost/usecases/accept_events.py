@@ -19,7 +19,7 @@ from ringpost.storage import events as event_rows
 from ringpost.storage.events import DeliveryRow, EventRow, MessageRow
 from ringpost.storage.groups import afterwards
 from ringpost.storage.outbox import Claimed
-from ringpost.storage.outcomes import on_hold
+from ringpost.storage.outcomes import look_around, on_hold
 from ringpost.storage.queues import SYSTEMS_OWN, is_borrowed, queue_of
 from ringpost.storage.sealing import SealBroken
 from ringpost.storage.settings import ServerInForce
@@ -116,12 +116,13 @@ class _Desk:
     @classmethod
     def open(cls, connection: Connection, room: Room, wanted: Sequence[Event]) -> "_Desk":
         """Look up all that the events need, with one query of each kind."""
-        now, standing = room.clock(), room.standing.now(connection)
+        count, some_holds = look_around(connection)
+        now, standing = room.clock(), room.standing.as_of(count)
         owners = {event.tenant for event in wanted}
         standing.load(connection, owners, {(event.tenant, event.type) for event in wanted})
         standing.tenants.setdefault(SYSTEM, room.options.system_level())
         known = _receipts(connection, {(event.tenant, event.id) for event in wanted if event.id is not None})
-        failing = on_hold(connection, {*owners, SYSTEM, SYSTEMS_OWN})
+        failing = on_hold(connection, {*owners, SYSTEM, SYSTEMS_OWN}, some_holds)
         desk = cls(room, connection, now, standing, known, failing, room.takers.next())
         if desk.taker is not None:
             desk.claim, lease_ms = desk.taker.claim()
