@@ -54,7 +54,7 @@ class Job:
     def weight(self) -> int:
         """How many items it is about: of a list of events, each."""
         item = self.argument[1] if self.argument is not None else None
-        return max(1, len(item)) if isinstance(item, list | tuple) else 1  # pyright: ignore[reportUnknownArgumentType]
+        return max(1, len(item)) if isinstance(item, list) else 1  # pyright: ignore[reportUnknownArgumentType]
 
 
 def gather(waiting: deque[Job], jobs: list[Job], most: int = LARGEST) -> None:

@@ -8,6 +8,7 @@ keeps it claimed: `leases`.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, case, delete, func, select, update
 
@@ -22,8 +23,7 @@ _PROBE = ".probe"
 """How the claims of probes end, so that what is stored tells what they are."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A delivery in a worker's hands."""
 
     id: str

@@ -4,9 +4,8 @@ A lane whose server fails is put on *hold* until its next probe; any answer of t
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from itertools import compress
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, case, delete, func, insert, or_, select, text, update
 
@@ -18,8 +17,7 @@ from ringpost.storage.queues import queues_of
 from ringpost.storage.tables import attempts, deliveries, events, holds, messages
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """What a worker has to say about one delivery: the attempt, and where the delivery goes from here."""
 
     claimed: Claimed

@@ -54,9 +54,10 @@ def begin_at_once(writer: Engine) -> Connection | None:
         connection.info[_AT_ONCE] = True
         connection.begin()
     except exc.DBAPIError:
-        if connection is not None:
+        if connection is None:
+            turns.give()
+        else:
             connection.close()
-        turns.give()
         return None
     return connection
 

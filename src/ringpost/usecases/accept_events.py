@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import structlog
 from sqlalchemy import Connection
@@ -34,8 +35,7 @@ _QUEUED, _SENDING = State.QUEUED.value, State.SENDING.value
 _log = structlog.get_logger("ringpost.accept_events")
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """What the sender of an event is told. The same for a repetition as for the first time."""
 
     id: str

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import Connection
@@ -193,4 +193,4 @@ def _on_its_queue(item: outbox.Claimed, server: ServerInForce | None) -> outbox.
     if server is None:
         return item
     queue = queues.queue_of(item.tenant, own_server=server.lane != SYSTEM)
-    return item if queue == item.queue else replace(item, queue=queue)
+    return item if queue == item.queue else item._replace(queue=queue)

@@ -5,9 +5,9 @@ while another one is being written. It is good as long as the same is in force i
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -32,8 +32,7 @@ from ringpost.usecases.prepare_template import prepared, qr_code
 from ringpost.usecases.room import Room
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What one event becomes if what was in force when it was planned still is."""
 
     event: Event

@@ -217,7 +217,7 @@ class Worker:
                 _log.exception("attempt_not_recorded", delivery=recorded.claimed.id)
                 observe_error()
                 await asyncio.sleep(1)
-                recorded = replace(recorded, outcome=replace(recorded.outcome, reply="", hint="", dialogue=""))
+                recorded = recorded._replace(outcome=replace(recorded.outcome, reply="", hint="", dialogue=""))
 
     async def _rest(self) -> None:
         """Until there is new mail, there is room for what waits, or it is time to look.

@@ -17,9 +17,8 @@ Emergencies have windows of their own: what hangs at a server must not keep an e
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
-from threading import RLock
-from typing import Final, Protocol
+from threading import Lock
+from typing import Final, NamedTuple, Protocol
 
 from ringpost.domain.deliveries import Outcome, Urgency, Verdict
 from ringpost.domain.retries import uses_up_attempt
@@ -45,8 +44,7 @@ _Lot = tuple[str, bool]
 """A queue or a lane, and whether it is about its emergencies."""
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """What an outcome says about its server: nothing good, to begin with."""
 
     answered_after_s: float | None = None
@@ -117,7 +115,7 @@ class Windows:
 
     def __init__(self, slots: int, clock: Callable[[], float]) -> None:
         """`clock`: monotonic seconds."""
-        self._lock = RLock()
+        self._lock = Lock()
         self._slots = slots
         self._kept = max(2, slots // 10)
         self._clock = clock
@@ -132,17 +130,12 @@ class Windows:
     def free(self, urgency: Urgency) -> int:
         """How many slots there are for a class."""
         with self._lock:
-            self._look_for_slow()
-            kept = 0 if urgency is Urgency.EMERGENCY else self._kept
-            return max(0, self._slots - kept - self._taken)
+            return self._free(urgency)
 
     def room_for(self, queue: str, urgency: Urgency, *, others_wait: bool = True) -> int:
         """How many more mails of a queue may be taken on, as far as its server and its own share go."""
         with self._lock:
-            lot = _lot(lane_of(queue), urgency)
-            room, left = self._room_of_lane(lot), self._left_for(lot)
-            of_queue = self._room_of_queue(queue, urgency, others_wait)
-            return min(room, of_queue) if left is None else min(room, of_queue, left)
+            return self._room_for(queue, urgency, others_wait)
 
     def share_out(self, queues: Sequence[str], urgency: Urgency, free: int, taken: Mapping[str, int]) -> dict[str, int]:
         """How many mails each of these queues, which wait, may take of the free slots.
@@ -171,28 +164,18 @@ class Windows:
         """Take one more of the queue into hand, if there is room for it."""
         with self._lock:
             there_is_room = (
-                self.free(urgency) >= slots_of(size)
-                and self.room_for(queue, urgency) > 0
+                self._free(urgency) >= slots_of(size)
+                and self._room_for(queue, urgency, others_wait=True) > 0
                 and (pace is None or pace.soon() > 0)
             )
             if there_is_room:
-                self.took(queue, urgency, size, pace)
+                self._took(queue, urgency, size, pace)
             return there_is_room
 
     def took(self, queue: str, urgency: Urgency, size: int = 0, pace: Paced | None = None) -> None:
         """One more of the queue is in hand, with so many bytes; `pace` is that of its server, if it has one."""
         with self._lock:
-            slots = slots_of(size)
-            known, lane = self._queue(_lot(queue, urgency)), self._lane(_lot(lane_of(queue), urgency))
-            if not lane.mails:
-                lane.heard_at = self._clock()
-            self._unproven -= lane.unproven
-            lane.mails, lane.slots, lane.pace = lane.mails + 1, lane.slots + slots, pace
-            self._unproven += lane.unproven
-            known.mails, known.slots = known.mails + 1, known.slots + slots
-            known.weight += (slots - known.weight) / 4
-            known.debt += slots - 1
-            self._taken += slots
+            self._took(queue, urgency, size, pace)
 
     def ended(self, queue: str, urgency: Urgency, said: Said, size: int = 0) -> None:
         """One of the queue is no longer in hand."""
@@ -206,19 +189,14 @@ class Windows:
             else:
                 lane.concurrency.answered(said.answered_after_s, lane.mails)
             lane.heard_at = self._clock()
-            self._unproven += lane.unproven
-            self.put_down(queue, urgency, size)
+            self._put_down(lane, self._queue(_lot(queue, urgency)), slots_of(size))
 
     def put_down(self, queue: str, urgency: Urgency, size: int = 0) -> None:
         """One of the queue is no longer in hand; nothing was heard of its server."""
         with self._lock:
-            slots = slots_of(size)
-            known, lane = self._queue(_lot(queue, urgency)), self._lane(_lot(lane_of(queue), urgency))
+            lane = self._lane(_lot(lane_of(queue), urgency))
             self._unproven -= lane.unproven
-            lane.mails, lane.slots = lane.mails - 1, lane.slots - slots
-            self._unproven += lane.unproven
-            known.mails, known.slots = known.mails - 1, known.slots - slots
-            self._taken -= slots
+            self._put_down(lane, self._queue(_lot(queue, urgency)), slots_of(size))
 
     def forget_idle(self) -> None:
         """Drop what is known of idle lanes and queues, so that memory follows the work."""
@@ -229,6 +207,44 @@ class Windows:
             }
             for known in self._queues.values():
                 known.asked = False
+
+    # With the lock held: ---------------------------------------------------------------------------------------------
+
+    def _free(self, urgency: Urgency) -> int:
+        self._look_for_slow()
+        kept = 0 if urgency is Urgency.EMERGENCY else self._kept
+        return max(0, self._slots - kept - self._taken)
+
+    def _room_for(self, queue: str, urgency: Urgency, others_wait: bool) -> int:
+        lot = _lot(lane_of(queue), urgency)
+        room, left = self._room_of_lane(lot), self._left_for(lot)
+        of_queue = self._room_of_queue(queue, urgency, others_wait)
+        return min(room, of_queue) if left is None else min(room, of_queue, left)
+
+    def _took(self, queue: str, urgency: Urgency, size: int, pace: Paced | None) -> None:
+        slots = slots_of(size)
+        known, lane = self._queue(_lot(queue, urgency)), self._lane(_lot(lane_of(queue), urgency))
+        if not lane.mails:
+            lane.heard_at = self._clock()
+        self._unproven -= lane.unproven
+        lane.mails += 1
+        lane.slots += slots
+        lane.pace = pace
+        self._unproven += lane.unproven
+        known.mails += 1
+        known.slots += slots
+        known.weight += (slots - known.weight) / 4
+        known.debt += slots - 1
+        self._taken += slots
+
+    def _put_down(self, lane: _Lane, known: _Queue, slots: int) -> None:
+        """One mail less; the lane's unproven slots have been taken off before, and come back here."""
+        lane.mails -= 1
+        lane.slots -= slots
+        self._unproven += lane.unproven
+        known.mails -= 1
+        known.slots -= slots
+        self._taken -= slots
 
     def _rooms(self, servers: set[str], urgency: Urgency) -> dict[str, int]:
         """How many more mails each server is given; those not known to be quick divide what is left to them."""
@@ -290,7 +306,7 @@ class Windows:
 
 def slots_of(size: int) -> int:
     """How many slots a mail of so many bytes takes; 1 at least."""
-    return max(1, ceil(size / SLOT_BYTES))
+    return -(-size // SLOT_BYTES) or 1
 
 
 def _lot(name: str, urgency: Urgency) -> _Lot:
