@@ -300,6 +300,6 @@ def test_no_advice_speaks_of_fields_of_the_api() -> None:
         r"enable_|starttls_auto|\bset auth|auth setting|client_id|client_secret|reply_to|\busername\b|MS365|Set cloud"
     )
     for code, trap in TRAPS.items():
-        for text in (trap.title, trap.explanation, TO_DO.get(code, trap.what_to_do)):
+        for text in (trap.title, trap.sign, trap.explanation, TO_DO.get(code, trap.what_to_do)):
             for language in languages().values():
                 assert not fields.search(language.say(text)), (code, language.tag)
