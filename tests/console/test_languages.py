@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from babel.messages.pofile import read_po
 from tests.console.conftest import ClientOf, csrf_of
+from tests.console.leftovers import is_english, words_of
 
 from ringpost.console.doctor_words import FACTS, TO_DO
 from ringpost.console.languages import FOLDER, choose_language, languages
@@ -77,6 +78,10 @@ def test_every_trap_and_every_step_of_the_doctor_is_explained_in_german() -> Non
     steps = {*steps, "It offers login with PLAIN, STARTTLS, mails of up to 9 bytes."} - {"It offers 7."}
     steps -= {"There is no doctor here."}
 
+    signs = [trap.sign for trap in TRAPS.values() if words_of([trap.sign])]  # the others are only codes and quotations
+
+    assert len(signs) > 80
+    assert [said for said in signs if german.say(said) == said or is_english(german.say(said))] == []
     assert len(steps) > 20
     assert [said for said in (*told, *TO_DO.values(), *steps) if german.say(said) == said] == []
 

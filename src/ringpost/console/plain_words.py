@@ -45,6 +45,8 @@ ALIKE: Final = (
     N_("This link has been used or has ended. Ask for a new one."),
     N_("This tenant is disabled."),
     N_("Too many tries. Wait, then try again."),
+    # Made-up values of variables
+    N_("Phone system"),
     # Keys and certificates
     N_("The private key does not belong to the certificate."),
     N_("The certificate has expired."),
