@@ -25,8 +25,8 @@ TEMPLATE: Final = LOCALE / "ringpost.pot"
 _PYTHON: Final = {"say": None, "N_": None}
 _FIELDS: Final = {"FieldError": (2,), "wrong": (2,)}
 _VARIABLES: Final = {"Variable": (2,), "_type": (2,)}
-_TRAPS: Final = ({"Trap": (2,)}, {"Trap": (4,)}, {"Trap": (5,)})
-"""Title, what it means, what to do: a pass for each, because several texts of one call would be plural forms."""
+_TRAPS: Final = ({"Trap": (2,)}, {"Trap": (3,)}, {"Trap": (4,)}, {"Trap": (5,)})
+"""Title, sign, what it means, what to do: a pass for each, because several texts of one call would be plural forms."""
 _TYPES: Final = {"EventType": (2,)}
 """A pass of its own: what stands in the brackets of one is not looked through for others."""
 _JINJA: Final = {"_": None, "gettext": None, "ngettext": (1, 2)}

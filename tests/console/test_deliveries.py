@@ -11,13 +11,15 @@ import httpx
 import pytest
 from aiosmtpd.controller import Controller
 from markupsafe import escape
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, delete, event, select, update
 from tests.api.mailboxes import Mailbox
 from tests.conftest import Clock
 from tests.console.conftest import ClientOf, Visitor, assert_accessible, csrf_of
+from tests.console.leftovers import texts_of
 from tests.storage.population import fill, repeatable
 
 from ringpost.console.languages import languages
+from ringpost.console.many_deliveries import MOST_NAMED
 from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
 from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.deliveries import State
@@ -26,7 +28,7 @@ from ringpost.domain.hosts import parse_allowed_networks
 from ringpost.domain.settings import Endpoint, ServerRules, SmtpEndpoint
 from ringpost.domain.tenants import TenantId
 from ringpost.domain.traps import TRAPS
-from ringpost.storage import audit, counts, deliveries, search
+from ringpost.storage import audit, counts, deliveries, search, tables
 from ringpost.storage.deliveries import Filter
 from ringpost.transports import Transport
 from ringpost.transports.egress import EgressRules
@@ -90,6 +92,20 @@ async def report(room: Room, tenant: TenantId, *recipients: str, **changes: Any)
     (receipt,) = await accept_events(room, [parse_event(tenant, fields)])
     assert isinstance(receipt, Receipt), receipt
     return receipt.deliveries[0][0] if receipt.deliveries else ""
+
+
+def erase_and_send(connection: Connection, erased: str, sent: str) -> None:
+    """The text of one is erased, another is sent: neither can be tried again."""
+    its_event = select(tables.deliveries.c.event).where(tables.deliveries.c.id == erased).scalar_subquery()
+    connection.execute(delete(tables.messages).where(tables.messages.c.event == its_event))
+    connection.execute(
+        update(tables.deliveries).where(tables.deliveries.c.id == sent).values(state=State.SENT, sent_at=1)
+    )
+
+
+def notice_of(page: str) -> str:
+    """What is said at the top of the list."""
+    return page.partition('class="notice good" role="status">')[2].partition("<form")[0]
 
 
 async def ended(room: Room, tenant: TenantId, delivery: str) -> Any:
@@ -201,6 +217,8 @@ async def test_many_are_chosen_counted_and_retried(visitor: Visitor, room: Room,
     await page.get_by_role("button", name="Try again").click()
 
     await page.get_by_text("2 mails are queued again.").wait_for()
+    assert await page.locator(".notice.good a").all_inner_texts() == ["a2@example.com", "a1@example.com"]
+    await assert_accessible(page)
     assert sorted((await states(room, acme)).values()) == [State.QUEUED, State.QUEUED, State.REJECTED]
     entries = await room.database.read(audit.entries, acme)
     assert [entry.subject.partition(",")[0] for entry in entries if entry.action == "retry_deliveries"] == [
@@ -224,6 +242,43 @@ async def test_all_that_are_found_are_retried_and_no_others(client_of: ClientOf,
     retried = [name for name, state in (await states(room, acme)).items() if state is State.QUEUED]
     assert len(retried) == 11
     assert all(name.startswith("a11") for name in retried)
+
+
+async def test_those_that_could_not_be_retried_are_named_with_the_reason(
+    client_of: ClientOf, room: Room, acme: TenantId, other: TenantId
+) -> None:
+    failed, erased, sent = [await report(room, acme, f"{name}@example.com") for name in ("failed", "erased", "sent")]
+    for one in (failed, erased, sent):
+        await refused(room, acme, one)
+    theirs = await report(room, other, "theirs@example.com")
+    await room.database.write(erase_and_send, erased, sent)
+    client = await client_of(Role.TENANT_ADMIN)
+    form = {"csrf": await csrf_of(client), "do": "retry", "id": [failed, erased, sent, theirs]}
+
+    answer = await client.post("/console/deliveries/many", data=form)
+    page = (await client.get(answer.headers["location"])).text
+
+    notice = " ".join(texts_of(notice_of(page)))
+    assert notice.startswith("1 mail is queued again. failed@example.com 3 were left alone:")
+    assert "erased@example.com Refused Its text is erased." in notice
+    assert "sent@example.com Sent" in notice
+    assert "theirs" not in page
+    assert (await client.get(f"{answer.headers['location']}.%00.x")).status_code == 200
+
+
+async def test_of_very_many_only_the_first_are_named(client_of: ClientOf, room: Room, acme: TenantId) -> None:
+    for number in range(MOST_NAMED + 3):
+        await report(room, acme, f"a{number}@example.com")
+    client = await client_of(Role.TENANT_ADMIN)
+    form = {"csrf": await csrf_of(client), "do": "cancel", "all": "on", "state": "waiting"}
+
+    answer = await client.post("/console/deliveries/many", data=form)
+    page = (await client.get(answer.headers["location"])).text
+
+    notice = notice_of(page)
+    assert len(answer.headers["location"]) < 1000
+    assert notice.count("@example.com</a>") == MOST_NAMED
+    assert "and 3 more" in notice
 
 
 async def test_cancelling_many_leaves_alone_what_does_not_wait(client_of: ClientOf, room: Room, acme: TenantId) -> None:

@@ -1,21 +1,22 @@
 """What holds for every page, found by itself: anybody can use it, nothing hostile gets into it, nobody frames it."""
 
 import re
-from html.parser import HTMLParser
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
-from babel.messages.pofile import read_po
 from tests.console.conftest import PASSWORD, ClientOf, Visitor, assert_accessible
 from tests.console.hostile import HOSTILE, Place, address, furnish, places
+from tests.console.leftovers import english_of
 
 from ringpost.console.guard import LANGUAGE_COOKIE
 from ringpost.console.headers import HEADERS
-from ringpost.console.languages import FOLDER
 from ringpost.domain.access import Role
 from ringpost.domain.secrets import Secret
-from ringpost.domain.tenants import TenantId
+from ringpost.domain.tenants import TenantDraft, TenantId
+from ringpost.domain.traps import TRAPS
+from ringpost.usecases.change_tenant import change_tenant
 from ringpost.usecases.log_in import Credentials
 from ringpost.usecases.room import Room
 from ringpost.usecases.sign_in import sign_in
@@ -24,8 +25,6 @@ PLACES = list(places())
 FRAMED = ("/preview", "/message")
 """What a page shows in a frame of its own: a mail, shut off by a policy of its own."""
 IN_ITS_FRAME = r"Blocked script execution in '\S+(/preview\?|/message')|directive: \"img-src data:\""
-READ = ("aria-label", "title", "placeholder", "alt")
-"""Attributes that are read out."""
 
 
 @pytest.fixture
@@ -86,16 +85,42 @@ async def test_a_page_escapes_what_is_hostile_and_lets_nobody_frame_it(
             assert "<img" not in answer.text
 
 
-@pytest.mark.parametrize("place", PLACES, ids=str)
-async def test_a_page_in_german_has_no_english_left(known: dict[str, str], client_of: ClientOf, place: Place) -> None:
-    client = await client_of(place.role)
+class TestInGerman:
+    """Where everybody speaks German: the tenant, the system level and who looks."""
+
+    @pytest.fixture
+    def room(self, room: Room) -> Room:
+        """The room, with the system level's mails in German."""
+        return replace(room, options=replace(room.options, system_locale="de"))
+
+    @pytest.fixture
+    async def known(self, room: Room, acme: TenantId, known: dict[str, str]) -> dict[str, str]:
+        """The same, with the tenant's default templates in German."""
+        await change_tenant(room, acme, TenantDraft(HOSTILE, "acme.example", locale="de"))
+        return known
+
+    @pytest.mark.parametrize("place", PLACES, ids=str)
+    async def test_a_page_has_no_english_left(self, known: dict[str, str], client_of: ClientOf, place: Place) -> None:
+        client = in_german(await client_of(place.role))
+
+        answer = await client.get(f"/console{address(place, known)}")
+
+        if is_whole(answer):
+            assert '<html lang="de"' in answer.text
+            assert english_of(answer.text) == []
+
+    async def test_no_trap_has_english_left(self, client_of: ClientOf) -> None:
+        client = in_german(await client_of(Role.TENANT_ADMIN))
+
+        pages = {code: await client.get(f"/console/traps/{code}") for code in TRAPS}
+
+        assert {code: left for code, page in pages.items() if (left := english_of(page.text))} == {}
+
+
+def in_german(client: httpx.AsyncClient) -> httpx.AsyncClient:
+    """The client of somebody who has chosen German."""
     client.cookies.set(LANGUAGE_COOKIE, "de", domain="ringpost.example", path="/console")
-
-    answer = await client.get(f"/console{address(place, known)}")
-
-    if is_whole(answer):
-        assert '<html lang="de"' in answer.text
-        assert [text for text in texts_of(answer.text) if text in ENGLISH] == []
+    return client
 
 
 async def test_every_page_has_its_pictures_in_the_docs(known: dict[str, str], client_of: ClientOf) -> None:
@@ -107,41 +132,3 @@ async def test_every_page_has_its_pictures_in_the_docs(known: dict[str, str], cl
         if is_whole(await (await client_of(place.role)).get(f"/console{address(place, known)}")):
             assert f"\n`{place.path}`\n" in shown, f"make screenshots: {place.path} has none"
     assert [file for file in files if not (docs / file).is_file()] == []
-
-
-def english() -> frozenset[str]:
-    """Texts that are others in German."""
-    with (FOLDER / "de" / "LC_MESSAGES" / "ringpost.po").open("rb") as file:
-        catalogue = read_po(file, "de")
-    return frozenset(text.id for text in catalogue if isinstance(text.id, str) and text.id and text.id != text.string)
-
-
-ENGLISH = english()
-
-
-def texts_of(page: str) -> list[str]:
-    """What people read of a page, and what is read out to them."""
-    found = Texts()
-    found.feed(page)
-    return found.texts
-
-
-class Texts(HTMLParser):
-    """Collects texts, without those of fields and code."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.texts: list[str] = []
-        self._within = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Labels that are read out are texts too."""
-        self._within = tag
-        self.texts += [
-            value for name, value in attrs if value and name in ("aria-label", "title", "placeholder", "alt")
-        ]
-
-    def handle_data(self, data: str) -> None:
-        """A text."""
-        if self._within not in ("script", "style", "textarea", "code", "option") and data.strip():
-            self.texts.append(data.strip())

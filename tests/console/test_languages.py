@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from babel.messages.pofile import read_po
 from tests.console.conftest import ClientOf, csrf_of
+from tests.console.leftovers import is_english, words_of
 
-from ringpost.console.doctor_words import TO_DO
+from ringpost.console.doctor_words import FACTS, TO_DO
 from ringpost.console.languages import FOLDER, choose_language, languages
 from ringpost.domain.access import Role
 from ringpost.domain.tenants import TenantDraft, TenantId
@@ -77,8 +78,20 @@ def test_every_trap_and_every_step_of_the_doctor_is_explained_in_german() -> Non
     steps = {*steps, "It offers login with PLAIN, STARTTLS, mails of up to 9 bytes."} - {"It offers 7."}
     steps -= {"There is no doctor here."}
 
+    signs = [trap.sign for trap in TRAPS.values() if words_of([trap.sign])]  # the others are only codes and quotations
+
+    assert len(signs) > 80
+    assert [said for said in signs if german.say(said) == said or is_english(german.say(said))] == []
     assert len(steps) > 20
     assert [said for said in (*told, *TO_DO.values(), *steps) if german.say(said) == said] == []
+
+
+def test_whatever_the_doctor_tells_experts_has_a_name_in_german() -> None:
+    german = languages()["de"]
+    told = {name for path in (SOURCE / "transports" / "doctor").glob("*.py") for name in _keys(path)}
+
+    assert told - {"code", "enhanced_code", "reply"} == set(FACTS)
+    assert {said for said in FACTS.values() if german.say(said) == said and not said.isupper()} == {"Port"}
 
 
 def test_values_in_a_message_are_kept_and_fields_of_the_api_are_not() -> None:
@@ -177,3 +190,10 @@ def _sentences(path: Path) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in silent:
             yield from (said for said in _texts(node) if " " in said.strip() and said.endswith(".") and said[0] != " ")
+
+
+def _keys(path: Path) -> Iterator[str]:
+    """Names of what a file gathers as data."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Dict):
+            yield from (key.value for key in node.keys if isinstance(key, ast.Constant) and isinstance(key.value, str))

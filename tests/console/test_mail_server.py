@@ -6,10 +6,12 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.console.conftest import ClientOf, csrf_of
+from tests.console.leftovers import english_of
 from tests.console.mail_servers import Authority, issue, wired
 
 from ringpost.cli.opening import operator
 from ringpost.console.doctor_words import TITLES, TO_DO
+from ringpost.console.guard import LANGUAGE_COOKIE
 from ringpost.console.languages import languages
 from ringpost.console.recognition import PASSWORDS, USER_NAMES
 from ringpost.console.server_form import FLAGS
@@ -287,6 +289,23 @@ class TestWithWaysOut:
         assert "Mail can be sent with these settings." in mended.text
         assert "made-up-secret" not in answer.text + mended.text
 
+    async def test_a_diagnosis_in_german_has_no_english_but_the_servers_own_words(
+        self, client_of: ClientOf, authority: Authority
+    ) -> None:
+        client = await client_of(Role.TENANT_ADMIN)
+        client.cookies.set(LANGUAGE_COOKIE, "de", domain="ringpost.example", path="/console")
+        async with authority.server() as server:
+            tried = {**FORM, "server": "127.0.0.1", "port": str(server.port), "password": "made-up-secret"}
+            pages = [
+                (await send(client, "/mail-server/diagnose", **{**tried, **other})).text
+                for other in ({}, {"tls": "starttls"}, {"tls": "clear", "auth": "DISABLE"}, {"server": "127.0.0.2"})
+            ]
+
+        assert all("Einzelheiten für Fachleute" in page for page in pages)
+        assert "Tage, die das Zertifikat noch gilt" in pages[1]
+        assert "Gilt bis" in pages[1]
+        assert {text for page in pages for text in english_of(page)} == {"2.7.0 welcome"}
+
 
 def test_every_word_of_the_catalogues_can_be_translated() -> None:
     assert {one.username for one in PROVIDERS} <= set(USER_NAMES)
@@ -300,6 +319,6 @@ def test_no_advice_speaks_of_fields_of_the_api() -> None:
         r"enable_|starttls_auto|\bset auth|auth setting|client_id|client_secret|reply_to|\busername\b|MS365|Set cloud"
     )
     for code, trap in TRAPS.items():
-        for text in (trap.title, trap.explanation, TO_DO.get(code, trap.what_to_do)):
+        for text in (trap.title, trap.sign, trap.explanation, TO_DO.get(code, trap.what_to_do)):
             for language in languages().values():
                 assert not fields.search(language.say(text)), (code, language.tag)

@@ -1,7 +1,6 @@
-"""Deliveries: who got which mail, who did not and why, and trying many again or cancelling them."""
+"""Deliveries: who got which mail, who did not and why."""
 
 import hashlib
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -14,14 +13,14 @@ from ringpost.console.delivery_filters import (
     SHOWN_STATES,
     Filters,
     namesakes,
-    posted_filters,
     read_filters,
     recipients_like,
 )
 from ringpost.console.delivery_words import SKIPPED, TITLES, why
 from ringpost.console.forms import Form
+from ringpost.console.many_deliveries import told_of_many
 from ringpost.console.rendering import render
-from ringpost.console.routing import Access, get, post
+from ringpost.console.routing import get
 from ringpost.console.visit import Visit
 from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.events import SkipReason
@@ -29,9 +28,6 @@ from ringpost.domain.settings import Settings
 from ringpost.storage import deliveries, events, search, settings
 from ringpost.storage.search import Found, Wanted
 from ringpost.storage.tables import AnyRow
-from ringpost.usecases.cancel_delivery import cancel_deliveries
-from ringpost.usecases.many_deliveries import CANCELLABLE, MOST_AT_ONCE, RETRIABLE, Chosen, Done, select
-from ringpost.usecases.retry_delivery import retry_deliveries
 
 MOST_NEWS: Final = 99
 """New deliveries are counted up to here."""
@@ -92,49 +88,7 @@ async def show_deliveries(visit: Visit) -> Response:
         return render(visit, "deliveries_list.html", **values)
     form = Form({name: getattr(filters, name) for name in ("q", "state", "type", "when", "since", "until")})
     choices = {"states": _said(visit, SHOWN_STATES), "types": types(visit), "spans": _said(visit, SHOWN_SPANS)}
-    return render(visit, "deliveries.html", form=form, done=_done(visit), **choices, **values)
-
-
-async def confirm_many(visit: Visit) -> Response:
-    """How many it will be, before it is done."""
-    query = visit.request.query_params
-    verb = "cancel" if query.get("do") == "cancel" else "retry"
-    ids, everything, filters = tuple(query.getlist("id")), bool(query.get("all")), read_filters(visit)
-    chosen = await visit.room.database.read(_chosen, visit, ids, everything, filters)
-    states = CANCELLABLE if verb == "cancel" else RETRIABLE
-    found, more = await visit.room.database.read(select, visit.principal, chosen, states) if chosen else ([], False)
-    return render(
-        visit,
-        "deliveries_many.html",
-        verb=verb,
-        ids=ids,
-        everything=everything,
-        filters=filters,
-        count=len(found),
-        more=more,
-        asked=len(ids),
-        most=MOST_AT_ONCE,
-    )
-
-
-async def change_many(visit: Visit) -> Response:
-    """Do it, and say how many it were."""
-    ids, everything, filters = tuple(visit.posted.texts("id")), visit.posted.flag("all"), posted_filters(visit)
-    chosen = await visit.room.database.read(_chosen, visit, ids, everything, filters)
-    verb = "cancel" if visit.posted.text("do") == "cancel" else "retry"
-    change = cancel_deliveries if verb == "cancel" else retry_deliveries
-    done = await change(visit.room, visit.principal, chosen) if chosen else Done(0, 0, more=False)
-    counts = {"changed": str(done.changed), "left": str(done.left_alone), "more": "on" if done.more else ""}
-    return visit.redirect("/deliveries", **filters.fields(), **counts, done=verb)
-
-
-def _done(visit: Visit) -> Done | None:
-    """What the form before this page did to many deliveries."""
-    query = visit.request.query_params
-    counts = [query.get(name, "") for name in ("changed", "left")]
-    if visit.done not in ("retry", "cancel") or not all(re.fullmatch("[0-9]{1,6}", count) for count in counts):
-        return None
-    return Done(*map(int, counts), more=bool(query.get("more")))
+    return render(visit, "deliveries.html", form=form, done=await told_of_many(visit), **choices, **values)
 
 
 def _said(visit: Visit, options: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -144,22 +98,6 @@ def _said(visit: Visit, options: Iterable[tuple[str, str]]) -> list[tuple[str, s
 def types(visit: Visit) -> list[tuple[str, str]]:
     """The choice of an event type."""
     return [("", visit.say("Everything")), *_said(visit, TITLES.items())]
-
-
-def _chosen(
-    connection: Connection,
-    visit: Visit,
-    ids: tuple[str, ...],
-    everything: bool,
-    filters: Filters,
-) -> Chosen | None:
-    """Which are meant; None when that is none, and never by mistake all."""
-    if not everything:
-        return Chosen(ids) if ids else None
-    recipients = tuple(recipients_like(connection, visit.tenant_id, filters.q))
-    if filters.q and not recipients:
-        return None
-    return Chosen(wanted=replace(filters.wanted(visit, recipients), after=""))
 
 
 def _list(connection: Connection, visit: Visit, filters: Filters) -> Listing:
@@ -264,7 +202,5 @@ async def show_skipped(visit: Visit) -> Response:
 
 routes = (
     get("/deliveries", show_deliveries),
-    get("/deliveries/many", confirm_many, Access.EDITOR),
-    post("/deliveries/many", change_many),
     get("/deliveries/skipped", show_skipped),
 )

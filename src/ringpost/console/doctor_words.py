@@ -59,6 +59,31 @@ CHOICES: Final = {
 }
 """The words of the form for what may be chosen."""
 
+FACTS: Final = {
+    "addresses": N_("Addresses"),
+    "address": N_("Address"),
+    "port": N_("Port"),
+    "not_reached": N_("Not reached"),
+    "version": N_("Version of TLS"),
+    "days_left": N_("Days left of the certificate"),
+    "names": N_("Names in the certificate"),
+    "issuer": N_("Issued by"),
+    "begins": N_("Good from"),
+    "ends": N_("Good until"),
+    "auth": N_("Ways to sign in"),
+    "size": N_("Largest mail, in bytes"),
+    "starttls": "STARTTLS",
+    "pipelining": "PIPELINING",
+    "smtputf8": "SMTPUTF8",
+    "8bitmime": "8BITMIME",
+    "enhancedstatuscodes": "ENHANCEDSTATUSCODES",
+    "mx": "MX",
+    "spf": "SPF",
+    "dmarc": "DMARC",
+}
+"""What a step tells experts as data, by its name in the API; what the servers themselves name so is left as it is."""
+_ANSWERS: Final = {True: N_("Yes"), False: N_("No")}
+
 TO_DO: Final = {
     "GREETING_TIMEOUT": N_(
         "If the port is one that is encrypted from the start (usually 465), choose that kind of encryption. Else "
@@ -137,7 +162,7 @@ def show_step(visit: Visit, step: Step) -> ShownStep:
         facts.append((visit.say("Code"), f"{step.code} {step.enhanced_code or ''}".strip()))
     if step.reply:
         facts.append((visit.say("The server said"), step.reply))
-    facts += [(name.replace("_", " "), _plainly(value)) for name, value in step.details.items()]
+    facts += [(visit.say(FACTS.get(name, name)), _plainly(visit, value)) for name, value in step.details.items()]
     return _shown(visit, step.name, step.status, visit.say(step.summary), tuple(facts))
 
 
@@ -171,7 +196,9 @@ def _shown(
     return ShownStep(visit.say(title), kind, visit.say(word), text, facts)
 
 
-def _plainly(value: Any) -> str:
+def _plainly(visit: Visit, value: Any) -> str:
+    if isinstance(value, bool):
+        return visit.say(_ANSWERS[value])
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    return str(value)
+        value = ", ".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    return "\N{EN DASH}" if value in (None, "") else str(value)

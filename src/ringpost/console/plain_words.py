@@ -45,6 +45,8 @@ ALIKE: Final = (
     N_("This link has been used or has ended. Ask for a new one."),
     N_("This tenant is disabled."),
     N_("Too many tries. Wait, then try again."),
+    # Made-up values of variables
+    N_("Phone system"),
     # Keys and certificates
     N_("The private key does not belong to the certificate."),
     N_("The certificate has expired."),
@@ -123,6 +125,12 @@ OTHERWISE: Final = {
     ),
     "The mail server did not accept the mail.": N_("The mail was not taken"),
     # Of the catalogue of traps
+    "user name is no mail address, and reply_to is empty.": N_(
+        "The user name is no mail address, and where answers go to is empty."
+    ),
+    "EHLO lists no AUTH, or none of the mechanisms that auth permits.": N_(
+        "EHLO lists no AUTH, or none of the mechanisms that the settings permit."
+    ),
     "Check the server field for typing errors.": N_("Check the server's name for typing errors."),
     "Set auth, user name and password, or let its operator permit us.": N_(
         "Choose a way to sign in, type user name and password, or let the server's operator permit us."

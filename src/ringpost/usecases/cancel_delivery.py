@@ -5,7 +5,7 @@ from sqlalchemy import Connection
 from ringpost.domain.access import Principal
 from ringpost.storage import audit, deliveries
 from ringpost.usecases.deliver import erase_at
-from ringpost.usecases.many_deliveries import CANCELLABLE, Chosen, Done, change_each, select
+from ringpost.usecases.many_deliveries import CANCELLABLE, Chosen, Done, change_each, select, tell
 from ringpost.usecases.room import Room
 
 
@@ -17,8 +17,8 @@ async def cancel_delivery(room: Room, actor: Principal, delivery: str) -> None:
 async def cancel_deliveries(room: Room, actor: Principal, chosen: Chosen) -> Done:
     """End many that wait; those that do not wait any more are left alone."""
     ids, more = await room.database.read(select, actor, chosen, CANCELLABLE)
-    changed, left_alone = await change_each(room, actor, ids, _cancel, "cancel_deliveries")
-    return Done(changed, left_alone, more)
+    changed = await change_each(room, actor, ids, _cancel, "cancel_deliveries")
+    return tell(chosen, ids, changed, more=more)
 
 
 def _cancel_and_tell(connection: Connection, room: Room, actor: Principal, delivery: str) -> None:

@@ -35,9 +35,10 @@ class Chosen:
 class Done:
     """What became of it."""
 
-    changed: int
-    left_alone: int
-    """Those whose state did not permit it when their turn came."""
+    changed: tuple[str, ...]
+    """Ids, the newest first."""
+    left_alone: tuple[str, ...]
+    """Those whose state did not permit it when they were looked for, or when their turn came."""
     more: bool
     """There may be more of them: do it once more."""
 
@@ -68,12 +69,18 @@ async def change_each(
     ids: list[str],
     change: Callable[[Connection, Room, Principal, str], None],
     action: str,
-) -> tuple[int, int]:
-    """Change each, as far as its state permits; one line of the audit log a bite. Returns how many it did, and not."""
-    changed = 0
+) -> list[str]:
+    """Change each, as far as its state permits; one line of the audit log a bite. Returns those that it did."""
+    changed: list[str] = []
     for start in range(0, len(ids), BITE):
         changed += await room.database.write(_bite, room, actor, ids[start : start + BITE], change, action)
-    return changed, len(ids) - changed
+    return changed
+
+
+def tell(chosen: Chosen, ids: list[str], changed: list[str], *, more: bool) -> Done:
+    """What became of all that were meant; `ids` are those that were in a state for it."""
+    meant, done = dict.fromkeys(chosen.ids or ids), frozenset(changed)
+    return Done(tuple(changed), tuple(one for one in meant if one not in done), more)
 
 
 def _bite(
@@ -83,7 +90,7 @@ def _bite(
     ids: list[str],
     change: Callable[[Connection, Room, Principal, str], None],
     action: str,
-) -> int:
+) -> list[str]:
     done: list[str] = []
     for delivery in ids:
         try:
@@ -94,4 +101,4 @@ def _bite(
     if done:
         about = f"{len(done)} deliveries, {done[-1]} to {done[0]}" if len(done) > 1 else done[0]
         audit.record(connection, actor.tenant, audit.Entry(room.clock(), audit.name_of(actor), action, about))
-    return len(done)
+    return done

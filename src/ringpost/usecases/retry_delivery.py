@@ -5,7 +5,7 @@ from sqlalchemy import Connection
 from ringpost.domain.access import Principal
 from ringpost.domain.deliveries import Urgency
 from ringpost.storage import audit, deliveries
-from ringpost.usecases.many_deliveries import RETRIABLE, Chosen, Done, change_each, select
+from ringpost.usecases.many_deliveries import RETRIABLE, Chosen, Done, change_each, select, tell
 from ringpost.usecases.room import Room
 
 
@@ -18,9 +18,9 @@ async def retry_delivery(room: Room, actor: Principal, delivery: str) -> None:
 async def retry_deliveries(room: Room, actor: Principal, chosen: Chosen) -> Done:
     """Queue many once more; those whose state does not permit it are left alone."""
     ids, more = await room.database.read(select, actor, chosen, RETRIABLE)
-    changed, left_alone = await change_each(room, actor, ids, _retry, "retry_deliveries")
+    changed = await change_each(room, actor, ids, _retry, "retry_deliveries")
     room.bell.set()
-    return Done(changed, left_alone, more)
+    return tell(chosen, ids, changed, more=more)
 
 
 def _retry_and_tell(connection: Connection, room: Room, actor: Principal, delivery: str) -> None:
