@@ -93,7 +93,7 @@ def fill(url: str, folder: Path, models: Models, size: Size) -> None:
     for statement in (
         ("PRAGMA foreign_keys = OFF", "PRAGMA synchronous = OFF", "PRAGMA cache_size = -1000000")
         if is_sqlite
-        else ("SET session_replication_role = replica",)
+        else ("SET session_replication_role = replica", "SET statement_timeout = 0")
     ):
         cursor.execute(statement)
     insert = _insert_into_sqlite if is_sqlite else _copy_into_postgresql

@@ -146,3 +146,17 @@ async def test_a_client_told_to_wait_for_100_is_told_413_at_once(live: str, acme
 
     assert (await asyncio.wait_for(answer(reader), 2)).startswith(b"HTTP/1.1 413 ")
     writer.close()
+
+
+async def test_a_connection_whose_answer_came_before_the_end_of_its_request_is_closed_when_idle(
+    live: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ringpost.api.server.IDLE_S", 0.2)
+    reader, writer = await connect(live)
+    writer.write(b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{")
+    assert (await answer(reader)).startswith(b"HTTP/1.1 404 ")
+
+    writer.write(b"}")
+
+    assert await asyncio.wait_for(reader.read(), 10) == b""
+    writer.close()

@@ -190,6 +190,50 @@ async def test_a_commit_that_fails_stores_nothing(database: Database) -> None:
     assert await database.read(lambda c: c.execute(text("SELECT count(*) FROM child")).scalar()) == 0
 
 
+def quietly(_loop: asyncio.AbstractEventLoop, _context: dict[str, Any]) -> None:
+    """The loop's own log of what is raised on purpose."""
+
+
+def undone(connection: Connection, _context: object, items: Sequence[str]) -> list[None]:
+    """What SQLite does by itself to a transaction that memory or the disk fails, without another word."""
+    driver_connection: Any = connection.connection.driver_connection
+    driver_connection.rollback()
+    return [None] * len(items)
+
+
+@pytest.mark.parametrize("quick", [True, False])
+async def test_a_transaction_that_sqlite_has_undone_is_not_taken_for_stored(database: Database, quick: bool) -> None:
+    told = await asyncio.gather(
+        database.write_each(note, database, "one", quick=quick),
+        database.write_each(undone, database, "", quick=quick),
+        return_exceptions=True,
+    )
+
+    assert {type(each) for each in told} == {StorageUnavailable}
+    assert await database.read(words) == set()
+    assert await put(database, "two")
+    assert await database.read(words) == {"two"}
+
+
+async def test_whatever_keeps_a_transaction_from_beginning_loses_no_write(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = [MemoryError()]
+    begin = Connection.begin
+
+    def begin_later(connection: Connection) -> Any:
+        if faults:
+            raise faults.pop()
+        return begin(connection)
+
+    monkeypatch.setattr(Connection, "begin", begin_later)
+    asyncio.get_running_loop().set_exception_handler(quietly)
+
+    async with asyncio.timeout(10):
+        assert await put(database, "one") == [THREAD]
+        assert await put(database, "two") == ["MainThread"]
+
+
 async def test_what_was_submitted_is_finished_when_the_database_is_closed(
     database_url: str, database: Database
 ) -> None:

@@ -4,7 +4,7 @@ What these do round a route costs more than accepting an event does. Only what i
 known length from somebody who has been looked up already. All else goes the ordinary way, and is answered alike.
 """
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
@@ -15,7 +15,7 @@ from starlette.responses import Response
 from ringpost.api import problems
 from ringpost.api.authentication import Authenticator, may_send_events
 from ringpost.api.events import accept_body
-from ringpost.api.http_rules import MAX_HEADERS, PREFIX, SAFE_HEADERS, is_json
+from ringpost.api.http_rules import LINE_OVERHEAD, MAX_HEADERS, PREFIX, SAFE_HEADERS, is_json
 from ringpost.domain.access import Principal
 from ringpost.errors import RingpostError
 from ringpost.usecases.room import Room
@@ -23,10 +23,10 @@ from ringpost.usecases.room import Room
 LONGEST_BODY: Final = 64 << 10
 """Octets; what the protocol holds without asking the client to wait."""
 
-LARGEST_HEAD: Final = MAX_HEADERS // 2
-"""Octets of names and values, which leaves room for all that counts against the limit besides."""
 
 _PATHS: Final = frozenset({b"/events", f"{PREFIX}/events".encode()})
+_ONCE: Final = frozenset({b"authorization", b"content-length", b"content-type"})
+"""Headers that are looked at; which of two would count is for the ordinary way to say."""
 _ORDINARY: Final = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
 """Headers of requests that need more than a body and an answer."""
 _SAFE: Final = b"".join(b"%b: %b\r\n" % header for header in SAFE_HEADERS)
@@ -50,35 +50,29 @@ class Express:
         self._room = room
         self._authenticator = authenticator
 
-    def takes(self, scope: Mapping[str, Any]) -> bool:
-        """Whether a request may go this way, by its head alone."""
-        if scope["raw_path"] not in _PATHS or scope["method"] != "POST" or scope["query_string"]:
-            return False
-        length = size = 0
-        for name, value in scope["headers"]:
-            size += len(name) + len(value)
-            if name == b"content-length":
-                length = int(value)  # the parser has seen to its being one number
-            elif name in _ORDINARY:
-                return False
-        return 0 < length <= LONGEST_BODY and size <= LARGEST_HEAD
+    def admit(self, scope: Mapping[str, Any]) -> Principal | None:
+        """Who may go this way with a request, by its head alone; None when it has to go the ordinary way.
 
-    def answer(self, scope: Mapping[str, Any], body: bytes) -> Coroutine[Any, Any, Octets] | None:
-        """What answers a request with this body; None when it has to go the ordinary way after all."""
-        authorization = content_type = None
-        for name, value in scope["headers"]:
-            if name == b"authorization":
-                if authorization is not None:
-                    return None
-                authorization = value
-            elif name == b"content-type":
-                content_type = value
-        principal = self._authenticator.remembered(authorization)
-        if principal is None or not is_json(content_type):
+        A stranger's body is not waited for.
+        """
+        path: bytes = scope["raw_path"]
+        if path not in _PATHS or scope["method"] != "POST" or scope["query_string"]:
             return None
-        return self._answer(principal, body)
+        size = len(path)
+        found: dict[bytes, bytes] = {}
+        for name, value in scope["headers"]:
+            size += len(name) + len(value) + LINE_OVERHEAD
+            if name in _ONCE and found.setdefault(name, value) is not value:
+                return None
+            if name in _ORDINARY:
+                return None
+        length = int(found.get(b"content-length", b"0"))  # the parser has seen to its being a number
+        if not (0 < length <= LONGEST_BODY and size <= MAX_HEADERS and is_json(found.get(b"content-type"))):
+            return None
+        return self._authenticator.remembered(found.get(b"authorization"))
 
-    async def _answer(self, principal: Principal, body: bytes) -> Octets:
+    async def answer(self, principal: Principal, body: bytes) -> Octets:
+        """What answers a request with this body."""
         try:
             answer = await accept_body(self._room, may_send_events(principal), body)
         except RingpostError as refusal:

@@ -35,7 +35,8 @@ MAX_HEADERS: Final = 16 << 10
 PREFIX: Final = "/api"
 
 _DRAIN_S: Final = 5.0
-_LINE_OVERHEAD: Final = 4  # the colon, the blank and the line break
+LINE_OVERHEAD: Final = 4
+"""Octets of a header line besides name and value: the colon, the blank and the line break."""
 _BAD_PATH = re.compile(rb"%00|%2e%2e|/(?:\.|%2e){1,2}(?:/|\Z)", re.IGNORECASE)
 """NUL, and whatever one reader takes for `..` and another does not."""
 _ENCODED_SLASH = re.compile(rb"%2f|%5c", re.IGNORECASE)
@@ -228,7 +229,7 @@ def _check(scope: Scope) -> int:
         raise Refused("NOT_FOUND", problems.CODES["NOT_FOUND"].example)
     size, length = len(scope.get("raw_path") or b"") + len(scope["query_string"]), 0
     for name, value in scope["headers"]:
-        size += len(name) + len(value) + _LINE_OVERHEAD
+        size += len(name) + len(value) + LINE_OVERHEAD
         if name == b"content-length":
             length = int(value) if value.isdigit() else 0
     if size > MAX_HEADERS:

@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from ringpost.api import problems
 from ringpost.api.express import Express, Octets
 from ringpost.api.http_rules import MAX_HEADERS
+from ringpost.domain.access import Principal
 
 HEAD_S: Final = 30.0
 """How long a client may take to send the head of a request."""
@@ -77,7 +78,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, express: Express | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._express = express
-        self._held: tuple[RequestResponseCycle, Any] | None = None
+        self._held: tuple[RequestResponseCycle, Principal] | None = None
         self._in_head = True
         self._head_octets = 0
         self._ends_at = inf
@@ -96,8 +97,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._timer.cancel()
         super().connection_lost(exc)
         if self._held is not None:  # the ordinary way knows what to say of clients that hang up
-            held, self._held = self._held, None
-            super()._start_asgi_task(*held)
+            (cycle, _), self._held = self._held, None
+            super()._start_asgi_task(cycle, cast("Any", self).app)
 
     def data_received(self, data: bytes) -> None:
         """Octets of a head or a body. A head that begins in the middle of `data` is counted from the next on."""
@@ -128,6 +129,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._held is not None:
             held, self._held = self._held, None
             self._begin(*held)
+        elif self.cycle.response_complete:  # the answer was out before the end of the request
+            self._allow(IDLE_S)
 
     def on_response_complete(self) -> None:
         """Go on with the next request, or give the client time for one: with one timer for all that is waited for."""
@@ -138,27 +141,25 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
         elif not self._in_head and self._ends_at == inf:
-            self._allow(self.timeout_keep_alive)
+            self._allow(IDLE_S)
 
     def send_400_response(self, msg: str) -> None:
         """The request is not HTTP."""
         self._refuse("BAD_REQUEST", msg)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        if self._express is None or not self._express.takes(cycle.scope):
+        principal = self._express.admit(cycle.scope) if self._express else None
+        if principal is None:
             super()._start_asgi_task(cycle, app)
         elif cycle.more_body:
-            self._held = cycle, app
+            self._held = cycle, principal
         else:
-            self._begin(cycle, app)
+            self._begin(cycle, principal)
 
-    def _begin(self, cycle: RequestResponseCycle, app: Any) -> None:
+    def _begin(self, cycle: RequestResponseCycle, principal: Principal) -> None:
         """Answer a request that is there as a whole."""
-        answering = self._express.answer(cycle.scope, bytes(cycle.body)) if self._express else None
-        if answering is None:
-            super()._start_asgi_task(cycle, app)
-            return
-        task = self.loop.create_task(self._answer(cycle, answering))
+        assert self._express is not None  # noqa: S101  who has admitted it
+        task = self.loop.create_task(self._answer(cycle, self._express.answer(principal, bytes(cycle.body))))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
@@ -166,7 +167,7 @@ class BoundedProtocol(HttpToolsProtocol):
         answer = await answering
         if self.flow.write_paused and not cycle.disconnected:
             await self.flow.drain()
-        if cycle.disconnected or self._out is None:
+        if cycle.disconnected or self._out is None or self._out.is_closing():
             return
         more = b"".join(b"%b: %b\r\n" % header for header in cycle.default_headers)
         close = b"" if cycle.keep_alive else b"connection: close\r\n"

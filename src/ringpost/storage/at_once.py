@@ -65,9 +65,13 @@ class AtOnce:
 
     def _write(self) -> None:
         jobs = self._small() if time.monotonic() >= self._wary_until else []
-        if not (jobs and self._begin(jobs)):
-            self._waiting.extendleft(reversed(jobs))
-            self._writer.write_some()
+        begun = False
+        try:
+            begun = bool(jobs) and self._begin(jobs)
+        finally:
+            if not begun:
+                self._waiting.extendleft(reversed(jobs))
+                self._writer.write_some()
 
     def _small(self) -> list[Job]:
         """A group from the front of what waits; none when there is something among it that is for the thread."""
@@ -87,8 +91,8 @@ class AtOnce:
             for group in groups.grouped(jobs):
                 groups.run(connection, group)
         except Exception:  # noqa: BLE001  the thread finds out what to do about it
-            connection.close()
             groups.call_all([undone for _, undone in calls])
+            connection.close()
             return False
         self._writer.finish(Begun(connection, jobs, calls))
         ended_at = time.monotonic()

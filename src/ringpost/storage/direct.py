@@ -80,7 +80,7 @@ class DirectConnection(psycopg.Connection[TupleRow]):
         if begins:
             if self._written > self._plans_until:
                 self._plan_anew()
-            self._begin()
+            self._begin(wait=not statement.startswith("SELECT"))
         name = self._known.get(statement) or self._prepare(statement)
         told = [value.encode() if isinstance(value, str) else value for value in values]
         formats = [pq.Format.TEXT if isinstance(value, str) else pq.Format.BINARY for value in values]
@@ -107,10 +107,17 @@ class DirectConnection(psycopg.Connection[TupleRow]):
         self.forget()
         self._good(self.pgconn.exec_(b"DISCARD PLANS"))  # of what the driver has prepared
 
-    def _begin(self) -> None:
-        """It goes out at once; libpq hears the answer, and throws it away, before it does the next thing."""
+    def _begin(self, *, wait: bool) -> None:
+        """Before what only reads, it goes out without waiting: libpq hears the answer, and throws it away.
+
+        What writes would be stored by itself if the answer was an error.
+        """
         level = psycopg.IsolationLevel(self.isolation_level or psycopg.IsolationLevel.READ_COMMITTED)
-        self.pgconn.send_query(f"BEGIN ISOLATION LEVEL {level.name.replace('_', ' ')}".encode())
+        statement = f"BEGIN ISOLATION LEVEL {level.name.replace('_', ' ')}".encode()
+        if wait:
+            self._good(self.pgconn.exec_(statement))
+        else:
+            self.pgconn.send_query(statement)
 
     def _prepare(self, statement: str) -> bytes:
         self._made += 1

@@ -257,8 +257,9 @@ _CHANGES_AND_HOLDS = f"SELECT count, NULL FROM changes UNION ALL SELECT NULL, la
 
 def look_around(connection: Connection) -> tuple[int, list[str]]:
     """In one query, the count of changes (`standing`) and some of what is on hold, for `on_hold`."""
-    (count, _), *some = ask(connection, _CHANGES_AND_HOLDS)
-    return count, [lane for _, lane in some]
+    rows = ask(connection, _CHANGES_AND_HOLDS)
+    (count,) = (count for count, lane in rows if lane is None)
+    return count, [lane for _, lane in rows if lane is not None]
 
 
 def on_hold(connection: Connection, lanes: Collection[str], some: Sequence[str] | None = None) -> set[str]:

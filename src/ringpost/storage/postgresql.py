@@ -36,6 +36,7 @@ CONNECTING: dict[str, Any] = {
 """How to connect, as far as the URL does not say (postgresql.org/docs/current/libpq-connect.html)."""
 
 SESSION = {
+    "jit": "off",  # compiling takes longer than anything of ours
     "statement_timeout": "60s",
     "lock_timeout": "15s",
     "idle_in_transaction_session_timeout": "60s",

@@ -53,12 +53,14 @@ def begin_at_once(writer: Engine) -> Connection | None:
         connection = writer.connect()
         connection.info[_AT_ONCE] = True
         connection.begin()
-    except exc.DBAPIError:
+    except BaseException as error:
         if connection is None:
             turns.give()
         else:
             connection.close()
-        return None
+        if isinstance(error, exc.DBAPIError):
+            return None
+        raise
     return connection
 
 
@@ -91,6 +93,8 @@ def _engine(url: str, begin: str, cache_kib: int, turns: Turns | None = None) ->
             turns.take()
         connection.exec_driver_sql(begin)
 
+    event.listen(engine, "commit", _make_sure_of_transaction)
+
     @event.listens_for(engine, "checkin")
     def end(connection: Any, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
         if connection is not None and connection.in_transaction:  # a commit that fails leaves it open
@@ -108,3 +112,13 @@ def _without_waiting(connection: Connection, statement: str) -> None:
         connection.exec_driver_sql(statement)
     finally:
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
+
+
+def _make_sure_of_transaction(connection: Connection) -> None:
+    """SQLite undoes a transaction by itself when memory or the disk fails it; then a commit stores nothing.
+
+    Raises StorageUnavailable (sqlite.org/lang_transaction.html, Response To Errors Within A Transaction).
+    """
+    driver_connection: Any = connection.connection.driver_connection
+    if not driver_connection.in_transaction:
+        raise StorageUnavailable("The database has undone what was to be written; nothing was stored. Try again.")

@@ -48,11 +48,14 @@ class Turns:
         """Take the turn and keep it until `give`, if nobody else writes or waits."""
         if not self._mine.acquire(blocking=False):
             return False
-        with self._state:
-            if self._waiting is None and self._take_at_once():
-                return True
-        self._mine.release()
-        return False
+        taken = False
+        try:
+            with self._state:
+                taken = self._waiting is None and self._take_at_once()
+        finally:
+            if not taken:
+                self._mine.release()
+        return taken
 
     def _comes(self) -> bool:
         """Whether it is this process's turn; False when the turn came just when nobody wanted it any more."""

@@ -112,15 +112,16 @@ class Writer:
 
     def _finish(self, begun: Begun) -> Sequence[Job]:
         try:
-            with begun.connection:
-                begun.connection.commit()
+            begun.connection.commit()
         except Exception as error:  # noqa: BLE001  whatever it was, it is written again, and told if it is met again
             if fault_of(error) is Fault.BROKEN:
                 _end_the_process(error)
             self._undo(begun.calls)
+            _close(begun.connection)
             self._commit(begun.jobs)
         else:
             self._done_with(begun.calls)
+            _close(begun.connection)
         return begun.jobs
 
     def _commit(self, jobs: list[Job]) -> None:
@@ -226,6 +227,14 @@ class Writer:
 
     def _call_soon(self, work: Callable[..., Any], *arguments: object) -> None:
         self.loop.call_soon_threadsafe(work, *arguments)
+
+
+def _close(connection: Connection) -> None:
+    """Whatever is wrong with the connection changes nothing of what was committed."""
+    try:
+        connection.close()
+    except Exception:  # noqa: BLE001  as said
+        _log.exception("connection_not_closed")
 
 
 def _end_the_process(error: Exception) -> None:

@@ -18,6 +18,7 @@ from ringpost.errors import AlreadyExists, RingpostError
 from ringpost.storage import bell
 from ringpost.storage import events as event_rows
 from ringpost.storage.events import DeliveryRow, EventRow, MessageRow
+from ringpost.storage.faults import fault_of
 from ringpost.storage.groups import afterwards
 from ringpost.storage.outbox import Claimed
 from ringpost.storage.outcomes import look_around, on_hold
@@ -54,6 +55,10 @@ class Receipt(NamedTuple):
 PLANNED_AT_ONCE = 25
 """Events of a list, after which others on the same thread get their turn."""
 
+FEW_RECIPIENTS = 8
+SMALL = 32 * 1024
+"""Octets of a message and its variables."""
+
 _Post = tuple[Event, Plan | None]
 
 
@@ -68,7 +73,15 @@ async def accept_events(room: Room, wanted: Sequence[Event]) -> list[Receipt | R
         await asyncio.sleep(0)
         plans += plan_early(room, wanted[len(plans) : len(plans) + PLANNED_AT_ONCE])
     posts = list(zip(wanted, plans, strict=True))
-    return await room.database.write_each(_accept, room, posts, quick=None not in plans)
+    return await room.database.write_each(_accept, room, posts, quick=all(map(_is_quick, plans)))
+
+
+def _is_quick(made: Plan | None) -> bool:
+    """Whether it is a few small rows, as most events are."""
+    if made is None:
+        return False
+    recipients = 0 if isinstance(made.told, SkipReason) else len(made.told)
+    return recipients <= FEW_RECIPIENTS and len(made.sealed) + len(made.variables or b"") <= SMALL
 
 
 def accept(connection: Connection, room: Room, events: Sequence[Event]) -> list[Receipt | RingpostError]:
@@ -136,7 +149,9 @@ class _Desk:
             return self._take(event, early)
         except RingpostError as error:
             refusal = error
-        except Exception:  # noqa: BLE001  one event's fault must not be that of those beside it in the commit
+        except Exception as error:  # one event's fault must not be that of those beside it in the commit
+            if isinstance(error, MemoryError) or fault_of(error) is not None:
+                raise  # but this is not the event's: nobody knows what of the commit is left
             _log.exception("event_failed", tenant=event.tenant, type=event.type)
             refusal = RingpostError("The event could not be taken.")
         for rows, length in zip((self.events, self.messages, self.deliveries), written, strict=True):

@@ -7,7 +7,7 @@ renews: the clock may have been set forward, or the database been away.
 """
 
 from collections.abc import Collection, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from ringpost.worker.options import WorkerOptions
 
@@ -18,10 +18,19 @@ LONGEST_LEASE_MS: Final = 3_600_000
 """An hour: no lease may be longer (RINGPOST_LEASE_SECONDS)."""
 
 
+class Look(NamedTuple):
+    """When leases were looked at: by the wall clock in milliseconds since 1970, by a monotonic one in seconds."""
+
+    wall: int
+    asked: float
+    answered: float
+
+
 class LeaseWatch:
     """Remembers since when leases are as they are.
 
-    Time comes in as arguments: `wall` in milliseconds since 1970, `now` in seconds of a monotonic clock.
+    Time comes in as arguments. However long an answer takes, a lease is known from then on, and was as it is when it
+    was asked for.
     """
 
     def __init__(self, options: WorkerOptions) -> None:
@@ -30,19 +39,19 @@ class LeaseWatch:
         """When each lease was first seen with this end."""
         self._over_at: dict[Lease, float] = {}
 
-    def over(self, in_force: Collection[Lease], lengths_ms: Mapping[str, int], wall: int, now: float) -> set[str]:
+    def over(self, in_force: Collection[Lease], lengths_ms: Mapping[str, int], look: Look) -> set[str]:
         """The claims of these whose leases are over. `lengths_ms`: of each worker's leases, as far as known."""
-        self._seen_at = {lease: self._seen_at.get(lease, now) for lease in in_force}
+        self._seen_at = {lease: self._seen_at.get(lease, look.answered) for lease in in_force}
         over = [
             (claim, until)
             for (claim, until), since in self._seen_at.items()
-            if until <= wall or now - since >= lengths_ms.get(worker_of(claim), LONGEST_LEASE_MS) / 1000
+            if until <= look.wall or look.asked - since >= lengths_ms.get(worker_of(claim), LONGEST_LEASE_MS) / 1000
         ]
-        self._over_at = {lease: self._over_at.get(lease, now) for lease in over}
+        self._over_at = {lease: self._over_at.get(lease, look.answered) for lease in over}
         return {
             claim
             for (claim, _), since in self._over_at.items()
-            if now - since >= self._patience_s(lengths_ms.get(worker_of(claim)))
+            if look.asked - since >= self._patience_s(lengths_ms.get(worker_of(claim)))
         }
 
     def _patience_s(self, length_ms: int | None) -> float:

@@ -20,7 +20,7 @@ from ringpost.usecases.room import Room
 from ringpost.usecases.warn_of_expiry import warn_of_expiry
 from ringpost.worker import metrics
 from ringpost.worker.in_hand import InHand, settle
-from ringpost.worker.lease_watch import LeaseWatch, worker_of
+from ringpost.worker.lease_watch import LeaseWatch, Look, worker_of
 from ringpost.worker.options import WorkerOptions
 from ringpost.worker.presence import Presence
 from ringpost.worker.steps import safely
@@ -74,14 +74,16 @@ class Sweeper:
     async def _recover(self) -> bool:
         """Take over what lost workers had in hand: of the dead at once, of others when their leases are over."""
         in_hand = self._in_hand.claims()
-        wall, now = self._room.clock(), asyncio.get_running_loop().time()  # before the look, however long that takes
+        loop = asyncio.get_running_loop()
+        wall, asked = self._room.clock(), loop.time()
         lengths = await self._room.database.read(workers.lease_lengths)
         in_force = await self._room.database.read(leases.leases)
+        answered = loop.time()
         await self._give_back({claim for claim, _ in in_force if worker_of(claim) == self._presence.name} - in_hand)
         dead = self._presence.dead({worker_of(claim) for claim, _ in in_force})
         lost = {claim for claim, _ in in_force if worker_of(claim) in dead}
         others = [lease for lease in in_force if lease[0] not in in_hand]
-        lost |= self._lease_watch.over(others, lengths, wall, now)
+        lost |= self._lease_watch.over(others, lengths, Look(wall, asked, answered))
         if lost:
             recovered = await recover_lost(self._room, lost)
             newly = {worker_of(claim) for claim in recovered.claims} - self._lost
