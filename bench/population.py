@@ -101,11 +101,14 @@ def fill(url: str, folder: Path, models: Models, size: Size) -> None:
         insert(raw, table, rows)
     raw.invalidate()  # with its settings
     with writer.begin() as connection:
+        if not is_sqlite:
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         for table in indexed:
             for index in table.indexes:
                 index.create(connection)
     if not is_sqlite:  # autovacuum would do it in its time
         with writer.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("SET statement_timeout = 0")
             connection.exec_driver_sql("VACUUM ANALYZE")
     writer.dispose()
 
