@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # which needs the room, and the room has the takers
 
 
 class Taker(Protocol):
-    """A worker that can take mail on. `claim` and `take` are called on the thread that writes."""
+    """A worker that can take mail on. `claim` and `take` are called on the thread that writes, or on the event loop."""
 
     def claim(self) -> tuple[str, int]:
         """The name of a new claim, and how long its lease is, in milliseconds."""
