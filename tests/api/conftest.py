@@ -2,15 +2,17 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 from aiosmtpd.controller import Controller
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 from tests.api.mailboxes import Mailbox
 
-from ringpost.api.express import express_past
+from ringpost.api.express import Express, express_past
 from ringpost.api.server import server
 from ringpost.domain.hosts import parse_allowed_networks
 from ringpost.domain.settings import Endpoint, ServerRules, SmtpEndpoint
@@ -55,14 +57,21 @@ def mailbox(smtp_port: int) -> Iterator[Mailbox]:
     controller.stop()
 
 
-@pytest.fixture
-async def live(app: FastAPI) -> AsyncIterator[str]:
-    """The URL of the API behind a real socket."""
+@asynccontextmanager
+async def served(app: ASGIApp, express: Express) -> AsyncGenerator[str]:
+    """The URL of an app behind a real socket, and of what answers past it."""
     listener = listen("127.0.0.1", 0)
-    serving = ApiServer(server(app, "127.0.0.1", 0, express=express_past(app)).config)
+    serving = ApiServer(server(app, "127.0.0.1", 0, express=express).config)
     task = asyncio.create_task(serving.serve(sockets=[listener]))
     while not serving.started:
         await asyncio.sleep(0.01)
     yield url_of(listener)
     serving.stop()
     await task
+
+
+@pytest.fixture
+async def live(app: FastAPI) -> AsyncIterator[str]:
+    """The URL of the API behind a real socket."""
+    async with served(app, express_past(app)) as url:
+        yield url

@@ -14,13 +14,11 @@ from urllib.parse import urlsplit
 import pytest
 from fastapi import FastAPI
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp
 from structlog.testing import capture_logs
+from tests.api.conftest import served
 from tests.conftest import client_with
 
 from ringpost.api.express import LONGEST_BODY, express_past
-from ringpost.api.server import server
-from ringpost.serving import ApiServer, listen, url_of
 
 ELSEWHERE = PlainTextResponse("not here", 404)
 SEEN_BEFORE = json.dumps({"id": "seen-before", "type": "RECHARGE"}).encode()
@@ -55,18 +53,6 @@ class Caller:
 
 
 @asynccontextmanager
-async def served(app: ASGIApp, api: FastAPI) -> AsyncGenerator[str]:
-    listener = listen("127.0.0.1", 0)
-    serving = ApiServer(server(app, "127.0.0.1", 0, express=express_past(api)).config)
-    task = asyncio.create_task(serving.serve(sockets=[listener]))
-    while not serving.started:
-        await asyncio.sleep(0.01)
-    yield url_of(listener)
-    serving.stop()
-    await task
-
-
-@asynccontextmanager
 async def calling(url: str, token: str) -> AsyncGenerator[Caller]:
     target = urlsplit(url)
     reader, writer = await asyncio.open_connection(target.hostname, target.port)
@@ -79,7 +65,7 @@ async def caller(app: FastAPI, acme_token: str) -> AsyncGenerator[Caller]:
     """Somebody who has been looked up; what does not go by the express way is answered with 404."""
     async with client_with(app, acme_token) as client:
         assert (await client.post("/events", json=json.loads(SEEN_BEFORE))).status_code == 202
-    async with served(ELSEWHERE, app) as url, calling(url, acme_token) as one:
+    async with served(ELSEWHERE, express_past(app)) as url, calling(url, acme_token) as one:
         yield one
 
 

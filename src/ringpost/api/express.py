@@ -4,7 +4,8 @@ What these do round a route costs more than accepting an event does. Only what i
 known length from somebody who has been looked up already. All else goes the ordinary way, and is answered alike.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
@@ -23,7 +24,6 @@ from ringpost.usecases.room import Room
 LONGEST_BODY: Final = 64 << 10
 """Octets; what the protocol holds without asking the client to wait."""
 
-
 _PATHS: Final = frozenset({b"/events", f"{PREFIX}/events".encode()})
 _ONCE: Final = frozenset({b"authorization", b"content-length", b"content-type"})
 """Headers that are looked at; which of two would count is for the ordinary way to say."""
@@ -36,11 +36,15 @@ _log = structlog.get_logger("ringpost.api")
 
 
 class Octets(NamedTuple):
-    """An answer on its way: what the protocol says of itself comes between the two."""
+    """What goes out; what the protocol says of itself comes between the two."""
 
     head: bytes
     """Status line and headers, each with its line end."""
     body: bytes
+
+
+Answer = Callable[[bytes], Awaitable[Octets]]
+"""Answers a request with this body."""
 
 
 class Express:
@@ -50,8 +54,8 @@ class Express:
         self._room = room
         self._authenticator = authenticator
 
-    def admit(self, scope: Mapping[str, Any]) -> Principal | None:
-        """Who may go this way with a request, by its head alone; None when it has to go the ordinary way.
+    def admit(self, scope: Mapping[str, Any]) -> Answer | None:
+        """What answers a request once its body is there, by its head alone; None when it has to go the ordinary way.
 
         A stranger's body is not waited for.
         """
@@ -69,10 +73,10 @@ class Express:
         length = int(found.get(b"content-length", b"0"))  # the parser has seen to its being a number
         if not (0 < length <= LONGEST_BODY and size <= MAX_HEADERS and is_json(found.get(b"content-type"))):
             return None
-        return self._authenticator.remembered(found.get(b"authorization"))
+        principal = self._authenticator.remembered(found.get(b"authorization"))
+        return None if principal is None else partial(self._answer, principal)
 
-    async def answer(self, principal: Principal, body: bytes) -> Octets:
-        """What answers a request with this body."""
+    async def _answer(self, principal: Principal, body: bytes) -> Octets:
         try:
             answer = await accept_body(self._room, may_send_events(principal), body)
         except RingpostError as refusal:

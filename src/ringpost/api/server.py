@@ -11,9 +11,8 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from ringpost.api import problems
-from ringpost.api.express import Express, Octets
+from ringpost.api.express import Answer, Express, Octets
 from ringpost.api.http_rules import MAX_HEADERS
-from ringpost.domain.access import Principal
 
 HEAD_S: Final = 30.0
 """How long a client may take to send the head of a request."""
@@ -78,7 +77,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, express: Express | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._express = express
-        self._held: tuple[RequestResponseCycle, Principal] | None = None
+        self._held: tuple[RequestResponseCycle, Answer] | None = None
         self._in_head = True
         self._head_octets = 0
         self._ends_at = inf
@@ -148,30 +147,29 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refuse("BAD_REQUEST", msg)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        principal = self._express.admit(cycle.scope) if self._express else None
-        if principal is None:
+        answer = self._express.admit(cycle.scope) if self._express else None
+        if answer is None:
             super()._start_asgi_task(cycle, app)
         elif cycle.more_body:
-            self._held = cycle, principal
+            self._held = cycle, answer
         else:
-            self._begin(cycle, principal)
+            self._begin(cycle, answer)
 
-    def _begin(self, cycle: RequestResponseCycle, principal: Principal) -> None:
+    def _begin(self, cycle: RequestResponseCycle, answer: Answer) -> None:
         """Answer a request that is there as a whole."""
-        assert self._express is not None  # noqa: S101  who has admitted it
-        task = self.loop.create_task(self._answer(cycle, self._express.answer(principal, bytes(cycle.body))))
+        task = self.loop.create_task(self._answer(cycle, answer(bytes(cycle.body))))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
     async def _answer(self, cycle: RequestResponseCycle, answering: Awaitable[Octets]) -> None:
-        answer = await answering
+        octets = await answering
         if self.flow.write_paused and not cycle.disconnected:
             await self.flow.drain()
         if cycle.disconnected or self._out is None or self._out.is_closing():
             return
         more = b"".join(b"%b: %b\r\n" % header for header in cycle.default_headers)
         close = b"" if cycle.keep_alive else b"connection: close\r\n"
-        self._out.write_whole(b"%b%b%b\r\n%b" % (answer.head, more, close, answer.body))
+        self._out.write_whole(b"%b%b%b\r\n%b" % (octets.head, more, close, octets.body))
         cycle.response_started = cycle.response_complete = True
         if not cycle.keep_alive:
             self._out.close()

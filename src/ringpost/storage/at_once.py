@@ -20,7 +20,7 @@ from ringpost.storage.groups import Job
 from ringpost.storage.writer import Begun, Writer
 
 LARGEST: Final = 96
-"""Items in a group; about four milliseconds of writing."""
+"""Items in a group, after which no more join it: four milliseconds of writing, or little more."""
 GATHERS_S: Final = 0.004
 """How long a group may gather while more and more comes."""
 SLOW_S: Final = 0.05

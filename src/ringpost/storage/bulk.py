@@ -127,6 +127,7 @@ class Update:
 
     @cached_property
     def told(self) -> "_Told":
+        """How PostgreSQL is told its rows."""
         return _Told((*self._where, *self._values))
 
     @cached_property

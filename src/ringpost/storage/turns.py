@@ -51,7 +51,7 @@ class Turns:
         taken = False
         try:
             with self._state:
-                taken = self._waiting is None and self._take_at_once()
+                taken = self._waiting is None and self._lock_at_once()
         finally:
             if not taken:
                 self._mine.release()
@@ -61,7 +61,7 @@ class Turns:
         """Whether it is this process's turn; False when the turn came just when nobody wanted it any more."""
         with self._state:
             self._asked = True
-            if self._waiting is None and self._take_at_once():
+            if self._waiting is None and self._lock_at_once():
                 return True
             waiting = self._waiting = self._waiting or self._begin_to_wait()
         try:
@@ -79,7 +79,7 @@ class Turns:
             fcntl.flock(self._turn, fcntl.LOCK_UN)
             self._mine.release()
 
-    def _take_at_once(self) -> bool:
+    def _lock_at_once(self) -> bool:
         """Whether nobody else writes or waits."""
         try:
             fcntl.flock(self._line, fcntl.LOCK_EX | fcntl.LOCK_NB)
