@@ -1,11 +1,14 @@
 """Which workers of this machine are alive."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
+
+import pytest
 
 from ringpost.worker.presence import Presence
 
@@ -88,6 +91,26 @@ def test_workers_that_begin_at_once_do_not_take_each_other_for_dead(tmp_path: Pa
         assert Presence(tmp_path, "ours").dead(names) == set()
     for presence in begun:
         presence.end()
+
+
+def test_who_looks_late_does_not_take_away_what_a_worker_has_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between opening a file and locking it, another one took it away, and its worker made a new one."""
+    alive, late = Presence(tmp_path, "alive"), Presence(tmp_path, "late")
+    (tmp_path / "alive").touch()  # made, and not locked yet
+    lock, meanwhile = fcntl.flock, [alive.begin, (tmp_path / "alive").unlink]
+
+    def lock_late(file: int, how: int) -> None:
+        while meanwhile:
+            meanwhile.pop()()
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", lock_late)
+
+    assert late.dead({"alive"}) == set()
+    assert Presence(tmp_path, "ours").dead({"alive"}) == set()
+    alive.end()
 
 
 def test_without_a_folder_leases_alone_decide() -> None:

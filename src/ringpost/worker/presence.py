@@ -46,28 +46,34 @@ def _locked(path: Path) -> int:
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(file, fcntl.LOCK_EX)  # who looks keeps it for a moment only
-        try:
-            if os.path.samestat(os.fstat(file), path.stat()):
-                return file
-        except FileNotFoundError:
-            pass
+        if _is_at(path, file):
+            return file
         os.close(file)
 
 
 def _is_free(path: Path) -> bool:
-    """Whether nobody holds the lock; then the file is taken away."""
+    """Whether nobody holds the lock; then the file is taken away, by nobody but who has its lock."""
+    while True:
+        try:
+            file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return True  # it said goodbye, or its file was taken away before
+        except PermissionError:
+            return False  # of another user, so nobody can tell; its leases will
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(path, file):
+                path.unlink()
+                return True
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(file)
+
+
+def _is_at(path: Path, file: int) -> bool:
+    """Whether an open file is the one at this path: it may have been taken away, and a new one made, meanwhile."""
     try:
-        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        return os.path.samestat(os.fstat(file), path.stat())
     except FileNotFoundError:
-        return True  # it said goodbye, or its file was taken away before
-    except PermissionError:
-        return False  # of another user, so nobody can tell; its leases will
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
         return False
-    else:
-        path.unlink(missing_ok=True)
-        return True
-    finally:
-        os.close(file)
