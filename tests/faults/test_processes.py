@@ -20,16 +20,12 @@ async def test_of_three_workers_one_that_slept_through_its_lease_sends_nothing_t
     port = trial.servers.ports[0]
     fall_asleep = Mischief(Kind.SIGNAL, Moment.RCPT, times=1, pids=(sleeper.pid,), signal=signal.SIGSTOP)
     await trial.servers.misbehave(port, fall_asleep, Mischief(Kind.SLOW, Moment.DOT, share=0.05))
-    asleep = False
+    falls_asleep = asyncio.create_task(trial.sleeps(sleeper))
     for number in range(20):
-        if not asleep and trial.servers.happened.qsize():
-            await trial.sleeps(sleeper)
-            asleep = True
         await trial.post_as_senders_do(
-            trial.events(20, "VOICEMAIL_RECEIVED"), process=1 + number % 2 if asleep else number % 3
+            trial.events(20, "VOICEMAIL_RECEIVED"), process=1 + number % 2 if falls_asleep.done() else number % 3
         )
-    if not asleep:
-        await trial.sleeps(sleeper)
+    await falls_asleep
     await trial.has_arrived(len(trial.journal.receipts))  # the others took over what the sleeper had in hand
     sleeper.send(signal.SIGCONT)
     await asyncio.sleep(2 * LEASE_S)  # time to do harm

@@ -1,14 +1,16 @@
 """Processes on one SQLite file take turns to write: one after the other, also when one has lost its patience."""
 
+import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from ringpost.errors import StorageUnavailable
 from ringpost.storage.turns import Turns
 
 
@@ -31,49 +33,92 @@ def test_one_waits_for_the_other_and_is_woken_up(tmp_path: Path) -> None:
     assert order == ["one", "other"]
 
 
-def test_who_lost_patience_gets_the_turn_later(tmp_path: Path) -> None:
+def test_who_lost_patience_goes_without_and_gets_the_turn_later(tmp_path: Path) -> None:
     one, other = Turns(tmp_path / "db", 20), Turns(tmp_path / "db", 0.1)
     one.take()
-    with pytest.raises(StorageUnavailable):
-        other.take()
-    one.give()
-    time.sleep(0.1)
     other.take()
+    other.give()
+    assert not other.take_at_once()
+    one.give()
+    for _ in range(100):
+        if other.take_at_once():
+            break
+        time.sleep(0.1)
+    else:
+        pytest.fail("the turn never came")
     other.give()
 
 
-def test_who_lost_patience_and_writes_no_more_keeps_nobody_from_writing(tmp_path: Path) -> None:
-    one, other = Turns(tmp_path / "db", 1), Turns(tmp_path / "db", 0.1)
+def test_who_lost_patience_once_does_not_wait_again_while_nothing_moves(tmp_path: Path) -> None:
+    one, other = Turns(tmp_path / "db", 20), Turns(tmp_path / "db", 1)
     one.take()
-    with pytest.raises(StorageUnavailable):
+    began = time.monotonic()
+    for _ in range(50):
         other.take()
-    one.give()
-    time.sleep(0.1)
-    try:
-        one.take()
-        one.give()
-    finally:
-        other.take()  # so that no thread is left that waits
         other.give()
+    one.give()
+    assert time.monotonic() - began < 25, "not a second each"
 
 
-LOSES_PATIENCE = """
+def test_who_lost_patience_and_writes_no_more_keeps_nobody_from_writing(tmp_path: Path) -> None:
+    one, other = Turns(tmp_path / "db", 20), Turns(tmp_path / "db", 0.1)
+    one.take()
+    other.take()
+    other.give()
+    one.give()
+    for _ in range(100):
+        if one.take_at_once():
+            break
+        time.sleep(0.1)
+    else:
+        pytest.fail("the turn never came back")
+    one.give()
+
+
+STANDS_IN_LINE = """
 import sys
 from pathlib import Path
-from ringpost.errors import StorageUnavailable
 from ringpost.storage.turns import Turns
-try:
-    Turns(Path(sys.argv[1]), 0.1).take()
-except StorageUnavailable:
-    sys.exit(75)
+turns = Turns(Path(sys.argv[1]), float(sys.argv[2]))
+print("begins", flush=True)
+turns.take()
+print("took", flush=True)
+sys.exit(75)
 """
+
+
+def test_who_is_stopped_while_it_waits_keeps_nobody_from_writing(tmp_path: Path) -> None:
+    one, other = Turns(tmp_path / "db", 0.5), Turns(tmp_path / "db", 0.5)
+    one.take()
+    with _stands_in_line(tmp_path / "db", 60) as sleeper:
+        sleeper.send_signal(signal.SIGSTOP)
+        one.give()
+        began = time.monotonic()
+        for _ in range(50):
+            for turns in (one, other):
+                turns.take()
+                turns.give()
+        assert time.monotonic() - began < 25, "each has waited once"
+        sleeper.send_signal(signal.SIGCONT)
+        assert sleeper.wait(20) == 75
 
 
 def test_who_lost_patience_can_end(tmp_path: Path) -> None:
     one = Turns(tmp_path / "db", 1)
     one.take()
-    with subprocess.Popen([sys.executable, "-c", LOSES_PATIENCE, str(tmp_path / "db")]) as other:
+    with _stands_in_line(tmp_path / "db", 0.1) as other:
+        assert other.wait(10) == 75
+    one.give()
+
+
+@contextmanager
+def _stands_in_line(path: Path, patience_s: float) -> Generator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-c", STANDS_IN_LINE, str(path), str(patience_s)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
-            assert other.wait(10) == 75
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begins\n"
+            time.sleep(0.5)  # now it waits, and keeps the line
+            yield process
         finally:
-            one.give()
+            process.kill()

@@ -14,6 +14,8 @@ OLDEST = (3, 51, 3)
 """3.7.0 to 3.51.2 can lose committed writes in WAL mode with two connections (WAL-reset bug, sqlite.org/wal.html)."""
 
 BUSY_TIMEOUT_S = 60
+LINE_PATIENCE_S = 2.0
+"""How long a process stands in line to write before it tries its luck without: somebody in it may have been stopped."""
 
 WRITERS_CACHE_KIB = 16_000
 """Pages that the connection that writes keeps."""
@@ -37,7 +39,7 @@ def engines(url: str) -> tuple[Engine, Engine]:
     path = Path(url.removeprefix("sqlite:///"))
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.touch(mode=0o600)
-    turns = Turns(path, BUSY_TIMEOUT_S)
+    turns = Turns(path, LINE_PATIENCE_S)
     reader, writer = _engine(url, "BEGIN", CACHE_KIB), _engine(url, "BEGIN IMMEDIATE", WRITERS_CACHE_KIB, turns)
     _turns[writer] = turns
     return reader, writer
