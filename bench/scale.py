@@ -74,7 +74,7 @@ class _Hand:
         )
         for _ in range(10):
             begin = time.perf_counter()
-            works, _ = await self.ring.claim_deliveries(self.room, wanted)
+            works, *_ = await self.ring.claim_deliveries(self.room, wanted)
             taken = time.perf_counter() - begin
             if works:
                 await self.room.database.write(outbox.give_back, self.room.clock(), [work.claimed for work in works])

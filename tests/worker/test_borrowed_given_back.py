@@ -26,7 +26,7 @@ async def eight(tenant_client: httpx.AsyncClient, admin_client: httpx.AsyncClien
 
 async def claims(room: Room, name: str, bytes_left: int = 1_000_000, *, empty_handed: bool = True) -> list[Claimed]:
     """What a worker takes."""
-    works, _ = await Ring().claim_deliveries(room, wanted(name, bytes_left, empty_handed=empty_handed))
+    works, *_ = await Ring().claim_deliveries(room, wanted(name, bytes_left, empty_handed=empty_handed))
     return [work.claimed for work in works]
 
 

@@ -54,6 +54,11 @@ class Database:
         """`sqlite` or `postgresql`."""
         return self._writer.dialect.name
 
+    @property
+    def writes_at_once(self) -> bool:
+        """Whether the event loop itself writes what is quick."""
+        return self._at_once is not None
+
     async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work(connection, ...)` on a thread, in a transaction of its own that is never committed."""
         return await self._loop.run_in_executor(self._threads, functools.partial(self._read, work, *args, **kwargs))

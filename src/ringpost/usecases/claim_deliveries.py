@@ -1,8 +1,10 @@
 """Claim due deliveries, with all that is needed to try them. The claim is on disk before anything is sent."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import structlog
 from sqlalchemy import Connection
@@ -24,6 +26,10 @@ _log = structlog.get_logger("ringpost.claim")
 _Way = tuple[TenantId, bool]
 """Whose mail it is, and whether it is an emergency on its way through the system's server."""
 
+LATELY_MS = 60_000
+"""Messages of mails that were accepted so long ago at most are still in the database's memory."""
+QUICK_BYTES = 2 * 2**20
+"""Of messages, that the event loop reads at once."""
 PROBES = 32
 """Lanes on hold that are probed at once, at most."""
 
@@ -47,6 +53,20 @@ class Wanted:
     """It has nothing in hand, so it takes one mail however large."""
     bytes_kept: int = 0
     """How many of `bytes_left` are for class emergency only."""
+    quick: bool = False
+    """It takes few, which it expects to be `usual`: then the event loop does it itself (`storage.at_once`)."""
+
+
+class Look(NamedTuple):
+    """What a worker found that looked for mail."""
+
+    works: list[Work]
+    more: bool
+    """Whether there may be more at once."""
+    usual: bool
+    """Whether few queues wait, with nothing but small mail of late: the next look may expect the same."""
+    took_s: float
+    """How long the looking itself took, without waiting for the database or its commit."""
 
 
 class Ring:
@@ -55,18 +75,25 @@ class Ring:
     def __init__(self) -> None:
         self._after = dict.fromkeys(Urgency, "")
 
-    async def claim_deliveries(self, room: Room, wanted: Wanted) -> tuple[list[Work], bool]:
-        """Take what is due, the urgent first. The flag tells whether there may be more at once."""
-        works, ends = await room.database.write(_claim, room, wanted, dict(self._after))
+    async def claim_deliveries(self, room: Room, wanted: Wanted) -> Look:
+        """Take what is due, the urgent first."""
+        walk = wanted, dict(self._after)
+        look, ends = await room.database.write_each(_claim_each, room, walk, quick=wanted.quick)
         self._after |= ends
-        return works, bool(works) or any(ends.values())
+        return look
+
+
+def _claim_each(
+    connection: Connection, room: Room, walks: Sequence[tuple[Wanted, dict[Urgency, str]]]
+) -> list[tuple[Look, dict[Urgency, str]]]:
+    return [_claim(connection, room, wanted, after) for wanted, after in walks]
 
 
 def _claim(
     connection: Connection, room: Room, wanted: Wanted, after: dict[Urgency, str]
-) -> tuple[list[Work], dict[Urgency, str]]:
+) -> tuple[Look, dict[Urgency, str]]:
     """What was claimed, and where the walks of those classes ended that there was a slot for."""
-    now = room.clock()
+    begun, now = time.monotonic(), room.clock()
     outbox.bring_due(connection, now)
     claimed: list[outbox.Claimed] = []
     ends: dict[Urgency, str] = {}
@@ -79,7 +106,12 @@ def _claim(
         claimed += lend_server(connection, room, taken)
     if len(claimed) < wanted.slots:
         claimed += outbox.claim_probes(connection, _probes(wanted, now, min(PROBES, wanted.slots - len(claimed))))
-    return _with_all_they_need(connection, room, *_within_memory(connection, room, wanted, claimed)), ends
+    kept, contents, small = _within_memory(connection, room, wanted, claimed)
+    works = _with_all_they_need(connection, room, kept, contents)
+    unseen = any(ends.values())
+    usual = small and not unseen and all(item.created_at >= now - LATELY_MS for item in claimed)
+    more = bool(works) or unseen or (wanted.quick and not small)
+    return Look(works, more, usual, time.monotonic() - begun), ends
 
 
 def _claim_of_class(
@@ -96,20 +128,21 @@ def _claim_of_class(
 
 def _within_memory(
     connection: Connection, room: Room, wanted: Wanted, claimed: Sequence[outbox.Claimed]
-) -> tuple[Sequence[outbox.Claimed], dict[str, bytes]]:
+) -> tuple[Sequence[outbox.Claimed], dict[str, bytes], bool]:
     """As many as there is memory for, in their order, and their messages by event; the rest is given back.
 
-    Recordings can be large.
+    Recordings can be large. The flag tells that none was.
     """
     if not claimed:
-        return claimed, {}
+        return claimed, {}, True
     found = outbox.small_contents(connection, sorted({item.event for item in claimed}))
     left, over = wanted.bytes_left, list[outbox.Claimed]()
+    spared = max(0, left - QUICK_BYTES) if wanted.quick else 0
     kept: list[outbox.Claimed] = []
     for item in claimed:
         size, _ = found.get(item.event, (0, None))
         kept_back = 0 if item.urgency is Urgency.EMERGENCY else wanted.bytes_kept
-        if size <= left - kept_back or (wanted.empty_handed and not kept):
+        if size <= left - max(kept_back, spared) or (wanted.empty_handed and not kept):
             kept.append(item)
             left -= size
         else:
@@ -118,7 +151,7 @@ def _within_memory(
         put_back(connection, room, over)
     contents = {event: content for event, (_, content) in found.items() if content is not None}
     large = {item.event for item in kept if item.event in found} - contents.keys()
-    return kept, contents | outbox.contents(connection, sorted(large))
+    return kept, contents | outbox.contents(connection, sorted(large)), not over and not large
 
 
 def _probes(wanted: Wanted, now: int, limit: int) -> outbox.Claim:

@@ -34,6 +34,8 @@ _log = structlog.get_logger("ringpost.worker")
 
 BREATH_S = 0.002
 """Between two claims, so that each finds more to take than a slot that has just become free."""
+MOST = 96
+"""Mails that a look takes on at most when the event loop writes that itself: some milliseconds."""
 LONGEST_REST_S = 1.0
 """For which even a ring of the bell waits, while looking takes long."""
 WALKING = 0.1
@@ -59,6 +61,9 @@ class Worker:
         self._shares: Counter[tuple[str, Urgency]] = Counter()
         self._busy: Counter[Endpoint] = Counter()
         self._walked_s = 0.0
+        """How long it has looked in vain since it found something or had a rest."""
+        self._usual = False
+        """Whether the last look found what is usual."""
         self._stopping = asyncio.Event()
         self._sweeper = Sweeper(room, self._options, self._presence, self._in_hand)
 
@@ -91,10 +96,7 @@ class Worker:
         self._room.takers.join(self)
         try:
             while not self._stopping.is_set():
-                begun = time.monotonic()
-                more = await safely(self._claim)
-                self._walked_s += time.monotonic() - begun
-                if more:
+                if await safely(self._claim):
                     await asyncio.sleep(BREATH_S)
                 else:
                     await self._rest()
@@ -118,18 +120,22 @@ class Worker:
         if for_emergencies <= 0:
             return False
         self._claims += 1
+        quick = self._usual and self._room.database.writes_at_once
+        most = MOST if quick else self._options.slots
         wanted = Wanted(
             f"{self._name}-{self._claims}",
             int(self._options.lease_s * 1000),
-            free,
-            for_emergencies,
+            min(free, most),
+            min(for_emergencies, most),
             self._share_out,
             bytes_left=for_emergencies * SLOT_BYTES,
             empty_handed=not self._in_hand,
             bytes_kept=(for_emergencies - free) * SLOT_BYTES,
+            quick=quick,
         )
         self._shares.clear()
-        works, more = await self._ring.claim_deliveries(self._room, wanted)
+        works, more, self._usual, took_s = await self._ring.claim_deliveries(self._room, wanted)
+        self._walked_s = 0.0 if works else self._walked_s + took_s
         self._shares.subtract((work.claimed.queue, work.claimed.urgency) for work in works)
         self._waiting -= {lot for lot, missing in self._shares.items() if missing > 0}
         for work in works:
@@ -222,7 +228,7 @@ class Worker:
     async def _rest(self) -> None:
         """Until there is new mail, there is room for what waits, or it is time to look.
 
-        A look walks past every queue that is held: the longer it took, the rarer it is.
+        A look walks past every queue that is held: the longer it took in vain, the rarer it is.
         """
         walked_s, self._walked_s = self._walked_s, 0.0
         await asyncio.sleep(min(walked_s, LONGEST_REST_S))
