@@ -547,6 +547,9 @@ async def test_every_trap_has_a_page(client_of: ClientOf, visitor: Visitor) -> N
         assert escape(trap.title) in page.text
         assert escape(languages()["en"].say(trap.explanation)) in page.text
     assert (await client.get("/console/traps/NONE")).status_code == 404
+    pages = [(await client.get(f"/console/traps/{code}")).text for code in ("DMARC_MISSING", "AUTH_ONLY_AFTER_TLS")]
+    assert "<code>v=DMARC1; p=none</code>" in pages[0]
+    assert not any("`" in page for page in pages)
     await visitor.sign_in_as(Role.TENANT_ADMIN)
     await assert_accessible(await visitor.open("/traps/LOGIN_REFUSED"))
 

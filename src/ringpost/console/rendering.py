@@ -55,7 +55,14 @@ def _environment(language: Language) -> Environment:
         return format_decimal(value, locale=language.locale)
 
     environment.filters["number"] = number
+    environment.filters["verbatim"] = _verbatim
     return environment
+
+
+def _verbatim(text: str) -> Markup:
+    """A text with what is to be read or written letter by letter, between backticks, as `<code>`."""
+    parts = text.split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts))
 
 
 @pass_context
