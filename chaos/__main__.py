@@ -87,9 +87,9 @@ async def run(options: Options, folder: Path) -> Verdict:
         try:
             trouble.begin()
             posting = asyncio.create_task(senders.post_all())
-            await asyncio.sleep(seconds)
+            await trouble.lasts(seconds)
             while trouble.kills_left > 0 and not posting.done():
-                await asyncio.sleep(1)
+                await trouble.lasts(1)
             await trouble.end()
             say("healed: " + ", ".join(f"{count} {what}" for what, count in trouble.counted.items()))
             await asyncio.wait_for(posting, PATIENCE_S)

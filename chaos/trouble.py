@@ -81,6 +81,13 @@ class Trouble:
         self._tasks = [asyncio.create_task(self._again_and_again(*kind)) for kind in kinds]
         self._keeper = asyncio.create_task(self._keep_running())
 
+    async def lasts(self, seconds: float) -> None:
+        """Wait so long. Raises at once what has kept it from making trouble: the run would not show what it says."""
+        made = [*self._tasks, *([self._keeper] if self._keeper else [])]
+        ended, _ = await asyncio.wait(made, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
+
     async def end(self) -> None:
         """Heal everything: all processes run and answer, the database is there, the servers behave."""
         self._ending = True
