@@ -83,8 +83,7 @@ class Trouble:
 
     async def lasts(self, seconds: float) -> None:
         """Wait so long. Raises at once what has kept it from making trouble: the run would not show what it says."""
-        made = [*self._tasks, *([self._keeper] if self._keeper else [])]
-        ended, _ = await asyncio.wait(made, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        ended, _ = await asyncio.wait(self._made(), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for task in ended:
             task.result()
 
@@ -104,10 +103,13 @@ class Trouble:
                 return
 
     async def dismiss(self) -> None:
-        """Nobody restarts what ends any more."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+        """No more trouble, and nobody restarts what ends any more."""
+        for task in self._made():
+            task.cancel()
+        await asyncio.gather(*self._made(), return_exceptions=True)
+
+    def _made(self) -> list[asyncio.Task[None]]:
+        return [*self._tasks, *([self._keeper] if self._keeper else [])]
 
     async def _again_and_again(self, every: float, make: Callable[[], Awaitable[None]]) -> None:
         while not self._ending:
