@@ -26,7 +26,7 @@ demo: $(INSTALLED) ## Show it all: a phone system's events become mails you can 
 	@$(BIN)/ringpost demo $(ARGS)
 
 test: $(INSTALLED) ## Run the tests (ARGS="tests/journeys -k demo": some of them)
-	@$(BIN)/python tools/mail_servers.py
+	@$(BIN)/python -m tools.mail_servers
 	@$(BIN)/python tools/browser.py
 	@$(BIN)/pytest -n auto $(ARGS)
 
@@ -54,7 +54,7 @@ messages: $(INSTALLED) ## Extract the console's texts for translation, and lay t
 	@$(BIN)/python tools/messages.py
 
 mail-servers: $(INSTALLED) ## Write docs/mail-servers.md: every setting tried on real mail servers (root on Debian)
-	@$(BIN)/python tools/mail_servers.py
+	@$(BIN)/python -m tools.mail_servers
 	@$(BIN)/python tools/mail_server_table.py
 
 lock: ## Resolve the dependencies anew into requirements/*.lock (needs uv; ARGS=--upgrade: take newer ones)
