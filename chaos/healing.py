@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from chaos.oracle import in_state
+from chaos.oracle import have_all_ended, in_state
 from chaos.processes import settings
 
 
@@ -15,16 +15,16 @@ async def until_empty(clients: Sequence[httpx.AsyncClient], mail_ports: Sequence
     async with asyncio.timeout(patience_s):
         for client, port in zip(clients, mail_ports, strict=True):
             (await client.post("/tenant/notification", json=settings(port))).raise_for_status()
-        while await _open(clients):
+        while await _are_open(clients):
             await asyncio.sleep(0.3)
 
 
-async def _open(clients: Sequence[httpx.AsyncClient]) -> int:
-    """How many deliveries have not ended, as far as pages show; what waits for its time is retried at once."""
-    found = 0
+async def _are_open(clients: Sequence[httpx.AsyncClient]) -> bool:
+    """Whether there are deliveries that have not ended; what waits for its time is retried at once."""
+    found = False
     for client in clients:
         queued = await in_state(client, "queued")
-        found += len(queued) + len(await in_state(client, "sending"))
+        found = found or bool(queued) or not await have_all_ended(client)
         soon = f"{datetime.now(UTC) + timedelta(seconds=2):%Y-%m-%dT%H:%M:%S}"
         for delivery in queued:
             if delivery["due_at"] > soon:

@@ -112,6 +112,14 @@ async def _ended_otherwise(client: httpx.AsyncClient) -> dict[str, dict[str, Any
     return found
 
 
+async def have_all_ended(client: httpx.AsyncClient) -> bool:
+    """Whether a tenant has nothing in the outbox.
+
+    A look sees one state, and what is claimed or given back between two looks is in neither; so there are three.
+    """
+    return not any([await in_state(client, state) for state in ("sending", "queued", "sending")])
+
+
 async def in_state(client: httpx.AsyncClient, state: str, skip: int = 0) -> list[dict[str, Any]]:
     """A page of a tenant's deliveries."""
     answer = await client.get("/deliveries", params={"state": state, "top": PAGE, "skip": skip})

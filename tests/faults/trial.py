@@ -13,7 +13,7 @@ import httpx
 from chaos.healing import until_empty
 from chaos.locks import CannotWrite, writing_is_held_up
 from chaos.mail_servers import MailServers
-from chaos.oracle import Mailroom, Verdict, in_state, judge
+from chaos.oracle import Mailroom, Verdict, have_all_ended, judge
 from chaos.processes import Ringpost, new_tenants
 from chaos.senders import Journal
 from tests.faults import quick_sweeps
@@ -131,7 +131,7 @@ class Trial:
     async def all_has_ended(self, tenant: int = 0) -> None:
         """Wait until a tenant has nothing in the outbox."""
         async with self.client(tenant) as client, asyncio.timeout(PATIENCE_S):
-            while await in_state(client, "queued") or await in_state(client, "sending"):
+            while not await have_all_ended(client):
                 await asyncio.sleep(0.05)
 
     async def has_arrived(self, count: int) -> None:

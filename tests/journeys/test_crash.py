@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from chaos.oracle import have_all_ended
 from tests.journeys.running import Service, mailbox, new_tenant, service
 
 EVENTS = 2000
@@ -63,9 +64,8 @@ async def test_what_was_acknowledged_arrives_although_the_process_is_killed(tmp_
 async def no_delivery_is_open(tenant: httpx.AsyncClient) -> None:
     """Wait until everything has ended."""
     async with asyncio.timeout(30):
-        for state in ("queued", "sending"):
-            while (await tenant.get("/deliveries", params={"state": state})).json()["items"]:
-                await asyncio.sleep(0.1)
+        while not await have_all_ended(tenant):
+            await asyncio.sleep(0.1)
 
 
 async def what_came_twice_was_ambiguous(tenant: httpx.AsyncClient, message_ids: list[str]) -> None:

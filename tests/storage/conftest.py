@@ -1,9 +1,23 @@
 """Tests of this folder run on both databases."""
 
+from collections.abc import AsyncIterator
+
 import pytest
+from tests.storage.notes import NOTES
+
+from ringpost.storage.database import Database, open_database
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def kind_of_database(request: pytest.FixtureRequest) -> str:
     """Every test of this folder runs on both."""
     return request.param
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A database with one table of ours."""
+    opened = await open_database(database_url)
+    await opened.write(lambda connection: connection.execute(NOTES))
+    yield opened
+    await opened.close()

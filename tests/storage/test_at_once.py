@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
@@ -11,7 +11,7 @@ from typing import Any, cast
 import pysqlite3.dbapi2 as driver
 import pytest
 from sqlalchemy import Connection, exc, text
-from tests.storage.test_database import NOTES, add, words
+from tests.storage.notes import add, words
 from tests.storage.test_sqlite import locked
 
 from ringpost.errors import StorageUnavailable
@@ -25,15 +25,6 @@ THREAD = "ringpost-write"
 def kind_of_database() -> str:
     """The one that is written in this process."""
     return "sqlite"
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    """A database with one table of ours."""
-    opened = await open_database(database_url)
-    await opened.write(lambda connection: connection.execute(NOTES))
-    yield opened
-    await opened.close()
 
 
 def note(connection: Connection, _context: object, items: Sequence[str]) -> list[str]:

@@ -2,42 +2,20 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import Connection, text
+from tests.storage.notes import add, words
 
 from ringpost.errors import StorageUnavailable
 from ringpost.storage.database import Database, open_database
 from ringpost.storage.engines import open_engines
 from ringpost.storage.groups import LARGEST, afterwards
 
-NOTES = text("CREATE TABLE note (word TEXT UNIQUE)")
 WORDS_OF_NOTES = text("CREATE TABLE more (word TEXT REFERENCES note (word) DEFERRABLE INITIALLY DEFERRED)")
 OF_NO_NOTE = text("INSERT INTO more VALUES ('of no note')")
 """What is found out at the commit, and fails it."""
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    """A database with one table of ours."""
-    opened = await open_database(database_url)
-    await opened.write(lambda connection: connection.execute(NOTES))
-    yield opened
-    await opened.close()
-
-
-def add(connection: Connection, word: str) -> str:
-    """Write a word, then fail for some."""
-    connection.execute(text("INSERT INTO note VALUES (:word)"), {"word": word})
-    if word.startswith("bad"):
-        raise ValueError(word)
-    return word
-
-
-def words(connection: Connection) -> set[str]:
-    """What is there."""
-    return set(connection.execute(text("SELECT word FROM note")).scalars())
 
 
 async def test_a_write_that_raises_undoes_only_its_own_changes(database: Database) -> None:

@@ -14,7 +14,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import Connection, func, insert, select, text
 from tests.postgresql import PostgresServer, postgres_server
-from tests.storage.test_database import NOTES, add, words
+from tests.storage.notes import NOTES, add, words
 from tests.storage.test_outbox import NOW, claim, probe_claim, put
 
 from ringpost.domain.deliveries import Urgency

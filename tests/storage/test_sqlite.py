@@ -3,14 +3,14 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, create_engine, text
 from tests.left_out import left_out
-from tests.storage.test_database import NOTES, add, words
+from tests.storage.notes import NOTES, add, words
 
 from ringpost.errors import StorageUnavailable
 from ringpost.storage import sqlite
@@ -23,15 +23,6 @@ from ringpost.storage.writer import EXIT_SYNC_FAILED
 def kind_of_database() -> str:
     """This one only."""
     return "sqlite"
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    """A database with one table of ours."""
-    opened = await open_database(database_url)
-    await opened.write(lambda connection: connection.execute(NOTES))
-    yield opened
-    await opened.close()
 
 
 async def test_a_full_disk_acknowledges_nothing_and_heals_by_itself(database: Database) -> None:
