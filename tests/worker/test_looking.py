@@ -1,6 +1,7 @@
 """What a look for mail says of itself: whether the next one may be quick, and how long the looking took."""
 
 import asyncio
+import threading
 import time
 from base64 import b64encode
 
@@ -74,10 +75,12 @@ async def test_a_quick_look_that_finds_nothing_but_a_large_message_asks_for_anot
 
 
 async def test_waiting_for_others_to_write_is_no_part_of_looking(room: Room) -> None:
+    free = threading.Event()
+    other = asyncio.create_task(room.database.write(lambda _connection: free.wait(60)))
     begun = time.monotonic()
-    other = asyncio.create_task(room.database.write(lambda _connection: time.sleep(1)))
-    await asyncio.sleep(0.1)  # that is being written now
-    found = await look(room, "w1-1")
-    assert time.monotonic() - begun >= 1, "it waited"
-    assert found.took_s < 0.9
+    looking = asyncio.create_task(look(room, "w1-1"))
+    await asyncio.sleep(0.5)
+    free.set()
+    found = await looking
+    assert time.monotonic() - begun - found.took_s >= 0.5
     await other
