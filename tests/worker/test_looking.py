@@ -1,9 +1,11 @@
-"""What a look for mail says of itself: whether the next one may be quick, and how long the looking took."""
+"""How a worker looks for mail: the event loop does it itself while it finds what is usual; and how long it took."""
 
 import asyncio
 import threading
 import time
 from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -11,20 +13,48 @@ from tests.conftest import Clock
 from tests.worker.posts import report, save
 from tests.worker.test_memory import wanted
 
-from ringpost.usecases.claim_deliveries import LATELY_MS, QUICK_BYTES, Look, Ring
+from ringpost.domain.deliveries import Urgency
+from ringpost.usecases.claim_deliveries import LATELY_MS, QUICK_BYTES, QUICK_MAILS, Look, Ring
 from ringpost.usecases.room import Room
 
-ROOM = 100_000_000
+LOOP, THREAD = "MainThread", "ringpost-write"
 
 
-@pytest.fixture(autouse=True)
-async def mail_server(tenant_client: httpx.AsyncClient) -> None:
-    """One that is never asked."""
+class Looker:
+    """Looks round one ring, and notes which thread does it."""
+
+    def __init__(self, room: Room) -> None:
+        self.threads: list[str] = []
+        self._room = room
+        self._ring = Ring()
+        self._looks = 0
+
+    async def look(self) -> Look:
+        self._looks += 1
+        asked = wanted(f"w-{self._looks}", 100_000_000, empty_handed=False)
+        return await self._ring.claim_deliveries(
+            self._room, replace(asked, slots=1000, emergency_slots=1000, share_out=self._share_out)
+        )
+
+    def _share_out(
+        self, queues: Sequence[str], _urgency: Urgency, free: int, _taken: Mapping[str, int]
+    ) -> dict[str, int]:
+        if queues:
+            self.threads.append(threading.current_thread().name)
+        return dict.fromkeys(queues, free)
+
+
+@pytest.fixture
+async def looker(tenant_client: httpx.AsyncClient, room: Room) -> Looker:
+    """Somebody who looks for the mail of a tenant whose mail server is never asked."""
     await save(tenant_client, 2525)
+    return Looker(room)
 
 
-async def look(room: Room, name: str, *, quick: bool = False) -> Look:
-    return await Ring().claim_deliveries(room, wanted(name, ROOM, empty_handed=False, quick=quick))
+@pytest.fixture
+def quickly(kind_of_database: str) -> str:
+    """The thread of a quick look."""
+    return LOOP if kind_of_database == "sqlite" else THREAD
 
 
 async def report_large(client: httpx.AsyncClient, octets: int) -> None:
@@ -34,51 +64,76 @@ async def report_large(client: httpx.AsyncClient, octets: int) -> None:
     assert answer.status_code == 202, answer.text
 
 
-async def test_small_mail_of_late_is_usual_and_so_is_nothing(tenant_client: httpx.AsyncClient, room: Room) -> None:
-    await report(tenant_client, "DISK_LOW", 3)
-    found, nothing = await look(room, "w1-1"), await look(room, "w1-2")
-    assert (len(found.works), found.more, found.usual) == (3, True, True)
-    assert (len(nothing.works), nothing.more, nothing.usual) == (0, False, True)
-
-
-async def test_old_mail_is_not_usual_because_its_message_may_have_to_come_from_the_disk(
-    tenant_client: httpx.AsyncClient, room: Room, clock: Clock
+async def test_after_small_mail_of_late_or_nothing_the_event_loop_looks(
+    tenant_client: httpx.AsyncClient, looker: Looker, quickly: str
 ) -> None:
+    nothing = await looker.look()
+    assert (nothing.works, nothing.more) == ([], False)
+    await report(tenant_client, "DISK_LOW", 3)
+    assert len((await looker.look()).works) == 3
+    await report(tenant_client, "DISK_LOW", 2)
+    assert len((await looker.look()).works) == 2
+    assert looker.threads == [quickly, quickly]
+
+
+async def test_after_old_mail_the_thread_looks_because_messages_may_have_to_come_from_the_disk(
+    tenant_client: httpx.AsyncClient, looker: Looker, clock: Clock, quickly: str
+) -> None:
+    await looker.look()
     await report(tenant_client, "DISK_LOW")
     clock.advance(LATELY_MS / 1000 + 1)
     await report(tenant_client, "DISK_LOW")
-    found = await look(room, "w1-1")
-    assert (len(found.works), found.usual) == (2, False)
+    assert len((await looker.look()).works) == 2
+    await report(tenant_client, "DISK_LOW")
+    assert len((await looker.look()).works) == 1
+    assert looker.threads == [quickly, THREAD]
 
 
-async def test_a_recording_is_not_usual(tenant_client: httpx.AsyncClient, room: Room) -> None:
-    await report_large(tenant_client, 100_000)
-    found = await look(room, "w1-1")
-    assert (len(found.works), found.usual) == (1, False)
-
-
-async def test_a_quick_look_leaves_large_messages_to_the_next_one(tenant_client: httpx.AsyncClient, room: Room) -> None:
-    await report(tenant_client, "DISK_LOW", 2)
-    await report_large(tenant_client, QUICK_BYTES)
-    quick, next_one = await look(room, "w1-1", quick=True), await look(room, "w1-2")
-    assert (len(quick.works), quick.more, quick.usual) == (2, True, False)
-    assert [work.claimed.attempts for work in next_one.works] == [0]
-    assert next_one.works[0].size > QUICK_BYTES
-
-
-async def test_a_quick_look_that_finds_nothing_but_a_large_message_asks_for_another_look(
-    tenant_client: httpx.AsyncClient, room: Room
+async def test_after_a_recording_the_thread_looks(
+    tenant_client: httpx.AsyncClient, looker: Looker, quickly: str
 ) -> None:
+    await looker.look()
+    await report_large(tenant_client, 100_000)
+    assert len((await looker.look()).works) == 1
+    await report(tenant_client, "DISK_LOW")
+    assert len((await looker.look()).works) == 1
+    assert looker.threads == [quickly, THREAD]
+
+
+@pytest.mark.parametrize("small", [0, 2])
+async def test_the_event_loop_leaves_large_messages_to_the_thread(
+    tenant_client: httpx.AsyncClient, looker: Looker, kind_of_database: str, small: int
+) -> None:
+    await looker.look()
+    if small:
+        await report(tenant_client, "DISK_LOW", small)
     await report_large(tenant_client, QUICK_BYTES)
-    quick = await look(room, "w1-1", quick=True)
-    assert (quick.works, quick.more, quick.usual) == ([], True, False)
+    if kind_of_database == "sqlite":
+        quick = await looker.look()
+        assert (len(quick.works), quick.more) == (small, True)
+        small = 0
+    found = await looker.look()
+    assert len(found.works) == small + 1
+    assert found.works[-1].size > QUICK_BYTES
+    assert found.works[-1].claimed.attempts == 0
+    assert looker.threads[-1] == THREAD
 
 
-async def test_waiting_for_others_to_write_is_no_part_of_looking(room: Room) -> None:
+async def test_the_event_loop_takes_few_at_a_time(
+    tenant_client: httpx.AsyncClient, looker: Looker, kind_of_database: str
+) -> None:
+    await looker.look()
+    await report(tenant_client, "DISK_LOW", QUICK_MAILS + 4)
+    found = await looker.look()
+    assert len(found.works) == (QUICK_MAILS if kind_of_database == "sqlite" else QUICK_MAILS + 4)
+    assert found.more
+
+
+async def test_waiting_for_others_to_write_is_no_part_of_looking(room: Room, looker: Looker) -> None:
     free = threading.Event()
     other = asyncio.create_task(room.database.write(lambda _connection: free.wait(60)))
     begun = time.monotonic()
-    looking = asyncio.create_task(look(room, "w1-1"))
+    looking = asyncio.create_task(looker.look())
     await asyncio.sleep(0.5)
     free.set()
     found = await looking

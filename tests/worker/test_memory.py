@@ -7,7 +7,7 @@ from ringpost.usecases.claim_deliveries import Ring, Wanted
 from ringpost.usecases.room import Room
 
 
-def wanted(name: str, bytes_left: int, *, empty_handed: bool, quick: bool = False) -> Wanted:
+def wanted(name: str, bytes_left: int, *, empty_handed: bool) -> Wanted:
     """Slots for everything, memory for so much."""
     return Wanted(
         name,
@@ -17,7 +17,6 @@ def wanted(name: str, bytes_left: int, *, empty_handed: bool, quick: bool = Fals
         lambda queues, _urgency, _free, _taken: dict.fromkeys(queues, 100),
         bytes_left,
         empty_handed,
-        quick=quick,
     )
 
 

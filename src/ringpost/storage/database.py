@@ -83,13 +83,14 @@ class Database:
         item: Item,
         *,
         quick: bool = False,
+        weight: int = 1,
     ) -> T:
         """Like `write`, for what comes in thousands: calls with the same work and context are handed over as one list.
 
         `work(connection, context, items)` returns one result per item, in order. `quick`: the event loop may do it
-        itself, see `at_once`.
+        itself, see `at_once`. `weight`: how much of a commit's room it takes, when it is about more than one thing.
         """
-        return await self._submit(Job(work, (context, item), self._loop.create_future(), quick))
+        return await self._submit(Job(work, (context, item), self._loop.create_future(), quick, weight))
 
     def on_ring(self, heard: Callable[[], None]) -> None:
         """Call `heard` whenever any process has put mail into the outbox (`bell`; never on SQLite)."""

@@ -47,14 +47,10 @@ class Job:
     future: "asyncio.Future[Any]"
     quick: bool = False
     """It takes some hundredths of a millisecond for each item, and touches nothing but what was used lately."""
+    weight: int = 1
+    """How many items it is about: of a list of events, each."""
     result: object = None
     error: BaseException | None = None
-
-    @property
-    def weight(self) -> int:
-        """How many items it is about: of a list of events, each."""
-        item = self.argument[1] if self.argument is not None else None
-        return max(1, len(item)) if isinstance(item, list) else 1  # pyright: ignore[reportUnknownArgumentType]
 
 
 def gather(waiting: deque[Job], jobs: list[Job], most: int = LARGEST) -> None:

@@ -74,7 +74,8 @@ async def accept_events(room: Room, wanted: Sequence[Event]) -> list[Receipt | R
         await asyncio.sleep(0)
         plans += plan_early(room, wanted[len(plans) : len(plans) + PLANNED_AT_ONCE])
     posts = list(zip(wanted, plans, strict=True))
-    return await room.database.write_each(_accept, room, posts, quick=all(map(_is_quick, plans)))
+    quick = all(map(_is_quick, plans))
+    return await room.database.write_each(_accept, room, posts, quick=quick, weight=max(1, len(posts)))
 
 
 def _is_quick(made: Plan | None) -> bool:

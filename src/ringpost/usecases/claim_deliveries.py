@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import structlog
@@ -13,6 +13,7 @@ from ringpost.domain.deliveries import Urgency
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.storage import outbox, outcomes, queues
 from ringpost.storage import settings as settings_rows
+from ringpost.storage.at_once import LARGEST
 from ringpost.storage.sealing import SealBroken
 from ringpost.storage.settings import ServerInForce
 from ringpost.storage.standing import Standing
@@ -28,8 +29,10 @@ _Way = tuple[TenantId, bool]
 
 LATELY_MS = 60_000
 """Messages of mails that were accepted so long ago at most are still in the database's memory."""
+QUICK_MAILS = LARGEST
+"""That a quick look takes on: a group's worth."""
 QUICK_BYTES = 2 * 2**20
-"""Of messages, that the event loop reads at once."""
+"""Of messages, that a quick look reads; more where there is room for emergencies alone."""
 PROBES = 32
 """Lanes on hold that are probed at once, at most."""
 
@@ -53,8 +56,6 @@ class Wanted:
     """It has nothing in hand, so it takes one mail however large."""
     bytes_kept: int = 0
     """How many of `bytes_left` are for class emergency only."""
-    quick: bool = False
-    """It takes few, which it expects to be `usual`: then the event loop does it itself (`storage.at_once`)."""
 
 
 class Look(NamedTuple):
@@ -63,36 +64,55 @@ class Look(NamedTuple):
     works: list[Work]
     more: bool
     """Whether there may be more at once."""
-    usual: bool
-    """Whether few queues wait, with nothing but small mail of late: the next look may expect the same."""
     took_s: float
     """How long the looking itself took, without waiting for the database or its commit."""
 
 
+class _Found(NamedTuple):
+    works: list[Work]
+    ends: dict[Urgency, str]
+    """Where the walks of those classes ended that there was a slot for."""
+    usual: bool
+    """Whether few queues wait, with nothing but small mail of late."""
+    took_s: float
+
+
 class Ring:
-    """Where the last claim of each class ended, so that the next one goes on from there."""
+    """Where the last look ended in each class, so that the next one goes on from there, and what it was like."""
 
     def __init__(self) -> None:
         self._after = dict.fromkeys(Urgency, "")
+        self._usual = False
 
     async def claim_deliveries(self, room: Room, wanted: Wanted) -> Look:
-        """Take what is due, the urgent first."""
-        walk = wanted, dict(self._after)
-        look, ends = await room.database.write_each(_claim_each, room, walk, quick=wanted.quick)
-        self._after |= ends
-        return look
+        """Take what is due, the urgent first.
+
+        When the last look found what is usual, this one expects the same, and is quick: the event loop may do it itself
+        (`storage.at_once`), and it takes no more than may keep that waiting.
+        """
+        quick = self._usual and room.database.writes_at_once
+        walk = _of_few(wanted) if quick else wanted, dict(self._after)
+        found = await room.database.write_each(_claim_each, room, walk, quick=quick, weight=QUICK_MAILS)
+        self._after |= found.ends
+        self._usual = found.usual
+        more = bool(found.works) or any(found.ends.values()) or (quick and not found.usual)
+        return Look(found.works, more, found.took_s)
 
 
-def _claim_each(
-    connection: Connection, room: Room, walks: Sequence[tuple[Wanted, dict[Urgency, str]]]
-) -> list[tuple[Look, dict[Urgency, str]]]:
+def _of_few(wanted: Wanted) -> Wanted:
+    return replace(
+        wanted,
+        slots=min(wanted.slots, QUICK_MAILS),
+        emergency_slots=min(wanted.emergency_slots, QUICK_MAILS),
+        bytes_left=min(wanted.bytes_left, wanted.bytes_kept + QUICK_BYTES),
+    )
+
+
+def _claim_each(connection: Connection, room: Room, walks: Sequence[tuple[Wanted, dict[Urgency, str]]]) -> list[_Found]:
     return [_claim(connection, room, wanted, after) for wanted, after in walks]
 
 
-def _claim(
-    connection: Connection, room: Room, wanted: Wanted, after: dict[Urgency, str]
-) -> tuple[Look, dict[Urgency, str]]:
-    """What was claimed, and where the walks of those classes ended that there was a slot for."""
+def _claim(connection: Connection, room: Room, wanted: Wanted, after: dict[Urgency, str]) -> _Found:
     begun, now = time.monotonic(), room.clock()
     outbox.bring_due(connection, now)
     claimed: list[outbox.Claimed] = []
@@ -108,10 +128,8 @@ def _claim(
         claimed += outbox.claim_probes(connection, _probes(wanted, now, min(PROBES, wanted.slots - len(claimed))))
     kept, contents, small = _within_memory(connection, room, wanted, claimed)
     works = _with_all_they_need(connection, room, kept, contents)
-    unseen = any(ends.values())
-    usual = small and not unseen and all(item.created_at >= now - LATELY_MS for item in claimed)
-    more = bool(works) or unseen or (wanted.quick and not small)
-    return Look(works, more, usual, time.monotonic() - begun), ends
+    usual = small and not any(ends.values()) and all(item.created_at >= now - LATELY_MS for item in claimed)
+    return _Found(works, ends, usual, time.monotonic() - begun)
 
 
 def _claim_of_class(
@@ -137,12 +155,11 @@ def _within_memory(
         return claimed, {}, True
     found = outbox.small_contents(connection, sorted({item.event for item in claimed}))
     left, over = wanted.bytes_left, list[outbox.Claimed]()
-    spared = max(0, left - QUICK_BYTES) if wanted.quick else 0
     kept: list[outbox.Claimed] = []
     for item in claimed:
         size, _ = found.get(item.event, (0, None))
         kept_back = 0 if item.urgency is Urgency.EMERGENCY else wanted.bytes_kept
-        if size <= left - max(kept_back, spared) or (wanted.empty_handed and not kept):
+        if size <= left - kept_back or (wanted.empty_handed and not kept):
             kept.append(item)
             left -= size
         else:

@@ -34,8 +34,6 @@ _log = structlog.get_logger("ringpost.worker")
 
 BREATH_S = 0.002
 """Between two claims, so that each finds more to take than a slot that has just become free."""
-MOST = 96
-"""Mails that a look takes on at most when the event loop writes that itself: some milliseconds."""
 LONGEST_REST_S = 1.0
 """For which even a ring of the bell waits, while looking takes long."""
 WALKING = 0.1
@@ -62,8 +60,6 @@ class Worker:
         self._busy: Counter[Endpoint] = Counter()
         self._walked_s = 0.0
         """How long it has looked in vain since it found something or had a rest."""
-        self._usual = False
-        """Whether the last look found what is usual."""
         self._stopping = asyncio.Event()
         self._sweeper = Sweeper(room, self._options, self._presence, self._in_hand)
 
@@ -120,21 +116,18 @@ class Worker:
         if for_emergencies <= 0:
             return False
         self._claims += 1
-        quick = self._usual and self._room.database.writes_at_once
-        most = MOST if quick else self._options.slots
         wanted = Wanted(
             f"{self._name}-{self._claims}",
             int(self._options.lease_s * 1000),
-            min(free, most),
-            min(for_emergencies, most),
+            free,
+            for_emergencies,
             self._share_out,
             bytes_left=for_emergencies * SLOT_BYTES,
             empty_handed=not self._in_hand,
             bytes_kept=(for_emergencies - free) * SLOT_BYTES,
-            quick=quick,
         )
         self._shares.clear()
-        works, more, self._usual, took_s = await self._ring.claim_deliveries(self._room, wanted)
+        works, more, took_s = await self._ring.claim_deliveries(self._room, wanted)
         self._walked_s = 0.0 if works else self._walked_s + took_s
         self._shares.subtract((work.claimed.queue, work.claimed.urgency) for work in works)
         self._waiting -= {lot for lot, missing in self._shares.items() if missing > 0}
