@@ -27,7 +27,7 @@ demo: $(INSTALLED) ## Show it all: a phone system's events become mails you can 
 
 test: $(INSTALLED) ## Run the tests (ARGS="tests/journeys -k demo": some of them)
 	@$(BIN)/python -m tools.mail_servers
-	@$(BIN)/python tools/browser.py
+	@$(BIN)/python -m tools.browser
 	@$(BIN)/pytest -n auto $(ARGS)
 
 chaos: $(INSTALLED) ## Kill, stop, fill and lie at random for an hour; nothing may be lost (ARGS="--minutes 5 --database postgresql")
@@ -47,8 +47,8 @@ docs: $(INSTALLED) ## Write the pages of docs/ that are made from the code
 	@$(BIN)/python tools/docs.py
 
 screenshots: $(INSTALLED) ## Take pictures of every page of the console into docs/screenshots/ (ARGS=/system/health: of one)
-	@$(BIN)/python tools/browser.py
-	@$(BIN)/python tools/screenshots.py $(ARGS)
+	@$(BIN)/python -m tools.browser
+	@$(BIN)/python -m tools.screenshots $(ARGS)
 
 messages: $(INSTALLED) ## Extract the console's texts for translation, and lay them into each language's file
 	@$(BIN)/python tools/messages.py

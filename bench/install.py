@@ -34,7 +34,7 @@ def install() -> dict[str, str]:
             lambda: outside.install_node_modules(NODE, node),
         ),
     )
-    return outside.install(parts, "the benchmarks", "it is left out")
+    return outside.install(parts, use="the benchmarks", without="it is left out")
 
 
 def _has_postfix() -> bool:

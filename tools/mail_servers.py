@@ -35,7 +35,7 @@ def main() -> int:
             lambda: outside.install_node_modules(NODE, BUILD / "node"),
         ),
     )
-    outside.install(parts, "the tests", "its tests are left out")
+    outside.install(parts, use="the tests", without="its tests are left out")
     return 0
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-PATIENCE_S: Final = 300
+PATIENCE_S: Final = 600
 POLICY: Final = Path("/usr/sbin/policy-rc.d")
 """Debian's scripts ask this program whether they may start a service; 101 is no."""
 _ANSWERS: Final = {"postfix": "postfix postfix/main_mailer_type select No configuration\n"}
@@ -106,7 +106,7 @@ def install_node_modules(wanted: Path, target: Path) -> None:
 
 
 def run(*command: str, answer: str = "", folder: Path | None = None) -> str:
-    """What a command writes. Raises SubprocessError when it fails or takes longer than five minutes."""
+    """What a command writes. Raises SubprocessError when it fails or takes longer than ten minutes."""
     done = subprocess.run(  # noqa: S603  our own words only
         command, input=answer, cwd=folder, check=True, capture_output=True, text=True, timeout=PATIENCE_S
     )

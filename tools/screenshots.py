@@ -1,10 +1,10 @@
 """Take pictures of every page of the console into docs/screenshots/, and write docs/screenshots.md.
 
-Run: python tools/screenshots.py [PATH ...]    such as /system/health; all pages when none is named
+Run: python -m tools.screenshots [PATH ...]    such as /system/health; all pages when none is named
 
 A demo with a phone system's events, several tenants and a mail server that fails is started for it on this machine.
 Which pages there are is asked of the console itself, so that none is forgotten; what a page's address takes comes from
-EXAMPLES. Each is taken light and dark, 1440 and 360 pixels wide. Needs Chromium (python tools/browser.py).
+EXAMPLES. Each is taken light and dark, 1440 and 360 pixels wide. Needs Chromium (python -m tools.browser).
 """
 
 import asyncio
@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import httpx
-from browser import find_browser
 from PIL import Image
 from playwright.async_api import Browser, Page, async_playwright
 from playwright.async_api import TimeoutError as Late
+from tools.browser import find_browser
 
 from ringpost.console.app import PAGES
 from ringpost.console.guard import SESSION_COOKIE
@@ -109,7 +109,7 @@ async def main(wanted: Sequence[str]) -> int:
     """The exit code."""
     chromium = find_browser()
     if chromium is None:
-        sys.stderr.write("There is no Chromium. Run: python tools/browser.py\n")
+        sys.stderr.write("There is no Chromium. Run: python -m tools.browser\n")
         return 1
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="ringpost-screenshots-") as folder:

@@ -134,7 +134,7 @@ async def browser() -> AsyncIterator[Browser]:
     """Chromium. Its test is left out where there is none and none could be installed."""
     path = find_browser()
     if path is None:
-        pytest.skip("there is no Chromium, and none could be installed (python tools/browser.py)")
+        pytest.skip("there is no Chromium, and none could be installed (python -m tools.browser)")
     async with async_playwright() as playwright:
         arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking"]
         chromium = await playwright.chromium.launch(executable_path=path, args=arguments)

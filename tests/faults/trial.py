@@ -80,13 +80,12 @@ class Trial:
 
     async def post_as_senders_do(self, events: list[dict[str, Any]], process: int) -> None:
         """Post events until they are taken: through the next process when one does not answer, as their ids allow."""
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
-                with contextlib.suppress(httpx.TransportError, TimeoutError):
-                    async with asyncio.timeout(5):
-                        if await self.post(events, process=process % len(self.processes)) == 202:
-                            return
-                process += 1
+        for turn in range(process, process + len(self.processes)):
+            with contextlib.suppress(httpx.TransportError, TimeoutError):
+                async with asyncio.timeout(5):
+                    if await self.post(events, process=turn % len(self.processes)) == 202:
+                        return
+        raise AssertionError("no process takes events")
 
     async def sleeps(self, sleeper: Ringpost) -> None:
         """Once it was stopped by a mail server, see to it that it does not keep everybody else from writing.

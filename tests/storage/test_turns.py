@@ -1,17 +1,24 @@
 """Processes on one SQLite file take turns to write: one after the other, also when one has lost its patience."""
 
+import fcntl
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from ringpost.storage.turns import Turns
+
+
+def until(what: Callable[[], bool]) -> None:
+    """Wait until it is so."""
+    deadline = time.monotonic() + 20
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_one_waits_for_the_other_and_is_woken_up(tmp_path: Path) -> None:
@@ -40,12 +47,7 @@ def test_who_lost_patience_goes_without_and_gets_the_turn_later(tmp_path: Path) 
     other.give()
     assert not other.take_at_once()
     one.give()
-    for _ in range(100):
-        if other.take_at_once():
-            break
-        time.sleep(0.1)
-    else:
-        pytest.fail("the turn never came")
+    until(other.take_at_once)
     other.give()
 
 
@@ -66,12 +68,7 @@ def test_who_lost_patience_and_writes_no_more_keeps_nobody_from_writing(tmp_path
     other.take()
     other.give()
     one.give()
-    for _ in range(100):
-        if one.take_at_once():
-            break
-        time.sleep(0.1)
-    else:
-        pytest.fail("the turn never came back")
+    until(one.take_at_once)
     one.give()
 
 
@@ -91,6 +88,7 @@ def test_who_is_stopped_while_it_waits_keeps_nobody_from_writing(tmp_path: Path)
     one, other = Turns(tmp_path / "db", 0.5), Turns(tmp_path / "db", 0.5)
     one.take()
     with _stands_in_line(tmp_path / "db", 60) as sleeper:
+        until(lambda: _is_kept(tmp_path / "db-line"))
         sleeper.send_signal(signal.SIGSTOP)
         one.give()
         began = time.monotonic()
@@ -111,6 +109,15 @@ def test_who_lost_patience_can_end(tmp_path: Path) -> None:
     one.give()
 
 
+def _is_kept(path: Path) -> bool:
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 @contextmanager
 def _stands_in_line(path: Path, patience_s: float) -> Generator["subprocess.Popen[str]"]:
     command = [sys.executable, "-c", STANDS_IN_LINE, str(path), str(patience_s)]
@@ -118,7 +125,6 @@ def _stands_in_line(path: Path, patience_s: float) -> Generator["subprocess.Pope
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "begins\n"
-            time.sleep(0.5)  # now it waits, and keeps the line
             yield process
         finally:
             process.kill()
