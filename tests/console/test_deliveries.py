@@ -1,4 +1,4 @@
-"""The pages of deliveries: a failure found, understood and mended; who got nothing and why; many at once."""
+"""The pages of deliveries: a failure found, understood and mended; who got nothing and why."""
 
 import asyncio
 import re
@@ -11,34 +11,29 @@ import httpx
 import pytest
 from aiosmtpd.controller import Controller
 from markupsafe import escape
-from sqlalchemy import Connection, Engine, delete, event, select, update
+from sqlalchemy import Engine, event
 from tests.api.mailboxes import Mailbox
 from tests.conftest import Clock
-from tests.console.conftest import ClientOf, Visitor, assert_accessible, csrf_of
-from tests.console.leftovers import texts_of
+from tests.console.conftest import ClientOf, Visitor, assert_accessible
+from tests.console.mails import admin, ended, names_in, refused, report, states
 from tests.storage.population import fill, repeatable
 
 from ringpost.console.languages import languages
-from ringpost.console.many_deliveries import MOST_NAMED
-from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
+from ringpost.domain.access import Role
 from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.deliveries import State
-from ringpost.domain.events import parse_event
 from ringpost.domain.hosts import parse_allowed_networks
 from ringpost.domain.settings import Endpoint, ServerRules, SmtpEndpoint
 from ringpost.domain.tenants import TenantId
 from ringpost.domain.traps import TRAPS
-from ringpost.storage import audit, counts, deliveries, search, tables
-from ringpost.storage.deliveries import Filter
+from ringpost.storage import counts, search
 from ringpost.transports import Transport
 from ringpost.transports.egress import EgressRules
 from ringpost.transports.smtp import Deadlines, SmtpOptions, SmtpTransport
-from ringpost.usecases.accept_events import Receipt, accept_events
 from ringpost.usecases.change_settings import change_settings
 from ringpost.usecases.room import Options, Room
 from ringpost.worker import Worker, WorkerOptions
 
-HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>&"
 NO_SUCH_USER = "550 5.1.1 No such user here"
 
 
@@ -75,70 +70,6 @@ async def worker(room: Room) -> AsyncIterator[Worker]:
     yield worker
     worker.stop()
     await task
-
-
-def admin(tenant: TenantId) -> Principal:
-    return Principal(tenant, Role.TENANT_ADMIN, SCOPES_OF_ROLE[Role.TENANT_ADMIN], "anna", "t")
-
-
-async def report(room: Room, tenant: TenantId, *recipients: str, **changes: Any) -> str:
-    """Report an emergency, which is always on; returns the id of its first delivery, "" when there is none."""
-    fields = {
-        "type": "EMERGENCY_CALL",
-        "variables": {"CALLEE_NUMBER": "112"},
-        "recipients": list(recipients),
-        **changes,
-    }
-    (receipt,) = await accept_events(room, [parse_event(tenant, fields)])
-    assert isinstance(receipt, Receipt), receipt
-    return receipt.deliveries[0][0] if receipt.deliveries else ""
-
-
-def erase_and_send(connection: Connection, erased: str, sent: str) -> None:
-    """The text of one is erased, another is sent: neither can be tried again."""
-    its_event = select(tables.deliveries.c.event).where(tables.deliveries.c.id == erased).scalar_subquery()
-    connection.execute(delete(tables.messages).where(tables.messages.c.event == its_event))
-    connection.execute(
-        update(tables.deliveries).where(tables.deliveries.c.id == sent).values(state=State.SENT, sent_at=1)
-    )
-
-
-def notice_of(page: str) -> str:
-    """What is said at the top of the list."""
-    return page.partition('class="notice good" role="status">')[2].partition("<form")[0]
-
-
-async def ended(room: Room, tenant: TenantId, delivery: str) -> Any:
-    """The delivery, when it is not open any more."""
-    while (row := await room.database.read(deliveries.show, tenant, delivery)).ended_at is None:
-        await asyncio.sleep(0.05)
-    return row
-
-
-async def refused(room: Room, tenant: TenantId, delivery: str, reply: str = "No such user here") -> None:
-    """Make it one that a server has refused, without asking a server."""
-    sql = "UPDATE deliveries SET state = 'rejected', attempts = 1, ended_at = ? WHERE id = ?"
-
-    def change(connection: Any) -> None:
-        connection.exec_driver_sql(sql, (room.clock(), delivery))
-        connection.exec_driver_sql(
-            "INSERT INTO attempts (delivery, number, tenant, started_at, duration_ms, server, verdict, stage, party, "
-            "code, enhanced_code, reply, hint, ambiguous) VALUES (?, 1, ?, ?, 5, 'mail.example.com:25', 'rejected', "
-            "'rcpt_to', 'recipient', 550, '5.1.1', ?, ?, 0)",
-            (delivery, tenant, room.clock(), reply, reply),
-        )
-
-    await room.database.write(change)
-
-
-def names_in(page: httpx.Response) -> list[str]:
-    """Recipients in the list, in its order."""
-    return re.findall(r'<th scope="row"><a href="/console/deliveries/[^"]+">([^<]+)</a>', page.text)
-
-
-async def states(room: Room, tenant: TenantId) -> dict[str, State]:
-    rows = await room.database.read(deliveries.page, tenant, Filter(top=200))
-    return {row.recipient: State(row.state) for row in rows}
 
 
 @pytest.mark.usefixtures("worker")
@@ -198,113 +129,6 @@ async def test_new_mail_is_told_of_and_moves_nothing(
     await assert_accessible(page)
     await news.click()
     await page.get_by_role("link", name="second@example.com").wait_for()
-
-
-async def test_many_are_chosen_counted_and_retried(visitor: Visitor, room: Room, acme: TenantId, clock: Clock) -> None:
-    for number in range(3):
-        clock.advance(1)
-        await refused(room, acme, await report(room, acme, f"a{number}@example.com"))
-    await visitor.sign_in_as(Role.TENANT_ADMIN)
-    page = await visitor.open("/deliveries?state=failed")
-
-    await page.get_by_label("Choose the mail to a1@example.com").check()
-    await page.get_by_label("All on this page").check()
-    await page.get_by_text("3 chosen").wait_for()
-    await page.get_by_label("Choose the mail to a0@example.com").uncheck()
-    await page.get_by_role("button", name="Try chosen again").click()
-    await page.get_by_role("heading", name="Try 2 mails again?").wait_for()
-    await assert_accessible(page)
-    await page.get_by_role("button", name="Try again").click()
-
-    await page.get_by_text("2 mails are queued again.").wait_for()
-    assert await page.locator(".notice.good a").all_inner_texts() == ["a2@example.com", "a1@example.com"]
-    await assert_accessible(page)
-    assert sorted((await states(room, acme)).values()) == [State.QUEUED, State.QUEUED, State.REJECTED]
-    entries = await room.database.read(audit.entries, acme)
-    assert [entry.subject.partition(",")[0] for entry in entries if entry.action == "retry_deliveries"] == [
-        "2 deliveries"
-    ]
-
-
-async def test_all_that_are_found_are_retried_and_no_others(client_of: ClientOf, room: Room, acme: TenantId) -> None:
-    for number in range(120):
-        await refused(room, acme, await report(room, acme, f"a{number}@example.com"))
-    client = await client_of(Role.TENANT_ADMIN)
-    asked = await client.get("/console/deliveries/many?do=retry&all=on&state=failed")
-    assert "Try 120 mails again?" in asked.text
-
-    form = {"csrf": await csrf_of(client), "do": "retry", "all": "on", "state": "failed", "q": "a11"}
-    answer = await client.post("/console/deliveries/many", data=form)
-
-    assert answer.status_code == 303
-    done = await client.get(answer.headers["location"])
-    assert "11 mails are queued again." in done.text
-    retried = [name for name, state in (await states(room, acme)).items() if state is State.QUEUED]
-    assert len(retried) == 11
-    assert all(name.startswith("a11") for name in retried)
-
-
-async def test_those_that_could_not_be_retried_are_named_with_the_reason(
-    client_of: ClientOf, room: Room, acme: TenantId, other: TenantId
-) -> None:
-    failed, erased, sent = [await report(room, acme, f"{name}@example.com") for name in ("failed", "erased", "sent")]
-    for one in (failed, erased, sent):
-        await refused(room, acme, one)
-    theirs = await report(room, other, "theirs@example.com")
-    await room.database.write(erase_and_send, erased, sent)
-    client = await client_of(Role.TENANT_ADMIN)
-    form = {"csrf": await csrf_of(client), "do": "retry", "id": [failed, erased, sent, theirs]}
-
-    answer = await client.post("/console/deliveries/many", data=form)
-    page = (await client.get(answer.headers["location"])).text
-
-    notice = " ".join(texts_of(notice_of(page)))
-    assert notice.startswith("1 mail is queued again. failed@example.com 3 were left alone:")
-    assert "erased@example.com Refused Its text is erased." in notice
-    assert "sent@example.com Sent" in notice
-    assert "theirs" not in page
-    assert (await client.get(f"{answer.headers['location']}.%00.x")).status_code == 200
-
-
-async def test_of_very_many_only_the_first_are_named(client_of: ClientOf, room: Room, acme: TenantId) -> None:
-    for number in range(MOST_NAMED + 3):
-        await report(room, acme, f"a{number}@example.com")
-    client = await client_of(Role.TENANT_ADMIN)
-    form = {"csrf": await csrf_of(client), "do": "cancel", "all": "on", "state": "waiting"}
-
-    answer = await client.post("/console/deliveries/many", data=form)
-    page = (await client.get(answer.headers["location"])).text
-
-    notice = notice_of(page)
-    assert len(answer.headers["location"]) < 1000
-    assert notice.count("@example.com</a>") == MOST_NAMED
-    assert "and 3 more" in notice
-
-
-async def test_cancelling_many_leaves_alone_what_does_not_wait(client_of: ClientOf, room: Room, acme: TenantId) -> None:
-    waiting, failed = await report(room, acme, "a@example.com"), await report(room, acme, "b@example.com")
-    await refused(room, acme, failed)
-    client = await client_of(Role.TENANT_ADMIN)
-
-    asked = await client.get(f"/console/deliveries/many?do=cancel&id={waiting}&id={failed}")
-    form = {"csrf": await csrf_of(client), "do": "cancel", "id": [waiting, failed]}
-    await client.post("/console/deliveries/many", data=form)
-
-    assert "Cancel 1 mail?" in asked.text
-    assert "1 of those chosen" in asked.text
-    assert await states(room, acme) == {"a@example.com": State.CANCELLED, "b@example.com": State.REJECTED}
-
-
-@pytest.mark.parametrize("form", [{}, {"all": "on", "q": "nobody@example.com"}])
-async def test_what_means_nobody_never_means_all(
-    client_of: ClientOf, room: Room, acme: TenantId, form: dict[str, str]
-) -> None:
-    await report(room, acme, "a@example.com")
-    client = await client_of(Role.TENANT_ADMIN)
-
-    await client.post("/console/deliveries/many", data={"csrf": await csrf_of(client), "do": "cancel", **form})
-
-    assert await states(room, acme) == {"a@example.com": State.QUEUED}
 
 
 @pytest.mark.parametrize(
@@ -417,44 +241,6 @@ async def test_the_last_day_is_drawn_and_told_by_the_hour(
     await assert_accessible(page)
 
 
-async def test_nothing_from_outside_becomes_part_of_a_page(visitor: Visitor, room: Room, acme: TenantId) -> None:
-    variables = {"CALLEE_NUMBER": HOSTILE, "CALLER_NAME": HOSTILE, "CALLER_NUMBER": HOSTILE}
-    delivery = await report(room, acme, "a@example.com", id=HOSTILE, variables=variables)
-    await refused(room, acme, delivery, HOSTILE)
-    await report(room, acme, id=f"{HOSTILE}2", type="QUEUE_SLA", variables={})
-    await visitor.sign_in_as(Role.TENANT_ADMIN)
-    queries = ("", "?q=a", f"?{httpx.QueryParams({'q': HOSTILE})}")
-    paths = [f"/deliveries{query}" for query in queries]
-    paths += [
-        f"/deliveries/{delivery}",
-        "/deliveries/skipped",
-        f"/deliveries/many?do=retry&id={delivery}",
-        "/deliveries/hours",
-    ]
-
-    for path in paths:
-        page = await visitor.open(path)  # the visitor tells on every script that runs or is kept from it
-        assert await page.locator("img[src=x]").count() == 0, path
-        assert "<script>alert" not in await page.content(), path
-    page = await visitor.open(f"/deliveries/{delivery}")
-    assert HOSTILE in await page.locator(".dialogue").inner_text()
-    assert await page.frame_locator("iframe.mail").locator("img[src=x]").count() == 0
-
-
-async def test_a_mail_is_shown_in_a_frame_that_can_do_nothing(client_of: ClientOf, room: Room, acme: TenantId) -> None:
-    delivery = await report(room, acme, "a@example.com")
-
-    answer = await (await client_of(Role.READ_ONLY)).get(f"/console/deliveries/{delivery}/message")
-
-    assert answer.status_code == 200
-    policy = answer.headers["content-security-policy"]
-    assert "default-src 'none'" in policy
-    assert policy.endswith("sandbox")
-    assert "frame-ancestors 'self'" in policy
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["referrer-policy"] == "no-referrer"
-
-
 async def test_a_mail_with_a_password_is_shown_to_nobody(
     client_of: ClientOf, room: Room, acme: TenantId, mailbox: Mailbox
 ) -> None:
@@ -473,35 +259,6 @@ async def test_a_mail_with_a_password_is_shown_to_nobody(
     assert "carries a password" in story.text
     assert mail.status_code == 404
     assert "canary-secret" not in mail.text
-
-
-async def test_nobody_sees_or_changes_what_is_of_another_tenant(
-    client_of: ClientOf, room: Room, other: TenantId
-) -> None:
-    delivery = await report(room, other, "theirs@example.com", id="their-event")
-    client = await client_of(Role.TENANT_ADMIN)
-    form = {"csrf": await csrf_of(client), "do": "cancel", "id": delivery}
-
-    for path in ("", "?q=theirs", "?q=their-event", "/skipped"):
-        assert "theirs@example.com" not in (await client.get(f"/console/deliveries{path}")).text
-    for path in (delivery, f"{delivery}/message"):
-        assert (await client.get(f"/console/deliveries/{path}")).status_code == 404
-    assert (await client.post(f"/console/deliveries/{delivery}/cancel", data=form)).status_code == 404
-    await client.post("/console/deliveries/many", data=form)
-    assert await states(room, other) == {"theirs@example.com": State.QUEUED}
-
-
-async def test_who_may_only_look_finds_nothing_to_press(visitor: Visitor, room: Room, acme: TenantId) -> None:
-    delivery = await report(room, acme, "a@example.com")
-    await visitor.sign_in_as(Role.READ_ONLY)
-
-    page = await visitor.open("/deliveries")
-    assert await page.locator("main input[type=checkbox]").count() == 0
-    await assert_accessible(page)
-    page = await visitor.open(f"/deliveries/{delivery}")
-
-    assert await page.locator("main form").count() == 0
-    await assert_accessible(page)
 
 
 async def test_a_delivery_that_waits_is_cancelled_after_a_question(
