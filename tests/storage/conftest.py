@@ -21,3 +21,13 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await opened.write(lambda connection: connection.execute(NOTES))
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def processes(database_url: str) -> AsyncIterator[tuple[Database, Database]]:
+    """Two processes on one database, as far as the database can tell."""
+    one, other = await open_database(database_url), await open_database(database_url)
+    await one.write(lambda connection: connection.execute(NOTES))
+    yield one, other
+    await one.close()
+    await other.close()
