@@ -147,8 +147,8 @@ async def test_a_large_one_is_the_threads(database: Database) -> None:
 
     large = ["x"] * (at_once.LARGEST + 1)
 
-    assert await database.write_each(many, database, large[1:], quick=True) == "MainThread"
-    assert await database.write_each(many, database, large, quick=True) == THREAD
+    assert await database.write_each(many, database, large[1:], quick=True, weight=len(large) - 1) == "MainThread"
+    assert await database.write_each(many, database, large, quick=True, weight=len(large)) == THREAD
 
 
 async def test_a_full_disk_is_told_and_heals(database: Database) -> None:

@@ -62,7 +62,7 @@ async def test_a_commit_takes_no_more_once_it_has_a_thousand_items(database: Dat
 
     context = object()
     lists = [list(range(1000))] * 5 + [list(range(100))] * 30
-    results = await asyncio.gather(*(database.write_each(note, context, one) for one in lists))
+    results = await asyncio.gather(*(database.write_each(note, context, one, weight=len(one)) for one in lists))
     assert results == [len(one) for one in lists]
     assert sum(commits) == sum(results)
     assert max(commits) < 2 * LARGEST
