@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,7 +19,7 @@ from structlog.testing import capture_logs
 from tests.api.conftest import served
 from tests.conftest import client_with
 
-from ringpost.api.express import LONGEST_BODY, express_past
+from ringpost.api.express import LONGEST_BODY, Express, express_past
 
 ELSEWHERE = PlainTextResponse("not here", 404)
 SEEN_BEFORE = json.dumps({"id": "seen-before", "type": "RECHARGE"}).encode()
@@ -104,7 +105,8 @@ BODIES = {
 async def test_answers_are_those_of_the_ordinary_way(caller: Caller, live: str, what: str) -> None:
     body = BODIES[what]
 
-    status, headers, said = await caller.ask(body)
+    first = await caller.ask(body)
+    status, headers, said = await caller.ask(body)  # with a head that has been read
     async with calling(live, caller.token) as other:
         ordinary = await other.ask(body, "Expect: nothing-special")
 
@@ -113,13 +115,93 @@ async def test_answers_are_those_of_the_ordinary_way(caller: Caller, live: str, 
         ordinary[0],
         {k: v for k, v in ordinary[1].items() if k not in keys},
     )
-    assert headers.keys() == ordinary[1].keys()
-    assert shape(said) == shape(ordinary[2])
+    assert first[1].keys() == headers.keys() == ordinary[1].keys()
+    assert shape(first[2]) == shape(said) == shape(ordinary[2])
 
 
 def shape(body: bytes) -> str:
     """An answer without the ids, which are made by chance."""
     return re.sub(rb'"id": *"[^"]*"', b'"id": ""', body).decode()
+
+
+def reads_nothing(*_: object) -> None:
+    """A reader of heads that finds none plain: what it is asked about is answered 404."""
+
+
+@pytest.fixture
+async def known(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> Caller:
+    """Whose head is not read again: it was read with a body as long as SEEN_BEFORE; all that is, is answered 404."""
+    assert (await caller.ask(SEEN_BEFORE))[0] == 202
+    monkeypatch.setattr(Express, "read", reads_nothing)
+    return caller
+
+
+async def test_the_same_head_is_not_read_again(known: Caller) -> None:
+    for each in events("event-no-01", "event-no-02"):
+        status, headers, body = await known.ask(each)
+        assert (status, json.loads(body)["id"]) == (202, json.loads(each)["id"])
+        assert {"date", "content-type", "content-length", "x-content-type-options"} <= headers.keys()
+
+
+async def test_another_head_is_read(known: Caller) -> None:
+    assert (await known.ask(SEEN_BEFORE, "X-One: 1"))[0] == 404
+    assert (await known.ask(SEEN_BEFORE + b" "))[0] == 404
+    assert (await known.ask(SEEN_BEFORE))[0] == 202
+
+
+async def test_a_head_that_was_read_counts_only_with_all_of_its_body_and_nothing_more(known: Caller) -> None:
+    known.say(SEEN_BEFORE[:-1])  # the head that says so was not read
+    assert (await known.hear())[0] == 404
+    known.say(SEEN_BEFORE)
+    known.say(SEEN_BEFORE)  # both in one write: the parser sees where the first one ends
+    assert [(await known.hear())[0] for _ in range(2)] == [404, 404]
+
+
+async def test_what_comes_while_a_known_head_is_answered_waits_for_it(
+    known: Caller, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_go, write_each = asyncio.Event(), app.state.room.database.write_each
+
+    async def slowly(*args: Any, **kwargs: Any) -> Any:
+        await let_go.wait()
+        return await write_each(*args, **kwargs)
+
+    monkeypatch.setattr(app.state.room.database, "write_each", slowly)
+    known.say(SEEN_BEFORE)
+    await known.writer.drain()
+    await asyncio.sleep(0.1)
+    known.say(b"{}", path="/elsewhere")
+    await known.writer.drain()
+    await asyncio.sleep(0.1)
+    let_go.set()
+
+    assert [(await known.hear())[0] for _ in range(2)] == [202, 404]
+    assert (await known.ask(SEEN_BEFORE))[0] == 202
+
+
+async def test_a_revoked_token_is_asked_about_again_though_its_head_was_read(app: FastAPI, known: Caller) -> None:
+    app.state.authenticator.forget()
+
+    assert (await known.ask(SEEN_BEFORE))[0] == 404
+
+
+async def test_who_is_answered_and_says_nothing_more_is_hung_up_on(
+    known: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ringpost.api.bounded_protocol.IDLE_S", 0.2)
+
+    assert (await known.ask(SEEN_BEFORE))[0] == 202
+    assert await asyncio.wait_for(known.reader.read(), 10) == b""
+
+
+async def test_heads_that_are_never_the_same_do_not_pile_up(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ringpost.api.express.MOST_KEPT", 2)
+
+    statuses = [(await caller.ask(SEEN_BEFORE, f"X-Request: {number}"))[0] for number in range(5)]
+    monkeypatch.setattr(Express, "read", reads_nothing)
+
+    assert statuses == [202] * 5
+    assert [(await caller.ask(SEEN_BEFORE, f"X-Request: {number}"))[0] for number in range(5)].count(202) <= 2
 
 
 async def test_what_is_sent_ahead_is_answered_in_order(caller: Caller) -> None:

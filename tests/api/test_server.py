@@ -84,7 +84,7 @@ async def test_a_head_that_comes_in_drops_is_431_once_it_is_too_large(live: str)
 
 @pytest.mark.parametrize("begun", [b"", b"GET /heal", b"GET /healthz HTTP/1.1\r\nHost: x\r\n"])
 async def test_a_head_that_does_not_end_is_hung_up_on(live: str, monkeypatch: pytest.MonkeyPatch, begun: bytes) -> None:
-    monkeypatch.setattr("ringpost.api.server.HEAD_S", 0.2)
+    monkeypatch.setattr("ringpost.api.bounded_protocol.HEAD_S", 0.2)
     reader, writer = await connect(live)
     writer.write(begun)
     started = time.monotonic()
@@ -98,7 +98,7 @@ async def test_a_head_that_does_not_end_is_hung_up_on(live: str, monkeypatch: py
 async def test_a_body_that_does_not_end_is_hung_up_on(
     live: str, acme_token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ringpost.api.server.BODY_S", 0.2)
+    monkeypatch.setattr("ringpost.api.bounded_protocol.BODY_S", 0.2)
     reader, writer = await connect(live)
     head = f"POST /events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {acme_token}\r\n".encode()
 
@@ -151,7 +151,7 @@ async def test_a_client_told_to_wait_for_100_is_told_413_at_once(live: str, acme
 async def test_a_connection_whose_answer_came_before_the_end_of_its_request_is_closed_when_idle(
     live: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ringpost.api.server.IDLE_S", 0.2)
+    monkeypatch.setattr("ringpost.api.bounded_protocol.IDLE_S", 0.2)
     reader, writer = await connect(live)
     writer.write(b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{")
     assert (await answer(reader)).startswith(b"HTTP/1.1 404 ")

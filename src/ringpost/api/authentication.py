@@ -57,16 +57,16 @@ class Authenticator:
         self._remembered: dict[bytes, tuple[float, Principal]] = {}
         self._asked: dict[bytes, asyncio.Task[Principal]] = {}
 
-    def remembered(self, authorization: bytes | None) -> Principal | None:
-        """Whom this Authorization header stands for, if that was found out lately."""
-        token_hash = _hash_of(authorization)
-        return None if token_hash is None else self._known(token_hash)
+    def known(self, token_hash: bytes) -> Principal | None:
+        """Whom the token with this hash stands for, if that was found out lately."""
+        remembered = self._remembered.get(token_hash)
+        return remembered[1] if remembered is not None and self._clock() < remembered[0] else None
 
     async def authenticate(self, request: Request) -> Principal:
         """The principal of this request. Raises Unauthorized, Forbidden, RateLimited, Refused."""
         token_hash = _token_hash(request)
         if token_hash is not None:
-            if (known := self._known(token_hash)) is not None:
+            if (known := self.known(token_hash)) is not None:
                 return known
         elif not any(name == b"authorization" for name, _ in request.scope["headers"]):
             raise Unauthorized(UNKNOWN_TOKEN)  # nothing was tried, so nothing is counted
@@ -79,10 +79,6 @@ class Authenticator:
     def forget(self) -> None:
         """Ask anew about every token: something was revoked here, so this process need not wait."""
         self._remembered.clear()
-
-    def _known(self, token_hash: bytes) -> Principal | None:
-        remembered = self._remembered.get(token_hash)
-        return remembered[1] if remembered is not None and self._clock() < remembered[0] else None
 
     async def _ask(self, token_hash: bytes | None) -> Principal:
         """Ask the database, once for all requests that want to know the same at the same time."""
@@ -193,10 +189,10 @@ def _token_hash(request: Request) -> bytes | None:
     query: bytes = request.scope["query_string"]
     if query and any(name.lower() in _NO_TOKENS_IN_THE_QUERY for name, _ in parse_qsl(query.decode("latin-1"))):
         return None  # RFC 6750 5.3: queries end up in logs, so a token there is no token, whatever stands in the header
-    return _hash_of(found)
+    return hash_of(found)
 
 
-def _hash_of(authorization: bytes | None) -> bytes | None:
+def hash_of(authorization: bytes | None) -> bytes | None:
     """The hash of the bearer token in an Authorization header; None when there is none in it."""
     if authorization is None or len(authorization) > LONGEST_TOKEN:
         return None

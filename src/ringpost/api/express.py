@@ -4,8 +4,7 @@ What these do round a route costs more than accepting an event does. Only what i
 known length from somebody who has been looked up already. All else goes the ordinary way, and is answered alike.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from collections.abc import Awaitable, Mapping
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
@@ -14,7 +13,7 @@ from fastapi import FastAPI
 from starlette.responses import Response
 
 from ringpost.api import problems
-from ringpost.api.authentication import Authenticator, may_send_events
+from ringpost.api.authentication import Authenticator, hash_of, may_send_events
 from ringpost.api.events import accept_body
 from ringpost.api.http_rules import LINE_OVERHEAD, MAX_HEADERS, PREFIX, SAFE_HEADERS, is_json
 from ringpost.domain.access import Principal
@@ -23,7 +22,12 @@ from ringpost.usecases.room import Room
 
 LONGEST_BODY: Final = 64 << 10
 """Octets; what the protocol holds without asking the client to wait."""
+MOST_KEPT: Final = 1024
+"""Heads that are kept ready; then it begins anew, so that heads which are never the same do no harm."""
+LONGEST_KEPT: Final = 1024
+"""Octets of such a head."""
 
+_END_OF_HEAD: Final = b"\r\n\r\n"
 _PATHS: Final = frozenset({b"/events", f"{PREFIX}/events".encode()})
 _ONCE: Final = frozenset({b"authorization", b"content-length", b"content-type"})
 """Headers that are looked at; which of two would count is for the ordinary way to say."""
@@ -43,8 +47,13 @@ class Octets(NamedTuple):
     body: bytes
 
 
-Answer = Callable[[bytes], Awaitable[Octets]]
-"""Answers a request with this body."""
+class Plain(NamedTuple):
+    """What the head of a plain request says."""
+
+    token: bytes
+    """Hash of the bearer token."""
+    length: int
+    """Octets of the body."""
 
 
 class Express:
@@ -53,12 +62,31 @@ class Express:
     def __init__(self, room: Room, authenticator: Authenticator) -> None:
         self._room = room
         self._authenticator = authenticator
+        self._heads: dict[bytes, Plain] = {}
 
-    def admit(self, scope: Mapping[str, Any]) -> Answer | None:
-        """What answers a request once its body is there, by its head alone; None when it has to go the ordinary way.
+    def known(self, octets: bytes) -> Awaitable[Octets] | None:
+        """The answer to a whole request whose head has been read before; None when it is not one, or not admitted.
 
-        A stranger's body is not waited for.
+        The programs that send events send the same head again and again, and what it said it still says.
         """
+        begin = octets.find(_END_OF_HEAD) + len(_END_OF_HEAD)
+        head = self._heads.get(octets[:begin])
+        if head is None or len(octets) - begin != head.length:
+            return None
+        principal = self._authenticator.known(head.token)
+        return None if principal is None else self.answer(principal, octets[begin:])
+
+    def learn(self, octets: bytes, head: Plain) -> None:
+        """Keep what the head of a whole request said, for requests with the same one."""
+        size = len(octets) - head.length
+        if size > LONGEST_KEPT or octets.find(_END_OF_HEAD) + len(_END_OF_HEAD) != size:
+            return
+        if len(self._heads) >= MOST_KEPT:
+            self._heads.clear()
+        self._heads[octets[:size]] = head
+
+    def read(self, scope: Mapping[str, Any]) -> Plain | None:
+        """What a head says if it is plain."""
         path: bytes = scope["raw_path"]
         if path not in _PATHS or scope["method"] != "POST" or scope["query_string"]:
             return None
@@ -71,12 +99,16 @@ class Express:
             if name in _ORDINARY:
                 return None
         length = int(found.get(b"content-length", b"0"))  # the parser has seen to its being a number
-        if not (0 < length <= LONGEST_BODY and size <= MAX_HEADERS and is_json(found.get(b"content-type"))):
-            return None
-        principal = self._authenticator.remembered(found.get(b"authorization"))
-        return None if principal is None else partial(self._answer, principal)
+        token = hash_of(found.get(b"authorization"))
+        plain = 0 < length <= LONGEST_BODY and size <= MAX_HEADERS and is_json(found.get(b"content-type"))
+        return Plain(token, length) if plain and token is not None else None
 
-    async def _answer(self, principal: Principal, body: bytes) -> Octets:
+    def admit(self, head: Plain) -> Principal | None:
+        """Who sends it, if that was found out lately: a stranger's body is not waited for."""
+        return self._authenticator.known(head.token)
+
+    async def answer(self, principal: Principal, body: bytes) -> Octets:
+        """The answer to a body. Never raises."""
         try:
             answer = await accept_body(self._room, may_send_events(principal), body)
         except RingpostError as refusal:

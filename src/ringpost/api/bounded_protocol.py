@@ -1,0 +1,184 @@
+"""HTTP as uvicorn speaks it, with bounds on what a client may send and how long it may take before a request begins."""
+
+from asyncio import AbstractEventLoop, BaseTransport, TimerHandle, Transport
+from math import inf
+from typing import Any, Final, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from ringpost.api import problems
+from ringpost.api.http_rules import MAX_HEADERS
+
+HEAD_S: Final = 30.0
+"""How long a client may take to send the head of a request."""
+BODY_S: Final = 120.0
+"""How long it may then take to send the body."""
+IDLE_S: Final = 65
+"""How long a connection is kept between requests; longer than what load balancers keep theirs (60 s)."""
+
+JOINED: Final = 1 << 16
+"""Octets of an answer that wait for the end of a turn."""
+
+
+class Joining:
+    """A transport that writes once in a turn of the loop: the head of an answer goes out with its body.
+
+    Each write is a call to the system, and wakes the client up.
+    """
+
+    def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._pieces: list[bytes] = []
+        self._octets = 0
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the transport's."""
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        """Whether it takes nothing more."""
+        return self._transport.is_closing()
+
+    def write(self, data: bytes) -> None:
+        """Write at the end of this turn; at once what is much, so that the transport can say that it is too much."""
+        if not self._pieces:
+            self._loop.call_soon(self._flush)
+        self._pieces.append(data)
+        self._octets += len(data)
+        if self._octets >= JOINED:
+            self._flush()
+
+    def write_whole(self, data: bytes) -> None:
+        """Write at once what nothing is to be joined to."""
+        self._flush()
+        self._transport.write(data)
+
+    def close(self) -> None:
+        """Close after what was written."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._pieces:
+            pieces, self._pieces, self._octets = self._pieces, [], 0
+            self._transport.write(b"".join(pieces))
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Answers 431 as soon as a head grows over the limit, and hangs up on requests that do not come to an end."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.out: Joining | None = None
+        """What answers are written to."""
+        self.between = True
+        """No octet of a request has come to the parser since the end of the last one."""
+        self._in_head = True
+        self._head_octets = 0
+        self._ends_at = inf
+        self._timer: TimerHandle | None = None
+
+    @property
+    def answering(self) -> bool:
+        """A request has come of which the answer is not out yet."""
+        cycle = cast("Any", self.cycle)
+        return cycle is not None and not cycle.response_complete
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """A client came."""
+        self.out = Joining(cast("Transport", transport), self.loop)
+        super().connection_made(cast("Transport", self.out))
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It went."""
+        if self._timer is not None:
+            self._timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Octets of a head or a body. A head that begins in the middle of `data` is counted from the next on."""
+        if self._in_head:
+            self._head_octets += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_octets > MAX_HEADERS and not self.transport.is_closing():
+            limit = f"The headers are larger than {MAX_HEADERS >> 10} KiB."
+            self._refuse("HEADERS_TOO_LARGE", limit)
+
+    def on_message_begin(self) -> None:
+        """The first octet of a request."""
+        super().on_message_begin()
+        self.between = False
+        if not self._in_head:
+            self._head_octets = 0
+            self._await_head()
+
+    def on_headers_complete(self) -> None:
+        """The head came to its end."""
+        self._in_head = False
+        self._allow(BODY_S)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request came to its end."""
+        self.between = True
+        self._ends_at = inf
+        super().on_message_complete()
+        if self.cycle.response_complete:  # the answer was out before the end of the request
+            self._allow(IDLE_S)
+
+    def on_whole_request(self) -> None:
+        """A request came to its end that the parser has not seen."""
+        self._in_head = False
+        self._ends_at = inf
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, or give the client time for one: with one timer for all that is waited for."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif not self._in_head and self._ends_at == inf:
+            self._allow(IDLE_S)
+
+    def send_400_response(self, msg: str) -> None:
+        """The request is not HTTP."""
+        self._refuse("BAD_REQUEST", msg)
+
+    def _await_head(self) -> None:
+        self._in_head = True
+        self._allow(HEAD_S)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: there are no WebSockets here, and what uvicorn advises to install is not missing."""
+
+    def _allow(self, seconds: float) -> None:
+        """Hang up in so many seconds, unless something else is allowed before.
+
+        A timer that is due sooner is left to run, and looks again when it fires: most never have to be set.
+        """
+        self._ends_at = self.loop.time() + seconds
+        if self._timer is not None and self._timer.when() > self._ends_at:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = self.loop.call_at(self._ends_at, self._look_at_the_time)
+
+    def _look_at_the_time(self) -> None:
+        self._timer = None
+        if self.loop.time() >= self._ends_at:
+            self.transport.close()
+        elif self._ends_at < inf:
+            self._timer = self.loop.call_at(self._ends_at, self._look_at_the_time)
+
+    def _refuse(self, code: str, message: str) -> None:
+        response = problems.problem(code, message, headers={"Connection": "close"})
+        if not self.answering:  # else the answer would stand in the middle of another
+            status = problems.CODES[code].status
+            head = [f"HTTP/1.1 {status.value} {status.phrase}".encode()]
+            head += [name + b": " + value for name, value in response.raw_headers]
+            self.transport.write(b"\r\n".join([*head, b"", bytes(response.body)]))
+        self.transport.close()
