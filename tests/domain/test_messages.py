@@ -1,5 +1,6 @@
 """Messages: what was put in comes out of the standard library's parser, and nothing on the way can be misread."""
 
+import quopri
 import re
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
@@ -8,7 +9,7 @@ from email.utils import parseaddr
 from typing import cast
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ringpost.domain import mime
@@ -25,6 +26,10 @@ SENDER = parse_address("pbx@example.com")
 TO = parse_address("Jane Doe <jane@example.com>")
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp", "Zs", "Cf"]) | st.just(" "), max_size=300)
 """What a line keeps as it is."""
+AWKWARD = st.sampled_from(
+    ["a", " ", "=", "=3D", ".", "-", "From ", "\t", "\0", "\r", "\n", "\r\n", "é", "中", "x" * 74, "y" * 75, "z" * 76]
+)
+"""What quoted-printable has rules for."""
 
 
 def render(
@@ -195,6 +200,18 @@ def test_lines_that_programs_mistake_are_hidden_from_them(line: str) -> None:
     assert not [one for one in body_lines if one.startswith((b"From ", b".")) or one.endswith(b" ")]
 
 
+@given(text=st.lists(AWKWARD, max_size=6).map("".join))
+@example(text="z" * 76)
+def test_quoted_printable_reads_back_and_is_the_same_at_a_glance(text: str) -> None:
+    encoded = mime.quoted_printable(text)
+
+    assert quopri.decodestring(encoded) == re.sub("\r\n|\r|\n", "\r\n", text).encode()
+    for line in encoded.split("\r\n"):
+        assert re.fullmatch("(?![.-]|From )(?:[ -<>-~]|=[0-9A-F]{2}){0,75}=?", line)
+        assert not line.endswith(" ")
+    assert mime.plain_lines([text]) in ({text: encoded}, {})
+
+
 # --- Headers ---
 
 
@@ -216,6 +233,8 @@ def test_folded_headers_fit_and_words_are_whole(text: str, first: int) -> None:
 
     assert first + len(lines[0]) <= 78
     assert all(len(line) <= 77 for line in lines[1:])
+    assert lines[0][:1] != " "
+    assert lines[-1][-1:] != " "
 
 
 @pytest.mark.parametrize(

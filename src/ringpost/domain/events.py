@@ -3,12 +3,11 @@
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import partial
-from typing import Any, cast
+from typing import Any, Final, NamedTuple, cast
 
 from ringpost.domain.addresses import Address, parse_address, visible
 from ringpost.domain.catalogue import IMAGE_VARIABLES
@@ -57,8 +56,7 @@ class Attachment:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """What happened, checked. `id` and `occurred_at` (ms since 1970, UTC) are None when the sender gave none."""
 
     tenant: TenantId
@@ -73,49 +71,37 @@ class Event:
 def parse_event(tenant: TenantId, fields: Mapping[str, Any]) -> Event:
     """Check the JSON object of one event. Raises Invalid with one entry per wrong field; unknown fields are ignored."""
     errors: list[FieldError] = []
-
-    def field(name: str, parse: Any, default: Any) -> Any:
+    kind, known = fields.get("type"), catalogue_of(tenant)
+    if kind is None:
+        errors.append(FieldError("type", "is required: the type of the event, such as QUEUE_SLA"))
+    elif not isinstance(kind, str) or kind not in known:
+        errors.append(FieldError("type", f"must be one of {', '.join(known)}"))
+    found: dict[str, Any] = {"id": None, "occurred_at": None, "variables": {}, "recipients": (), "attachments": ()}
+    for name, parse in _PARSERS:
         value = fields.get(name)
         if value is None:
-            return default
+            continue
         try:
-            return parse(value)
+            found[name] = parse(value)
         except ValueError as error:
             errors.append(FieldError(name, str(error)))
         except Invalid as error:
             errors.extend(FieldError(name, one.message, one.item) for one in error.errors)
-        return default
-
-    kind = field("type", partial(_type, tenant), None)
-    if fields.get("type") is None:
-        errors.append(FieldError("type", "is required: the type of the event, such as QUEUE_SLA"))
-    event = Event(
-        tenant,
-        kind,
-        field("id", _id, None),
-        field("occurred_at", _time, None),
-        field("variables", _variables, {}),
-        field("recipients", _recipients, ()),
-        field("attachments", _attachments, ()),
-    )
     if errors:
         raise Invalid(*errors)
-    return event
-
-
-def _type(tenant: TenantId, value: object) -> str:
-    known = catalogue_of(tenant)
-    if not isinstance(value, str) or value not in known:
-        raise ValueError(f"must be one of {', '.join(known)}")
-    return value
+    return Event(tenant, cast("str", kind), **found)
 
 
 def _id(value: object) -> str:
-    if not isinstance(value, str) or not 1 <= len(value) <= LONGEST_ID or _CONTROL.search(value):
+    if not isinstance(value, str) or not 1 <= len(value) <= LONGEST_ID or _has_control(value):
         raise ValueError(f"must be a string of 1 to {LONGEST_ID} characters without control characters")
     if value in (".", ".."):  # clients take such a segment out of a path (RFC 3986 5.2.4), so nobody could ask for it
         raise ValueError("must not be . or ..")
     return value
+
+
+def _has_control(text: str) -> bool:
+    return not text.isprintable() and _CONTROL.search(text) is not None
 
 
 def _time(value: object) -> int:
@@ -139,17 +125,23 @@ def _variables(value: object) -> dict[str, Value]:
     variables = cast("dict[str, object]", value)
     if len(variables) > MOST_VARIABLES:
         raise ValueError(f"holds at most {MOST_VARIABLES} variables")
-    wrong = [f"variables.{name}" for name in variables if not _VARIABLE.fullmatch(name)]
-    if wrong:
-        raise Invalid(FieldError("variables", f"{wrong[0]}: a name has capital letters, digits and _ only, at most 64"))
+    if not all(map(_VARIABLE.fullmatch, variables)):
+        wrong = next(name for name in variables if not _VARIABLE.fullmatch(name))
+        message = f"variables.{wrong}: a name has capital letters, digits and _ only, at most 64"
+        raise Invalid(FieldError("variables", message))
+    checked: dict[str, Value] = {}
     for name, item in variables.items():
-        if item is not None and not isinstance(item, str | int | float):
+        if isinstance(item, str):
+            if len(item) > LONGEST_VALUE:
+                raise ValueError(f"{name} is longer than {LONGEST_VALUE} characters")
+        elif item is None:
+            continue
+        elif not isinstance(item, int | float):
             raise ValueError(f"{name} must be a string, a number or a boolean")
-        if isinstance(item, str) and len(item) > LONGEST_VALUE:
-            raise ValueError(f"{name} is longer than {LONGEST_VALUE} characters")
         if name in IMAGE_VARIABLES and len(str(item).encode()) > LONGEST_QR_TEXT:
             raise ValueError(f"{name} is longer than the {LONGEST_QR_TEXT} octets that a QR code can show")
-    return {name: cast("Value", item) for name, item in variables.items() if item is not None}
+        checked[name] = item
+    return checked
 
 
 def _recipients(value: object) -> tuple[Address, ...]:
@@ -191,7 +183,7 @@ def _attachment(value: object) -> Attachment:
         raise ValueError('every item must be an object {"filename", "content_type", "content"}')
     fields = cast("dict[str, object]", value)
     filename, kind, content = fields.get("filename"), fields.get("content_type"), fields.get("content")
-    if not isinstance(filename, str) or not 1 <= len(filename) <= LONGEST_ID or _CONTROL.search(filename):
+    if not isinstance(filename, str) or not 1 <= len(filename) <= LONGEST_ID or _has_control(filename):
         raise ValueError(f"filename must be 1 to {LONGEST_ID} characters without control characters")
     filename = re.split(r"[/\\]", filename)[-1]  # a path of the sender's means nothing to who reads the mail
     if filename.strip() in ("", ".", ".."):
@@ -208,3 +200,13 @@ def _attachment(value: object) -> Attachment:
         return Attachment(filename, kind.lower(), b64decode(content, validate=True))
     except (Base64Error, ValueError):
         raise ValueError("content is not valid base64 (RFC 4648, section 4)") from None
+
+
+_PARSERS: Final[tuple[tuple[str, Callable[[object], Any]], ...]] = (
+    ("id", _id),
+    ("occurred_at", _time),
+    ("variables", _variables),
+    ("recipients", _recipients),
+    ("attachments", _attachments),
+)
+"""What checks each of the fields that may be missing."""

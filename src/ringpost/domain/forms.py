@@ -10,6 +10,7 @@ A block is a part of the text that is left out unless at least one of its variab
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from html import escape as escape_text
 from itertools import pairwise
 from typing import Final
 
@@ -51,33 +52,41 @@ class Form:
     literals: tuple[str, ...]
     encoded: tuple[str, ...]
     """The literals in quoted-printable."""
-    fillings: tuple[tuple[str, Escape | None], ...]
-    """The different pairs of variable and escape."""
+    names: tuple[str, ...]
+    """Variables; one stands here once for each escape that it needs."""
+    escapes: tuple[tuple[int, Escape], ...]
+    """Index in `names`, what makes its value safe."""
+    other_escapes: tuple[tuple[int, Escape], ...]
+    """Those that are asked even when no value has a character that means something in HTML."""
     places: tuple[tuple[int, int], ...]
-    """Index in `literals`, index in `fillings`."""
+    """Index in `literals`, index in `names`."""
     blocks: tuple[tuple[int, int, frozenset[str]], ...]
     """First literal, one past the last, names."""
+    conditions: frozenset[str]
+    """The names of all blocks. When each has a value, no block is left out."""
     in_base64: bool
     """Base64 is shorter than quoted-printable."""
 
-    @property
-    def names(self) -> frozenset[str]:
-        """The variables that a value is asked for."""
-        return frozenset(name for name, _ in self.fillings)
-
     def fill(self, values: Values) -> str:
-        """The text with every blank filled; a variable without a value is empty. Invalid when it grows too large."""
+        """The text with every blank filled. Invalid when it grows too large.
+
+        `values` has no empty ones: a variable that is not in it is empty.
+        """
         fillings = self._fillings(values)
         return "".join(self._joined(self.literals, fillings, values))
 
     def fill_encoded(self, values: Values, encoded: "Encoded") -> str:
         """The same in quoted-printable, as whole lines; `encoded` is shared by the forms of one mail."""
-        fillings = [encoded[filling] for filling in self._fillings(values)]
+        fillings = [*map(encoded.__getitem__, self._fillings(values))]
         return "".join(self._joined(self.encoded, fillings, values))
 
     def _fillings(self, values: Values) -> list[str]:
-        fillings = [escape(values.get(name, "")) if escape else values.get(name, "") for name, escape in self.fillings]
-        if sum(map(len, fillings)) * len(self.places) > LARGEST_RESULT:  # cheap, and nearly always enough
+        fillings = [values.get(name, "") for name in self.names]
+        if self.escapes:
+            together = "".join(fillings)  # one look at all: in few mails HTML would misread a value
+            for number, escape in self.other_escapes if escape_text(together) == together else self.escapes:
+                fillings[number] = escape(fillings[number])
+        if len("".join(fillings)) * len(self.places) > LARGEST_RESULT:  # cheap, and nearly always enough
             size = sum(len(fillings[filling]) for _, filling in self.places)
             if size + sum(map(len, self.literals)) > LARGEST_RESULT:
                 raise Invalid(FieldError("body", f"The mail would be larger than {LARGEST_RESULT // 2**20} MiB."))
@@ -87,10 +96,10 @@ class Form:
         parts = list(literals)
         for place, filling in self.places:
             parts[place] = fillings[filling]
-        if self.blocks:
-            given = {name for name, value in values.items() if value}
+        given = values.keys()
+        if not given >= self.conditions:
             for first, stop, names in self.blocks:
-                if names.isdisjoint(given):
+                if given.isdisjoint(names):
                     parts[first:stop] = [""] * (stop - first)
         return parts
 
@@ -117,13 +126,16 @@ def cut(source: str, blanks: Iterable[Blank], blocks: Iterable[Block] = ()) -> F
         place = index[blank.start]
         literals[place] = ""
         places.append((place, fillings.setdefault((blank.name, blank.escape), len(fillings))))
+    escapes = tuple((number, escape) for number, (_, escape) in enumerate(fillings) if escape)
+    kept = tuple(block for block in blocks if block.end > block.start)
     return Form(
         literals=tuple(literals),
         encoded=tuple(quoted_printable(literal) for literal in literals),
-        fillings=tuple(fillings),
+        names=tuple(name for name, _ in fillings),
+        escapes=escapes,
+        other_escapes=tuple((number, escape) for number, escape in escapes if escape is not escape_text),
         places=tuple(places),
-        blocks=tuple(
-            (index[block.start], index[block.end], block.names) for block in blocks if block.end > block.start
-        ),
+        blocks=tuple((index[block.start], index[block.end], block.names) for block in kept),
+        conditions=frozenset(name for block in kept for name in block.names),
         in_base64=prefers_base64("".join(literals)),
     )

@@ -14,7 +14,8 @@ Every boundary holds `=_`, which neither quoted-printable nor base64 can hold (R
 import re
 import struct
 from dataclasses import dataclass
-from typing import Final, Self
+from functools import lru_cache
+from typing import Final, NamedTuple, Self
 
 from ringpost.domain.addresses import Address
 from ringpost.domain.events import Attachment
@@ -22,18 +23,25 @@ from ringpost.domain.mime import base64_lines, date, header, parameter, phrase, 
 
 _PACKED = struct.Struct(">BII")
 _PACKED_VERSION = 1
-_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_MESSAGE_ID = re.compile(r"<[A-Za-z0-9_-]{1,128}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?>")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,60}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
 _AUTOMATIC: Final = (
     header("MIME-Version", "1.0")
     + header("Auto-Submitted", "auto-generated")  # RFC 3834 5
     + header("X-Auto-Response-Suppress", "All")  # the same for Exchange, which does not heed it
 )
+_MULTIPART: Final = {
+    subtype: (
+        f'Content-Type: multipart/{subtype};\r\n boundary="=_ringpost_{subtype}"\r\n'.encode("ascii"),
+        f"\r\n--=_ringpost_{subtype}\r\n".encode("ascii"),
+        f"\r\n--=_ringpost_{subtype}--\r\n".encode("ascii"),
+    )
+    for subtype in ("mixed", "alternative", "related")
+}
+"""What stands before, between and after the entities (RFC 2046 5.1.1)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """Who it comes from and who it goes to, as SMTP sees it (RFC 5321 2.3.1: reverse-path and forward-path)."""
 
     sender: Address
@@ -71,8 +79,7 @@ class Message:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(NamedTuple):
     """The bodies of a message, encoded: each an entity with its headers (RFC 2045 2.4)."""
 
     text: bytes
@@ -89,7 +96,7 @@ def write_content(subject: str, timestamp: int, parts: Parts) -> bytes:
         entity = _multipart("alternative", parts.text, shown)
     if parts.attachments:
         entity = _multipart("mixed", entity, *[_attachment(file) for file in parts.attachments])
-    head = header("Subject", unstructured(subject, len("Subject: "))) + header("Date", date(timestamp)) + _AUTOMATIC
+    head = header("Subject", unstructured(subject, len("Subject: "))) + _written_at(timestamp // 1000)
     return head.encode("ascii") + entity
 
 
@@ -121,15 +128,21 @@ def assemble(message: Message, *, envelope: Envelope, delivery_id: str, reply_to
     It is 7-bit but for a local part that is not ASCII, which stands in its address as UTF-8 (RFC 6532 3.2).
     ValueError when `delivery_id` or the domain of the Message-ID could not stand there (RFC 5322 3.6.4).
     """
-    if not (_ID.fullmatch(delivery_id) and _HOST.fullmatch(message.message_id_domain)):
+    message_id = f"<{delivery_id}@{message.message_id_domain}>"
+    if not _MESSAGE_ID.fullmatch(message_id):
         raise ValueError("The delivery id or the domain cannot be part of a Message-ID.")
     head = _mailbox("From", message.from_name, envelope.sender)
     head += _mailbox("To", envelope.recipient.display_name, envelope.recipient)
     if reply_to is not None:
         head += _mailbox("Reply-To", reply_to.display_name, reply_to)
-    message_id = f"<{delivery_id}@{message.message_id_domain}>"
     head += header("Message-ID", message_id if len(message_id) <= 64 else f"\r\n {message_id}")
     return head.encode() + message.content
+
+
+@lru_cache(16)
+def _written_at(second: int) -> str:
+    """The headers that all messages of one second have."""
+    return header("Date", date(second * 1000)) + _AUTOMATIC
 
 
 def _mailbox(name: str, display_name: str, address: Address) -> str:
@@ -142,10 +155,8 @@ def _mailbox(name: str, display_name: str, address: Address) -> str:
 
 
 def _multipart(subtype: str, *entities: bytes) -> bytes:
-    boundary = f"=_ringpost_{subtype}"
-    head = f'Content-Type: multipart/{subtype};\r\n boundary="{boundary}"\r\n'.encode("ascii")
-    line = f"\r\n--{boundary}".encode("ascii")
-    return b"".join([head, *[part for entity in entities for part in (line, b"\r\n", entity)], line, b"--\r\n"])
+    head, delimiter, end = _MULTIPART[subtype]
+    return delimiter.join((head, *entities)) + end
 
 
 def _attachment(file: Attachment) -> bytes:

@@ -5,8 +5,8 @@ and nothing in it can end a header or a message early. `header` is the only func
 """
 
 import re
-from binascii import b2a_base64
-from functools import lru_cache
+from binascii import b2a_base64, hexlify
+from collections.abc import Iterable
 from typing import Final
 
 MAX_LINE: Final = 76
@@ -14,13 +14,15 @@ MAX_LINE: Final = 76
 
 _CRLF = "\r\n"
 _BREAKS = re.compile(r"[\r\n\0]")
-_QP_SPECIAL = re.compile(r"[^ -<>-~]")
-_QP_PLAIN = re.compile(r"[ -<>-~]{0,75}")
+_QP_SPECIAL = re.compile(rb"[^\n -<>-~]+")
+# A line that begins with a dot, a dash or `From ` gets its first octet encoded: some programs on the way still take
+# these for something else (RFC 2049 3).
+_QP_PLAIN = re.compile(r"(?![.-]|From )[ -<>-~]{1,75}")
+_QP_WHOLE = re.compile(r"(?![.-]|From )[ -~]{1,75}")
 # In encoded words within phrases only these may stand for themselves (RFC 2047 5 (3)); we keep to them everywhere.
 _Q_SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!*+-/")
 _Q = tuple("_" if octet == 32 else chr(octet) if octet in _Q_SAFE else f"={octet:02X}" for octet in range(256))
 _WORD_ROOM = 75 - len("=?utf-8?q?") - len("?=")
-_SIMPLE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -30,7 +32,7 @@ def header(name: str, value: str) -> str:
 
     ValueError when it does: a value that could begin a header of its own is never written.
     """
-    if _BREAKS.search(value.replace("\r\n ", " ") if "\r" in value else value):
+    if not value.isprintable() and _BREAKS.search(value.replace("\r\n ", " ")):
         raise ValueError(f"The value of {name} has a line break or NUL.")
     return f"{name}: {value}\r\n"
 
@@ -42,7 +44,7 @@ def unstructured(text: str, first: int) -> str:
     """
     if not text:
         return ""
-    if _SIMPLE.fullmatch(text) and "=?" not in text:
+    if text.isascii() and text.isprintable() and text == text.strip(" ") and "=?" not in text:
         if first + len(text) <= MAX_LINE:
             return text
         if "  " not in text and len(max(text.split(" "), key=len)) < MAX_LINE - first:
@@ -95,12 +97,7 @@ def parameter(name: str, value: str) -> str:
 
 def date(timestamp: int) -> str:
     """The value of a Date header (RFC 5322 3.3) for milliseconds since 1970, UTC."""
-    return _date(timestamp // 1000)
-
-
-@lru_cache(16)
-def _date(second: int) -> str:
-    days, rest = divmod(second, 86400)
+    days, rest = divmod(timestamp // 1000, 86400)
     year, month, day = _civil(days)
     clock = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
     return f"{_DAYS[(days + 3) % 7]}, {day:02} {_MONTHS[month - 1]} {year:04} {clock} +0000"
@@ -113,16 +110,17 @@ def quoted_printable(text: str) -> str:
     """
     if not text:
         return ""
-    if _QP_PLAIN.fullmatch(text) and not text.startswith((".", "-", "From ")):
-        return f"{text}=\r\n"
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    lines = text.split("\n")
-    last = lines.pop()
-    encoded = [_qp_line(line, _CRLF) for line in lines]
-    if last:
-        encoded.append(_qp_line(last, "=\r\n"))
-    return "".join(encoded)
+    data = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace")
+    encoded = _QP_SPECIAL.sub(_hexadecimal, data).decode("ascii")
+    if _QP_WHOLE.fullmatch(encoded):
+        return f"{encoded}=\r\n"
+    *lines, last = encoded.split("\n")
+    return "".join([*(_qp_line(line, _CRLF) for line in lines), _qp_line(last, "=\r\n") if last else ""])
+
+
+def plain_lines(texts: Iterable[str]) -> dict[str, str]:
+    """Those of the texts that stay as they are in `quoted_printable`, with what it makes of them: most values do."""
+    return {text: f"{text}=\r\n" for text in filter(_QP_PLAIN.fullmatch, texts)}
 
 
 def base64_lines(data: bytes) -> bytes:
@@ -158,12 +156,8 @@ def _q_word(text: str) -> str:
     return f"=?utf-8?q?{''.join([_Q[octet] for octet in text.encode('utf-8', 'replace')])}?="
 
 
-def _qp_line(line: str, end: str) -> str:
-    """One line of text as encoded lines. Those that begin with a dot, a dash or `From ` get their first octet encoded:
-    some programs on the way still take these for something else (RFC 2049 3)."""
-    encoded = line if line.isascii() else line.encode("utf-8", "replace").decode("latin-1")
-    if "=" in encoded or not (encoded.isascii() and encoded.isprintable()):
-        encoded = _QP_SPECIAL.sub(_hexadecimal, encoded)
+def _qp_line(encoded: str, end: str) -> str:
+    """One line of text, cut into lines that are short enough."""
     if end == _CRLF and encoded.endswith(" "):
         encoded = encoded[:-1] + "=20"
     pieces: list[str] = []
@@ -182,8 +176,8 @@ def _qp_line(line: str, end: str) -> str:
         start = stop
 
 
-def _hexadecimal(octet: re.Match[str]) -> str:
-    return f"={ord(octet[0]):02X}"
+def _hexadecimal(octets: re.Match[bytes]) -> bytes:
+    return b"=" + hexlify(octets[0], "=").upper()
 
 
 def _civil(days: int) -> tuple[int, int, int]:

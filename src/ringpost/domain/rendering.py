@@ -15,7 +15,7 @@ pass, so a value that holds `%%NAME%%` stays as it is. A variable without a valu
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from ringpost.domain.catalogue import ALIASES, IMAGE_VARIABLES, EventType, canonical_name
 from ringpost.domain.events import Attachment
@@ -29,7 +29,7 @@ from ringpost.domain.messages import (
     text_entity_in_base64,
     write_content,
 )
-from ringpost.domain.mime import base64_lines
+from ringpost.domain.mime import base64_lines, plain_lines
 from ringpost.domain.plain_text import derive_text
 from ringpost.domain.templates import Template, is_html
 
@@ -45,8 +45,7 @@ _NOT_IN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\
 _LABELLED_LINE = re.compile(r"^[^%\n]{1,60}:[ \t]*+%%([A-Z0-9_]{1,64})%%[ \t]*+(?:\n|\Z)", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """When and where a message is written."""
 
     date: int
@@ -65,7 +64,7 @@ class PreparedTemplate:
     html: Form | None
     """None when the template is plain text."""
     sources: tuple[tuple[str, tuple[str, ...], bool], ...]
-    """Each variable in use: its name, the names under which an event may carry its value, known to the catalogue."""
+    """Each variable in use: its name, other names under which an event may carry its value, known to the catalogue."""
     optional: frozenset[str]
     """Variables whose part of the text goes away when they are empty: nobody has to hear of that."""
     uses_image: bool
@@ -82,24 +81,23 @@ class PreparedTemplate:
         texts: dict[str, str] = {}
         unknown: list[str] = []
         empty: list[str] = []
-        for name, sources, known in self.sources:
-            for source in sources:
-                if source in values:
-                    texts[name] = text = _as_text(values[source])
-                    break
-            else:
-                text = ""
-                if not known:
-                    unknown.append(name)
-                    continue
-            if not text and name not in self.optional:
+        for name, others, known in self.sources:
+            value = values.get(name)
+            if value is None and others:
+                value = next((values[other] for other in others if other in values), None)
+            text = value if isinstance(value, str) and value.isprintable() else _as_text(value)
+            if text:
+                texts[name] = text
+            elif value is None and not known:
+                unknown.append(name)
+            elif name not in self.optional:
                 empty.append(name)
         if qr_png:
             texts["QR_CODE"] = QR_CONTENT_ID
         subject = _line(self.subject.fill(texts), LONGEST_SUBJECT)
         if subject[-1:] == ":":  # what it announced is empty
             subject = subject.rstrip(": ")
-        encoded = Encoded()
+        encoded = Encoded(plain_lines(texts.values()))
         parts = Parts(
             text=_entity("plain", self.text, texts, encoded),
             html=_entity("html", self.html, texts, encoded) if self.html else None,
@@ -111,8 +109,7 @@ class PreparedTemplate:
         return Rendered(message, tuple(unknown), tuple(empty), subject, self, texts, qr_png)
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(NamedTuple):
     """A message, and what to know about how it came about. Holds secrets when its event type does."""
 
     message: Message
@@ -121,9 +118,9 @@ class Rendered:
     empty: tuple[str, ...]
     """Variables that the catalogue has and that have no value; empty text in the mail."""
     subject: str
-    _template: PreparedTemplate
-    _texts: Mapping[str, str]
-    _qr_png: bytes | None
+    template: PreparedTemplate
+    texts: Mapping[str, str]
+    qr_png: bytes | None
 
     @property
     def from_name(self) -> str:
@@ -133,20 +130,20 @@ class Rendered:
     @property
     def text(self) -> str:
         """The text part."""
-        return self._template.text.fill(self._texts)
+        return self.template.text.fill(self.texts)
 
     @property
     def html(self) -> str | None:
         """The HTML part as it is sent; it refers to the inline image as `cid:`. None for a plain-text template."""
-        return self._template.html.fill(self._texts) if self._template.html else None
+        return self.template.html.fill(self.texts) if self.template.html else None
 
     @property
     def html_for_preview(self) -> str | None:
         """The HTML part with the inline image in it, for a browser."""
         html = self.html
-        if html is None or not self._qr_png:
+        if html is None or not self.qr_png:
             return html
-        data = base64_lines(self._qr_png).replace(b"\r\n", b"").decode("ascii")
+        data = base64_lines(self.qr_png).replace(b"\r\n", b"").decode("ascii")
         return html.replace(f"cid:{QR_CONTENT_ID}", f"data:image/png;base64,{data}")
 
     def __repr__(self) -> str:
@@ -165,8 +162,8 @@ def prepare(template: Template, event_type: EventType) -> PreparedTemplate:
         derived = derive_text(template.body)
         text = _cut_text(derived.text, derived.blocks, labels=True)
     forms = [from_, subject, text, *([html] if html else [])]
-    used = dict.fromkeys(name for form in forms for name, _ in form.fillings if name)
-    conditions = frozenset(name for form in forms for _, _, names in form.blocks for name in names if name)
+    used = dict.fromkeys(name for form in forms for name in form.names if name)
+    conditions = frozenset(name for form in forms for name in form.conditions if name)
     known = event_type.variable_names
     return PreparedTemplate(
         from_,
@@ -174,7 +171,7 @@ def prepare(template: Template, event_type: EventType) -> PreparedTemplate:
         text,
         html,
         sources=tuple(
-            (name, _sources(name), canonical_name(name) in known)
+            (name, _other_names(name), canonical_name(name) in known)
             for name in (*used, *sorted(conditions - used.keys()))
             if name not in IMAGE_VARIABLES
         ),
@@ -218,10 +215,10 @@ def _text_name(name: str) -> str:
     return "" if name in IMAGE_VARIABLES else name
 
 
-def _sources(name: str) -> tuple[str, ...]:
+def _other_names(name: str) -> tuple[str, ...]:
     canonical = canonical_name(name)
     aliases = (alias for alias, target in ALIASES.items() if target == canonical)
-    return tuple(dict.fromkeys((name, canonical, *aliases)))
+    return tuple(other for other in (canonical, *aliases) if other != name)
 
 
 def _entity(subtype: str, form: Form, texts: Mapping[str, str], encoded: Encoded) -> bytes:
@@ -230,12 +227,12 @@ def _entity(subtype: str, form: Form, texts: Mapping[str, str], encoded: Encoded
     return text_entity(subtype, form.fill_encoded(texts, encoded))
 
 
-def _as_text(value: Value) -> str:
+def _as_text(value: Value | None) -> str:
     """What a value reads as, without what no mail can hold; line breaks are LF."""
     if isinstance(value, str):
-        if value.isprintable():
-            return value
         return _NOT_IN_TEXT.sub("", _with_lf(value))
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
@@ -251,6 +248,6 @@ def _number(value: float) -> str:
 
 
 def _line(text: str, longest: int) -> str:
-    if not text.isprintable() or "\xa0" in text or text[:1] == " " or text[-1:] == " ":
+    if not text.isprintable() or text != text.strip(" "):
         text = _NOT_IN_LINE.sub(" ", text).strip()
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"

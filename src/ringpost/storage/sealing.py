@@ -56,6 +56,8 @@ class Sealer:
 
     def __init__(self, ring: KeyRing) -> None:
         self._ring = ring
+        self.current_header = _header(ring.current)
+        """How everything begins that was sealed with the current key of the ring."""
         self._epoch = self._begin_epoch()
         self._openers: dict[bytes, AESGCM] = {}
         self._fingerprint_keys = {_header(name): _derive(key, b"fingerprint") for name, key in ring.items()}
@@ -93,11 +95,6 @@ class Sealer:
         header = stored[: 2 + (stored[1] if len(stored) > 1 else 0)]
         key = self._fingerprint_keys.get(header)
         return key is None or hmac.compare_digest(stored, header + hmac.digest(key, data, "sha256"))
-
-    @property
-    def current_header(self) -> bytes:
-        """How everything begins that was sealed with the current key of the ring."""
-        return _header(self._ring.current)
 
     def _begin_epoch(self) -> _Epoch:
         salt = os.urandom(SALT_BYTES)
