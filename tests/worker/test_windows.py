@@ -164,6 +164,15 @@ def test_idle_lanes_are_forgotten(windows: Windows) -> None:
     assert share(windows, "a") == {"a": 8}
 
 
+def test_a_queue_that_is_kept_for_its_debt_shares_its_server_with_new_ones(windows: Windows) -> None:
+    windows.took("system:large", NORMAL, 50 * SLOT_BYTES)
+    windows.ended("system:large", NORMAL, QUICK, 50 * SLOT_BYTES)
+    windows.forget_idle()
+    for _ in range(6):
+        windows.took("system:large", NORMAL)
+    assert windows.room_for("system:new", NORMAL) == 2
+
+
 def test_a_lane_that_has_used_up_its_pace_is_not_forgotten(windows: Windows) -> None:
     pace = Pace(2)
     windows.took("a", NORMAL, 0, pace)

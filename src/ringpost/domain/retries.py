@@ -81,6 +81,11 @@ class End:
     state: State
 
 
+_SENT: Final = End(State.SENT)
+_REJECTED: Final = End(State.REJECTED)
+_EXPIRED: Final = End(State.EXPIRED)
+
+
 def uses_up_attempt(outcome: Outcome) -> bool:
     """False when the failure was not about this mail; such an attempt is recorded but does not lengthen the delay."""
     return outcome.verdict is not Verdict.RETRY or outcome.party not in _OF_THE_LANE
@@ -95,14 +100,14 @@ def next_step(
     included; `age_s` is the time since the mail was accepted; `jitter` is a random number from -1 to 1.
     """
     if outcome.verdict is Verdict.SENT:
-        return End(State.SENT)
+        return _SENT
     if outcome.verdict is Verdict.REJECTED:
-        return End(State.REJECTED)
+        return _REJECTED
     schedule = policy.schedule(urgency)
     left = schedule.lifetime - age_s
     asked = _asked_for(outcome, policy)
     if left <= 0 or asked > left:
-        return End(State.EXPIRED)
+        return _EXPIRED
     is_probe = not uses_up_attempt(outcome) and urgency is not Urgency.EMERGENCY
     delay = schedule.delay(1 if is_probe else max(attempts, 1))
     return TryAgain(min(left, max(asked, delay * (1 + policy.jitter * jitter))))

@@ -13,7 +13,7 @@ from ringpost.domain.deliveries import Outcome, State, Urgency
 from ringpost.storage import bell
 from ringpost.storage.bulk import Insert, RowValues, Update, UpdateWithInsert, ask
 from ringpost.storage.outbox import Claimed
-from ringpost.storage.queues import queues_of
+from ringpost.storage.queues import lane_of, queues_of
 from ringpost.storage.tables import attempts, deliveries, events, holds, messages
 
 
@@ -79,7 +79,7 @@ def _mark_and_write(
     connection: Connection, now: int, items: Sequence[Recorded]
 ) -> tuple[list[bool], Sequence[str] | None]:
     """Which of them counted, and some of what is on hold where that was told at the same time."""
-    marks, written = [_marked(item, now) for item in items], [tuple(attempt_row(item).values()) for item in items]
+    marks, written = [_marked(item, now) for item in items], [_attempt(item) for item in items]
     if connection.dialect.name == "postgresql":
         hit, some_holds = _record_and_ask(connection, marks, written)
         return [item.claimed.id in hit for item in items], some_holds
@@ -94,7 +94,7 @@ def _marked(item: Recorded, now: int) -> RowValues:
     return (
         claimed.id,
         claimed.claim,
-        item.state.value,
+        str(item.state),
         item.due_at,
         not ended and item.due_at > now,
         item.queue or claimed.queue,
@@ -120,25 +120,30 @@ def _is_marked(connection: Connection, item: Recorded) -> bool:
 
 
 def attempt_row(item: Recorded) -> dict[str, Any]:
-    """As the table has it, in the order of its columns."""
+    """As the table has it."""
+    return dict(zip(attempts.c.keys(), _attempt(item), strict=True))
+
+
+def _attempt(item: Recorded) -> RowValues:
+    """In the order of the table's columns."""
     outcome, claimed = item.outcome, item.claimed
-    return {
-        "delivery": claimed.id,
-        "number": claimed.attempts + 1,
-        "tenant": claimed.tenant,
-        "started_at": item.started_at,
-        "duration_ms": item.duration_ms,
-        "server": item.server,
-        "verdict": outcome.verdict.value,
-        "stage": outcome.stage.value,
-        "party": outcome.party.value if outcome.party else None,
-        "code": outcome.code,
-        "enhanced_code": outcome.enhanced_code,
-        "reply": outcome.reply,
-        "hint": outcome.hint,
-        "ambiguous": outcome.ambiguous,
-        "dialogue": outcome.dialogue or None,
-    }
+    return (
+        claimed.id,
+        claimed.attempts + 1,
+        claimed.tenant,
+        item.started_at,
+        item.duration_ms,
+        item.server,
+        str(outcome.verdict),
+        str(outcome.stage),
+        str(outcome.party) if outcome.party else None,
+        outcome.code,
+        outcome.enhanced_code,
+        outcome.reply,
+        outcome.hint,
+        outcome.ambiguous,
+        outcome.dialogue or None,
+    )
 
 
 def _erase_secrets(connection: Connection, items: Sequence[Recorded]) -> None:
@@ -212,7 +217,8 @@ def _hold_or_release(
     for item in items:
         if item.hold_for_ms is not None and (item.claimed.probe or item.claimed.lane not in failed):
             failed[item.claimed.lane] = item
-    good = {item.claimed.lane for item in items if _server_answered(item)} - failed.keys()
+    answered = {item.claimed.queue for item in items if _server_answered(item)}
+    good = set(map(lane_of, answered)) - failed.keys()
     if good := on_hold(connection, good, some_holds):
         connection.execute(delete(holds).where(holds.c.lane.in_(sorted(good))))
     for lane, item in failed.items():

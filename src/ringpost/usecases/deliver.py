@@ -60,11 +60,17 @@ class TransportTo(Protocol):
 async def deliver(room: Room, work: Work, transport_to: TransportTo, jitter: float) -> Recorded:
     """Try once. Never raises for what a server does; the result is still to be recorded."""
     started = room.clock()
-    outcome = await _try(room, work, transport_to)
-    return judge(room, work, outcome, started, jitter)
+    ready = _make_ready(room, work)
+    if isinstance(ready, Outcome):
+        return judge(room, work, ready, started, jitter)
+    endpoint, envelope, mail = ready
+    overall_s = FALL_OVER_S if work.falls_over_to else None
+    transport = transport_to(endpoint, overall_s, urgent=work.claimed.urgency is Urgency.EMERGENCY)
+    return judge(room, work, await transport.send(envelope, mail), started, jitter)
 
 
-async def _try(room: Room, work: Work, transport_to: TransportTo) -> Outcome:
+def _make_ready(room: Room, work: Work) -> tuple[Endpoint, Envelope, bytes] | Outcome:
+    """Where the mail goes through, and the mail; or why it cannot go."""
     claimed, server, content = work.claimed, work.server, work.take_content()
     if content is None:
         return Outcome(REJECTED, Stage.RESOLVE, Party.MESSAGE, hint="The message has been erased.")
@@ -72,16 +78,14 @@ async def _try(room: Room, work: Work, transport_to: TransportTo) -> Outcome:
         hint = "There is no mail server to send through. Fill in the mail server in the settings, with its password."
         return Outcome(RETRY, Stage.RESOLVE, Party.CONFIGURATION, hint=hint)
     try:
-        content = _open(room, claimed, content)
+        message = _open(room, claimed, content)
     except SealBroken:
         _log.error("message_does_not_open", delivery=claimed.id, tenant=claimed.tenant)
         hint = "The stored message cannot be opened: its key is missing from the key ring. The operator can mend that."
         return Outcome(RETRY, Stage.RESOLVE, Party.MESSAGE, hint=hint)
     envelope = Envelope(server.sender, _address(claimed.recipient))
-    content = assemble(content, envelope=envelope, delivery_id=claimed.id, reply_to=server.reply_to)
-    overall_s = FALL_OVER_S if work.falls_over_to else None
-    urgent = claimed.urgency is Urgency.EMERGENCY
-    return await transport_to(server.endpoint, overall_s, urgent=urgent).send(envelope, content)
+    mail = assemble(message, envelope=envelope, delivery_id=claimed.id, reply_to=server.reply_to)
+    return server.endpoint, envelope, mail
 
 
 def _open(room: Room, claimed: Claimed, content: bytes | Message) -> Message:

@@ -1,6 +1,6 @@
 """Record what became of attempts: many in one commit, each only while its claim still stands."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -20,9 +20,9 @@ APART_MS = 200
 LONGEST_APART_MS = 60_000
 
 
-async def record_attempt(room: Room, item: outcomes.Recorded) -> bool:
+def record_attempt(room: Room, item: outcomes.Recorded) -> Awaitable[bool]:
     """Write the attempt and the new state; False when the claim had been lost meanwhile and nothing was written."""
-    return await room.database.write_each(_record, room, item, quick=True)
+    return room.database.write_each(_record, room, item, quick=True)
 
 
 def _record(connection: Connection, room: Room, items: Sequence[outcomes.Recorded]) -> list[bool]:

@@ -27,32 +27,28 @@ _LATE: Final = 2.0
 class Concurrency:
     """The width of one mail server. Knows no clock: answer times come in, in seconds."""
 
-    __slots__ = ("_before_cut", "_best_s", "_doubling", "_widest", "_width")
+    __slots__ = ("_before_cut", "_doubling", "_widest", "_width", "best_s")
 
     def __init__(self, widest: int) -> None:
         self._widest = max(FIRST_WINDOW, widest)
         self._width = float(FIRST_WINDOW)
         self._doubling = True
         self._before_cut = 0
-        self._best_s: float | None = None
+        self.best_s: float | None = None
+        """The server's own answer time; None before the first answer."""
 
     @property
     def width(self) -> int:
         """How many at once; 1 at least."""
         return int(self._width)
 
-    @property
-    def best_s(self) -> float | None:
-        """The server's own answer time; None before the first answer."""
-        return self._best_s
-
     def answered(self, took_s: float, in_hand: int) -> None:
         """An answer, whatever it was; `in_hand` is how many were at the server, this one included."""
-        if self._best_s is None or took_s < self._best_s or in_hand <= 1:
-            self._best_s = took_s  # alone there, it met no queue: a server that has become slower starts a new count
+        if self.best_s is None or took_s < self.best_s or in_hand <= 1:
+            self.best_s = took_s  # alone there, it met no queue: a server that has become slower starts a new count
         if self._is_of_before():
             return
-        if took_s > max(QUICK_S, _LATE * self._best_s):
+        if took_s > max(QUICK_S, _LATE * self.best_s):
             self._cut(in_hand)
         elif 2 * in_hand >= self._width:  # what was not used proves nothing
             self._width = min(self._widest, self._width + (1 if self._doubling else 1 / self._width))

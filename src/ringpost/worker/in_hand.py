@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
+from ringpost.domain.settings import Endpoint
 from ringpost.usecases.deliver import Work
 from ringpost.usecases.room import Room
 from ringpost.worker.metrics import observe_error
@@ -27,7 +28,7 @@ class InHand:
 
     def begin(self, work: Work, handling: Coroutine[Any, Any, None]) -> None:
         """It is in hand as long as it is being handled."""
-        task = asyncio.create_task(handling)
+        task = asyncio.get_running_loop().create_task(handling)
         self._works[task] = work
         task.add_done_callback(self._let_go)
 
@@ -43,6 +44,10 @@ class InHand:
     def claims(self) -> set[str]:
         """Under which there is something in hand."""
         return {work.claimed.claim for work in self._works.values()}
+
+    def endpoints(self) -> set[Endpoint]:
+        """Mail servers that something in hand goes through."""
+        return {work.server.endpoint for work in self._works.values() if work.server}
 
     def probed(self) -> set[str]:
         """Lanes that something in hand is the probe of."""

@@ -27,7 +27,7 @@ from ringpost.worker.presence import Presence
 from ringpost.worker.reporter import Reporter
 from ringpost.worker.steps import safely
 from ringpost.worker.sweeper import Sweeper
-from ringpost.worker.windows import SLOT_BYTES, Said, Windows, said_by
+from ringpost.worker.windows import NOTHING, SLOT_BYTES, Windows, said_by
 
 _log = structlog.get_logger("ringpost.worker")
 
@@ -57,7 +57,6 @@ class Worker:
         self._waiting: set[tuple[str, Urgency]] = set()
         """Queues that something waits in: what is new there has to wait in line with it."""
         self._shares: Counter[tuple[str, Urgency]] = Counter()
-        self._busy: Counter[Endpoint] = Counter()
         self._walked_s = 0.0
         """How long it has looked in vain since it found something or had a rest."""
         self._stopping = asyncio.Event()
@@ -165,8 +164,6 @@ class Worker:
     def begin(self, works: Sequence[Work]) -> None:
         """They are claimed, and that is on disk: send them."""
         for work in works:
-            if work.server:
-                self._busy[work.server.endpoint] += 1
             self._in_hand.begin(work, self._handle(work))
 
     def put_down(self, works: Sequence[Work]) -> None:
@@ -175,7 +172,7 @@ class Worker:
             self._windows.put_down(work.claimed.queue, work.claimed.urgency, work.size)
 
     async def _handle(self, work: Work) -> None:
-        said = Said()
+        said = NOTHING
         try:
             begun = time.monotonic()
             recorded = await self._deliver(work)
@@ -187,8 +184,6 @@ class Worker:
                     self._room.trace.attempted(recorded)
         finally:
             self._windows.ended(work.claimed.queue, work.claimed.urgency, said, work.size)
-            if work.server:
-                self._busy[work.server.endpoint] -= 1
             if self._waiting:
                 self._room.bell.set()
 
@@ -254,8 +249,7 @@ class Worker:
             await self._sweeper.sweep()
             self._windows.forget_idle()
             self._waiting.clear()  # what has been emptied by others; the rest is found again
-            self._busy = +self._busy
-            self._lanes.close_idle(set(self._busy))
+            self._lanes.close_idle(self._in_hand.endpoints())
             await asyncio.sleep(self._options.sweep_s)
 
     async def _report(self) -> bool:

@@ -1,39 +1,65 @@
 """What the workers of this process count, for Prometheus (docs/operating.md)."""
 
+import time
+from bisect import bisect_left
 from collections.abc import Iterable
-from typing import Protocol
+from itertools import accumulate
+from typing import Final, Protocol
 from weakref import WeakSet
 
-from prometheus_client import REGISTRY, Counter, Histogram
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import REGISTRY, Counter
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ringpost.domain.deliveries import Party, State, Urgency, Verdict
 from ringpost.storage.outcomes import Recorded
 
-_attempts = Counter("ringpost_attempts", "Attempts by what became of them.", ["verdict", "party"])
-_ended = Counter("ringpost_deliveries_ended", "Deliveries that workers have ended, by state.", ["state"])
 _errors = Counter("ringpost_worker_errors", "Faults of Ringpost itself in the worker.")
 _lost = Counter("ringpost_workers_lost", "Workers that were lost, and whose mail a worker of this process took over.")
 _set_aside = Counter(
     "ringpost_deliveries_set_aside", "Deliveries that ended because their workers were lost too often."
 )
-_time_to_sent = Histogram(
-    "ringpost_time_to_sent_seconds",
-    "From accepting an event until a server took its mail.",
-    ["urgency"],
-    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600),
-)
+_WITHIN_S: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 
-# Looked up once: it is cheaper than `labels` for every mail, and series that are 0 from the start have a rate.
-_attempts_by = {
-    (verdict, party): _attempts.labels(verdict.value, party.value if party else "")
-    for verdict in Verdict
-    for party in (None, *Party)
-    if verdict is not Verdict.SENT or party is None
-}
-_ended_by = {state: _ended.labels(state.value) for state in (State.SENT, State.REJECTED, State.EXPIRED)}
-_time_to_sent_by = {urgency: _time_to_sent.labels(urgency.name.lower()) for urgency in Urgency}
+
+class _Attempts(Collector):
+    """What became of attempts, in plain numbers: Prometheus' own have a lock each, and a mail is counted in four.
+
+    Series that are 0 from the start have a rate.
+    """
+
+    def __init__(self) -> None:
+        self._since = time.time()
+        self.made = {
+            (verdict, party): 0
+            for verdict in Verdict
+            for party in (None, *Party)
+            if verdict is not Verdict.SENT or party is None
+        }
+        self.ended: dict[State, int] = dict.fromkeys((State.SENT, State.REJECTED, State.EXPIRED), 0)
+        self.sent_within = {urgency: [0] * (len(_WITHIN_S) + 1) for urgency in Urgency}
+        """How many were sent in the time of each bucket, and later than that of the last."""
+        self.sent_after_s = dict.fromkeys(Urgency, 0.0)
+        """In all."""
+
+    def collect(self) -> Iterable[Metric]:
+        made = CounterMetricFamily("ringpost_attempts", "Attempts by what became of them.", labels=["verdict", "party"])
+        for (verdict, party), count in self.made.items():
+            made.add_metric([verdict.value, party.value if party else ""], count, self._since)
+        what_ended = "Deliveries that workers have ended, by state."
+        ended = CounterMetricFamily("ringpost_deliveries_ended", what_ended, labels=["state"])
+        for state, count in self.ended.items():
+            ended.add_metric([state.value], count, self._since)
+        how_long = "From accepting an event until a server took its mail."
+        sent = HistogramMetricFamily("ringpost_time_to_sent_seconds", how_long, labels=["urgency"])
+        for urgency, counts in self.sent_within.items():
+            buckets = zip((*map(str, _WITHIN_S), "+Inf"), accumulate(counts), strict=True)
+            sent.add_metric([urgency.name.lower()], list(buckets), self.sent_after_s[urgency])
+        return made, ended, sent
+
+
+_attempts = _Attempts()
+REGISTRY.register(_attempts)
 
 
 class Watched(Protocol):
@@ -90,16 +116,18 @@ def observe_attempt(recorded: Recorded, now: int) -> None:
     """Count an attempt that was recorded. `now` in milliseconds."""
     outcome, claimed = recorded.outcome, recorded.claimed
     party = None if outcome.verdict is Verdict.SENT else outcome.party
-    _attempts_by[outcome.verdict, party].inc()
+    _attempts.made[outcome.verdict, party] += 1
     if recorded.state is not State.QUEUED:
-        _ended_by[recorded.state].inc()
+        _attempts.ended[recorded.state] += 1
     if recorded.state is State.SENT:
-        _time_to_sent_by[claimed.urgency].observe((now - claimed.created_at) / 1000)
+        took_s = (now - claimed.created_at) / 1000
+        _attempts.sent_within[claimed.urgency][bisect_left(_WITHIN_S, took_s)] += 1
+        _attempts.sent_after_s[claimed.urgency] += took_s
 
 
 def observe_expired(count: int) -> None:
     """Count deliveries that expired while they waited."""
-    _ended_by[State.EXPIRED].inc(count)
+    _attempts.ended[State.EXPIRED] += count
 
 
 def observe_lost(workers: int, set_aside: int) -> None:

@@ -52,10 +52,13 @@ class Said(NamedTuple):
     asks_for_less: bool = False
 
 
+NOTHING: Final = Said()
+
+
 def said_by(outcome: Outcome, took_s: float) -> Said:
     """What an outcome that took so many seconds says about its server."""
     if not uses_up_attempt(outcome):
-        return Said()
+        return NOTHING
     return Said(took_s, outcome.verdict is Verdict.RETRY and outcome.enhanced_code in _LESS)
 
 
@@ -75,6 +78,7 @@ class Paced(Protocol):
 @dataclass(slots=True)
 class _Lane:
     concurrency: Concurrency
+    emergency: bool
     heard_at: float
     """When it last answered, or was given its first mail."""
     mails: int = 0
@@ -93,13 +97,15 @@ class _Lane:
         return self.pace is not None and not self.pace.idle
 
     @property
-    def unproven(self) -> int:
-        """Its slots, when it has not shown that it is quick."""
-        return self.slots if self.slow or self.concurrency.best_s is None else 0
+    def unproven(self) -> bool:
+        """Whether it has not shown that it is quick."""
+        return self.slow or self.concurrency.best_s is None
 
 
 @dataclass(slots=True)
 class _Queue:
+    lane: _Lane
+    """Its server's, looked up once and not for every mail."""
     mails: int = 0
     slots: int = 0
     weight: float = 1.0
@@ -135,7 +141,7 @@ class Windows:
     def room_for(self, queue: str, urgency: Urgency, *, others_wait: bool = True) -> int:
         """How many more mails of a queue may be taken on, as far as its server and its own share go."""
         with self._lock:
-            return self._room_for(queue, urgency, others_wait)
+            return self._room_for(self._queue(_lot(queue, urgency)), others_wait)
 
     def share_out(self, queues: Sequence[str], urgency: Urgency, free: int, taken: Mapping[str, int]) -> dict[str, int]:
         """How many mails each of these queues, which wait, may take of the free slots.
@@ -150,7 +156,7 @@ class Windows:
                     continue
                 known = self._queue(_lot(queue, urgency))
                 known.asked = True
-                room = self._room_of_queue(queue, urgency, others_wait=len(queues) > 1) - taken.get(queue, 0)
+                room = self._room_of_queue(known, others_wait=len(queues) > 1) - taken.get(queue, 0)
                 bids.append(Bid(queue, lane_of(queue), room, known.weight, known.debt))
             for queue, mails in taken.items():
                 if lane_of(queue) in room_of:
@@ -162,26 +168,28 @@ class Windows:
 
     def take(self, queue: str, urgency: Urgency, size: int, pace: Paced | None = None) -> bool:
         """Take one more of the queue into hand, if there is room for it."""
+        slots = slots_of(size)
         with self._lock:
+            known = self._queue(_lot(queue, urgency))
             there_is_room = (
-                self._free(urgency) >= slots_of(size)
-                and self._room_for(queue, urgency, others_wait=True) > 0
+                self._free(urgency) >= slots
+                and self._room_for(known, others_wait=True) > 0
                 and (pace is None or pace.soon() > 0)
             )
             if there_is_room:
-                self._took(queue, urgency, size, pace)
+                self._took(known, slots, pace)
             return there_is_room
 
     def took(self, queue: str, urgency: Urgency, size: int = 0, pace: Paced | None = None) -> None:
         """One more of the queue is in hand, with so many bytes; `pace` is that of its server, if it has one."""
         with self._lock:
-            self._took(queue, urgency, size, pace)
+            self._took(self._queue(_lot(queue, urgency)), slots_of(size), pace)
 
     def ended(self, queue: str, urgency: Urgency, said: Said, size: int = 0) -> None:
         """One of the queue is no longer in hand."""
         with self._lock:
-            lane = self._lane(_lot(lane_of(queue), urgency))
-            self._unproven -= lane.unproven
+            known = self._queue(_lot(queue, urgency))
+            lane, was_unproven = known.lane, known.lane.unproven
             if said.answered_after_s is None:
                 lane.concurrency.failed()
             elif said.asks_for_less:
@@ -189,14 +197,14 @@ class Windows:
             else:
                 lane.concurrency.answered(said.answered_after_s, lane.mails)
             lane.heard_at = self._clock()
-            self._put_down(lane, self._queue(_lot(queue, urgency)), slots_of(size))
+            if lane.unproven is not was_unproven:
+                self._unproven += -lane.slots if was_unproven else lane.slots
+            self._put_down(known, slots_of(size))
 
     def put_down(self, queue: str, urgency: Urgency, size: int = 0) -> None:
         """One of the queue is no longer in hand; nothing was heard of its server."""
         with self._lock:
-            lane = self._lane(_lot(lane_of(queue), urgency))
-            self._unproven -= lane.unproven
-            self._put_down(lane, self._queue(_lot(queue, urgency)), slots_of(size))
+            self._put_down(self._queue(_lot(queue, urgency)), slots_of(size))
 
     def forget_idle(self) -> None:
         """Drop what is known of idle lanes and queues, so that memory follows the work."""
@@ -205,8 +213,9 @@ class Windows:
             self._queues = {
                 lot: known for lot, known in self._queues.items() if known.mails or (known.asked and known.debt)
             }
-            for known in self._queues.values():
+            for lot, known in self._queues.items():
                 known.asked = False
+                known.lane = self._lane(lane_of(lot[0]), emergency=lot[1])
 
     # With the lock held: ---------------------------------------------------------------------------------------------
 
@@ -215,69 +224,63 @@ class Windows:
         kept = 0 if urgency is Urgency.EMERGENCY else self._kept
         return max(0, self._slots - kept - self._taken)
 
-    def _room_for(self, queue: str, urgency: Urgency, others_wait: bool) -> int:
-        lot = _lot(lane_of(queue), urgency)
-        room, left = self._room_of_lane(lot), self._left_for(lot)
-        of_queue = self._room_of_queue(queue, urgency, others_wait)
+    def _room_for(self, known: _Queue, others_wait: bool) -> int:
+        room, left = self._room_of_lane(known.lane), self._left_for(known.lane)
+        of_queue = self._room_of_queue(known, others_wait)
         return min(room, of_queue) if left is None else min(room, of_queue, left)
 
-    def _took(self, queue: str, urgency: Urgency, size: int, pace: Paced | None) -> None:
-        slots = slots_of(size)
-        known, lane = self._queue(_lot(queue, urgency)), self._lane(_lot(lane_of(queue), urgency))
+    def _took(self, known: _Queue, slots: int, pace: Paced | None) -> None:
+        lane = known.lane
         if not lane.mails:
             lane.heard_at = self._clock()
-        self._unproven -= lane.unproven
+        if lane.unproven:
+            self._unproven += slots
         lane.mails += 1
         lane.slots += slots
         lane.pace = pace
-        self._unproven += lane.unproven
         known.mails += 1
         known.slots += slots
         known.weight += (slots - known.weight) / 4
         known.debt += slots - 1
         self._taken += slots
 
-    def _put_down(self, lane: _Lane, known: _Queue, slots: int) -> None:
-        """One mail less; the lane's unproven slots have been taken off before, and come back here."""
+    def _put_down(self, known: _Queue, slots: int) -> None:
+        lane = known.lane
+        if lane.unproven:
+            self._unproven -= slots
         lane.mails -= 1
         lane.slots -= slots
-        self._unproven += lane.unproven
         known.mails -= 1
         known.slots -= slots
         self._taken -= slots
 
     def _rooms(self, servers: set[str], urgency: Urgency) -> dict[str, int]:
         """How many more mails each server is given; those not known to be quick divide what is left to them."""
-        lots = {server: _lot(server, urgency) for server in servers}
-        doubtful = {server: left for server, lot in lots.items() if (left := self._left_for(lot)) is not None}
-        rooms = {server: self._room_of_lane(lot) for server, lot in lots.items()}
+        lanes = {server: self._lane(server, emergency=urgency is Urgency.EMERGENCY) for server in servers}
+        doubtful = {server: left for server, lane in lanes.items() if (left := self._left_for(lane)) is not None}
+        rooms = {server: self._room_of_lane(lane) for server, lane in lanes.items()}
         share = {server: max(left > 0, left // len(doubtful)) for server, left in doubtful.items()}
         return {server: min(room, share.get(server, room)) for server, room in rooms.items()}
 
-    def _room_of_lane(self, lot: _Lot) -> int:
-        lane = self._lanes.get(lot)
+    def _room_of_lane(self, lane: _Lane) -> int:
         crowded = self._taken > self._slots // 4
-        if lane is None:
-            return 1 if crowded else FIRST_WINDOW
         width = 1 if crowded and lane.concurrency.best_s is None else lane.concurrency.width
         return (width if lane.pace is None else min(width, lane.pace.soon())) - lane.mails
 
-    def _left_for(self, lot: _Lot) -> int | None:
+    def _left_for(self, lane: _Lane) -> int | None:
         """The slots left to all lanes like this one; None for those that are known to be quick, and for emergencies."""
-        lane = self._lanes.get(lot)
-        if lot[1]:
+        if lane.emergency:
             return None
-        if lane is not None and lane.slow:
+        if lane.slow:
             return max(0, int(self._slots * SLOW_SHARE) - self._slow)
-        if lane is None or lane.concurrency.best_s is None:
+        if lane.concurrency.best_s is None:
             return max(0, int(self._slots * UNPROVEN_SHARE) - self._unproven)
         return None
 
-    def _room_of_queue(self, queue: str, urgency: Urgency, others_wait: bool) -> int:
-        known = self._queues.get(_lot(queue, urgency))
+    def _room_of_queue(self, known: _Queue, others_wait: bool) -> int:
         most = max(FIRST_WINDOW, self._slots // 4) if others_wait else self._slots
-        if known is None or not known.mails:
-            return max(1, int(most / known.weight)) if known else most
+        if not known.mails:
+            return max(1, int(most / known.weight))
         return int((most - known.slots) / known.weight)
 
     def _look_for_slow(self) -> None:
@@ -286,21 +289,21 @@ class Windows:
             return
         self._looked_at = now
         self._slow = self._unproven = 0
-        for (_, emergency), lane in self._lanes.items():
-            lane.slow = not emergency and lane.is_slow(now)
+        for lane in self._lanes.values():
+            lane.slow = not lane.emergency and lane.is_slow(now)
             self._slow += lane.slots if lane.slow else 0
-            self._unproven += lane.unproven
+            self._unproven += lane.slots if lane.unproven else 0
 
-    def _lane(self, lot: _Lot) -> _Lane:
-        lane = self._lanes.get(lot)
+    def _lane(self, server: str, *, emergency: bool) -> _Lane:
+        lane = self._lanes.get((server, emergency))
         if lane is None:
-            lane = self._lanes[lot] = _Lane(Concurrency(self._slots), self._clock())
+            lane = self._lanes[server, emergency] = _Lane(Concurrency(self._slots), emergency, self._clock())
         return lane
 
     def _queue(self, lot: _Lot) -> _Queue:
         known = self._queues.get(lot)
         if known is None:
-            known = self._queues[lot] = _Queue()
+            known = self._queues[lot] = _Queue(self._lane(lane_of(lot[0]), emergency=lot[1]))
         return known
 
 

@@ -58,26 +58,25 @@ class SmtpTransport:
         overall = self._options.deadlines.overall
         ends_at = None if overall is None else asyncio.get_running_loop().time() + overall
         while True:
-            outcome = await self._send(envelope, message, ends_at)
+            outcome = await self._hand_over(envelope, message, ends_at)
             if outcome.code != 421 or not self._has_others():
                 return outcome
 
-    async def _send(self, envelope: Envelope, message: bytes, ends_at: float | None) -> Outcome:
+    def _hand_over(self, envelope: Envelope, message: bytes, ends_at: float | None) -> asyncio.Future[Outcome]:
+        """Have it sent by one of the connections. `ends_at`: the loop's time at which that is given up."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Outcome] = loop.create_future()
         try:
             mail = Mail(envelope, message, done)
         except ValueError:
-            return classify.unwritable()
+            done.set_result(classify.unwritable())
+            return done
         self._waiting.append(mail)
         self._give_out()
-        if ends_at is None:
-            return await done
-        timer = loop.call_at(ends_at, self._give_up, mail)
-        try:
-            return await done
-        finally:
-            timer.cancel()
+        if ends_at is not None:
+            timer = loop.call_at(ends_at, self._give_up, mail)
+            done.add_done_callback(lambda _: timer.cancel())
+        return done
 
     def _has_others(self) -> bool:
         """Whether connections are left that take mail, after one was told to go; there are no more for a while."""
