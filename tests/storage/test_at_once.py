@@ -79,6 +79,23 @@ async def test_what_comes_together_is_one_commit(database: Database, database_pa
     assert seen <= {0, 50}
 
 
+async def test_what_is_enough_is_not_kept_waiting_for_more(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(at_once, "GATHERS_S", 60)
+    sizes: list[int] = []
+
+    def count(_connection: Connection, _context: object, items: Sequence[int]) -> Sequence[int]:
+        sizes.append(len(items))
+        return items
+
+    writing: list[asyncio.Task[int]] = []
+    for number in range(at_once.LARGEST - 1):  # each turn of the loop brings one more
+        writing.append(asyncio.create_task(database.write_each(count, database, number, quick=True)))
+        await asyncio.sleep(0)
+    await asyncio.gather(*writing)
+
+    assert sizes[0] <= at_once.ENOUGH + 1
+
+
 async def test_a_bad_one_is_told_and_those_beside_it_are_kept(database: Database) -> None:
     one, bad, two = await put(database, "one", "bad", "two")
 

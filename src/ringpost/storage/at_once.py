@@ -21,6 +21,9 @@ from ringpost.storage.writer import Begun, Writer
 
 LARGEST: Final = 96
 """Items in a group, after which no more join it: four milliseconds of writing, or little more."""
+ENOUGH: Final = 16
+"""Jobs that are worth a commit: for more, nothing is waited for. What comes next gathers while these are committed, and
+the loop, which would have been through with it before, has something to do meanwhile."""
 GATHERS_S: Final = 0.004
 """How long a group may gather while more and more comes."""
 SLOW_S: Final = 0.05
@@ -56,7 +59,7 @@ class AtOnce:
         waiting = len(self._waiting)
         if self._writer.busy or not waiting:
             self._looking = False  # the writer says when it is idle
-        elif waiting > self._seen and waiting < LARGEST and self._loop.time() < self._gathers_until:
+        elif self._seen < waiting < ENOUGH and self._loop.time() < self._gathers_until:
             self._seen = waiting
             self._loop.call_soon(self._look)
         else:

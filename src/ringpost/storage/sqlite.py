@@ -29,6 +29,8 @@ LONGEST_LOG = 64 * 2**20
 _turns: WeakKeyDictionary[Engine, Turns] = WeakKeyDictionary()
 """Of engines to write with."""
 _AT_ONCE = "ringpost_at_once"
+_WITHOUT_WAITING = "PRAGMA busy_timeout = 0"
+"""How connections to write with are: what locks the file is met when a transaction begins, or not at all."""
 
 
 def engines(url: str) -> tuple[Engine, Engine]:
@@ -85,15 +87,16 @@ def _engine(url: str, begin: str, cache_kib: int, turns: Turns | None = None) ->
             f"journal_size_limit = {LONGEST_LOG}",
         ):
             connection.execute(f"PRAGMA {pragma}")
+        if turns is not None:
+            connection.execute(_WITHOUT_WAITING)
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Any) -> None:  # pyright: ignore[reportUnusedFunction]
-        if connection.info.pop(_AT_ONCE, False):
-            _without_waiting(connection, begin)
-            return
-        if turns is not None:
+        if turns is None or connection.info.pop(_AT_ONCE, False):
+            connection.exec_driver_sql(begin)
+        else:
             turns.take()
-        connection.exec_driver_sql(begin)
+            _waiting(connection, begin)
 
     event.listen(engine, "commit", _make_sure_of_transaction)
 
@@ -107,13 +110,13 @@ def _engine(url: str, begin: str, cache_kib: int, turns: Turns | None = None) ->
     return engine
 
 
-def _without_waiting(connection: Connection, statement: str) -> None:
-    """Run it, or raise at once when another program has locked the file: one that does not stand in line."""
-    connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+def _waiting(connection: Connection, statement: str) -> None:
+    """Run it, and wait for another program that has locked the file: one that does not stand in line."""
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
     try:
         connection.exec_driver_sql(statement)
     finally:
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
+        connection.exec_driver_sql(_WITHOUT_WAITING)
 
 
 def _make_sure_of_transaction(connection: Connection) -> None:
