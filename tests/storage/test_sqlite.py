@@ -50,6 +50,13 @@ def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
     assert (tmp_path / "deep" / "x.db").stat().st_mode & 0o777 == 0o600
 
 
+def test_where_there_can_be_no_log_nothing_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a network share; here a way of locking that has no memory to share does it (sqlite.org/vfs.html)."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StorageUnavailable, match="local disk"):
+        open_engines(f"sqlite:///file:{tmp_path / 'x.db'}?vfs=unix-dotfile&uri=true")
+
+
 def test_a_failed_sync_ends_the_process_and_acknowledges_nothing(database_url: str) -> None:
     """Nobody knows what is on the disk then (the kernel may have dropped what it could not write)."""
     done = subprocess.run(

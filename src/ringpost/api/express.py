@@ -5,6 +5,7 @@ known length from somebody who has been looked up already. All else goes the ord
 """
 
 from collections.abc import Awaitable, Mapping
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
@@ -24,8 +25,6 @@ LONGEST_BODY: Final = 64 << 10
 """Octets; what the protocol holds without asking the client to wait."""
 MOST_KEPT: Final = 1024
 """Heads that are kept ready; then it begins anew, so that heads which are never the same do no harm."""
-LONGEST_KEPT: Final = 1024
-"""Octets of such a head."""
 
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _PATHS: Final = frozenset({b"/events", f"{PREFIX}/events".encode()})
@@ -63,6 +62,7 @@ class Express:
         self._room = room
         self._authenticator = authenticator
         self._heads: dict[bytes, Plain] = {}
+        """By their SHA-256: there is a token in them."""
 
     def known(self, octets: bytes) -> Awaitable[Octets] | None:
         """The answer to a whole request whose head has been read before; None when it is not one, or not admitted.
@@ -70,7 +70,7 @@ class Express:
         The programs that send events send the same head again and again, and what it said it still says.
         """
         begin = octets.find(_END_OF_HEAD) + len(_END_OF_HEAD)
-        head = self._heads.get(octets[:begin])
+        head = self._heads.get(sha256(octets[:begin]).digest())
         if head is None or len(octets) - begin != head.length:
             return None
         principal = self._authenticator.known(head.token)
@@ -79,11 +79,11 @@ class Express:
     def learn(self, octets: bytes, head: Plain) -> None:
         """Keep what the head of a whole request said, for requests with the same one."""
         size = len(octets) - head.length
-        if size > LONGEST_KEPT or octets.find(_END_OF_HEAD) + len(_END_OF_HEAD) != size:
+        if octets.find(_END_OF_HEAD) + len(_END_OF_HEAD) != size:
             return
         if len(self._heads) >= MOST_KEPT:
             self._heads.clear()
-        self._heads[octets[:size]] = head
+        self._heads[sha256(octets[:size]).digest()] = head
 
     def read(self, scope: Mapping[str, Any]) -> Plain | None:
         """What a head says if it is plain."""

@@ -28,6 +28,7 @@ LONGEST_LOG = 64 * 2**20
 
 _turns: WeakKeyDictionary[Engine, Turns] = WeakKeyDictionary()
 """Of engines to write with."""
+_NO_LOG = "SQLite cannot keep a write-ahead log here. The database must be on a local disk, not on a network share."
 _AT_ONCE = "ringpost_at_once"
 _WITHOUT_WAITING = "PRAGMA busy_timeout = 0"
 """How connections to write with are: what locks the file is met when a transaction begins, or not at all."""
@@ -78,8 +79,10 @@ def _engine(url: str, begin: str, cache_kib: int, turns: Turns | None = None) ->
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
         connection.isolation_level = None  # the driver must not begin on its own: we say when, and how
+        (journal,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if journal != "wal":
+            raise StorageUnavailable(_NO_LOG)
         for pragma in (
-            "journal_mode = WAL",
             "synchronous = FULL",  # an acknowledged event survives a power cut
             "foreign_keys = ON",
             "temp_store = MEMORY",

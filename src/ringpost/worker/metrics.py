@@ -1,6 +1,5 @@
 """What the workers of this process count, for Prometheus (docs/operating.md)."""
 
-import time
 from bisect import bisect_left
 from collections.abc import Iterable
 from itertools import accumulate
@@ -29,7 +28,6 @@ class _Attempts(Collector):
     """
 
     def __init__(self) -> None:
-        self._since = time.time()
         self.made = {
             (verdict, party): 0
             for verdict in Verdict
@@ -45,11 +43,11 @@ class _Attempts(Collector):
     def collect(self) -> Iterable[Metric]:
         made = CounterMetricFamily("ringpost_attempts", "Attempts by what became of them.", labels=["verdict", "party"])
         for (verdict, party), count in self.made.items():
-            made.add_metric([verdict.value, party.value if party else ""], count, self._since)
+            made.add_metric([verdict.value, party.value if party else ""], count)
         what_ended = "Deliveries that workers have ended, by state."
         ended = CounterMetricFamily("ringpost_deliveries_ended", what_ended, labels=["state"])
         for state, count in self.ended.items():
-            ended.add_metric([state.value], count, self._since)
+            ended.add_metric([state.value], count)
         how_long = "From accepting an event until a server took its mail."
         sent = HistogramMetricFamily("ringpost_time_to_sent_seconds", how_long, labels=["urgency"])
         for urgency, counts in self.sent_within.items():
