@@ -13,6 +13,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from fastapi import FastAPI
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
+from tests.left_out import left_out
 from tools.browser import find_browser
 
 from ringpost.api.server import server
@@ -134,7 +135,7 @@ async def browser() -> AsyncIterator[Browser]:
     """Chromium. Its test is left out where there is none and none could be installed."""
     path = find_browser()
     if path is None:
-        pytest.skip("there is no Chromium, and none could be installed (python -m tools.browser)")
+        left_out("pages in a browser, because there is no Chromium and none could be installed")
     async with async_playwright() as playwright:
         arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking"]
         chromium = await playwright.chromium.launch(executable_path=path, args=arguments)

@@ -73,7 +73,7 @@ class Express:
         head = self._heads.get(sha256(octets[:begin]).digest())
         if head is None or len(octets) - begin != head.length:
             return None
-        principal = self._authenticator.known(head.token)
+        principal = self.admit(head)
         return None if principal is None else self.answer(principal, octets[begin:])
 
     def learn(self, octets: bytes, head: Plain) -> None:

@@ -55,7 +55,7 @@ class AtOnce:
             self._loop.call_soon(self._look)
 
     def _look(self) -> None:
-        """Gather as long as each turn of the loop brings more."""
+        """Gather as long as each turn of the loop brings more, until it is enough."""
         waiting = len(self._waiting)
         if self._writer.busy or not waiting:
             self._looking = False  # the writer says when it is idle
