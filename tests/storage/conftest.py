@@ -1,11 +1,14 @@
 """Tests of this folder run on both databases."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 from tests.storage.notes import NOTES
 
 from ringpost.storage.database import Database, open_database
+from ringpost.storage.engines import open_engines
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -31,3 +34,19 @@ async def processes(database_url: str) -> AsyncIterator[tuple[Database, Database
     yield one, other
     await one.close()
     await other.close()
+
+
+@pytest.fixture
+def engine(database_url: str) -> Any:
+    """A migrated database."""
+    reader, writer = open_engines(database_url)
+    yield writer
+    reader.dispose()
+    writer.dispose()
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Any:
+    """An open transaction."""
+    with engine.begin() as opened:
+        yield opened

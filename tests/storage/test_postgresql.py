@@ -10,8 +10,8 @@ import pytest
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import Connection, func, insert, select, text
 from tests.postgresql import PostgresServer
+from tests.storage.mails import NOW, claim, probe_claim, put
 from tests.storage.notes import add, words
-from tests.storage.test_outbox import NOW, claim, probe_claim, put
 
 from ringpost.domain.deliveries import Urgency
 from ringpost.errors import StorageUnavailable
