@@ -1,12 +1,13 @@
-"""Logging in, staying logged in, API keys: what lets whom in, and for how long."""
+"""Logging in and staying logged in: what lets whom in, and for how long."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import Connection, select
+from tests.usecases.tokens import who
 
-from ringpost.domain.access import Principal, Role, Scope, TokenKind, User, hash_token
+from ringpost.domain.access import Principal, Role, Scope, User, hash_token
 from ringpost.domain.secrets import Secret
 from ringpost.domain.tenants import SYSTEM, TenantDraft, TenantId
 from ringpost.errors import AlreadyExists, Forbidden, Invalid, NotFound, Unauthorized
@@ -39,11 +40,6 @@ async def anna(room: Room, acme: TenantId) -> User:
 
 def credentials(username: str = "anna", password: str = PASSWORD, domain: str | None = "acme.example") -> Credentials:
     return Credentials(username, Secret(password), domain)
-
-
-async def who(room: Room, token: Secret) -> Principal:
-    known = await room.database.read(access.find_principal, hash_token(token.reveal()), room.clock())
-    return known.principal
 
 
 async def test_a_login_stands_for_its_user(room: Room, acme: TenantId, anna: User) -> None:
@@ -258,70 +254,6 @@ async def test_used_refresh_tokens_are_remembered_until_they_would_have_expired(
     assert await room.database.read(access.find_token, hash_token(second.refresh.reveal())) is None
 
 
-# API keys -----------------------------------------------------------------------------------------------------------
-
-
-async def test_a_key_has_the_scopes_it_was_made_with(room: Room, acme: TenantId, clock: "Clock") -> None:
-    token, secret = await create_token(room, acme, NewKey("PBX", frozenset({Scope.EVENTS_WRITE})))
-    clock.advance(10 * 366 * 24 * 3600)
-    principal = await who(room, secret)
-    assert secret.reveal().startswith("rp_key_")
-    assert (principal.tenant, principal.name, principal.token_id) == (acme, "PBX", token.id)
-    assert principal.scopes == {Scope.EVENTS_WRITE}
-    with pytest.raises(Forbidden):
-        await log_out(room, principal)
-
-
-async def test_a_key_expires_when_told(room: Room, acme: TenantId, clock: "Clock") -> None:
-    _, secret = await create_token(room, acme, NewKey("PBX", expires_in_s=60))
-    clock.advance(60)
-    with pytest.raises(Unauthorized):
-        await who(room, secret)
-
-
-async def test_a_revoked_key_is_no_good_and_stays_in_the_list(room: Room, acme: TenantId) -> None:
-    token, secret = await create_token(room, acme, NewKey("PBX"))
-    other = await create_tenant(room, TenantDraft("Other", "other.example"))
-    with pytest.raises(NotFound):
-        await revoke_token(room, other, token.id)
-    assert await who(room, secret)
-    await revoke_token(room, acme, token.id)
-    await revoke_token(room, acme, token.id)
-    with pytest.raises(Unauthorized):
-        await who(room, secret)
-    (listed,) = await room.database.read(access.list_keys, acme)
-    assert (listed.id, listed.kind, listed.revoked_at) == (token.id, TokenKind.KEY, room.clock())
-
-
-@pytest.mark.parametrize(
-    ("tenant", "key"),
-    [
-        (SYSTEM, NewKey("x", role=Role.TENANT_ADMIN)),
-        (SYSTEM, NewKey("x", role=Role.READ_ONLY)),
-        (None, NewKey("x", role=Role.SYSTEM_ADMIN)),
-        (None, NewKey("x", frozenset({Scope.ADMIN}))),
-        (None, NewKey("x", frozenset({Scope.SETTINGS}), Role.READ_ONLY)),
-        (None, NewKey("")),
-        (None, NewKey("a\nb")),
-        (None, NewKey("x" * 129)),
-        (None, NewKey("x", expires_in_s=0)),
-    ],
-)
-async def test_no_key_reaches_beyond_its_role_or_tenant(
-    room: Room, acme: TenantId, tenant: TenantId | None, key: NewKey
-) -> None:
-    with pytest.raises(Invalid):
-        await create_token(room, tenant or acme, key)
-
-
-async def test_keys_and_users_need_a_tenant_that_exists(room: Room) -> None:
-    nowhere = TenantId("nowhere")
-    with pytest.raises(NotFound):
-        await create_token(room, nowhere, NewKey("x"))
-    with pytest.raises(NotFound):
-        await create_user(room, nowhere, ANNA)
-
-
 # People -------------------------------------------------------------------------------------------------------------
 
 
@@ -401,3 +333,11 @@ async def test_no_token_and_no_password_is_in_the_database_file(
     assert [canary for canary in canaries if canary in files] == []
     for secret in (key, first, second):
         assert "rp_" not in repr(secret)
+
+
+async def test_keys_and_users_need_a_tenant_that_exists(room: Room) -> None:
+    nowhere = TenantId("nowhere")
+    with pytest.raises(NotFound):
+        await create_token(room, nowhere, NewKey("x"))
+    with pytest.raises(NotFound):
+        await create_user(room, nowhere, ANNA)
