@@ -6,7 +6,7 @@ import httpx
 import pytest
 from tests.conftest import Clock
 from tests.transports.scripted_server import ScriptedServer, polite
-from tests.worker.posts import is_waiting, report, save, sent, story
+from tests.worker.posts import is_sent, is_waiting, report, save, sent, story
 
 AWAY = b"421 4.3.2 Away for now\r\n"
 
@@ -60,3 +60,24 @@ async def test_new_mail_of_the_system_itself_waits_in_line_while_its_own_server_
             await asyncio.sleep(0.3)  # in which a worker that was handed it would have tried
 
     assert server.connections == 1, "the first one found out for all"
+
+
+async def voicemail(client: httpx.AsyncClient, recipient: str) -> str:
+    """Report one for somebody; its delivery's id."""
+    answer = await client.post("/events", json={"type": "VOICEMAIL_RECEIVED", "recipients": [recipient]})
+    return str(answer.json()["deliveries"][0]["id"])
+
+
+async def test_a_probe_that_no_server_could_take_leaves_the_lane_to_the_next_one(
+    tenant_client: httpx.AsyncClient, clock: Clock
+) -> None:
+    async with ScriptedServer(polite({"GREETING": [AWAY]})) as server:
+        await save(tenant_client, server.port)
+        first = await voicemail(tenant_client, "ann@example.com")
+        await story(tenant_client, first, is_waiting)
+        probe = await voicemail(tenant_client, "jürgen@example.com")  # the server has no SMTPUTF8
+        clock.advance(6)
+        await story(tenant_client, probe, lambda found: found["state"] == "rejected")
+        await story(tenant_client, first, is_sent)
+
+    assert len(server.mails) == 1

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, case, delete, func, insert, or_, select, text
 from ringpost.domain.deliveries import Outcome, State, Urgency
 from ringpost.storage import bell
 from ringpost.storage.bulk import Insert, RowValues, Update, UpdateWithInsert, ask
-from ringpost.storage.outbox import Claimed
+from ringpost.storage.outbox import Claimed, end_probes
 from ringpost.storage.queues import lane_of, queues_of
 from ringpost.storage.tables import attempts, deliveries, events, holds, messages
 
@@ -67,6 +67,8 @@ def record(connection: Connection, now: int, items: Sequence[Recorded]) -> list[
 
     Returns for each item whether it counted.
     """
+    if silent := [item.claimed for item in items if item.claimed.probe and _is_over_unheard(item)]:
+        end_probes(connection, now, silent)
     ours, some_holds = _mark_and_write(connection, now, items)
     kept = [item for item, good in zip(items, ours, strict=True) if good]
     if kept:
@@ -238,6 +240,14 @@ def _hold_or_release(
 def _server_answered(item: Recorded) -> bool:
     """Whether the lane works; what failed before its server was asked says nothing about it."""
     return item.hold_for_ms is None and (item.outcome.code is not None or item.state is State.SENT)
+
+
+def _is_over_unheard(item: Recorded) -> bool:
+    """Whether the mail ended by its own fault, and nothing was heard of its server.
+
+    What is tried again is left out: it would be the next probe, at once, and again.
+    """
+    return item.state is not State.QUEUED and not _server_answered(item)
 
 
 def failures_of(connection: Connection, lanes: Sequence[str]) -> dict[str, int]:
