@@ -250,6 +250,33 @@ async def test_a_wrong_recipient_is_named(tenant_client: httpx.AsyncClient) -> N
     assert answer.json()["errors"][0]["detail"] == {"field": "recipients", "item": "b@localhost"}
 
 
+async def test_every_wrong_recipient_is_named(tenant_client: httpx.AsyncClient) -> None:
+    answer = await post(tenant_client, recipients=["a@example.com", "b@localhost", 5, "c d"])
+    details = [error["detail"] for error in answer.json()["errors"]]
+    assert details == [{"field": "recipients", "item": item} for item in ("b@localhost", "recipients[2]", "c d")]
+
+
+async def test_of_many_wrong_recipients_the_first_ten_are_named(tenant_client: httpx.AsyncClient) -> None:
+    answer = await post(tenant_client, recipients=[f"{number}@localhost" for number in range(100)])
+    details = [error["detail"] for error in answer.json()["errors"]]
+    assert details == [{"field": "recipients", "item": f"{number}@localhost"} for number in range(10)]
+
+
+async def test_every_wrong_attachment_is_named(tenant_client: httpx.AsyncClient) -> None:
+    good, bad = {"filename": "a.wav", "content": ""}, {"filename": "a.wav", "content": "&&"}
+    answer = await post(tenant_client, attachments=[good, bad, 7])
+    details = [error["detail"] for error in answer.json()["errors"]]
+    assert details == [{"field": "attachments", "item": f"attachments[{number}]"} for number in (1, 2)]
+
+
+async def test_a_type_of_the_system_level_is_called_that(
+    tenant_client: httpx.AsyncClient, admin_client: httpx.AsyncClient
+) -> None:
+    answer = await post(tenant_client, type="IP_BLOCKED")
+    assert "is an event of the system level" in answer.json()["errors"][0]["message"]
+    assert (await post(admin_client, type="IP_BLOCKED")).status_code == 202
+
+
 @pytest.mark.parametrize("filename", ["C:\\spool\\message.wav", "/var/spool/message.wav", "message.wav"])
 async def test_of_a_path_only_the_file_name_is_sent(filename: str) -> None:
     event = parse_event(TenantId("t"), {"type": "DISK_LOW", "attachments": [{"filename": filename, "content": ""}]})

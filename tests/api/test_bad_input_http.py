@@ -30,6 +30,16 @@ async def test_no_token_and_basic_and_an_unknown_one_get_the_same_answer(anyone:
     assert len({answer.content for answer in answers}) == 1
 
 
+@pytest.mark.parametrize("scheme", ["", "Token "])
+async def test_who_leaves_bearer_out_learns_how_to_send_a_token(
+    anyone: httpx.AsyncClient, acme_token: str, scheme: str
+) -> None:
+    answer = await anyone.get(SETTINGS, headers={"Authorization": f"{scheme}{acme_token}"})
+
+    assert (answer.status_code, code_of(answer)) == (401, "UNAUTHORIZED")
+    assert "Authorization: Bearer TOKEN" in answer.json()["errors"][0]["message"]
+
+
 async def test_a_token_in_the_query_is_no_token(anyone: httpx.AsyncClient, acme_token: str) -> None:
     assert (await anyone.get(SETTINGS, params={"access_token": acme_token})).status_code == 401
 

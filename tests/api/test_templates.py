@@ -135,6 +135,18 @@ async def test_a_check_names_what_is_unknown_and_what_is_missing(tenant_client: 
     assert (await tenant_client.get(CUSTOM)).json() == {"items": []}
 
 
+async def test_a_check_names_what_was_meant_as_a_variable(tenant_client: httpx.AsyncClient) -> None:
+    draft = {"subject": "Disk %%FREE_SIZE% low, %%free_size%%", "body": "100%% of %%FREE_SIZE%%"}
+
+    answer = await tenant_client.post("/email_templates/DISK_LOW/check", json=draft)
+
+    assert answer.json()["unknown_variables"] == [
+        {"name": "%%FREE_SIZE%", "nearest": "FREE_SIZE"},
+        {"name": "free_size", "nearest": "FREE_SIZE"},
+    ]
+    assert answer.json()["preview"]["subject"] == "Disk %%FREE_SIZE% low, %%free_size%%"
+
+
 async def test_a_preview_is_filled_with_samples(tenant_client: httpx.AsyncClient) -> None:
     draft = {"subject": "%%QUEUE_NAME%% of %%TENANT_NAME%%", "body": "<p>%%CALLER_NUMBER%%</p>"}
 

@@ -1,5 +1,7 @@
 """The page of notifications, in a browser and without one."""
 
+import re
+
 from tests.console.conftest import ClientOf, Visitor, assert_accessible, csrf_of
 
 from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
@@ -123,6 +125,24 @@ async def test_it_works_without_scripts_and_keeps_the_mail_server(
     assert saved.mail_server.password.reveal() == "made up"
     assert len(saved.recipients) == 2
     assert all(saved.switches[name] for name in TENANT_SWITCHES)
+
+
+async def test_each_wrong_recipient_is_told_its_own_fault(client_of: ClientOf) -> None:
+    client = await client_of(Role.TENANT_ADMIN)
+    typed = 'jane@acme, "Doe, Jo" <jo@example.com>; bob smith@acme.example.com\nb`b@example.com, nobody'
+
+    answer = await client.post(
+        "/console/notifications", data={"csrf": await csrf_of(client, "/console/notifications"), "recipients": typed}
+    )
+
+    error = answer.text.partition('id="recipients-error"')[2].partition("</p>")[0]
+    lines = [re.sub(r"<(?!/?code)[^>]*>", "", line) for line in error.partition("<span>")[2].split("<br>")]
+    assert len(lines) == 3
+    assert lines[0].startswith("<code>jane@acme</code>: The part after the @ has no dot.")
+    assert lines[1].startswith("<code>bob smith@acme.example.com</code>: The part before the @ has a character")
+    assert lines[2].startswith("<code>nobody</code>: There is no @ in it.")
+    assert "Also wrong" not in answer.text
+    assert answer.text.count('<li><a href="#recipients">') == 3
 
 
 async def test_sixteen_recipients_are_refused_beside_the_field(client_of: ClientOf) -> None:

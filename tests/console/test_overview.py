@@ -2,6 +2,7 @@
 
 from sqlalchemy import Connection, insert
 from tests.console.conftest import ClientOf
+from tests.console.mails import report
 
 from ringpost.cli.opening import operator
 from ringpost.console.guard import LANGUAGE_COOKIE
@@ -41,6 +42,7 @@ async def test_the_system_level_says_that_all_is_well(client_of: ClientOf, room:
 async def test_why_mail_waits_is_told_in_the_visitors_language(client_of: ClientOf, room: Room, acme: TenantId) -> None:
     await change_settings(room, operator(acme), SERVER)
     await room.database.write(_put_hold, acme, room.clock())
+    await report(room, acme, "jane@example.com")
     for role, path, said, translated in (
         (Role.TENANT_ADMIN, "/console/", "The mail server refused the connection.", "hat die Verbindung abgelehnt."),
         (
@@ -59,6 +61,27 @@ async def test_why_mail_waits_is_told_in_the_visitors_language(client_of: Client
         assert said in english, path
         assert said not in german, path
         assert translated in german, path
+
+
+async def test_a_hold_is_told_while_something_waits_and_leads_to_what_helps(
+    client_of: ClientOf, room: Room, acme: TenantId
+) -> None:
+    await change_settings(room, operator(acme), SERVER)
+    await room.database.write(_put_hold, acme, room.clock())
+    client, operators = await client_of(Role.TENANT_ADMIN), await client_of(Role.SYSTEM_ADMIN)
+
+    nothing_waits = [(await client.get("/console/")).text, (await operators.get("/console/system/health")).text]
+    await report(room, acme, "jane@example.com")
+    waits = [(await client.get("/console/")).text, (await operators.get("/console/system/health")).text]
+
+    for before, after, said in zip(
+        nothing_waits, waits, ("The mail server fails, so mail waits", "Nothing answers at this port"), strict=True
+    ):
+        assert said not in before
+        assert said in after
+    line = waits[0].partition("The mail server fails, so mail waits")[2].partition("</li>")[0]
+    assert 'href="/console/mail-server"' in line
+    assert 'href="/console/deliveries?state=waiting"' in line
 
 
 def _put_worker(connection: Connection, now: int) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ringpost.domain.providers import PROVIDERS, Provider, by_host, by_mx, by_words
+from ringpost.domain.providers import PROVIDERS, Provider, by_host, by_login, by_mx, by_words
 from ringpost.domain.remedies import remedy
 from ringpost.domain.server_rules import ServerRules, parse_mail_server
 from ringpost.domain.settings import MailServer, TlsMode
@@ -31,6 +31,12 @@ def test_what_a_provider_describes_can_be_saved_and_fits(provider: Provider) -> 
     [
         ("smtp.office365.com", "Microsoft 365"),
         ("smtp-mail.outlook.com", "Outlook.com"),
+        ("hotmail.com", "Outlook.com"),
+        ("outlook.com", "Outlook.com"),
+        ("outlook.de", "Outlook.com"),
+        ("live.de", "Outlook.com"),
+        ("acme-com.mail.protection.outlook.com", "Microsoft 365"),
+        ("am0pr05.eurprd05.prod.outlook.com", None),
         ("smtp.gmail.com", "Gmail"),
         ("email-smtp.eu-west-1.amazonaws.com", "Amazon SES"),
         ("smtp.sendgrid.net", "SendGrid"),
@@ -51,6 +57,30 @@ def test_a_provider_is_recognised_by_whole_labels(host: str, name: str | None) -
     found = by_host(host)
 
     assert (found.name if found else None) == name
+
+
+@pytest.mark.parametrize(
+    ("host", "username", "name"),
+    [
+        ("smtp.office365.com", "jane@outlook.com", "Outlook.com"),
+        ("smtp.office365.com", "Jane@Hotmail.com", "Outlook.com"),
+        ("smtp.office365.com", "jane@acme.example", "Microsoft 365"),
+        ("smtp.office365.com", "jane", "Microsoft 365"),
+        ("smtp.office365.com", "jane@gmail.com", "Microsoft 365"),
+        ("smtp.sendgrid.net", "jane@outlook.com", "SendGrid"),
+        ("mail.example.com", "jane@outlook.com", None),
+    ],
+)
+def test_a_personal_address_is_not_told_of_microsoft_365(host: str, username: str, name: str | None) -> None:
+    found = by_login(host, username)
+
+    assert (found.name if found else None) == name
+
+
+@pytest.mark.parametrize("trap", ["MICROSOFT_BASIC_AUTH_OFF", "MICROSOFT_BASIC_AUTH_RETIRED"])
+def test_nobody_is_told_to_take_microsoft_365_with_a_personal_address(trap: str) -> None:
+    assert remedy(trap, server(username="jane@outlook.com"), None) == {}
+    assert remedy(trap, server(username="jane@acme.example"), None) == {"type": "MS365"}
 
 
 def test_the_longest_suffix_of_an_mx_counts() -> None:

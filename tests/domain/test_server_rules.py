@@ -64,22 +64,32 @@ def test_a_server_is_a_host_and_nothing_else(value: object) -> None:
     assert list(faults(LEAST | {"server": value})) == ["server"]
 
 
+_PRIVATE = "This address is in a private or reserved network. "
+_ITSELF = "This address is that of the machine itself. "
+_PERMIT = "Whoever runs Ringpost can permit it with RINGPOST_ALLOWED_MAIL_NETWORKS."
+_NEVER = "This host is not allowed."
+
+
 @pytest.mark.parametrize(
-    "value",
+    ("value", "why"),
     [
-        "169.254.169.254",
-        "[::ffff:10.0.0.1]",
-        "::ffff:10.0.0.1",
-        "127.0.0.1",
-        "10.0.0.1",
-        "::1",
-        "[64:ff9b::a9fe:a9fe]",
-        "224.0.0.1",
+        ("169.254.169.254", _NEVER),
+        ("[fd00:ec2::254]", _NEVER),
+        ("[64:ff9b::a9fe:a9fe]", _NEVER),
+        ("224.0.0.1", _NEVER),
+        ("0.0.0.1", _NEVER),
+        ("[::ffff:10.0.0.1]", _PRIVATE + _PERMIT),
+        ("::ffff:10.0.0.1", _PRIVATE + _PERMIT),
+        ("10.0.0.5", _PRIVATE + _PERMIT),
+        ("192.168.1.5", _PRIVATE + _PERMIT),
+        ("fd00::1", _PRIVATE + _PERMIT),
+        ("127.0.0.1", _ITSELF + _PERMIT),
+        ("::1", _ITSELF + _PERMIT),
     ],
 )
-def test_a_tenant_cannot_name_an_address_inside(value: str) -> None:
+def test_a_tenant_cannot_name_an_address_inside(value: str, why: str) -> None:
     for kind in ServerType:
-        assert faults(LEAST | {"server": value, "type": kind.value}) == {"server": "This host is not allowed."}
+        assert faults(LEAST | {"server": value, "type": kind.value}) == {"server": why}
     assert set(faults(LEAST | {"server": value, "port": -1})) == {"server", "port"}
 
 

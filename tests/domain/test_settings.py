@@ -125,6 +125,11 @@ def test_the_type_is_one_of_three_words(value: object) -> None:
     assert list(faults({key: LEAST[key] for key in ("server", "username")})) == ["type"]
 
 
+def test_who_gives_another_type_learns_of_all_that_are_taken() -> None:
+    taken = "This must be one of SMTP, MS365, GMAIL or null (for no mail server), spelled exactly so."
+    assert faults(LEAST | {"type": {}}) == {"type": taken}
+
+
 @pytest.mark.parametrize("value", [-1, 65536, 25.5, 25.0, "25", "", True, False, [25], 10**299])
 def test_a_port_is_a_whole_number_to_65535(value: object) -> None:
     assert list(faults(LEAST | {"port": value})) == ["port"]

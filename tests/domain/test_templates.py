@@ -1,16 +1,21 @@
 """Templates: what may be saved, what counts as HTML, how custom parts lie over the default, and what a check finds."""
 
+import time
+
 import pytest
 
 from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.templates import (
     LARGEST_BODY,
     LONGEST_LINE,
+    Parts,
+    Place,
     Template,
     UnknownVariable,
     check,
     customise,
     is_html,
+    places_of,
     validate_parts,
     variables_of,
 )
@@ -86,7 +91,50 @@ def test_the_check_names_unknown_variables_with_their_nearest() -> None:
     assert check(template, CATALOGUE["QUEUE_SLA"]).unknown_variables == (
         UnknownVariable("QEUE_NAME", "QUEUE_NAME"),
         UnknownVariable("ZZZ", None),
+        UnknownVariable("queue_name", "QUEUE_NAME"),
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Disk %%FREE_SIZE% low, %%free_size%%", [("%%FREE_SIZE%", "FREE_SIZE"), ("free_size", "FREE_SIZE")]),
+        ("%%Free_Size%% of %%USED_SIZE%%", [("Free_Size", "FREE_SIZE")]),
+        ("%%FREE_SIZE low", [("%%FREE_SIZE", "FREE_SIZE")]),
+        ("%%FREE-SIZE%%", [("FREE-SIZE", "FREE_SIZE")]),
+        ("%%data_time%%", [("data_time", "DATA_TIME")]),
+        ("%%zzz%% and %%zzz%", [("zzz", None), ("%%zzz%", None)]),
+        ("%%free_size%%USED_SIZE%%", [("free_size", "FREE_SIZE")]),
+        ("%%free_size%%and%%used_size%%", [("free_size", "FREE_SIZE"), ("used_size", "USED_SIZE")]),
+        (f"%%{'X' * 65}%%", [("X" * 65, None)]),
+        ("100%%", []),
+        ("50%% off", []),
+        ("50%%off", []),
+        ("100%%, %%FREE_SIZE%%%", []),
+        ("%%%FREE_SIZE%%%", []),
+        ("%%FREE_SIZE%%USED_SIZE%%", []),
+    ],
+)
+def test_the_check_names_what_was_meant_as_a_variable_and_is_none(text: str, found: list[tuple[str, str]]) -> None:
+    for part in ("from_", "subject", "body", "text_body"):
+        template = customise(Template("DISK_LOW", "a", "b", "c", "d"), **{part: text})
+
+        assert [(one.name, one.nearest) for one in check(template, CATALOGUE["DISK_LOW"]).unknown_variables] == found
+
+
+def test_what_was_meant_as_a_variable_has_its_places() -> None:
+    places = places_of(Parts(subject="%%free_size%%", body="%%FREE_SIZE%%\n%%FREE_SIZE% left\n%%free_size%%"))
+
+    assert places["free_size"] == (Place("subject", 1), Place("body", 3))
+    assert places["%%FREE_SIZE%"] == (Place("body", 2),)
+
+
+@pytest.mark.parametrize("text", ["%" * LARGEST_BODY, "%%a" * (LARGEST_BODY // 3), "%%" + "a" * (LARGEST_BODY - 2)])
+def test_a_body_full_of_slips_is_checked_quickly(text: str) -> None:
+    since = time.process_time()
+    check(customise(DEFAULT, body=text), CATALOGUE["USER_CREATION"])
+
+    assert time.process_time() - since < 1
 
 
 def test_the_check_names_what_a_reader_would_miss() -> None:

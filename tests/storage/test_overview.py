@@ -64,6 +64,8 @@ async def test_lanes_on_hold_are_counted_by_whose_failure_it_is_and_apart_from_q
         hold(connection, "t2", Party.NETWORK)
         hold(connection, "system", Party.NETWORK)
         hold(connection, "system:t3", Party.CONFIGURATION)
+        for number, queue in enumerate(("t1", "t2", "system:t3", "system:t4")):
+            put(connection, number, queue=queue)
 
     await room.database.write(fill)
     seen = await room.database.read(overview.glance)
@@ -71,6 +73,28 @@ async def test_lanes_on_hold_are_counted_by_whose_failure_it_is_and_apart_from_q
     assert seen.lanes_on_hold == {Party.CONFIGURATION: 1, Party.NETWORK: 2, Party.MAIL_SERVER: 0}
     assert seen.queues_over_loan == 1
     assert [row.lane for row in await room.database.read(overview.held, 2)] == ["t1", "system"]
+
+
+async def test_a_lane_that_nothing_waits_in_is_not_on_hold(room: Room) -> None:
+    sending = {"state": "sending", "claim": "w-1", "lease_until": NOW + 1}
+
+    def fill(connection: Connection) -> None:
+        for lane in ("waits", "later", "probed", "ended", "empty", "system", "system-own"):
+            hold(connection, lane, Party.NETWORK)
+        put(connection, 1, queue="waits", urgency=Urgency.EMERGENCY.value)
+        put(connection, 2, queue="later", deferred=True)
+        put(connection, 3, queue="probed", **sending)
+        put(connection, 4, queue="ended", state="sent", sent_at=NOW, ended_at=NOW)
+
+    await room.database.write(fill)
+
+    def seen(connection: Connection) -> tuple[set[str], set[str], int]:
+        every = ("waits", "later", "probed", "ended", "empty")
+        waiting = {queue for queue in every if overview.something_waits(connection, queue)}
+        counted = sum(overview.glance(connection).lanes_on_hold.values())
+        return {row.lane for row in overview.held(connection, 10)}, waiting, counted
+
+    assert await room.database.read(seen) == ({"waits", "later", "probed"}, {"waits", "later", "probed"}, 3)
 
 
 async def test_counts_end_at_a_bound(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,8 +185,11 @@ async def test_what_is_old_is_forgotten(room: Room) -> None:
         (overview.SENDING, "deliveries_sending"),
         (overview.QUEUES, "deliveries_expiry"),
         (overview.ACCEPTED, "events_age"),
+        (overview.WAITS, "deliveries_due"),
+        (overview.WAITS, "deliveries_deferred_queue"),
+        (overview.WAITS, "deliveries_sending"),
     ],
-    ids=["queued", "oldest", "sending", "queues", "accepted"],
+    ids=["queued", "oldest", "sending", "queues", "accepted", "waits now", "waits for later", "is sent"],
 )
 async def test_no_question_of_the_overview_reads_all_that_waits(room: Room, query: Any, index: str) -> None:
     """Each goes through an index in its order, so a bound on rows is a bound on work."""
@@ -173,7 +200,8 @@ async def test_no_question_of_the_overview_reads_all_that_waits(room: Room, quer
             connection.execute(text("SET LOCAL enable_seqscan = off"))  # the tables are empty, so it would be cheaper
             connection.execute(text("SET LOCAL enable_bitmapscan = off"))
             explain = "EXPLAIN"
-        rows = connection.execute(text(f"{explain} {query.text}"), {"urgency": 2, "most": 10, "since": 0})
+        values = {"urgency": 2, "most": 10, "since": 0, "first": "a", "last": "b"}
+        rows = connection.execute(text(f"{explain} {query.text}"), values)
         return " | ".join(str(row[-1]) for row in rows)
 
     found = await room.database.read(plan)

@@ -41,14 +41,19 @@ async def test_a_domain_with_all_records_is_good() -> None:
         (zone(txt=['"v=spf1 -all"', '"v=spf1 a -all"']), SPF, "SPF_TWICE"),
         (zone(dmarc=['"v=spf1"']), DMARC, "DMARC_MISSING"),
         ({}, MX, "SENDER_DOMAIN_NOT_FOUND"),
-        ({}, SPF, "SENDER_DOMAIN_NOT_FOUND"),
-        ({}, DMARC, "DMARC_MISSING"),
     ],
 )
 async def test_what_is_missing_is_a_warning_with_a_name(records: Zone, step: StepName, trap: str) -> None:
     steps = await ask(records)
 
     assert (steps[step].status, steps[step].trap) == (StepStatus.WARNING, trap)
+
+
+async def test_of_a_domain_that_does_not_exist_nothing_more_is_said() -> None:
+    steps = await ask({})
+
+    assert [(step.status, step.trap) for step in (steps[SPF], steps[DMARC])] == [(StepStatus.SKIPPED, "")] * 2
+    assert steps[SPF].summary == "sender.example does not exist."
 
 
 async def test_a_record_for_the_domain_above_counts() -> None:

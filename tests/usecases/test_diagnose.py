@@ -236,6 +236,22 @@ async def test_a_failure_without_a_name_still_becomes_a_finding(room: Room, acme
     ]
 
 
+async def test_what_several_steps_find_is_told_once(room: Room, acme: TenantId) -> None:
+    silent = [
+        Step(name, StepStatus.WARNING, 1, "", "DOMAIN_NOT_ASKED", "x")
+        for name in (StepName.MX, StepName.SPF, StepName.DMARC)
+    ]
+
+    assert [one.code for one in (await run(room, acme, SAVED, *silent)).findings] == ["DOMAIN_NOT_ASKED"]
+
+
+async def test_a_personal_address_at_a_companys_server_gets_its_own_advice(room: Room, acme: TenantId) -> None:
+    diagnosis = await run(room, acme, SAVED | {"server": "smtp.office365.com", "username": "jane@outlook.com"})
+
+    assert diagnosis.provider is not None
+    assert diagnosis.provider.name == "Outlook.com"
+
+
 async def test_what_failed_comes_before_what_is_advice(room: Room, acme: TenantId) -> None:
     warning = Step(StepName.SPF, StepStatus.WARNING, 1, "", "SPF_MISSING", "x")
 

@@ -36,6 +36,8 @@ from ringpost.limits import Clock, Limits, address_of
 from ringpost.storage.access import UNKNOWN_TOKEN, find_principal
 from ringpost.usecases.room import Room
 
+NO_TOKEN = f"{UNKNOWN_TOKEN} Send the header Authorization: Bearer TOKEN."
+"""One text for all (SECURITY.md, "same body"), so it names the scheme for who left it out, too."""
 REMEMBERED_S = 3.0
 MOST_REMEMBERED = 10_000
 LONGEST_TOKEN = 512
@@ -69,12 +71,12 @@ class Authenticator:
             if (known := self.known(token_hash)) is not None:
                 return known
         elif not any(name == b"authorization" for name, _ in request.scope["headers"]):
-            raise Unauthorized(UNKNOWN_TOKEN)  # nothing was tried, so nothing is counted
+            raise Unauthorized(NO_TOKEN)  # nothing was tried, so nothing is counted
         try:
             return await self._ask(token_hash)
         except Unauthorized:
             self._limits.bad_tokens.hit(address_of(request))
-            raise
+            raise Unauthorized(NO_TOKEN) from None
 
     def forget(self) -> None:
         """Ask anew about every token: something was revoked here, so this process need not wait."""
@@ -83,7 +85,7 @@ class Authenticator:
     async def _ask(self, token_hash: bytes | None) -> Principal:
         """Ask the database, once for all requests that want to know the same at the same time."""
         if token_hash is None:
-            raise Unauthorized(UNKNOWN_TOKEN)
+            raise Unauthorized(NO_TOKEN)
         if self._admin_hash is not None and hmac.compare_digest(token_hash, self._admin_hash):
             return BOOTSTRAP
         task = self._asked.get(token_hash)

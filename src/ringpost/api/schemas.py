@@ -266,9 +266,12 @@ class Created(BaseModel):
 
 
 class UnknownVariable(BaseModel):
-    """A variable that events of this type do not have."""
+    """A variable that events of this type do not have, or what was meant as one and is sent as it stands."""
 
-    name: str = Field(examples=["QUEUE_NAM"])
+    name: str = Field(
+        description="What stands between the %%; where they do not close it, all of it, such as `%%QUEUE_NAME%`.",
+        examples=["QUEUE_NAM"],
+    )
     nearest: str | None = Field(description="The known name that it looks like.", examples=["QUEUE_NAME"])
 
 

@@ -15,14 +15,16 @@ from ringpost.console.delivery_filters import (
     namesakes,
     read_filters,
     recipients_like,
+    whole_address,
 )
-from ringpost.console.delivery_words import SKIPPED, TITLES, why
+from ringpost.console.delivery_words import SKIPPED, TITLES, skipped, why
 from ringpost.console.forms import Form
 from ringpost.console.many_deliveries import told_of_many
 from ringpost.console.rendering import render
 from ringpost.console.routing import get
 from ringpost.console.visit import Visit
 from ringpost.domain.catalogue import CATALOGUE
+from ringpost.domain.deliveries import State
 from ringpost.domain.events import SkipReason
 from ringpost.domain.settings import Settings
 from ringpost.storage import deliveries, events, search, settings
@@ -39,6 +41,8 @@ class Listing:
     """What the page shows of the list."""
 
     rows: list[AnyRow]
+    holds: dict[str, AnyRow]
+    """Queue of a mail that waits -> why all of it waits."""
     recipients: list[str]
     """Whom the search box means."""
     newer: str
@@ -51,6 +55,10 @@ class Listing:
     answer: "Answer | None" = None
     news: int = 0
 
+    def hold(self, row: AnyRow) -> AnyRow | None:
+        """What keeps this mail waiting together with all others of its queue."""
+        return self.holds.get(row.queue) if row.state == State.QUEUED else None
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -61,7 +69,10 @@ class Answer:
     switched_off: tuple[str, ...]
     can_send: bool
     enabled: bool
+    is_whole: bool
+    """It is a whole address that was asked for, and not how one begins."""
     namesakes: tuple[str, ...]
+    """Others with the same name before the @: people whom mail was made for, and recipients in the settings."""
     skipped: tuple[AnyRow, ...]
     """The last events that told nobody at all."""
     last: dict[str, AnyRow]
@@ -77,7 +88,9 @@ async def show_deliveries(visit: Visit) -> Response:
         "listing": listing,
         "titles": TITLES,
         "skips": SKIPPED,
+        "skipped": skipped,
         "why": why,
+        "now": visit.room.clock(),
         "top": filters.top or (listing.rows[0].id if listing.rows else ""),
         "is_live": not (filters.before or filters.after),
         "digest": _digest(listing),
@@ -113,15 +126,23 @@ def _list(connection: Connection, visit: Visit, filters: Filters) -> Listing:
         wanted = filters.wanted(visit, tuple(recipients))
         found = search.find_deliveries(connection, tenant, wanted)
     newer, older = _neighbours(filters, found)
+    rows = deliveries.rows_of(connection, tenant, found.ids)
     return Listing(
-        deliveries.rows_of(connection, tenant, found.ids),
+        rows,
+        _holds(connection, rows),
         recipients,
         newer,
         older,
         looked_to=int(found.looked_to[:11], 16) if found.looked_to and not filters.after else None,
-        answer=_answer(connection, visit, filters.q) if filters.q and not (filters.before or filters.after) else None,
+        answer=None
+        if filters.before or filters.after or not filters.q
+        else _answer(connection, visit, filters.q, recipients),
         news=_news(connection, visit, wanted, filters.top) if filters.top else 0,
     )
+
+
+def _holds(connection: Connection, rows: list[AnyRow]) -> dict[str, AnyRow]:
+    return deliveries.holds_of(connection, {row.queue for row in rows if row.state == State.QUEUED})
 
 
 def _neighbours(filters: Filters, found: Found) -> tuple[str, str]:
@@ -141,8 +162,8 @@ def _nobody(connection: Connection, visit: Visit, filters: Filters) -> Listing:
     event = events.show(connection, visit.tenant_id, filters.q)
     ids = search.deliveries_of(connection, visit.tenant_id, event.key) if event is not None else []
     rows = deliveries.rows_of(connection, visit.tenant_id, ids)
-    answer = _answer(connection, visit, filters.q) if event is None else None
-    return Listing(rows, [], "", "", None, event, answer)
+    answer = _answer(connection, visit, filters.q, []) if event is None else None
+    return Listing(rows, _holds(connection, rows), [], "", "", None, event, answer)
 
 
 def _news(connection: Connection, visit: Visit, wanted: Wanted, top: str) -> int:
@@ -150,19 +171,27 @@ def _news(connection: Connection, visit: Visit, wanted: Wanted, top: str) -> int
     return len(search.find_deliveries(connection, visit.tenant_id, newer).ids)
 
 
-def _answer(connection: Connection, visit: Visit, q: str) -> Answer:
-    tenant = visit.tenant_id
+def _answer(connection: Connection, visit: Visit, q: str, meant: list[str]) -> Answer:
+    """`meant`: the recipients of mails that are like `q`."""
+    tenant, whole = visit.tenant_id, whole_address(q)
     saved = settings.show(connection, tenant)
     own = saved.mail_server is not None and saved.mail_server.missing() is None
-    skipped, _ = search.find_skipped(connection, tenant, Wanted(most=SKIPPED_SHOWN))
+    told_nobody, _ = search.find_skipped(connection, tenant, Wanted(most=SKIPPED_SHOWN))
+    recipients = [one.canonical for one in saved.recipients]
+    asked = (whole or q).lower()
+    among = [one for one in recipients if one.lower() == asked or (not whole and one.lower().startswith(asked))]
+    local, at, _ = asked.rpartition("@")
+    alike = [one for one in recipients if at and one.lower().startswith(f"{local}@")]
+    others = {*namesakes(connection, tenant, whole or q), *alike} - {*meant, *among}
     return Answer(
-        is_recipient=any(one.spec.lower().startswith(q.lower()) for one in saved.recipients),
+        is_recipient=bool(among),
         recipients=len(saved.recipients),
         switched_off=tuple(_switched_off(saved)),
         can_send=own or settings.system_server_offered(connection),
         enabled=visit.tenant is not None and visit.tenant.enabled,
-        namesakes=tuple(namesakes(connection, tenant, q)),
-        skipped=tuple(skipped),
+        is_whole=bool(whole),
+        namesakes=tuple(sorted(others)),
+        skipped=tuple(told_nobody),
         last=search.last_of_each_type(connection, tenant, list(CATALOGUE)),
     )
 
@@ -173,8 +202,12 @@ def _switched_off(saved: Settings) -> list[str]:
 
 def _digest(listing: Listing) -> str:
     """Changes when something changes that the table shows."""
-    shown = [(row.id, row.state, row.attempts, row.due_at) for row in listing.rows]
+    shown = [(row.id, row.state, row.attempts, row.due_at, _held(listing.hold(row))) for row in listing.rows]
     return hashlib.sha256(repr((shown, listing.news)).encode()).hexdigest()[:16]
+
+
+def _held(hold: AnyRow | None) -> tuple[int, str] | None:
+    return None if hold is None else (hold.until, hold.hint)
 
 
 async def show_skipped(visit: Visit) -> Response:
@@ -192,7 +225,7 @@ async def show_skipped(visit: Visit) -> Response:
         filters=filters,
         rows=rows,
         titles=TITLES,
-        skips=SKIPPED,
+        skipped=skipped,
         reasons=[("", visit.say("All reasons")), *_said(visit, reasons)],
         types=types(visit),
         spans=_said(visit, SHOWN_SPANS),

@@ -110,16 +110,22 @@ def posted_filters(visit: Visit) -> Filters:
 
 
 def recipients_like(connection: Connection, tenant: TenantId, q: str) -> list[str]:
-    """The recipients that somebody means: this address, or those that begin like this."""
+    """The recipients that somebody means: this address when it is a whole one, else those that begin like this."""
     if not q:
         return []
-    try:
-        spellings = {q, parse_address(q).canonical}
-    except Invalid:
-        spellings = {q, q.lower(), q.capitalize()}
+    whole = whole_address(q)
+    spellings = {q, whole} if whole else {q, q.lower(), q.capitalize()}
     found = {one for spelling in sorted(spellings) for one in search.people(connection, tenant, spelling)}
     exact = spellings & found
-    return sorted(exact or found)[: search.MOST_PEOPLE]
+    return sorted(exact if exact or whole else found)[: search.MOST_PEOPLE]
+
+
+def whole_address(q: str) -> str:
+    """The address that `q` is, as addresses are kept; "" when it may only be how one begins."""
+    try:
+        return parse_address(q).canonical
+    except Invalid:
+        return ""
 
 
 def namesakes(connection: Connection, tenant: TenantId, q: str) -> list[str]:

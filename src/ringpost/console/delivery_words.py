@@ -6,7 +6,7 @@ from typing import Any, Final
 from ringpost.console.doctor_words import TO_DO
 from ringpost.console.languages import N_
 from ringpost.console.notifications import GROUPS
-from ringpost.domain.catalogue import Audience
+from ringpost.domain.catalogue import CATALOGUE, Audience
 from ringpost.domain.deliveries import Party, Stage
 from ringpost.domain.events import SkipReason
 from ringpost.domain.traps import TRAPS, Trap
@@ -38,6 +38,25 @@ class Skipped:
     """The page where it is changed."""
     link: str = ""
 
+
+_NAMED_NOBODY: Final = Skipped(
+    N_("There was nobody to tell"),
+    N_("Only people whom the phone system names are told of events like this, and it named nobody."),
+    N_("Enter a mail address for the person in the phone system. Recipients under Notifications do not help here."),
+)
+_NO_RECIPIENTS: Final = Skipped(
+    N_("There was nobody to tell"),
+    N_("Only the recipients under Notifications are told of events like this, and there were none."),
+    N_("Add recipients. It holds for events from then on."),
+    "/notifications",
+    N_("Add recipients"),
+)
+_NOBODY_TOLD: Final = {
+    Audience.USER: _NAMED_NOBODY,
+    Audience.EVENT: _NAMED_NOBODY,
+    Audience.TENANT: _NO_RECIPIENTS,
+}
+"""Where the advice differs from that for types of which both can be told."""
 
 SKIPPED: Final = {
     SkipReason.NOTIFICATION_OFF: Skipped(
@@ -72,6 +91,14 @@ SKIPPED: Final = {
         N_("There is nothing to do."),
     ),
 }
+
+
+def skipped(event: Any) -> Skipped:
+    """Why this event sent nothing. Whom it would help to add depends on who is told of its type."""
+    reason, kind = SkipReason(event.skip_reason), CATALOGUE.get(event.type)
+    if reason is SkipReason.NO_RECIPIENTS and kind is not None:
+        return _NOBODY_TOLD.get(kind.audience, SKIPPED[reason])
+    return SKIPPED[reason]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +168,18 @@ def reason_of(row: Any, prefix: str = "") -> Reason:
     return Reason(N_("The mail was not taken"), hint, "", None, helper)
 
 
-def why(row: Any) -> str:
-    """The reason of the last attempt in one line; "" when there is none."""
+def why(row: Any, hold: Any = None) -> str:
+    """The reason of the hold, else of the last attempt, in one line; "" when there is none."""
+    if hold is not None:
+        return _in_short(hold.hint, hold.reply)
     if row.attempt_number is None or row.attempt_verdict == "sent":
         return ""
-    trap = _trap_of(row.attempt_hint)
-    return trap.title if trap is not None else row.attempt_hint or row.attempt_reply
+    return _in_short(row.attempt_hint, row.attempt_reply)
+
+
+def _in_short(hint: str, reply: str) -> str:
+    trap = _trap_of(hint)
+    return trap.title if trap is not None else hint or reply
 
 
 def _trap_of(hint: str) -> Trap | None:

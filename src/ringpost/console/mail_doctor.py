@@ -22,7 +22,7 @@ from ringpost.console.server_form import (
 )
 from ringpost.console.visit import Visit
 from ringpost.domain.diagnosis import Diagnosis, Step, StepStatus, finding
-from ringpost.domain.providers import by_host
+from ringpost.domain.providers import by_login
 from ringpost.domain.remedies import remedy
 from ringpost.domain.traps import TRAPS
 from ringpost.errors import Invalid, MailServerFailed, NotConfigured, PasswordRequired, RateLimited
@@ -155,7 +155,7 @@ def _failed(visit: Visit, saved: Saved, reason: MailServerFailed) -> Verdict:
     code, own = detail.get("finding") or "", saved.own if saved.can_send else None
     advice: tuple[Advice, ...] = ()
     if code in TRAPS:
-        suggested = remedy(code, own, by_host(own.host) if own.host else None) if own is not None else {}
+        suggested = remedy(code, own, by_login(own.host, own.username) if own.host else None) if own is not None else {}
         values = values_of(saved, visit.room.options.provider_hosts)
         advice = (advise(visit, finding(code, suggested), values, "bad"),)
     text = visit.say("The mail was not sent.")

@@ -15,7 +15,7 @@ from ringpost.console.visit import Visit
 from ringpost.domain.deliveries import State
 from ringpost.domain.settings import TENANT_SWITCHES, MailServer
 from ringpost.domain.tenants import TenantId
-from ringpost.storage import counts, deliveries, queues, settings
+from ringpost.storage import counts, deliveries, overview, queues, settings
 from ringpost.storage.deliveries import Filter
 from ringpost.storage.tables import AnyRow
 
@@ -62,9 +62,9 @@ async def show_overview(visit: Visit) -> Response:
         if not visit.is_system_admin:
             return visit.redirect("/account")
         return await show_system_overview(visit)
-    overview = await visit.room.database.read(_overview, visit.tenant.id, _midnight(visit))
+    seen = await visit.room.database.read(_overview, visit.tenant.id, _midnight(visit))
     template = "overview_state.html" if visit.wants_fragment else "overview.html"
-    return render(visit, template, overview=overview, switches=len(TENANT_SWITCHES), reason_of=reason_of, why=why)
+    return render(visit, template, overview=seen, switches=len(TENANT_SWITCHES), reason_of=reason_of, why=why)
 
 
 def _midnight(visit: Visit) -> int:
@@ -76,6 +76,7 @@ def _midnight(visit: Visit) -> int:
 def _overview(connection: Connection, tenant: TenantId, since: int) -> Overview:
     saved = settings.show(connection, tenant)
     own = saved.mail_server if saved.mail_server and saved.mail_server.missing() is None else None
+    queue = queues.queue_of(tenant, own_server=own is not None)
     troubles = [
         row
         for state in _FAILED
@@ -85,7 +86,7 @@ def _overview(connection: Connection, tenant: TenantId, since: int) -> Overview:
     return Overview(
         own_server=own,
         borrows=own is None and settings.system_server_offered(connection),
-        hold=deliveries.hold_of(connection, queues.queue_of(tenant, own_server=own is not None)),
+        hold=deliveries.hold_of(connection, queue) if overview.something_waits(connection, queue) else None,
         recipients=len(saved.recipients),
         switched_on=sum(saved.switches.get(name, False) for name in TENANT_SWITCHES),
         today=counts.count_since(connection, tenant, since),

@@ -38,6 +38,14 @@ ALIKE: Final = (
     N_("A port is a number from 1 to 65535."),
     N_("This is not a host. Write only a name such as mail.example.com, or an IP address; no port, no http://."),
     N_("This host is not allowed."),
+    N_(
+        "This address is that of the machine itself. Whoever runs Ringpost can permit it with "
+        "RINGPOST_ALLOWED_MAIL_NETWORKS."
+    ),
+    N_(
+        "This address is in a private or reserved network. Whoever runs Ringpost can permit it with "
+        "RINGPOST_ALLOWED_MAIL_NETWORKS."
+    ),
     N_("A username has 1 to 128 characters."),
     N_("A username has no control characters."),
     N_("A password is text without lone surrogates."),
@@ -110,7 +118,7 @@ OTHERWISE: Final = {
         "The password is missing. Type it under Mail server, or choose “No login” there."
     ),
     "The password is missing. Fill in an app password, or better, set up OAuth credentials.": N_(
-        "The password is missing. Type an app password under Mail server, or better, set up OAuth there."
+        "There is nothing to sign in with. Set up OAuth under Mail server, or type an app password there."
     ),
     "Post the OAuth credentials with this secret; until then they stay as they are.": N_(
         "Enter the OAuth credentials with this secret; until then they stay as they are."

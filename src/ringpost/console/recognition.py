@@ -22,7 +22,7 @@ USER_NAMES: Final = (
 PASSWORDS: Final = (
     N_("the password of the mailbox"),
     N_("an app password, made in the account's security settings; the account's own password does not work"),
-    N_("the mailbox's password, as long as Microsoft takes it; better OAuth with type MS365"),
+    N_("the mailbox's password, as long as Microsoft takes it; better OAuth, with Microsoft 365 as the provider"),
     N_("an app password, as long as Microsoft takes it"),
     N_("the SMTP password from the SES console, not a secret key"),
     N_("an API key"),

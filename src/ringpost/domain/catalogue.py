@@ -101,7 +101,7 @@ IMAGE_VARIABLES: Final = frozenset({"QR_CODE", "QR_CODE_URL"})
 _COMMON = (
     Variable("TENANT_NAME", "The name of the tenant.", "Northwind Traders"),
     Variable("PBX_WEB_DOMAIN", "The host name of the phone system's web portal.", "pbx.example.com"),
-    Variable("DATE_TIME", "When it happened, in the tenant's time zone.", "5 January 2026, 09:30", Kind.TIME),
+    Variable("DATE_TIME", "When it happened, in the tenant's time zone.", "2026-01-05 09:30:00 CET", Kind.TIME),
 )
 _DISPLAY_NAME = Variable("DISPLAY_NAME", "The full name of the person.", "Jane Doe")
 _QUEUE_NAME = Variable("QUEUE_NAME", "The name of the queue.", "Sales", essential=True)

@@ -10,8 +10,8 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple, cast
 
 from ringpost.domain.addresses import Address, parse_address, visible
-from ringpost.domain.catalogue import IMAGE_VARIABLES
-from ringpost.domain.system_events import catalogue_of
+from ringpost.domain.catalogue import IMAGE_VARIABLES, EventType
+from ringpost.domain.system_events import SYSTEM_CATALOGUE, catalogue_of
 from ringpost.domain.tenants import TenantId
 from ringpost.errors import FieldError, Invalid
 
@@ -21,6 +21,8 @@ LONGEST_ID = 255
 MOST_VARIABLES = 200
 LONGEST_VALUE = 65_536
 MOST_RECIPIENTS = 100
+MOST_WRONG_RECIPIENTS = 10
+"""That are named at once: an answer to 1,000 events is not many times as long as they are."""
 MOST_ATTACHMENTS = 10
 LONGEST_QR_TEXT = 1200
 """UTF-8 octets; what still scans from a screen at the size at which mail programs show it."""
@@ -69,13 +71,13 @@ class Event(NamedTuple):
 
 
 def parse_event(tenant: TenantId, fields: Mapping[str, Any]) -> Event:
-    """Check the JSON object of one event. Raises Invalid with one entry per wrong field; unknown fields are ignored."""
+    """Check the JSON object of one event. Raises Invalid with every fault; unknown fields are ignored."""
     errors: list[FieldError] = []
     kind, known = fields.get("type"), catalogue_of(tenant)
     if kind is None:
         errors.append(FieldError("type", "is required: the type of the event, such as QUEUE_SLA"))
     elif not isinstance(kind, str) or kind not in known:
-        errors.append(FieldError("type", f"must be one of {', '.join(known)}"))
+        errors.append(FieldError("type", _no_such_type(kind, known)))
     found: dict[str, Any] = {"id": None, "occurred_at": None, "variables": {}, "recipients": (), "attachments": ()}
     for name, parse in _PARSERS:
         value = fields.get(name)
@@ -90,6 +92,12 @@ def parse_event(tenant: TenantId, fields: Mapping[str, Any]) -> Event:
     if errors:
         raise Invalid(*errors)
     return Event(tenant, cast("str", kind), **found)
+
+
+def _no_such_type(kind: object, known: Mapping[str, EventType]) -> str:
+    if isinstance(kind, str) and kind in SYSTEM_CATALOGUE:
+        return "is an event of the system level: send it with a token of the system level, and without `tenant`"
+    return f"must be one of {', '.join(known)}"
 
 
 def _id(value: object) -> str:
@@ -153,17 +161,27 @@ def _recipients(value: object) -> tuple[Address, ...]:
     addresses: dict[str, Address] = {}
     for item in items:
         if not isinstance(item, str):
-            raise ValueError("every item must be a string")
-        address = _recipient(item)
+            raise _bad_recipients(items)
+        try:
+            address = parse_address(item)
+        except Invalid:
+            raise _bad_recipients(items) from None
         addresses.setdefault(address.key, address)
     return tuple(addresses.values())
 
 
-def _recipient(item: str) -> Address:
-    try:
-        return parse_address(item)
-    except Invalid as fault:
-        raise Invalid(*(FieldError("recipients", one.message, visible(item)) for one in fault.errors)) from None
+def _bad_recipients(items: list[object]) -> Invalid:
+    """The first of them, each with what is wrong with it."""
+    faults: list[FieldError] = []
+    for number, item in enumerate(items):
+        if not isinstance(item, str):
+            faults.append(FieldError("recipients", "must be a string", f"recipients[{number}]"))
+            continue
+        try:
+            parse_address(item)
+        except Invalid as fault:
+            faults.extend(FieldError("recipients", one.message, visible(item)) for one in fault.errors)
+    return Invalid(*faults[:MOST_WRONG_RECIPIENTS])
 
 
 def _attachments(value: object) -> tuple[Attachment, ...]:
@@ -172,15 +190,23 @@ def _attachments(value: object) -> tuple[Attachment, ...]:
     items = cast("list[object]", value)
     if len(items) > MOST_ATTACHMENTS:
         raise ValueError(f"holds at most {MOST_ATTACHMENTS} files")
-    files = tuple(_attachment(item) for item in items)
+    files: list[Attachment] = []
+    faults: list[FieldError] = []
+    for number, item in enumerate(items):
+        try:
+            files.append(_attachment(item))
+        except ValueError as fault:
+            faults.append(FieldError("attachments", str(fault), f"attachments[{number}]"))
+    if faults:
+        raise Invalid(*faults)
     if sum(len(file.data) for file in files) > LARGEST_ATTACHMENTS:
         raise ValueError(f"are larger than {LARGEST_ATTACHMENTS // 1024 // 1024} MiB together")
-    return files
+    return tuple(files)
 
 
 def _attachment(value: object) -> Attachment:
     if not isinstance(value, dict):
-        raise ValueError('every item must be an object {"filename", "content_type", "content"}')
+        raise ValueError('must be an object {"filename", "content_type", "content"}')
     fields = cast("dict[str, object]", value)
     filename, kind, content = fields.get("filename"), fields.get("content_type"), fields.get("content")
     if not isinstance(filename, str) or not 1 <= len(filename) <= LONGEST_ID or _has_control(filename):

@@ -119,13 +119,16 @@ class Fields:
             return default
         return float(value)
 
-    def choice(self, field: str, choices: type[Choice], default: Choice, *, required: bool = False) -> Choice:
-        """One of a few words, exactly as they are written."""
+    def choice(
+        self, field: str, choices: type[Choice], default: Choice, *, required: bool = False, beside: str = ""
+    ) -> Choice:
+        """One of a few words, exactly as they are written. `beside`: what else the caller takes, for the message."""
         value = self._raw.get(field)
         if value is None and not required:
             return default
         if not isinstance(value, str) or value not in choices.__members__.values():
-            self.wrong(field, f"This must be one of {', '.join(choices)}, spelled exactly so.")
+            beside = "" if value is None else beside
+            self.wrong(field, f"This must be one of {', '.join(choices)}{beside}, spelled exactly so.")
             return default
         return choices(value)
 

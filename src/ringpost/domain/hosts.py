@@ -74,6 +74,9 @@ class AllowedNetwork:
     port: int | None = None
 
 
+_EVERY_NETWORK: Final = (AllowedNetwork(ip_network("0.0.0.0/0")), AllowedNetwork(ip_network("::/0")))
+
+
 def parse_host(text: str, *, single_label: bool = False) -> str:
     """A host as it is resolved and shown to TLS: a lower-case A-label name, or an IP address without brackets.
 
@@ -130,6 +133,11 @@ def is_refused(ip: IpAddress, port: int, allowed: Iterable[AllowedNetwork] = ())
         return True
     # The outer address counts too: an ISATAP address has a prefix of its own.
     return any(_is_refused_plain(one, port, allowed) for one in (ip, *inside))
+
+
+def can_be_allowed(ip: IpAddress) -> bool:
+    """True when there is a network that the operator could allow to take this address in; some never are."""
+    return not is_refused(ip, 0, _EVERY_NETWORK)
 
 
 def _is_refused_plain(ip: IpAddress, port: int, allowed: tuple[AllowedNetwork, ...]) -> bool:

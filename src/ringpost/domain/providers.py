@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from ringpost.domain.mail_servers import MailServer, ServerType, tls_mode
 
+_MICROSOFT_365: Final = "Microsoft 365"
+_OUTLOOK: Final = "Outlook.com"
 _ADDRESS = "the whole mail address"
 _ACCOUNT = "the password of the mailbox"
 _APP = "an app password, made in the account's security settings; the account's own password does not work"
@@ -32,6 +34,8 @@ class Provider:
     type: ServerType = ServerType.SMTP
     servers: tuple[str, ...] = ()
     """Other servers of theirs that are right as well: suffixes."""
+    addresses: tuple[str, ...] = ()
+    """Domains of people's addresses beside `hosts`; exactly these, because servers of others may be below them."""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -58,26 +62,32 @@ class Provider:
         return mode in right
 
 
+_OFFICE = "the mailbox's password, as long as Microsoft takes it; better OAuth, with Microsoft 365 as the provider"
 _KEY = "an API key"
 _SMTP_LOGIN = "the SMTP password that they show for this purpose, not the one of the account"
 
 PROVIDERS: Final = (
     Provider(
-        "Microsoft 365",
+        _MICROSOFT_365,
         ("office365.com", "office.com", "mail.protection.outlook.com"),
         "smtp.office365.com",
-        password="the mailbox's password, as long as Microsoft takes it; better OAuth with type MS365",  # noqa: S106
+        password=_OFFICE,
         mx=("mail.protection.outlook.com", "mx.microsoft"),
         implicit_port=None,
         spf="spf.protection.outlook.com",
     ),
     Provider(
-        "Outlook.com",
+        _OUTLOOK,
         ("smtp-mail.outlook.com", "hotmail.com", "live.com"),
         "smtp-mail.outlook.com",
         password="an app password, as long as Microsoft takes it",  # noqa: S106
         mx=("olc.protection.outlook.com",),
         implicit_port=None,
+        addresses=(
+            *("outlook.com", "outlook.de", "outlook.at", "outlook.fr", "outlook.es", "outlook.it"),
+            *("hotmail.de", "hotmail.fr", "hotmail.es", "hotmail.it", "hotmail.co.uk"),
+            *("live.de", "live.at", "live.fr", "live.it", "live.nl", "live.co.uk", "msn.com"),
+        ),
     ),
     Provider(
         "Gmail",
@@ -232,8 +242,30 @@ PROVIDERS: Final = (
 
 
 def by_host(host: str) -> Provider | None:
-    """The provider that a mail server's name belongs to."""
-    return next((one for one in PROVIDERS if _ends(host, one.hosts)), None)
+    """The provider that a mail server's name, or the domain of an address, belongs to."""
+    return next((one for one in PROVIDERS if _ends(host, one.hosts) or host in one.addresses), None)
+
+
+def by_login(host: str, username: str) -> Provider | None:
+    """The provider that a mail server's name belongs to; of a personal address at Microsoft, Outlook.com.
+
+    Microsoft 365 is for organisations: its server is often typed for personal addresses, and its advice is not theirs.
+    """
+    found = by_host(host)
+    mistaken = found is not None and found.name == _MICROSOFT_365 and is_personal(username)
+    return by_address(username) if mistaken else found
+
+
+def by_address(address: str) -> Provider | None:
+    """The provider that an address is at; None for a user name that is no address."""
+    name, at, domain = address.strip().lower().rpartition("@")
+    return by_host(domain) if name and at else None
+
+
+def is_personal(username: str) -> bool:
+    """Whether it is a personal address at Microsoft, for which nobody can set up Microsoft 365."""
+    found = by_address(username)
+    return found is not None and found.name == _OUTLOOK
 
 
 def by_mx(names: Iterable[str]) -> Provider | None:

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from ringpost.domain.mail_servers import MailServer, ServerType
-from ringpost.domain.providers import Provider
+from ringpost.domain.providers import Provider, is_personal
 from ringpost.domain.settings import Auth, mail_server_to_json
 from ringpost.domain.traps import encryption, login, mail, reaching, sender_domain
 
@@ -19,6 +19,7 @@ _FIXED: Final[dict[str, dict[str, Any]]] = {
     login.LOGIN_REQUIRED.code: {"auth": "AUTO"},
     mail.RELAYING_DENIED.code: {"auth": "AUTO"},
 }
+_MICROSOFTS: Final = frozenset({login.MICROSOFT_BASIC_AUTH_OFF.code, login.MICROSOFT_BASIC_AUTH_RETIRED.code})
 _BY_PROVIDER: Final = frozenset(
     {
         sender_domain.PROVIDER_SETTINGS_DIFFER.code,
@@ -50,6 +51,8 @@ def _wanted(trap: str, server: MailServer, provider: Provider | None, names: tup
         usable = [name for name in names if "*" not in name]
         return {"server": usable[0]} if usable else {}
     if trap == mail.RELAYING_DENIED.code and server.auth is not Auth.DISABLE:
+        return {}
+    if trap in _MICROSOFTS and is_personal(server.username):
         return {}
     return _other_tls(trap, server.tls[1]) or _FIXED.get(trap, {})
 

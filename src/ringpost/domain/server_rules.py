@@ -11,7 +11,15 @@ from typing import Final
 from ringpost.domain.addresses import Address, parse_address
 from ringpost.domain.endpoints import Auth, TlsMode
 from ringpost.domain.fields import Fields
-from ringpost.domain.hosts import SMTP_PORTS, AllowedNetwork, IpAddress, is_port_permitted, is_refused, parse_host
+from ringpost.domain.hosts import (
+    SMTP_PORTS,
+    AllowedNetwork,
+    IpAddress,
+    can_be_allowed,
+    is_port_permitted,
+    is_refused,
+    parse_host,
+)
 from ringpost.domain.hosts import parse_address as parse_ip
 from ringpost.domain.mail_servers import MailServer, ServerType
 from ringpost.domain.secrets import Secret
@@ -22,8 +30,18 @@ LONGEST_SERVER: Final = 255
 LONGEST_PASSWORD: Final = 1024
 
 _NO_HOST = "This is not a host. Write only a name such as mail.example.com, or an IP address; no port, no http://."
+_NULL = " or null (for no mail server)"
 _NO_TARGET = "This host is not allowed."
 """No more than that (SECURITY.md): who asks must not learn what the operator's network looks like."""
+_THIS_MACHINE = (
+    "This address is that of the machine itself. Whoever runs Ringpost can permit it with "
+    "RINGPOST_ALLOWED_MAIL_NETWORKS."
+)
+_PRIVATE = (
+    "This address is in a private or reserved network. Whoever runs Ringpost can permit it with "
+    "RINGPOST_ALLOWED_MAIL_NETWORKS."
+)
+"""Both are told by the address alone, whatever there is in the network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +68,7 @@ def parse_mail_server(raw: Mapping[str, object], rules: ServerRules) -> MailServ
 def read_mail_server(fields: Fields, rules: ServerRules) -> MailServer:
     """As `parse_mail_server`, among other fields; the result counts only when `fields.finish` passes."""
     mail_server = MailServer(
-        type=fields.choice("type", ServerType, ServerType.SMTP, required=True),
+        type=fields.choice("type", ServerType, ServerType.SMTP, required=True, beside=_NULL),
         server=fields.text("server", longest=LONGEST_SERVER),
         port=fields.integer("port", 0, 65535),
         reply_to=fields.parsed("reply_to", _reply_to, None),
@@ -90,9 +108,15 @@ def _check_host(fields: Fields, mail_server: MailServer, rules: ServerRules) -> 
         return
     ip, port = parse_ip(host), mail_server.tls[1]
     if ip is not None and is_refused(ip, port, rules.allowed):
-        fields.wrong("server", _NO_TARGET)
+        fields.wrong("server", _refusal(ip))
     elif mail_server.type is ServerType.SMTP and not fields.is_wrong("port"):
         _check_port(fields, ip, port, rules)
+
+
+def _refusal(ip: IpAddress) -> str:
+    if not can_be_allowed(ip):
+        return _NO_TARGET
+    return _THIS_MACHINE if ip.is_loopback else _PRIVATE
 
 
 def _check_port(fields: Fields, ip: IpAddress | None, port: int, rules: ServerRules) -> None:

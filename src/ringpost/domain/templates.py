@@ -1,6 +1,7 @@
 """Templates: what a tenant writes, what is wrong with it, and how it is laid over the default."""
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Final
@@ -26,6 +27,8 @@ _ELEMENTS = (
     "link|main|mark|meta|nav|ol|p|pre|q|s|samp|section|select|small|span|strike|strong|style|sub|sup|table|tbody|td|"
     "textarea|tfoot|th|thead|time|title|tr|tt|u|ul|var|video|wbr|script|noscript|iframe|svg|object|picture|details|summary"
 )
+# A variable first, so that it is not taken for a slip; then whatever has %% and a letter, closed or not.
+_SLIP = re.compile(rf"{VARIABLE.pattern}|%%(?P<word>[A-Za-z][A-Za-z0-9_-]{{0,99}}+)(?P<end>%{{0,2}})")
 _ELEMENT = re.compile(rf"<(?:!doctype html|/?(?:{_ELEMENTS})(?=[\s/>]))[^<>]*>", re.IGNORECASE)
 
 
@@ -55,9 +58,10 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class UnknownVariable:
-    """A variable that the catalogue does not have for this type."""
+    """A variable that the catalogue does not have for this type, or what was meant as one and is sent as it stands."""
 
     name: str
+    """What stands between the %%. Where they do not close it, all of it as it stands, such as `%%FREE_SIZE%`."""
     nearest: str | None
     """The known name that it looks like."""
 
@@ -127,22 +131,19 @@ def check(template: Template, event_type: EventType) -> Findings:
     """Look for variables that the type does not have, and for essential ones that the body does not use."""
     known = event_type.variable_names
     names = known | {alias for alias, name in ALIASES.items() if name in known}
-    used = variables_of(template)
     said = {canonical_name(name) for name in (*VARIABLE.findall(template.body), *VARIABLE.findall(template.subject))}
+    unknown = [
+        UnknownVariable(name, _nearest(name, names)) for name in variables_of(template)[:100] if name not in names
+    ]
     return Findings(
-        tuple(
-            UnknownVariable(name, next(iter(get_close_matches(name, sorted(names), n=1, cutoff=0.6)), None))
-            for name in used[:100]
-            if name not in names
-        ),
+        (*unknown, *_slips_in(template, names)),
         tuple(variable.name for variable in event_type.variables if variable.essential and variable.name not in said),
     )
 
 
 def variables_of(template: Template) -> tuple[str, ...]:
     """Names of the variables it uses, aliases as written, in the order of their first use."""
-    parts = (template.from_, template.subject, template.body, template.text_body or "")
-    return tuple(dict.fromkeys(name for part in parts for name in VARIABLE.findall(part)))
+    return tuple(dict.fromkeys(name for part in _texts_of(template) for name in VARIABLE.findall(part)))
 
 
 def places_of(parts: Parts) -> dict[str, tuple[Place, ...]]:
@@ -151,9 +152,31 @@ def places_of(parts: Parts) -> dict[str, tuple[Place, ...]]:
     written = (("from", parts.from_), ("subject", parts.subject), ("body", parts.body), ("text_body", parts.text_body))
     for part, text in written:
         for number, line in enumerate((text or "").split("\n"), 1):
-            for name in VARIABLE.findall(line):
+            for name in (*VARIABLE.findall(line), *_slips(line)):
                 found.setdefault(name, {})[Place(part, number)] = None
     return {name: tuple(places) for name, places in found.items()}
+
+
+def _texts_of(template: Template) -> tuple[str, ...]:
+    return template.from_, template.subject, template.body, template.text_body or ""
+
+
+def _slips_in(template: Template, names: Iterable[str]) -> Iterator[UnknownVariable]:
+    """What was meant as a variable: closed by a %, or like a known one. `100%%` and `50%%off` are neither."""
+    for slip in [*dict.fromkeys(slip for text in _texts_of(template) for slip in _slips(text))][:100]:
+        nearest = _nearest(slip.strip("%").upper().replace("-", "_"), names)
+        if nearest is not None or not slip.startswith("%") or slip.endswith("%"):
+            yield UnknownVariable(slip, nearest)
+
+
+def _slips(text: str) -> Iterator[str]:
+    for match in _SLIP.finditer(text):
+        if match["word"]:
+            yield match["word"] if match["end"] == "%%" else match[0]
+
+
+def _nearest(name: str, names: Iterable[str]) -> str | None:
+    return next(iter(get_close_matches(name, sorted(names), n=1, cutoff=0.6)), None)
 
 
 def _trimmed(line: str | None) -> str | None:

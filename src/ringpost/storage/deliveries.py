@@ -1,6 +1,6 @@
 """Deliveries as people see them: lists, one with its attempts, and what may be done by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,8 +79,17 @@ def attempts_of(connection: Connection, tenant: TenantId, delivery: str) -> Sequ
 
 def hold_of(connection: Connection, queue: str) -> AnyRow | None:
     """Why a queue waits: its lane's server fails, or it has used up its share of it. None when it does not wait."""
-    of_either = holds.c.lane.in_([lane_of(queue), queue])
-    return connection.execute(select(holds).where(of_either).order_by(holds.c.lane).limit(1)).first()
+    return holds_of(connection, [queue]).get(queue)
+
+
+def holds_of(connection: Connection, queues: Collection[str]) -> dict[str, AnyRow]:
+    """Why each of these queues waits, in one query; those that do not wait are left out."""
+    lanes = {lane for queue in queues for lane in (lane_of(queue), queue)}
+    if not lanes:
+        return {}
+    held = {row.lane: row for row in connection.execute(select(holds).where(holds.c.lane.in_(sorted(lanes))))}
+    found = {queue: held.get(lane_of(queue), held.get(queue)) for queue in queues}
+    return {queue: row for queue, row in found.items() if row is not None}
 
 
 def retry(connection: Connection, tenant: TenantId, delivery: str, now: int, expires_at: int) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select, text
 
 from ringpost.domain.deliveries import Party, Urgency, Verdict
 from ringpost.storage.queues import SYSTEMS_OWN, is_borrowed, lane_of
-from ringpost.storage.tables import AnyRow, holds, tallies, workers
+from ringpost.storage.tables import AnyRow, tallies, workers
 
 MOST_COUNTED = 100_000
 """Counts of one class in one state end here; `100,000` means so many or more."""
@@ -79,6 +79,29 @@ ACCEPTED = text("""
     SELECT count(*) AS number, min(accepted_at) AS first_at FROM (
       SELECT accepted_at FROM events WHERE accepted_at > :since ORDER BY accepted_at DESC LIMIT :most) AS these""")
 
+_FIRST = "(SELECT min(queue) FROM deliveries WHERE state = 'queued' AND {} AND queue >= {{first}}) <= {{last}}"
+_SENT_NOW = "SELECT 1 FROM deliveries WHERE state = 'sending' AND tenant >= '' AND queue BETWEEN {first} AND {last}"
+_OPEN = " OR ".join(
+    [
+        *(_FIRST.format(f"NOT deferred AND urgency = {urgency.value}") for urgency in Urgency),
+        _FIRST.format("deferred"),
+        f"EXISTS ({_SENT_NOW})",
+    ]
+)
+"""Whether something of these queues has not ended: a step into an index for each part, and all that is sent now, which
+may be the probe."""
+
+WAITS = text(f"SELECT {_OPEN.format(first=':first', last=':last')}")
+
+HOLDS = text(f"""
+    SELECT * FROM (
+      SELECT holds.*, CASE WHEN lane = 'system' THEN 'system:' ELSE lane END AS first,
+             CASE WHEN lane = 'system' THEN 'system;' ELSE lane END AS last
+      FROM holds) AS these
+    WHERE {_OPEN.format(first="these.first", last="these.last")}
+    ORDER BY since, lane LIMIT :most""")  # noqa: S608  constants
+"""Those that keep something waiting: one whose mail has ended otherwise stays until its next probe finds nothing."""
+
 
 def glance(connection: Connection) -> Glance:
     """How full the outbox is, and what holds it up."""
@@ -98,10 +121,9 @@ def _standing(connection: Connection, urgency: Urgency, sending: AnyRow | None) 
 
 def _holds(connection: Connection) -> tuple[dict[Party, int], int]:
     """Lanes on hold by whose failure it is, and queues on hold by themselves."""
-    some = select(holds.c.lane, holds.c.party).limit(MOST_COUNTED)
     lanes: dict[Party, int] = dict.fromkeys((Party.MAIL_SERVER, Party.CONFIGURATION, Party.NETWORK), 0)
     queues = 0
-    for row in connection.execute(some):
+    for row in held(connection, MOST_COUNTED):
         if is_borrowed(row.lane):
             queues += 1
         else:
@@ -121,8 +143,13 @@ def longest_waiting(connection: Connection, limit: int) -> list[tuple[str, int, 
 
 
 def held(connection: Connection, limit: int) -> Sequence[AnyRow]:
-    """Lanes and queues on hold with their reason, those held longest first."""
-    return connection.execute(select(holds).order_by(holds.c.since, holds.c.lane).limit(limit)).all()
+    """Lanes and queues on hold that something waits in, with their reason, those held longest first."""
+    return connection.execute(HOLDS, {"most": limit}).all()
+
+
+def something_waits(connection: Connection, queue: str) -> bool:
+    """Whether a queue has mail that has not ended."""
+    return bool(connection.execute(WAITS, {"first": queue, "last": queue}).scalar())
 
 
 def rates(connection: Connection, now: int, over_ms: int) -> Rates:

@@ -22,7 +22,7 @@ from ringpost.domain.diagnosis import (
 )
 from ringpost.domain.endpoints import SmtpEndpoint
 from ringpost.domain.mail_servers import MailServer, merge_password, sender_of
-from ringpost.domain.providers import Provider, by_host, by_mx, by_words
+from ringpost.domain.providers import Provider, by_login, by_mx, by_words
 from ringpost.domain.remedies import remedy
 from ringpost.domain.settings import Settings, parse_settings, parse_system_settings
 from ringpost.domain.tenants import SYSTEM, TenantId
@@ -93,7 +93,8 @@ def conclude(plan: Plan, steps: Iterable[Step]) -> Diagnosis:
     endpoint = plan.case.endpoint if plan.case else None
     provider = None if plan.borrowed else _provider(plan, made)
     ordered = sorted((step for step in made if step.trap or step.hint), key=lambda step: step.status != "failed")
-    findings = [_finding(step, plan, provider) for step in ordered]
+    told = [_finding(step, plan, provider) for step in ordered]
+    findings = list({(one.code, one.explanation): one for one in told}.values())  # several steps can find the same
     known = _known_host(plan)
     broken = any(step.status is StepStatus.FAILED for step in made)
     if plan.server is not None and provider is not None and (known or broken) and not provider.fits(plan.server):
@@ -201,4 +202,4 @@ def _provider(plan: Plan, steps: tuple[Step, ...]) -> Provider | None:
 def _known_host(plan: Plan) -> Provider | None:
     endpoint = plan.case.endpoint if plan.case else None
     host = endpoint.host if isinstance(endpoint, SmtpEndpoint) else plan.server.host if plan.server else None
-    return by_host(host) if host else None
+    return by_login(host, plan.server.username if plan.server else "") if host else None

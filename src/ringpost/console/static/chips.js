@@ -27,6 +27,7 @@ const isNoAddress = (item) => {
 export const chips = (field) => {
   const area = field.querySelector("textarea");
   const { most, remove, count, full, wrong, malformed } = field.dataset;
+  const refused = wrong ? JSON.parse(wrong) : [];
   let items = split(area.value);
 
   const box = document.createElement("div");
@@ -55,7 +56,7 @@ export const chips = (field) => {
   const draw = () => {
     list.replaceChildren(...items.map((item, index) => {
       const chip = document.createElement("li");
-      if ((wrong && item.includes(wrong)) || isNoAddress(item)) chip.className = "wrong";
+      if (refused.some((one) => item.includes(one)) || isNoAddress(item)) chip.className = "wrong";
       chip.append(item);
       if (area.disabled) {
         chip.style.paddingRight = "";

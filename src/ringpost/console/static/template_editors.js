@@ -95,6 +95,13 @@ const marking = (names) => {
   }), { decorations: (plugin) => plugin.decorations });
 };
 
+// Where a name of the server's check stands: between %%, or as it is when they do not close it.
+const written = (name) => {
+  const whole = name.startsWith("%%") ? name : `%%${name}%%`;
+  const end = whole.endsWith("%%") ? "" : whole.endsWith("%") ? "(?!%)" : "(?![%\\w-])";
+  return new RegExp(whole + end, "g");
+};
+
 // What the server's check found of a name: the variable that it looks like.
 const judging = (names, nearest, words, news) => linter((view) => {
   const found = [];
@@ -178,7 +185,7 @@ export const editorFor = (field, { options, names }, nearest, words) => {
       view.focus();
     },
     replace: (before, after) => {
-      const changes = [...view.state.doc.toString().matchAll(VARIABLE)].filter((match) => match[1] === before)
+      const changes = [...view.state.doc.toString().matchAll(written(before))]
         .map((match) => ({ from: match.index, to: match.index + match[0].length, insert: `%%${after}%%` }));
       if (changes.length) view.dispatch({ changes });
     },

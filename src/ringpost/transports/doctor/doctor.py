@@ -9,7 +9,7 @@ from ringpost.domain.addresses import Address
 from ringpost.domain.deliveries import Outcome, Stage
 from ringpost.domain.diagnosis import SMTP_STEPS, Step, StepName, StepStatus, skipped
 from ringpost.domain.endpoints import Endpoint, GmailEndpoint, GraphEndpoint, SmtpEndpoint
-from ringpost.domain.providers import by_host
+from ringpost.domain.providers import by_login
 from ringpost.transports.doctor.examination import Examination, Report
 from ringpost.transports.doctor.sender_domain import DnsServers, ask_sender_domain
 from ringpost.transports.smtp import classify
@@ -68,7 +68,8 @@ class Doctor:
         host = case.endpoint.host if isinstance(case.endpoint, SmtpEndpoint) else ""
         advice = None
         if case.ask_domain:
-            advice = asyncio.create_task(ask_sender_domain(case.sender, self._dns, by_host(host)))
+            provider = by_login(host, case.sender.spec)
+            advice = asyncio.create_task(ask_sender_domain(case.sender, self._dns, provider))
         try:
             await self._examine(case, report)
             for step in await advice if advice is not None else ():

@@ -1,7 +1,7 @@
 """What the DNS says of the sender's domain, as advice: MX, SPF (RFC 7208), DMARC (RFC 7489)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ import dns.nameserver
 import dns.resolver
 
 from ringpost.domain.addresses import Address
-from ringpost.domain.diagnosis import DOMAIN_STEPS, Step, StepName, StepStatus
+from ringpost.domain.diagnosis import DOMAIN_STEPS, Step, StepName, StepStatus, skipped
 from ringpost.domain.providers import Provider
 from ringpost.domain.traps import Trap, sender_domain
 from ringpost.transports.smtp.replies import clean
@@ -41,9 +41,21 @@ async def ask_sender_domain(sender: Address, servers: DnsServers, provider: Prov
     try:
         resolver = _resolver(servers)
         async with asyncio.timeout(_OVERALL_S):
-            return list(await asyncio.gather(*(look(resolver) for look in looks)))
+            return _until_unknown(await asyncio.gather(*(look(resolver) for look in looks)), sender)
     except (dns.exception.DNSException, OSError):
         return [_warning(name, "No answer.", sender_domain.DOMAIN_NOT_ASKED) for name in DOMAIN_STEPS]
+
+
+def _until_unknown(steps: Sequence[Step], sender: Address) -> list[Step]:
+    """The steps as far as the one that found that there is no such domain: records of none are no use."""
+    for number, step in enumerate(steps, 1):
+        if step.trap == sender_domain.SENDER_DOMAIN_NOT_FOUND.code:
+            return [*steps[:number], *skipped(DOMAIN_STEPS[number:], _no_such(sender))]
+    return list(steps)
+
+
+def _no_such(sender: Address) -> str:
+    return f"{sender.domain} does not exist."
 
 
 def _resolver(servers: DnsServers) -> dns.asyncresolver.Resolver:
@@ -64,7 +76,7 @@ def _timed(look: _Look, name: StepName, sender: Address) -> Callable[[dns.asyncr
         try:
             step = await look(resolver, sender)
         except _Unknown:
-            step = _warning(name, f"{sender.domain} does not exist.", sender_domain.SENDER_DOMAIN_NOT_FOUND)
+            step = _warning(name, _no_such(sender), sender_domain.SENDER_DOMAIN_NOT_FOUND)
         except (dns.exception.DNSException, OSError):
             step = _warning(name, "No answer.", sender_domain.DOMAIN_NOT_ASKED)
         return Step(step.name, step.status, round((loop.time() - since) * 1000), *_rest(step))
