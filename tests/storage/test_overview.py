@@ -200,7 +200,7 @@ async def test_no_question_of_the_overview_reads_all_that_waits(room: Room, quer
             connection.execute(text("SET LOCAL enable_seqscan = off"))  # the tables are empty, so it would be cheaper
             connection.execute(text("SET LOCAL enable_bitmapscan = off"))
             explain = "EXPLAIN"
-        values = {"urgency": 2, "most": 10, "since": 0, "first": "a", "last": "b"}
+        values = {"urgency": 2, "most": 10, "since": 0, "queue": "a"}
         rows = connection.execute(text(f"{explain} {query.text}"), values)
         return " | ".join(str(row[-1]) for row in rows)
 

@@ -80,25 +80,28 @@ ACCEPTED = text("""
       SELECT accepted_at FROM events WHERE accepted_at > :since ORDER BY accepted_at DESC LIMIT :most) AS these""")
 
 _FIRST = "(SELECT min(queue) FROM deliveries WHERE state = 'queued' AND {} AND queue >= {{first}}) <= {{last}}"
-_SENT_NOW = "SELECT 1 FROM deliveries WHERE state = 'sending' AND tenant >= '' AND queue BETWEEN {first} AND {last}"
-_OPEN = " OR ".join(
+_QUEUED = " OR ".join(
     [
         *(_FIRST.format(f"NOT deferred AND urgency = {urgency.value}") for urgency in Urgency),
         _FIRST.format("deferred"),
-        f"EXISTS ({_SENT_NOW})",
     ]
 )
-"""Whether something of these queues has not ended: a step into an index for each part, and all that is sent now, which
-may be the probe."""
+"""Whether something of these queues is queued: a step into an index for each part."""
+_SENT_NOW = "FROM deliveries WHERE state = 'sending' AND tenant >= ''"
+"""All that is being sent now, which may be the probe."""
 
-WAITS = text(f"SELECT {_OPEN.format(first=':first', last=':last')}")
+WAITS = text(
+    f"SELECT {_QUEUED.format(first=':queue', last=':queue')} OR EXISTS (SELECT 1 {_SENT_NOW} AND queue = :queue)"
+)
 
 HOLDS = text(f"""
     SELECT * FROM (
       SELECT holds.*, CASE WHEN lane = 'system' THEN 'system:' ELSE lane END AS first,
              CASE WHEN lane = 'system' THEN 'system;' ELSE lane END AS last
       FROM holds) AS these
-    WHERE {_OPEN.format(first="these.first", last="these.last")}
+    WHERE {_QUEUED.format(first="these.first", last="these.last")} OR lane IN (
+      SELECT queue {_SENT_NOW}
+      UNION SELECT CASE WHEN queue LIKE 'system:%' THEN 'system' ELSE queue END {_SENT_NOW})
     ORDER BY since, lane LIMIT :most""")  # noqa: S608  constants
 """Those that keep something waiting: one whose mail has ended otherwise stays until its next probe finds nothing."""
 
@@ -149,7 +152,7 @@ def held(connection: Connection, limit: int) -> Sequence[AnyRow]:
 
 def something_waits(connection: Connection, queue: str) -> bool:
     """Whether a queue has mail that has not ended."""
-    return bool(connection.execute(WAITS, {"first": queue, "last": queue}).scalar())
+    return bool(connection.execute(WAITS, {"queue": queue}).scalar())
 
 
 def rates(connection: Connection, now: int, over_ms: int) -> Rates:
