@@ -86,6 +86,22 @@ async def test_a_template_is_edited_checked_previewed_sent_and_restored(
     assert await templates_of(room, acme) == []
 
 
+async def test_what_was_meant_as_a_variable_is_found_and_replaced(visitor: Visitor) -> None:
+    await visitor.sign_in_as(Role.TENANT_ADMIN)
+    page = await visitor.open("/templates/DISK_LOW")
+    await page.get_by_role("textbox", name="Subject").focus()
+    await page.keyboard.insert_text("%%FREE_SIZE% and %%free_size%% of 100%%, not %%FREE_SIZES")
+
+    for name, written in (("%%FREE_SIZE%", "%%FREE_SIZE%"), ("free_size", "%%free_size%%")):
+        finding = page.locator(f'#checked [data-unknown="{name}"]')
+        await expect(finding).to_contain_text(f"{written} is no variable, and stands in the mail as it is.")
+        await finding.get_by_role("button", name="Replace").click()
+        await expect(finding).to_have_count(0)
+
+    left = "%%FREE_SIZE%% and %%FREE_SIZE%% of 100%%, not %%FREE_SIZES"
+    await expect(page.locator("[name=subject]")).to_have_value(left)
+
+
 async def edit(page: Page) -> None:
     """Write into two fields; completion offers what the event has."""
     body, subject = page.get_by_role("textbox", name="Body"), page.get_by_role("textbox", name="Subject")

@@ -8,17 +8,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, exc, insert, text
 
 from ringpost.domain.deliveries import OPEN_STATES, State
-from ringpost.storage.engines import migrate, open_engines
+from ringpost.storage.engines import migrate
 from ringpost.storage.tables import deliveries, events, metadata
-
-
-@pytest.fixture
-def engine(database_url: str) -> Any:
-    """A migrated database."""
-    reader, writer = open_engines(database_url)
-    yield writer
-    reader.dispose()
-    writer.dispose()
 
 
 # SQLite does not tell of what expressions an index is; PostgreSQL does, and is asked too.

@@ -1,0 +1,150 @@
+"""Why a mail did not come: nobody was told, another address was meant, or the mail server fails."""
+
+import re
+from typing import Any
+
+import pytest
+from tests.conftest import Clock
+from tests.console.conftest import ClientOf, Visitor, assert_accessible
+from tests.console.mails import admin, names_in, refused, report
+
+from ringpost.domain.access import Role
+from ringpost.domain.catalogue import CATALOGUE
+from ringpost.domain.tenants import TenantId
+from ringpost.usecases.change_settings import change_settings
+from ringpost.usecases.room import Room
+
+SERVER = {"type": "SMTP", "server": "mail.example.com", "username": "pbx@example.com", "auth": "DISABLE"}
+
+
+async def test_why_nobody_got_a_mail_is_one_search(visitor: Visitor, room: Room, acme: TenantId) -> None:
+    await report(room, acme, "jane@example.org")
+    await report(room, acme, type="QUEUE_SLA", variables={}, id="sla-1")
+    await visitor.sign_in_as(Role.TENANT_ADMIN)
+
+    page = await visitor.open("/deliveries?q=jane%40example.com")
+
+    said = await page.locator("main").inner_text()
+    assert "No mail was ever made for this address" in said
+    assert "jane@example.org" in said
+    assert "They are not among the recipients" in said
+    assert "A caller has waited for too long" in said
+    await page.get_by_text("When each thing last happened").click()
+    await assert_accessible(page)
+    page = await visitor.open("/deliveries?q=sla-1")
+    assert "This notification is switched off" in await page.locator("main").inner_text()
+
+
+async def test_a_whole_address_is_not_taken_for_the_beginning_of_another(
+    client_of: ClientOf, room: Room, acme: TenantId
+) -> None:
+    recipients = "jane@acme.example.com, jane@acme.example.net"
+    await change_settings(room, admin(acme), {**SERVER, "recipients": recipients})
+    await report(room, acme, "jane@acme.example.com")
+    client = await client_of(Role.TENANT_ADMIN)
+
+    mistyped = await client.get("/console/deliveries?q=jane%40acme.example.co")
+    right = await client.get("/console/deliveries?q=Jane%40ACME.example.net")
+    beginning = await client.get("/console/deliveries?q=jane%40acme")
+
+    assert names_in(mistyped) == []
+    assert "No mail was ever made for this address" in mistyped.text
+    assert "They are not among the recipients" in mistyped.text
+    alike = mistyped.text.partition("These addresses are alike")[2].partition("</li>")[0]
+    assert re.findall(r">(jane@[^<]+)<", alike) == ["jane@acme.example.com", "jane@acme.example.net"]
+    assert "They are among the recipients" in right.text
+    assert sorted(names_in(beginning)) == ["jane@acme.example.com", "jane@acme.example.net"]
+    assert "They are among the recipients" in beginning.text
+    assert "These addresses are alike" not in beginning.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("VOICEMAIL_RECEIVED", "Enter a mail address for the person in the phone system. Recipients under"),
+        ("USER_CREATION", "Enter a mail address for the person in the phone system. Recipients under"),
+        ("DISK_LOW", "Add recipients. It holds for events from then on."),
+        ("EMERGENCY_CALL", "Add recipients, or enter a mail address for the person in the phone system."),
+        ("RECHARGE", "Add recipients, or enter a mail address for the person in the phone system."),
+    ],
+)
+async def test_whom_to_add_is_told_by_who_can_be_told(
+    client_of: ClientOf, room: Room, acme: TenantId, kind: str, said: str
+) -> None:
+    toggle = CATALOGUE[kind].toggle
+    await change_settings(room, admin(acme), {**SERVER, toggle: True} if toggle else SERVER)
+    await report(room, acme, type=kind, variables={}, id="nobody-1")
+    client = await client_of(Role.TENANT_ADMIN)
+
+    for path in ("/console/deliveries/skipped", "/console/deliveries?q=nobody-1"):
+        page = (await client.get(path)).text.partition("<main")[2]
+
+        assert "There was nobody to tell" in page
+        assert said in page
+        assert (">Add recipients<" in page) is said.startswith("Add recipients")
+
+
+async def test_events_that_sent_nothing_say_why_and_what_to_change(
+    visitor: Visitor, room: Room, acme: TenantId
+) -> None:
+    await report(room, acme, type="QUEUE_SLA", variables={}, id="sla-1")
+    await report(room, acme, id="emergency-1")
+    await visitor.sign_in_as(Role.TENANT_ADMIN)
+
+    page = await visitor.open("/deliveries/skipped")
+
+    said = await page.locator("main").inner_text()
+    assert "This notification is switched off" in said
+    assert "There was nobody to tell" in said
+    await assert_accessible(page)
+    page = await visitor.open("/deliveries/skipped?reason=NO_RECIPIENTS")
+    said = await page.locator("tbody").inner_text()
+    assert "emergency-1" in said
+    assert "sla-1" not in said
+
+
+async def hold(room: Room) -> None:
+    """The system's mail server fails, and is tried again in a minute."""
+
+    def change(connection: Any) -> None:
+        connection.exec_driver_sql(
+            "INSERT INTO holds (lane, since, until, failures, party, stage, reply, hint) "
+            "VALUES ('system', 0, ?, 1, 'network', 'connect', '', 'The cable is out.')",
+            (room.clock() + 60_000,),
+        )
+
+    await room.database.write(change)
+
+
+async def test_a_mail_that_waits_for_a_server_says_so(client_of: ClientOf, room: Room, acme: TenantId) -> None:
+    delivery = await report(room, acme, "a@example.com")
+
+    await hold(room)
+
+    story = (await (await client_of(Role.TENANT_ADMIN)).get(f"/console/deliveries/{delivery}")).text
+
+    assert "The mail server fails, so all mail for it waits" in story
+    assert "The cable is out." in story
+    assert "Whoever runs the network" in story
+
+
+async def test_the_list_says_why_mail_waits_behind_a_failing_server_and_until_when(
+    client_of: ClientOf, room: Room, acme: TenantId, clock: Clock
+) -> None:
+    await report(room, acme, "a@example.com")
+    await refused(room, acme, await report(room, acme, "b@example.com"))
+    client = await client_of(Role.TENANT_ADMIN)
+    before = (await client.get("/console/deliveries")).text
+    live = re.search(r'data-live="([^"]+)"', before)
+    assert live is not None
+
+    await hold(room)
+    held = await client.get(live[1].replace("&amp;", "&"), headers={"HX-Request": "true"})
+    clock.advance(90)
+    due = (await client.get("/console/deliveries")).text
+
+    assert "The cable is out." not in before
+    assert held.status_code == 200, "it is news"
+    assert held.text.count("The cable is out.") == 1, "only at the mail that waits"
+    assert "Next try <time" in held.text
+    assert "Next try: any moment now." in due
