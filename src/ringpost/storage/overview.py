@@ -94,16 +94,18 @@ WAITS = text(
     f"SELECT {_QUEUED.format(first=':queue', last=':queue')} OR EXISTS (SELECT 1 {_SENT_NOW} AND queue = :queue)"
 )
 
-HOLDS = text(f"""
-    SELECT * FROM (
+_HELD = f"""
+    FROM (
       SELECT holds.*, CASE WHEN lane = 'system' THEN 'system:' ELSE lane END AS first,
              CASE WHEN lane = 'system' THEN 'system;' ELSE lane END AS last
       FROM holds) AS these
     WHERE {_QUEUED.format(first="these.first", last="these.last")} OR lane IN (
       SELECT queue {_SENT_NOW}
       UNION SELECT CASE WHEN queue LIKE 'system:%' THEN 'system' ELSE queue END {_SENT_NOW})
-    ORDER BY since, lane LIMIT :most""")  # noqa: S608  constants
-"""Those that keep something waiting: one whose mail has ended otherwise stays until its next probe finds nothing."""
+    """  # noqa: S608  constants
+"""Holds that keep something waiting: one whose mail has ended otherwise stays until its next probe finds nothing."""
+HOLDS = text(f"SELECT * {_HELD} ORDER BY since, lane LIMIT :most")
+WHOSE = text(f"SELECT lane, party {_HELD} LIMIT :most")
 
 
 def glance(connection: Connection) -> Glance:
@@ -126,7 +128,7 @@ def _holds(connection: Connection) -> tuple[dict[Party, int], int]:
     """Lanes on hold by whose failure it is, and queues on hold by themselves."""
     lanes: dict[Party, int] = dict.fromkeys((Party.MAIL_SERVER, Party.CONFIGURATION, Party.NETWORK), 0)
     queues = 0
-    for row in held(connection, MOST_COUNTED):
+    for row in connection.execute(WHOSE, {"most": MOST_COUNTED}):
         if is_borrowed(row.lane):
             queues += 1
         else:
