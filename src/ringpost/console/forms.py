@@ -1,20 +1,17 @@
 """Forms: what was posted, and what a page shows of it again, with an error beside each wrong field."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from starlette.datastructures import FormData, UploadFile
 
-from ringpost.domain.addresses import MAX_RECIPIENTS, parse_recipients
+from ringpost.domain.addresses import wrong_recipients
 from ringpost.errors import FieldError, Invalid, PasswordRequired
 
 CSRF_FIELD: Final = "csrf"
 MOST_FIELDS: Final = 500
 MOST_FILES: Final = 4
-_ADDRESS: Final = re.compile(r'(?:[^",;\n]|"(?:[^"\\]|\\.)*"?)+')
-"""One of a list; a quoted name may hold what parts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +67,9 @@ def refused(values: Mapping[str, Any], reason: Invalid | PasswordRequired) -> Fo
     if isinstance(reason, PasswordRequired):
         return Form(values, {reason.field: reason.message})
     wrong: tuple[FieldError, ...] = reason.errors
-    items = {error.field: _wrong_addresses(values.get(error.field), error) for error in wrong if error.item}
+    items = {
+        error.field: wrong_recipients(str(values.get(error.field))) or [(error.item, error.message)]
+        for error in wrong
+        if error.item
+    }
     return Form(values, {error.field: error.message for error in reversed(wrong)}, items)
-
-
-def _wrong_addresses(text: object, error: FieldError) -> list[tuple[str, str]]:
-    """Each with its own fault: the error of the whole list has only that of the first."""
-    found: list[tuple[str, str]] = []
-    for match in _ADDRESS.finditer(text if isinstance(text, str) else ""):
-        try:
-            parse_recipients(match[0])
-        except Invalid as reason:
-            found += [(one.item, one.message) for one in reason.errors if one.item]
-        if len(found) == MAX_RECIPIENTS:
-            break
-    return found or [(error.item or "", error.message)]

@@ -110,6 +110,23 @@ def parse_recipients(text: str, limit: int = MAX_RECIPIENTS, field: str = "recip
     """
     if len(text) > limit * _LONGEST_ITEM:
         raise Invalid(FieldError(field, f"This is too long. At most {limit} addresses are allowed."))
+    found, faults = _read(text, limit)
+    if faults:
+        item, message = faults[0]
+        others = ", ".join(f"`{other}`" for other, _ in faults[1:])
+        raise Invalid(FieldError(field, f"{message} Also wrong: {others}." if others else message, item))
+    if len(found) > limit:
+        raise Invalid(FieldError(field, f"At most {limit} addresses are allowed. Leave some out."))
+    return tuple(found.values())
+
+
+def wrong_recipients(text: str, limit: int = MAX_RECIPIENTS) -> list[tuple[str, str]]:
+    """The first items of such a list that are no addresses, made fit to be shown, each with what is wrong with it."""
+    return [] if len(text) > limit * _LONGEST_ITEM else _read(text, limit)[1]
+
+
+def _read(text: str, limit: int) -> tuple[dict[str, Address], list[tuple[str, str]]]:
+    """Addresses by their keys, and items that are none with their faults; until there are enough of either."""
     found: dict[str, Address] = {}
     faults: list[tuple[str, str]] = []
     for match in _ITEM.finditer(text):
@@ -124,13 +141,7 @@ def parse_recipients(text: str, limit: int = MAX_RECIPIENTS, field: str = "recip
             found.setdefault(address.key, address)
         if len(faults) == _MOST_FAULTS or len(found) > limit:
             break
-    if faults:
-        item, message = faults[0]
-        others = ", ".join(f"`{other}`" for other, _ in faults[1:])
-        raise Invalid(FieldError(field, f"{message} Also wrong: {others}." if others else message, item))
-    if len(found) > limit:
-        raise Invalid(FieldError(field, f"At most {limit} addresses are allowed. Leave some out."))
-    return tuple(found.values())
+    return found, faults
 
 
 def format_address(address: Address) -> str:
