@@ -1,4 +1,4 @@
-"""Retries: the delays of MAIL.md, what ends a delivery, and what holds up a lane."""
+"""Retries: the delays, what ends a delivery, and what holds up a lane."""
 
 import pytest
 from hypothesis import given

@@ -91,7 +91,7 @@ def test_the_check_names_unknown_variables_with_their_nearest() -> None:
     assert check(template, CATALOGUE["QUEUE_SLA"]).unknown_variables == (
         UnknownVariable("QEUE_NAME", "QUEUE_NAME"),
         UnknownVariable("ZZZ", None),
-        UnknownVariable("queue_name", "QUEUE_NAME"),
+        UnknownVariable("queue_name", "QUEUE_NAME", is_slip=True),
     )
 
 

@@ -37,7 +37,7 @@ from ringpost.storage.access import UNKNOWN_TOKEN, find_principal
 from ringpost.usecases.room import Room
 
 NO_TOKEN = f"{UNKNOWN_TOKEN} Send the header Authorization: Bearer TOKEN."
-"""One text for all (SECURITY.md, "same body"), so it names the scheme for who left it out, too."""
+"""One text for all: the answer does not tell what is wrong with a token."""
 REMEMBERED_S = 3.0
 MOST_REMEMBERED = 10_000
 LONGEST_TOKEN = 512

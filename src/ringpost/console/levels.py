@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from ringpost.console.routing import Access
 from ringpost.console.visit import Visit
 from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
-from ringpost.domain.mail_servers import MailServer, ServerType
+from ringpost.domain.mail_servers import MailServer
 from ringpost.domain.oauth import OAuthSettings
 from ringpost.domain.settings import Settings, SystemSettings, settings_to_json, system_settings_to_json
 from ringpost.domain.tenants import SYSTEM, TenantId
@@ -38,12 +38,6 @@ class Saved:
     def can_send(self) -> bool:
         """Whether the level's own mail server is complete."""
         return self.own is not None and self.own.missing() is None
-
-    @property
-    def lacks_login(self) -> bool:
-        """Whether it is one to sign in to by OAuth, and has neither that nor a password."""
-        own = self.own
-        return own is not None and own.type is not ServerType.SMTP and not own.password and own.credentials is None
 
     @property
     def fields(self) -> dict[str, object]:

@@ -13,7 +13,7 @@ from ringpost.domain.credentials import Cloud, ProviderHosts
 from ringpost.domain.endpoints import Auth, TlsMode
 from ringpost.domain.mail_servers import MailServer, ServerType, tls_mode
 from ringpost.domain.oauth import OAuthSettings
-from ringpost.domain.providers import Provider, by_host, by_login
+from ringpost.domain.providers import Provider, by_address, by_login
 from ringpost.errors import FieldError, Invalid, PasswordRequired
 
 FLAGS: Final = {
@@ -92,9 +92,7 @@ def in_form(values: Mapping[str, Any], suggested: Mapping[str, Any]) -> dict[str
 
 def recognised(server: str, username: str) -> Provider | None:
     """The provider that the server's name tells, or the address that is written as user name."""
-    found = by_login(server.strip().lower(), username) if server.strip() else None
-    domain = username.strip().lower().rpartition("@")[2]
-    return found or (by_host(domain) if domain and domain != username.strip().lower() else None)
+    return by_login(server.strip().lower(), username) or by_address(username)
 
 
 def mail_server_of(values: Mapping[str, Any]) -> MailServer | None:

@@ -13,7 +13,7 @@ from ringpost.console.template_levels import TemplateLevel, TemplateView
 from ringpost.console.visit import Visit
 from ringpost.domain.catalogue import ALIASES, EventType, Variable
 from ringpost.domain.differences import PartDifference, compare_templates
-from ringpost.domain.templates import Parts, Place, Template, customise, places_of
+from ringpost.domain.templates import Parts, Place, Template, UnknownVariable, customise, places_of
 from ringpost.errors import FieldError, Invalid, NotFound
 from ringpost.storage import templates as rows
 from ringpost.storage.templates import Revision
@@ -36,8 +36,8 @@ class Looked:
     checked: Checked | None
     """None when it could not even be saved."""
     errors: tuple[FieldError, ...]
-    unknown: tuple[tuple[str, str | None, tuple[Place, ...]], ...] = ()
-    """Each unknown variable: its name, the known one that it looks like, where it stands."""
+    unknown: tuple[tuple[UnknownVariable, tuple[Place, ...]], ...] = ()
+    """What the type does not know, and where it stands."""
     missing: tuple[Variable, ...] = ()
     """What its reader would need and it does not say."""
 
@@ -128,7 +128,7 @@ async def look_at(visit: Visit, level: TemplateLevel, draft: Draft, values: Valu
     return Looked(
         checked,
         (),
-        tuple((one.name, one.nearest, places.get(one.name, ())[:20]) for one in findings.unknown_variables),
+        tuple((one, places.get(one.name, ())[:20]) for one in findings.unknown_variables),
         tuple(variables[name] for name in findings.missing_variables),
     )
 

@@ -73,9 +73,14 @@ class MailServer:
                 return "The name of the mail server is missing. Fill in server."
             if not self.password and self.auth in (Auth.LOGIN, Auth.PLAIN):
                 return "The password is missing. Fill it in, or set auth to DISABLE."
-        elif not self.password and self.credentials is None:
+        elif self.lacks_login:
             return "The password is missing. Fill in an app password, or better, set up OAuth credentials."
         return None
+
+    @property
+    def lacks_login(self) -> bool:
+        """Whether it is one to sign in to by OAuth, and has neither that nor a password."""
+        return self.type is not ServerType.SMTP and not self.password and self.credentials is None
 
     @property
     def credentials(self) -> Credentials | None:

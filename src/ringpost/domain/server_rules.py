@@ -32,7 +32,7 @@ LONGEST_PASSWORD: Final = 1024
 _NO_HOST = "This is not a host. Write only a name such as mail.example.com, or an IP address; no port, no http://."
 _NULL = " or null (for no mail server)"
 _NO_TARGET = "This host is not allowed."
-"""No more than that (SECURITY.md): who asks must not learn what the operator's network looks like."""
+"""No more than that: who asks must not learn what the operator's network looks like."""
 _THIS_MACHINE = (
     "This address is that of the machine itself. Whoever runs Ringpost can permit it with "
     "RINGPOST_ALLOWED_MAIL_NETWORKS."

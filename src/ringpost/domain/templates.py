@@ -64,6 +64,13 @@ class UnknownVariable:
     """What stands between the %%. Where they do not close it, all of it as it stands, such as `%%FREE_SIZE%`."""
     nearest: str | None
     """The known name that it looks like."""
+    is_slip: bool = False
+    """It is no variable, so it is sent as it stands."""
+
+    @property
+    def written(self) -> str:
+        """As it stands in the template."""
+        return self.name if self.name.startswith("%") else f"%%{self.name}%%"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +171,9 @@ def _texts_of(template: Template) -> tuple[str, ...]:
 def _slips_in(template: Template, names: Iterable[str]) -> Iterator[UnknownVariable]:
     """What was meant as a variable: closed by a %, or like a known one. `100%%` and `50%%off` are neither."""
     for slip in [*dict.fromkeys(slip for text in _texts_of(template) for slip in _slips(text))][:100]:
-        nearest = _nearest(slip.strip("%").upper().replace("-", "_"), names)
-        if nearest is not None or not slip.startswith("%") or slip.endswith("%"):
-            yield UnknownVariable(slip, nearest)
+        found = UnknownVariable(slip, _nearest(slip.strip("%").upper().replace("-", "_"), names), is_slip=True)
+        if found.nearest is not None or found.written.endswith("%"):
+            yield found
 
 
 def _slips(text: str) -> Iterator[str]:

@@ -95,12 +95,8 @@ const marking = (names) => {
   }), { decorations: (plugin) => plugin.decorations });
 };
 
-// Where a name of the server's check stands: between %%, or as it is when they do not close it.
-const written = (name) => {
-  const whole = name.startsWith("%%") ? name : `%%${name}%%`;
-  const end = whole.endsWith("%%") ? "" : whole.endsWith("%") ? "(?!%)" : "(?![%\\w-])";
-  return new RegExp(whole + end, "g");
-};
+// What the server's check found, such as %%NAME%%, %%name%% or %%NAME%; what is not closed is not part of something longer.
+const written = (text) => new RegExp(text + (text.endsWith("%%") ? "" : text.endsWith("%") ? "(?!%)" : "(?![%\\w-])"), "g");
 
 // What the server's check found of a name: the variable that it looks like.
 const judging = (names, nearest, words, news) => linter((view) => {
