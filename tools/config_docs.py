@@ -15,8 +15,9 @@ Every setting is an environment variable, or a line of a file `.env` in the fold
 environment variable wins over the file, and an option on the command line (`--data-dir`, `--host`, `--port`,
 `--workers`) wins over both. None has to be set: a data folder is enough, and it has a default too.
 
-`ringpost config show` prints what is in force, with secrets masked. A wrong setting stops every command with exit
-code 78 and a sentence that names it, and never what it was set to.
+`ringpost config show` prints what is in force, with secrets masked. A value that cannot be right stops the start
+with exit code 78 and a sentence that says which setting and why; secrets are not repeated. What only its use can show
+(an address that is not this machine's, a server that is away) is said then.
 
 The variables of OpenTelemetry (`OTEL_EXPORTER_OTLP_ENDPOINT` and its like) switch on [traces](operating.md#traces);
 they are read from the environment only.
@@ -72,10 +73,12 @@ def _limits(field: FieldInfo) -> str:
     if get_origin(field.annotation) is Literal:
         return f"One of {', '.join(f'`{word}`' for word in get_args(field.annotation))}."
     bounds = {type(rule).__name__.lower(): rule for rule in field.metadata}
-    lowest = _bound(bounds, "ge", "gt")
-    highest = _bound(bounds, "le", "lt")
-    return f"From {lowest} to {highest}." if lowest is not None and highest is not None else ""
+    lowest, above = _bound(bounds, "ge"), _bound(bounds, "gt")
+    highest = _bound(bounds, "le")
+    if highest is None or (lowest is None and above is None):
+        return ""
+    return f"From {lowest} to {highest}." if above is None else f"Above {above}, to {highest}."
 
 
-def _bound(bounds: dict[str, object], *names: str) -> object | None:
-    return next((getattr(bounds[name], name) for name in names if name in bounds), None)
+def _bound(bounds: dict[str, object], name: str) -> object | None:
+    return getattr(bounds[name], name) if name in bounds else None

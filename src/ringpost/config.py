@@ -6,7 +6,7 @@ Only wiring and the command line read it; everything below gets values.
 import re
 import socket
 import ssl
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -24,6 +24,7 @@ from ringpost.domain.hosts import AllowedNetwork, parse_allowed_networks, parse_
 from ringpost.domain.paces import PaceRule, parse_paces
 from ringpost.domain.tenants import is_locale
 
+_WORD = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,255}")
 _TOKEN = re.compile(r"[\x21-\x7e]{32,512}")
 
 
@@ -85,7 +86,10 @@ class Config(BaseSettings):
         ),
     )
     trusted_proxies: str = Field(
-        default="", description="Addresses of proxies whose X-Forwarded-For is believed, comma-separated; `*` for all."
+        default="",
+        description=(
+            "Addresses and networks (CIDR) of proxies whose X-Forwarded-For is believed, comma-separated; `*` for all."
+        ),
     )
     pbx_web_domain: str = Field(
         default="", description="Host name of the phone system's web portal: the variable PBX_WEB_DOMAIN in templates."
@@ -310,7 +314,19 @@ class Config(BaseSettings):
     def _says_something(cls, name: str) -> str:
         if name.strip().rstrip(".").lower().partition(".")[0] == "localhost":
             raise ValueError("mail servers refuse localhost; give the host's full name, or leave it out")
+        if name and not _WORD.fullmatch(name):
+            raise ValueError("this must be a host name or an address literal such as [192.0.2.1]")
         return name
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_proxies(cls, text: str) -> str:
+        try:
+            for item in filter(None, (item.strip() for item in text.split(","))) if text.strip() != "*" else ():
+                ip_network(item)
+        except ValueError:
+            raise ValueError("this must be IP addresses, networks such as 10.0.0.0/8, or * alone") from None
+        return text
 
     @field_validator("mail_ca_file")
     @classmethod

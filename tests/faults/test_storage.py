@@ -60,7 +60,7 @@ async def on_a_small_disk(tmp_path: Path, kind_of_database: str) -> AsyncIterato
 
 @pytest.mark.timeout(400)
 async def test_on_a_full_disk_nothing_is_acknowledged_and_it_goes_on_by_itself(
-    on_a_small_disk: tuple[Trial, Disk],
+    on_a_small_disk: tuple[Trial, Disk], kind_of_database: str
 ) -> None:
     trial, disk = on_a_small_disk
     await trial.begin()
@@ -70,7 +70,12 @@ async def test_on_a_full_disk_nothing_is_acknowledged_and_it_goes_on_by_itself(
     recording = {"filename": "a.wav", "content_type": "audio/wav", "content": "A" * 4_000_000}
     refused = [trial.events(1, attachments=[recording])[0] for _ in range(3)]
     assert {await trial.post([event]) for event in refused} == {503}
-    disk.free()
+    async with httpx.AsyncClient(base_url=trial.process.url, timeout=60) as watcher:
+        assert 'ringpost_events_refused_total{error="StorageUnavailable"} 3.0' in (await watcher.get("/metrics")).text
+        if kind_of_database == "sqlite":  # PostgreSQL keeps room for a small write, and takes one
+            assert (await watcher.get("/readyz")).status_code == 503
+        disk.free()
+        assert (await watcher.get("/readyz")).status_code == 200
     await until_taken(trial)
     assert {await trial.post([event]) for event in refused} == {202}
     assert trial.process.runs

@@ -2,40 +2,26 @@
 
 import asyncio
 import json
+import os
 import re
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from chaos.disks import small_disk
 from tests.closing import end
 from tests.journeys.machine import DEADLINE_S, RINGPOST, Machine, wait_for_line
-from tests.left_out import left_out
 
 from ringpost.demo.mailbox import Mailbox, open_mail_server
 
 pytestmark = pytest.mark.timeout(180)
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
-
-
-@pytest.fixture
-def acme(machine: Machine) -> Machine:
-    """A machine with one tenant."""
-    machine.output("tenant", "create", "acme.example.com", "--name", "Acme")
-    return machine
 
 
 @asynccontextmanager
@@ -161,98 +147,6 @@ def test_a_second_signal_quits_at_once(acme: Machine) -> None:
             assert api.stop(signal.SIGTERM) == -signal.SIGTERM
 
 
-def test_a_port_that_is_taken_is_said_plainly(machine: Machine) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-
-        done = machine.run("serve", "--port", str(port))
-
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == f"ringpost: Cannot listen on 127.0.0.1 port {port}: Address already in use"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "env", "code", "said"),
-    [
-        (["tenant", "show", "nobody.example.com"], {}, 1, "There is no database in "),
-        (["user", "create", "anna", "--password-stdin"], {}, 1, "There is no database in "),
-        (["keys", "rotate"], {}, 1, "There is no database in "),
-        (["tenant", "create", "no domain"], {}, 1, "domain"),
-        (["event", "send", "NOT_A_TYPE"], {}, 2, "NOT_A_TYPE"),
-        (["event", "send", "DISK_LOW", "--set", "FREE_SIZE"], {}, 2, "NAME=VALUE"),
-        (["frobnicate"], {}, 2, "frobnicate"),
-        (["tenant", "list"], {"RINGPOST_PORT": "many"}, 78, "RINGPOST_PORT"),
-        (["tenant", "list"], {"RINGPOST_DATABASE_URL": "mysql://localhost"}, 78, "RINGPOST_DATABASE_URL"),
-        (["migrate"], {"RINGPOST_KEYS": "secret-that-is-no-key"}, 78, "RINGPOST_KEYS: Every key is"),
-        (["tenant", "list"], {"RINGPOST_ADMIN_TOKEN": "secret-that-is-no-key"}, 78, "RINGPOST_ADMIN_TOKEN"),
-        (["tenant", "list"], {"RINGPOST_ADMIN_TOKEN": "secret-that-is-no-key" * 30}, 78, "secrets.token_urlsafe(32)"),
-        (["tenant", "list"], {"RINGPOST_ADMIN_TOKEN": "secret-that-is-no-key with blanks"}, 78, "RINGPOST_ADMIN_TOKEN"),
-        (["tenant", "list"], {"RINGPOST_ADMIN_TOKEN": "secret-that-is-no-key" + "\u00fc" * 20}, 78, "ASCII"),
-        (["tenant", "list"], {"RINGPOST_EHLO_NAME": "localhost"}, 78, "RINGPOST_EHLO_NAME"),
-        (["tenant", "list"], {"RINGPOST_EHLO_NAME": "LocalHost.localdomain."}, 78, "RINGPOST_EHLO_NAME"),
-        (["tenant", "list"], {"RINGPOST_MAIL_CA_FILE": "nowhere.pem"}, 78, "RINGPOST_MAIL_CA_FILE: nowhere.pem"),
-        (["tenant", "list"], {"RINGPOST_MAIL_CA_FILE": "/dev/null"}, 78, "RINGPOST_MAIL_CA_FILE: /dev/null"),
-        (["tenant", "list"], {"RINGPOST_DATABASE_URL": "sqlite:////dev/null"}, 75, "sqlite:////dev/null"),
-        (["tenant", "list"], {"RINGPOST_DATABASE_URL": "sqlite:////dev"}, 75, "sqlite:////dev (RINGPOST_DATABASE_URL)"),
-        (
-            ["tenant", "list"],
-            {"RINGPOST_DATABASE_URL": "postgresql://ringpost:secret-that-is-no-key@127.0.0.1:1/ringpost"},
-            75,
-            "postgresql://ringpost:***@127.0.0.1:1/ringpost (RINGPOST_DATABASE_URL)",
-        ),
-        (["migrate"], {"RINGPOST_DATA_DIR": "/dev/null"}, 78, "/dev/null is a file, and a folder is needed there"),
-    ],
-    ids=str,
-)
-def test_failures_have_one_sentence_and_their_exit_code(
-    machine: Machine, arguments: list[str], env: dict[str, str], code: int, said: str
-) -> None:
-    done = machine.run(*arguments, **env)
-
-    assert done.returncode == code, done.stderr
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
-    assert "secret-that-is-no-key" not in done.stderr
-
-
-def test_a_database_of_a_newer_version_is_said_to_be_one(machine: Machine) -> None:
-    machine.output("migrate")
-    with closing(sqlite3.connect(machine.folder / "data" / "ringpost.db")) as database:
-        database.execute("UPDATE alembic_version SET version_num = '9999'")
-        database.commit()
-
-    for command in (["serve", "--port", "0"], ["status"], ["migrate"]):
-        done = machine.run(*command)
-        assert done.returncode == 78, "starting again does not help"
-        assert "made by a newer version of Ringpost" in done.stderr
-        assert "ringpost.db (the data folder)" in done.stderr
-
-
-def test_a_key_file_that_holds_no_keys_is_named(machine: Machine) -> None:
-    machine.output("migrate")
-    keys = machine.folder / "data" / "keys"
-    for content in ("", "no keys", "first:no-base64"):
-        keys.write_text(content)
-        done = machine.run("tenant", "list")
-        assert (done.returncode, done.stdout) == (78, "")
-        assert f"ringpost: {keys}: " in done.stderr
-
-
-def test_a_full_disk_at_the_start_is_said_to_be_full(machine: Machine) -> None:
-    try:
-        with small_disk(8) as disk:
-            made, new = str(disk.folder / "made"), str(disk.folder / "new")
-            machine.output("migrate", RINGPOST_DATA_DIR=made)
-            disk.fill()
-            for folder in (made, new):
-                done = machine.run("serve", "--port", "0", RINGPOST_DATA_DIR=folder)
-                assert done.returncode == 75, "with room again, starting again helps"
-                assert f"There is no room left on the disk of {folder}" in done.stderr
-    except PermissionError:
-        left_out("a full disk, because only root may mount a small one")
-
-
 def test_config_show_masks_secrets_and_reads_the_env_file(machine: Machine) -> None:
     (machine.folder / ".env").write_text(f"RINGPOST_ADMIN_TOKEN=canary-token-{'x' * 32}\nRINGPOST_PORT=9025\n")
 
@@ -304,11 +198,15 @@ def test_a_password_comes_from_stdin_and_logs_in(acme: Machine) -> None:
 def test_keys_are_changed_in_three_steps(acme: Machine) -> None:
     key_file = acme.folder / "data" / "keys"
     before = key_file.read_text()
+    if os.geteuid() == 0:
+        os.chown(key_file, 65534, 65534)  # as where root changes the keys of the service's user
+    owner = key_file.stat().st_uid
     for command in ("rotate", "reseal", "retire"):
         acme.output("keys", command)
 
     assert len(key_file.read_text().splitlines()) == 1
     assert key_file.read_text() != before
+    assert (key_file.stat().st_uid, key_file.stat().st_mode & 0o777) == (owner, 0o600)
 
 
 def test_a_backup_is_made_as_the_docs_say_while_it_runs_and_can_be_restored(acme: Machine) -> None:
@@ -327,6 +225,7 @@ def test_a_backup_is_made_as_the_docs_say_while_it_runs_and_can_be_restored(acme
     with acme.serving():
         acme.output("tenant", "create", "written-last.example.com")
         subprocess.run(["sh", "-ec", command], check=True, timeout=DEADLINE_S)
+    assert {file.stat().st_mode & 0o777 for file in there.iterdir()} == {0o600}
 
     assert acme.output("tenant", "list", "--data-dir", str(there)) == acme.output("tenant", "list")
 
@@ -352,50 +251,12 @@ def test_migrate_can_be_run_again(machine: Machine) -> None:
     assert machine.output("migrate") == machine.output("migrate")
 
 
-def test_a_command_that_finds_no_database_makes_nothing(machine: Machine) -> None:
-    assert machine.run("tenant", "list").returncode == 1
-
-    assert not (machine.folder / "data").exists()
-
-
 def test_the_first_tenant_makes_the_database_and_says_so(machine: Machine) -> None:
     done = machine.run("tenant", "create", "acme.example.com")
 
     assert done.returncode == 0
     assert f"Made the database: {machine.folder / 'data' / 'ringpost.db'}" in done.stderr
     assert len(done.stdout.splitlines()) == 1
-
-
-def test_an_unknown_tenant_is_said_plainly(acme: Machine) -> None:
-    done = acme.run("tenant", "show", "nobody.example.com")
-
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "There is no tenant nobody.example.com" in done.stderr
-
-
-def test_an_env_file_in_another_encoding_is_said_plainly(machine: Machine) -> None:
-    (machine.folder / ".env").write_bytes("RINGPOST_HOST=b\u00fcro".encode("latin-1"))
-
-    done = machine.run("config", "show")
-
-    assert done.returncode == 78
-    assert ".env is not UTF-8" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_settings_that_are_not_known_are_warned_of(machine: Machine) -> None:
-    (machine.folder / ".env").write_text("RINGPOST_LOG_LEVLE=secret-value\n")
-
-    done = machine.run("config", "show", RINGPOST_PROT="9000")
-
-    assert done.returncode == 0
-    warnings = [json.loads(line) for line in done.stderr.splitlines()]
-    found = [(warning["event"], warning["name"], warning["nearest"]) for warning in warnings]
-    assert found == [
-        ("unknown_setting", "RINGPOST_LOG_LEVLE", "RINGPOST_LOG_LEVEL"),
-        ("unknown_setting", "RINGPOST_PROT", "RINGPOST_PORT"),
-    ]
-    assert "secret-value" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

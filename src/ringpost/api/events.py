@@ -66,7 +66,11 @@ async def accept_body(room: Room, principal: Principal, body: bytes) -> Accepted
     items = [posted] if listed is None else _checked_list(listed)
     if len(body) > LARGEST_WITHOUT_ATTACHMENTS:
         _refuse_large(body, items)
-    results = await _accept(room, principal, items, check=may_hold_bad_text(body))
+    try:
+        results = await _accept(room, principal, items, check=may_hold_bad_text(body))
+    except RingpostError as refusal:
+        count_events([refusal] * len(items))
+        raise
     count_events(results)
     if listed is None:
         return _one(results[0])

@@ -21,7 +21,7 @@ def rotate(data_dir: DataDir = None) -> None:
 
     Restart all processes after it, then run `ringpost keys reseal`.
 
-    Example: [b]ringpost keys rotate && systemctl restart ringpost && ringpost keys reseal && ringpost keys retire[/b]
+    Example: [b]ringpost keys rotate && systemctl restart 'ringpost*'[/b]
     """
     config = _with_key_file(data_dir)
     ring = wiring.key_file(config).with_fresh_key()

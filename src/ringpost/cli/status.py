@@ -37,7 +37,9 @@ Once = Annotated[bool, typer.Option("--once", help="Print once and exit, also in
 def status(once: Once = False, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Show what waits and why, what goes out, and who works: live in a terminal, once elsewhere. q ends it.
 
-    Example: [b]ringpost status[/b], or for a script [b]ringpost status --json[/b]
+    Example: [b]ringpost status[/b]
+
+    Example: [b]ringpost status --json[/b]
     """
     config = load_config(data_dir)
     require_database(config)
