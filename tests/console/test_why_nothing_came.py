@@ -148,3 +148,14 @@ async def test_the_list_says_why_mail_waits_behind_a_failing_server_and_until_wh
     assert held.text.count("The cable is out.") == 1, "only at the mail that waits"
     assert "Next try <time" in held.text
     assert "Next try: any moment now." in due
+
+
+async def test_the_list_of_mails_that_wait_fits_every_screen(visitor: Visitor, room: Room, acme: TenantId) -> None:
+    await report(room, acme, "operations@acme.example.com")
+    await hold(room)
+    await visitor.sign_in_as(Role.TENANT_ADMIN)
+    page = await visitor.open("/deliveries")
+
+    for width in (360, 641, 760, 900, 1000, 1280):
+        await page.set_viewport_size({"width": width, "height": 900})
+        assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width
