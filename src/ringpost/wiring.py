@@ -21,7 +21,7 @@ from ringpost.domain.secrets import Secret
 from ringpost.domain.settings import Endpoint, ServerRules, SmtpEndpoint
 from ringpost.storage.database import open_database
 from ringpost.storage.keyring import KeyRing
-from ringpost.storage.resealing import check_keys
+from ringpost.storage.resealing import check_keys, is_proven, leave_proof
 from ringpost.storage.sealing import Sealer
 from ringpost.transports import Transport
 from ringpost.transports.doctor import DnsServers, Doctor
@@ -60,6 +60,8 @@ async def open_room(config: Config, *, traced: bool = False) -> AsyncGenerator[R
     database = await open_database(config.url)
     try:
         await database.read(check_keys, sealer)
+        if not await database.read(is_proven):
+            await database.write(leave_proof, sealer)
         options = _smtp_options(config, providers := Providers(_provider_options(config)))
         examine = Doctor(options, DnsServers(config.name_servers)).examine
         opener, pace_of = _opener(options, providers), _pace_of(Paces(config.paces), providers)
@@ -144,7 +146,7 @@ def _options(config: Config) -> Options:
         ),
         provider_hosts=config.provider_hosts,
         retry_policy=replace(policy, others=replace(policy.others, lifetime=config.normal_lifetime_hours * 3600)),
-        host_name=_host_name(),
+        host_name=config.machine_name or _host_name(),
         system_locale=config.system_locale,
         borrowed_mails_per_hour=config.borrowed_mails_per_hour,
         keep_messages_s=int(config.keep_messages_hours * 3600),

@@ -63,8 +63,28 @@ async def test_keys_of_another_database_are_noticed_at_the_start(room: Room, rin
         await room.database.read(resealing.check_keys, Sealer(KeyRing.fresh()))
 
 
-async def test_an_empty_database_goes_with_any_keys(room: Room) -> None:
-    await room.database.read(resealing.check_keys, Sealer(KeyRing.fresh()))
+async def test_the_first_start_on_an_empty_database_settles_which_keys_go_with_it(room: Room) -> None:
+    first, second = KeyRing.fresh(), KeyRing.fresh()
+    for ring in (first, second):
+        await room.database.read(resealing.check_keys, Sealer(ring))
+    assert not await room.database.read(resealing.is_proven)
+
+    await room.database.write(resealing.leave_proof, Sealer(first))
+    with pytest.raises(KeyRingError, match="do not belong to this database"):  # both saw it empty; one was first
+        await room.database.write(resealing.leave_proof, Sealer(second))
+
+    assert await room.database.read(resealing.is_proven)
+    await room.database.read(resealing.check_keys, Sealer(first.with_fresh_key()))
+    with pytest.raises(KeyRingError, match="do not belong to this database"):
+        await room.database.read(resealing.check_keys, Sealer(second))
+
+
+async def test_the_proof_moves_on_to_the_new_key(room: Room) -> None:
+    old = KeyRing.fresh()
+    await room.database.write(resealing.leave_proof, Sealer(old))
+    both = old.with_fresh_key()
+    assert await reseal(_with(room, Sealer(both))) == Resealed(1, broken=0)
+    await room.database.read(resealing.check_keys, Sealer(both.without_old_keys()))
 
 
 def test_every_binary_column_is_resealed_or_known_to_be_a_hash() -> None:

@@ -1,14 +1,15 @@
-"""Which sealed values an older key has sealed, and sealing them anew."""
+"""Whether the keys of the ring are the database's own, which values older keys have sealed, and sealing those anew."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Column, Connection, Table, func, select, update
+from sqlalchemy import Column, Connection, Table, func, select, text, update
 
+from ringpost.domain.tenants import SYSTEM
 from ringpost.storage.keyring import KeyRingError
 from ringpost.storage.sealing import Place, SealBroken, Sealer
-from ringpost.storage.tables import events, messages, oauth, settings
+from ringpost.storage.tables import events, key_proof, messages, oauth, settings
 
 ROWS_PER_BITE = 200
 
@@ -28,6 +29,7 @@ class SealedColumn:
 
 
 SEALED = (
+    SealedColumn(key_proof, key_proof.c.id, key_proof.c.sealed),
     SealedColumn(settings, settings.c.tenant, settings.c.password),
     SealedColumn(oauth, oauth.c.tenant, oauth.c.secrets),
     SealedColumn(events, events.c.key, events.c.variables, erased=True),
@@ -49,6 +51,27 @@ class Done(NamedTuple):
 
     resealed: int
     broken: int
+
+
+_PROOF = Place(SYSTEM, key_proof.name, "keys", key_proof.c.sealed.name)
+_LEAVE_PROOF = text(
+    "INSERT INTO key_proof (id, tenant, sealed) VALUES (:id, :tenant, :sealed) ON CONFLICT (id) DO NOTHING"
+)
+
+
+def is_proven(connection: Connection) -> bool:
+    """Whether somebody has started with this database before, and has left a proof of the keys."""
+    return connection.execute(select(key_proof.c.id)).first() is not None
+
+
+def leave_proof(connection: Connection, sealer: Sealer) -> None:
+    """Let later starts see which keys are in use, also while nothing else is sealed.
+
+    Raises KeyRingError when another machine, with other keys, was first.
+    """
+    sealed = sealer.seal(_PROOF, b"ringpost")
+    connection.execute(_LEAVE_PROOF, {"id": _PROOF.row, "tenant": _PROOF.tenant, "sealed": sealed})
+    check_keys(connection, sealer)
 
 
 def check_keys(connection: Connection, sealer: Sealer) -> None:

@@ -227,6 +227,14 @@ custom_templates = Table(
     Column("revision", Text, ForeignKey("template_revisions.id"), nullable=False),
 )
 
+key_proof = Table(
+    "key_proof",  # one row: a sealed word, which tells the keys of this database from others while it is empty
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
 changes = Table(
     "changes",  # one row: grows with each change of tenants, settings, credentials or templates, by triggers
     metadata,
