@@ -97,6 +97,37 @@ async def test_a_lane_that_nothing_waits_in_is_not_on_hold(room: Room) -> None:
     assert await room.database.read(seen) == ({"waits", "later", "probed"}, {"waits", "later", "probed"}, 3)
 
 
+async def test_due_longest_is_only_what_nothing_keeps_from_being_tried(room: Room) -> None:
+    emergency = Urgency.EMERGENCY.value
+    later = {"due_at": NOW + 60_000, "deferred": True}
+
+    def fill(connection: Connection) -> None:
+        hold(connection, "held", Party.NETWORK)
+        hold(connection, "system:over", Party.CONFIGURATION)
+        put(connection, 1, queue="held", due_at=NOW - 90_000)
+        put(connection, 2, queue="system:over", due_at=NOW - 80_000)
+        put(connection, 3, created_at=NOW - 70_000, **later)
+
+    def also(connection: Connection, number: int, **fields: Any) -> int | None:
+        put(connection, number, **fields)
+        return overview.glance(connection).longest_due_at
+
+    await room.database.write(fill)
+    assert (await room.database.read(overview.glance)).longest_due_at == NOW + 60_000
+
+    for number, fields, longest in (
+        (4, {"queue": "t9", "due_at": NOW - 1_000}, NOW - 1_000),
+        (5, {"queue": "t1", "due_at": NOW - 2_000, "urgency": Urgency.ALERT.value}, NOW - 2_000),
+        (6, {"queue": "t2", "due_at": NOW - 3_000, "deferred": True}, NOW - 3_000),  # nobody brings it back
+        (7, {"queue": "held", "due_at": NOW - 4_000, "urgency": emergency}, NOW - 4_000),  # whatever the lane says
+    ):
+        assert await room.database.write(also, number, **fields) == longest
+
+
+async def test_nothing_is_due_when_nothing_waits(room: Room) -> None:
+    assert (await room.database.read(overview.glance)).longest_due_at is None
+
+
 async def test_counts_end_at_a_bound(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overview, "MOST_COUNTED", 2)
 

@@ -105,12 +105,21 @@ class _Outbox(Collector):
             name = urgency.name.lower()
             open_.add_metric([name, "queued"], standing.queued)
             open_.add_metric([name, "sending"], standing.sending)
-            since = self._now if standing.oldest_at is None else standing.oldest_at
-            age.add_metric([name], max(0, self._now - since) / 1000)
+            age.add_metric([name], self._seconds_since(standing.oldest_at))
         for party, count in self._glance.lanes_on_hold.items():
             held.add_metric([party.value], count)
         over = "Tenants that have used up their hour's share of the system's mail server."
-        return open_, age, held, GaugeMetricFamily("ringpost_queues_over_loan", over, self._glance.queues_over_loan)
+        due = "How long a mail has been due that nothing keeps from being tried, the longest; 0 when there is none."
+        return (
+            open_,
+            age,
+            GaugeMetricFamily("ringpost_longest_due_seconds", due, self._seconds_since(self._glance.longest_due_at)),
+            held,
+            GaugeMetricFamily("ringpost_queues_over_loan", over, self._glance.queues_over_loan),
+        )
+
+    def _seconds_since(self, at: int | None) -> float:
+        return 0 if at is None else max(0, self._now - at) / 1000
 
 
 class _Database(Collector):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select, text
 
 from ringpost.domain.deliveries import Party, Urgency, Verdict
+from ringpost.storage import taking
 from ringpost.storage.queues import SYSTEMS_OWN, is_borrowed, lane_of
 from ringpost.storage.tables import AnyRow, tallies, workers
 
@@ -17,6 +18,8 @@ MOST_COUNTED = 100_000
 """Counts of one class in one state end here; `100,000` means so many or more."""
 OLDEST_LOOKED_AT = 2_000
 """Mails of each class that are looked at to find the queues that have waited longest."""
+QUEUES_LOOKED_AT = 10_000
+"""Queues of each class that are looked at to find the mail that has been due longest."""
 NEWEST_LOOKED_AT = 10_000
 """Events that are looked at to find the rate of acceptance."""
 WORRYING_S = {Urgency.EMERGENCY: 60, Urgency.ALERT: 15 * 60, Urgency.NORMAL: 60 * 60}
@@ -44,6 +47,9 @@ class Glance:
     """By whose failure it is."""
     queues_over_loan: int
     """Tenants that have used up their share of the system's mail server and wait for their next hour."""
+    longest_due_at: int | None
+    """Since when the mail has been due that has been due longest, of what nothing keeps from being tried; None when
+    there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +119,7 @@ def glance(connection: Connection) -> Glance:
     sending = {row.urgency: row for row in connection.execute(SENDING, {"most": MOST_COUNTED})}
     lanes, queues = _holds(connection)
     standings = {urgency: _standing(connection, urgency, sending.get(urgency)) for urgency in Urgency}
-    return Glance(standings, lanes, queues)
+    return Glance(standings, lanes, queues, _longest_due_at(connection))
 
 
 def _standing(connection: Connection, urgency: Urgency, sending: AnyRow | None) -> Standing:
@@ -134,6 +140,14 @@ def _holds(connection: Connection) -> tuple[dict[Party, int], int]:
         else:
             lanes[Party(row.party)] = lanes.get(Party(row.party), 0) + 1
     return lanes, queues
+
+
+def _longest_due_at(connection: Connection) -> int | None:
+    """It may be in the future, when everything waits for its time."""
+    look = {"after": "", "width": QUEUES_LOOKED_AT}
+    due = [connection.execute(taking.LONGEST_DUE, {**look, "urgency": urgency}).scalar() for urgency in Urgency]
+    deferred = connection.exec_driver_sql(taking.FIRST_DEFERRED).scalar()
+    return min((at for at in (*due, deferred) if at is not None), default=None)
 
 
 def longest_waiting(connection: Connection, limit: int) -> list[tuple[str, int, int]]:

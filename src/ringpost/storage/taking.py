@@ -6,18 +6,27 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, TextClause, text
 
-RING = text("""
+from ringpost.domain.deliveries import Urgency
+
+_ON_THE_RING = "state = 'queued' AND NOT deferred AND urgency = :urgency"
+_RING = f"""
     WITH RECURSIVE ring(queue, n) AS (
-      SELECT (SELECT min(queue) FROM deliveries
-              WHERE state = 'queued' AND NOT deferred AND urgency = :urgency AND queue > :after), 1
+      SELECT (SELECT min(queue) FROM deliveries WHERE {_ON_THE_RING} AND queue > :after), 1
       UNION ALL
-      SELECT (SELECT min(queue) FROM deliveries
-              WHERE state = 'queued' AND NOT deferred AND urgency = :urgency AND queue > ring.queue), n + 1
-      FROM ring WHERE queue IS NOT NULL AND n < :width)
-    SELECT queue, EXISTS (SELECT 1 FROM holds WHERE lane IN
-             (queue, CASE WHEN queue LIKE 'system:%' THEN 'system' ELSE queue END)) AS held
-    FROM ring WHERE queue IS NOT NULL""")
+      SELECT (SELECT min(queue) FROM deliveries WHERE {_ON_THE_RING} AND queue > ring.queue), n + 1
+      FROM ring WHERE queue IS NOT NULL AND n < :width)"""
+_HELD = """
+    EXISTS (SELECT 1 FROM holds WHERE lane IN
+             (queue, CASE WHEN queue LIKE 'system:%' THEN 'system' ELSE queue END))"""
+
+RING = text(f"{_RING} SELECT queue, {_HELD} AS held FROM ring WHERE queue IS NOT NULL")
 """The next queues of one class that have mail on the ring, each found by one look into the index."""
+
+LONGEST_DUE = text(f"""
+    {_RING}
+    SELECT min((SELECT min(due_at) FROM deliveries WHERE {_ON_THE_RING} AND queue = ring.queue))
+    FROM ring WHERE queue IS NOT NULL AND (:urgency = {Urgency.EMERGENCY.value} OR NOT {_HELD})""")
+"""Since when the mail has been due that has been due longest, of what a claim would take; two looks for each queue."""
 
 _CLAIM = "UPDATE deliveries SET state = 'sending', deferred = false, claim = :claim, lease_until = :lease_until, \
 claims = claims + 1"
