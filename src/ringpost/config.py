@@ -3,15 +3,11 @@
 Only wiring and the command line read it; everything below gets values.
 """
 
-import re
 import socket
-import ssl
-from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -19,13 +15,10 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from ringpost import config_rules as rules
 from ringpost.domain.credentials import ProviderHosts, parse_smtp_host
 from ringpost.domain.hosts import AllowedNetwork, parse_allowed_networks, parse_host
 from ringpost.domain.paces import PaceRule, parse_paces
-from ringpost.domain.tenants import is_locale
-
-_WORD = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,255}")
-_TOKEN = re.compile(r"[\x21-\x7e]{32,512}")
 
 
 class Config(BaseSettings):
@@ -39,14 +32,14 @@ class Config(BaseSettings):
         default=Path("ringpost-data"),
         description="Folder of the embedded database and the key file. Made on the first start, for this user only.",
     )
-    database_url: str | None = Field(
+    database_url: Annotated[str, AfterValidator(rules.database_url)] | None = Field(
         default=None,
         description=(
             "Where the data is, when not in the data folder: `sqlite:///path/to/file.db`, or "
             "`postgresql://user:password@host/database` for many machines; all that libpq knows may stand in it."
         ),
     )
-    secrets_dir: Path | None = Field(
+    secrets_dir: Annotated[Path, AfterValidator(rules.existing_folder)] | None = Field(
         default=None,
         description=(
             "Folder with a file for each setting that is a secret, as Docker, Kubernetes and systemd hand them out: "
@@ -54,14 +47,14 @@ class Config(BaseSettings):
             "environment and `.env` win."
         ),
     )
-    keys: SecretStr | None = Field(
+    keys: Annotated[SecretStr, AfterValidator(rules.key_ring)] | None = Field(
         default=None,
         description=(
             "The key ring, `name:base64,name2:base64` with keys of 32 bytes; the first one seals, all open. "
             "Without it, the file `keys` in the data folder is used."
         ),
     )
-    admin_token: SecretStr | None = Field(
+    admin_token: Annotated[SecretStr, AfterValidator(rules.token)] | None = Field(
         default=None,
         description=(
             "A token that is the system administrator's as long as it is set. For the first set-up. 32 to 512 "
@@ -85,59 +78,73 @@ class Config(BaseSettings):
             "nowhere. `serve` shows its own on the API's port."
         ),
     )
-    trusted_proxies: str = Field(
+    trusted_proxies: Annotated[str, AfterValidator(rules.proxies)] = Field(
         default="",
         description=(
             "Addresses and networks (CIDR) of proxies whose X-Forwarded-For is believed, comma-separated; `*` for all."
         ),
     )
-    pbx_web_domain: str = Field(
-        default="", description="Host name of the phone system's web portal: the variable PBX_WEB_DOMAIN in templates."
+    machine_name: Annotated[str, AfterValidator(rules.machine_name)] = Field(
+        default="",
+        description=(
+            "What this machine is called in its own alerts (HOST_NAME) and among the workers. Processes of one "
+            "name are on one machine: its disk, CPU and memory are told of once. Without it, its host name, which in a "
+            "container is the container's."
+        ),
     )
-    system_locale: str = Field(
+    pbx_web_domain: Annotated[str, AfterValidator(rules.web_domain)] = Field(
+        default="",
+        description=(
+            "Host name of the phone system's web portal, with its port if it is not 443: the variable PBX_WEB_DOMAIN "
+            "in templates."
+        ),
+    )
+    system_locale: Annotated[str, AfterValidator(rules.locale)] = Field(
         default="en",
         description="Language of the system level's own mails, a BCP 47 tag such as `de`. Tenants have a locale each.",
     )
-    ehlo_name: str = Field(
+    ehlo_name: Annotated[str, AfterValidator(rules.ehlo_name)] = Field(
         default="",
         description=(
             "How Ringpost introduces itself to mail servers: a host name, or an address literal such as `[192.0.2.1]`. "
             "Without it, the host's full name when it has one, else its address."
         ),
     )
-    allowed_mail_networks: str = Field(
+    allowed_mail_networks: Annotated[str, AfterValidator(rules.networks)] = Field(
         default="",
         description=(
             "Networks that tenants' mail servers may be in although they are not public: comma-separated CIDR, each "
             "with an optional `:port` (`10.1.0.0/16,192.0.2.7/32:2525,[fd00::/8]:25`); without a port, every port."
         ),
     )
-    extra_mail_ports: str = Field(
+    extra_mail_ports: Annotated[str, AfterValidator(rules.ports)] = Field(
         default="",
         description="Ports of tenants' mail servers beside 25, 465, 587, 2465, 2525 and 2587, comma-separated.",
     )
     allow_clear_login: bool = Field(
         default=False, description="Let mail servers be logged in to without encryption. Passwords are then readable."
     )
-    mail_ca_file: Path | None = Field(
+    mail_ca_file: Annotated[Path, AfterValidator(rules.certificates)] | None = Field(
         default=None, description="PEM file of certificate authorities to trust beside the system's, for mail servers."
     )
-    microsoft_authority_url: str = Field(
+    microsoft_authority_url: Annotated[str, AfterValidator(rules.https_address)] = Field(
         default="https://login.microsoftonline.com",
         description="Where tokens for Microsoft 365 come from, in the global cloud. Tenants choose national clouds.",
     )
-    microsoft_graph_url: str = Field(
+    microsoft_graph_url: Annotated[str, AfterValidator(rules.https_address)] = Field(
         default="https://graph.microsoft.com", description="Where Microsoft Graph is, in the global cloud."
     )
-    microsoft_smtp_host: str = Field(
+    microsoft_smtp_host: Annotated[str, AfterValidator(rules.smtp_host)] = Field(
         default="smtp.office365.com:587",
         description="Where Microsoft 365 takes mail by SMTP (with a password, or XOAUTH2), in the global cloud.",
     )
-    google_token_url: str = Field(
+    google_token_url: Annotated[str, AfterValidator(rules.https_address)] = Field(
         default="https://oauth2.googleapis.com/token", description="Where tokens for Gmail come from."
     )
-    gmail_api_url: str = Field(default="https://gmail.googleapis.com", description="Where the Gmail API is.")
-    google_smtp_host: str = Field(
+    gmail_api_url: Annotated[str, AfterValidator(rules.https_address)] = Field(
+        default="https://gmail.googleapis.com", description="Where the Gmail API is."
+    )
+    google_smtp_host: Annotated[str, AfterValidator(rules.smtp_host)] = Field(
         default="smtp.gmail.com:465", description="Where Gmail takes mail by SMTP (with an app password, or XOAUTH2)."
     )
     microsoft_requests_at_once: int = Field(
@@ -155,7 +162,7 @@ class Config(BaseSettings):
     gmail_messages_per_minute: int = Field(
         default=120, ge=1, le=10_000, description="Mails a minute through the Gmail API, per mailbox and process."
     )
-    dns_servers: str = Field(
+    dns_servers: Annotated[str, AfterValidator(rules.name_servers)] = Field(
         default="",
         description=(
             "DNS servers that the mail doctor asks about senders' domains: comma-separated IP addresses, each with an "
@@ -165,7 +172,7 @@ class Config(BaseSettings):
     connections_per_server: int = Field(
         default=4, ge=1, le=100, description="Connections to one mail server at once, at most, per worker."
     )
-    mail_server_pace: str = Field(
+    mail_server_pace: Annotated[str, AfterValidator(rules.pace_rules)] = Field(
         default="",
         description=(
             "Mails a minute that mail servers are given at most, comma-separated: `smtp.example.com=30` for a host, "
@@ -251,7 +258,7 @@ class Config(BaseSettings):
     @property
     def extra_ports(self) -> frozenset[int]:
         """The ports of `extra_mail_ports`."""
-        return frozenset(int(port) for port in self.extra_mail_ports.split(",") if port.strip())
+        return frozenset(map(int, rules.list_of(self.extra_mail_ports)))
 
     @property
     def introduced_as(self) -> str:
@@ -266,115 +273,10 @@ class Config(BaseSettings):
             pass
         return f"[{_own_address()}]"
 
-    @field_validator("microsoft_authority_url", "microsoft_graph_url", "google_token_url", "gmail_api_url")
-    @classmethod
-    def _are_https(cls, text: str) -> str:
-        parts = urlsplit(text)
-        if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment or parts.username:
-            raise ValueError("this must be an https:// address")
-        return text.rstrip("/")
-
-    @field_validator("microsoft_smtp_host", "google_smtp_host")
-    @classmethod
-    def _are_smtp_hosts(cls, text: str) -> str:
-        parse_smtp_host(text)
-        return text
-
     @property
     def name_servers(self) -> tuple[tuple[str, int], ...]:
         """IP address and port of each of `dns_servers`."""
-        return tuple(_name_server(item.strip()) for item in self.dns_servers.split(",") if item.strip())
-
-    @field_validator("admin_token")
-    @classmethod
-    def _is_hard_to_guess(cls, token: SecretStr | None) -> SecretStr | None:
-        if token is not None and not _TOKEN.fullmatch(token.get_secret_value()):
-            raise ValueError(
-                "this must be 32 to 512 printable ASCII characters without blanks; to make one: "
-                'python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
-            )
-        return token
-
-    @field_validator("system_locale")
-    @classmethod
-    def _is_a_locale(cls, tag: str) -> str:
-        if not is_locale(tag):
-            raise ValueError("this must be a BCP 47 tag, such as en or de-CH")
-        return tag
-
-    @field_validator("secrets_dir")
-    @classmethod
-    def _is_a_folder(cls, path: Path | None) -> Path | None:
-        if path is not None and not path.is_dir():
-            raise ValueError(f"there is no folder {path}")
-        return path
-
-    @field_validator("ehlo_name")
-    @classmethod
-    def _says_something(cls, name: str) -> str:
-        if name.strip().rstrip(".").lower().partition(".")[0] == "localhost":
-            raise ValueError("mail servers refuse localhost; give the host's full name, or leave it out")
-        if name and not _WORD.fullmatch(name):
-            raise ValueError("this must be a host name or an address literal such as [192.0.2.1]")
-        return name
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _are_proxies(cls, text: str) -> str:
-        try:
-            for item in filter(None, (item.strip() for item in text.split(","))) if text.strip() != "*" else ():
-                ip_network(item)
-        except ValueError:
-            raise ValueError("this must be IP addresses, networks such as 10.0.0.0/8, or * alone") from None
-        return text
-
-    @field_validator("mail_ca_file")
-    @classmethod
-    def _holds_certificates(cls, path: Path | None) -> Path | None:
-        if path is not None:
-            try:
-                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
-            except ssl.SSLError:
-                raise ValueError(f"{path} holds no certificate in PEM form") from None
-            except OSError as error:
-                raise ValueError(f"{path} cannot be read: {error.strerror}") from None
-        return path
-
-    @field_validator("dns_servers")
-    @classmethod
-    def _are_name_servers(cls, text: str) -> str:
-        for item in filter(None, (item.strip() for item in text.split(","))):
-            _name_server(item)
-        return text
-
-    @field_validator("allowed_mail_networks")
-    @classmethod
-    def _are_networks(cls, text: str) -> str:
-        parse_allowed_networks(text)
-        return text
-
-    @field_validator("mail_server_pace")
-    @classmethod
-    def _are_paces(cls, text: str) -> str:
-        parse_paces(text)
-        return text
-
-    @field_validator("extra_mail_ports")
-    @classmethod
-    def _are_ports(cls, text: str) -> str:
-        for port in filter(None, (item.strip() for item in text.split(","))):
-            if not port.isdecimal() or not 1 <= int(port) <= 65535:
-                raise ValueError(f"{port} is not a port from 1 to 65535")
-        return text
-
-
-def _name_server(text: str) -> tuple[str, int]:
-    """An IP address with an optional port. ValueError when it is none."""
-    found = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+))(?::([0-9]{1,5}))?", text)
-    host, port = (found[1] or found[2], int(found[3] or 53)) if found else (text, 53)
-    if not 1 <= port <= 65535:
-        raise ValueError(f"{port} is not a port from 1 to 65535")
-    return str(ip_address(host)), port
+        return tuple(map(rules.name_server, rules.list_of(self.dns_servers)))
 
 
 def _own_address() -> str:

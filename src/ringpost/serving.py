@@ -6,6 +6,7 @@ process at once, which loses nothing either: what was acknowledged is on disk.
 
 import asyncio
 import contextlib
+import errno
 import gc
 import os
 import resource
@@ -73,20 +74,24 @@ def spare_garbage_collector() -> None:
     gc.set_threshold(*GARBAGE)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket to serve on; port 0 takes a free one. Raises OSError with the address in its text."""
+def listen(host: str, port: int, setting: str = "RINGPOST_HOST") -> socket.socket:
+    """A socket to serve on; port 0 takes a free one. Raises OSError with the address in its text.
+
+    `setting` is where the host comes from, for who has to change it.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise OSError(error.errno, f"Cannot listen on {host}: {error.strerror or error}") from None
+        raise OSError(error.errno, f"Cannot listen on {host} ({setting}): {error.strerror or error}") from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise OSError(error.errno, f"Cannot listen on {host} port {port}: {error.strerror}") from None
+        where = f"{host} ({setting})" if error.errno == errno.EADDRNOTAVAIL else f"{host} port {port}"
+        raise OSError(error.errno, f"Cannot listen on {where}: {error.strerror}") from None
     return listener
 
 
@@ -139,7 +144,9 @@ async def work(room: Room, config: Config) -> None:
         parts: list[Worker | HostWatch | ApiServer] = [worker, watch]
         async with asyncio.TaskGroup() as group:
             if config.metrics_port is not None:
-                listener = stack.enter_context(listen(config.metrics_host, config.metrics_port))
+                listener = stack.enter_context(
+                    listen(config.metrics_host, config.metrics_port, "RINGPOST_METRICS_HOST")
+                )
                 metrics = metrics_server(room, config)
                 parts.append(metrics)
                 group.create_task(metrics.serve(sockets=[listener]))

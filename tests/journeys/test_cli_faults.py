@@ -1,6 +1,7 @@
 """What the command line says when something is wrong: one sentence, an exit code, and nothing secret."""
 
 import json
+import signal
 import socket
 import sqlite3
 from contextlib import closing
@@ -45,6 +46,28 @@ def test_a_port_that_is_taken_is_said_plainly(machine: Machine) -> None:
         (["config", "show"], {"RINGPOST_EHLO_NAME": "secret-that-is-no-key name"}, 78, "RINGPOST_EHLO_NAME"),
         (["config", "show"], {"RINGPOST_TRUSTED_PROXIES": "10.0.0.1, secret-that-is-no-key"}, 78, "or * alone"),
         (["config", "show"], {"RINGPOST_TRUSTED_PROXIES": "10.0.0.1/8"}, 78, "RINGPOST_TRUSTED_PROXIES"),
+        (
+            ["config", "show"],
+            {"RINGPOST_KEYS": "first:secret-that-is-no-key"},
+            78,
+            "KEYS: A key is not base64",
+        ),
+        (
+            ["config", "show"],
+            {"RINGPOST_DATABASE_URL": "/secret-that-is-no-key"},
+            78,
+            "DATABASE_URL: this must",
+        ),
+        (["config", "show"], {"RINGPOST_PBX_WEB_DOMAIN": "https://pbx.example.com/"}, 78, "RINGPOST_PBX_WEB_DOMAIN"),
+        (["config", "show"], {"RINGPOST_PBX_WEB_DOMAIN": "pbx.example.com:0"}, 78, "RINGPOST_PBX_WEB_DOMAIN"),
+        (
+            ["config", "show"],
+            {"RINGPOST_MACHINE_NAME": "rack 7"},
+            78,
+            "RINGPOST_MACHINE_NAME",
+        ),
+        (["serve"], {"RINGPOST_HOST": "nowhere.invalid"}, 1, "Cannot listen on nowhere.invalid (RINGPOST_HOST): "),
+        (["serve"], {"RINGPOST_HOST": "192.0.2.1"}, 1, "Cannot listen on 192.0.2.1 (RINGPOST_HOST): "),
         (["tenant", "list"], {"RINGPOST_MAIL_CA_FILE": "nowhere.pem"}, 78, "RINGPOST_MAIL_CA_FILE: nowhere.pem"),
         (["tenant", "list"], {"RINGPOST_MAIL_CA_FILE": "/dev/null"}, 78, "RINGPOST_MAIL_CA_FILE: /dev/null"),
         (["tenant", "list"], {"RINGPOST_DATABASE_URL": "sqlite:////dev/null"}, 75, "sqlite:////dev/null"),
@@ -77,7 +100,7 @@ def test_a_database_of_a_newer_version_is_said_to_be_one(machine: Machine) -> No
         database.execute("UPDATE alembic_version SET version_num = '9999'")
         database.commit()
 
-    for command in (["serve", "--port", "0"], ["status"], ["migrate"]):
+    for command in (["serve", "--port", "0"], ["status"], ["migrate"], ["keys", "rotate"]):
         done = machine.run(*command)
         assert done.returncode == 78, "starting again does not help"
         assert "made by a newer version of Ringpost" in done.stderr
@@ -94,13 +117,25 @@ def test_a_key_file_that_holds_no_keys_is_named(machine: Machine) -> None:
         assert f"ringpost: {keys}: " in done.stderr
 
 
+def test_keys_of_another_database_are_refused_also_when_both_are_empty(machine: Machine) -> None:
+    machine.output("migrate")
+    (machine.folder / "data" / "keys").unlink()
+
+    for command in (["serve", "--port", "0"], ["keys", "rotate"]):
+        done = machine.run(*command)
+        assert done.returncode == 78
+        assert "The keys do not belong to this database" in done.stderr
+
+
 def test_a_full_disk_at_the_start_is_said_to_be_full(machine: Machine) -> None:
     try:
         with small_disk(8) as disk:
-            made, new = str(disk.folder / "made"), str(disk.folder / "new")
+            made, new, killed = (str(disk.folder / name) for name in ("made", "new", "killed"))
             machine.output("migrate", RINGPOST_DATA_DIR=made)
+            with machine.serving(RINGPOST_DATA_DIR=killed) as api:  # leaves a log, so that it can be opened again
+                api.stop(signal.SIGKILL)
             disk.fill()
-            for folder in (made, new):
+            for folder in (made, new, killed):
                 done = machine.run("serve", "--port", "0", RINGPOST_DATA_DIR=folder)
                 assert done.returncode == 75, "with room again, starting again helps"
                 assert f"There is no room left on the disk of {folder}" in done.stderr

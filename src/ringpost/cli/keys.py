@@ -7,7 +7,9 @@ from ringpost.cli.exits import Failed, Misconfigured
 from ringpost.cli.opening import DataDir, in_room, load_config, require_database
 from ringpost.cli.output import say
 from ringpost.config import Config
+from ringpost.storage.keyring import KeyRing
 from ringpost.usecases.reseal import Resealed, reseal
+from ringpost.usecases.room import Room
 
 app = typer.Typer(
     help="Keys that seal passwords and mails at rest. To change them: rotate, restart everything, reseal, retire.",
@@ -24,8 +26,13 @@ def rotate(data_dir: DataDir = None) -> None:
     Example: [b]ringpost keys rotate && systemctl restart 'ringpost*'[/b]
     """
     config = _with_key_file(data_dir)
-    ring = wiring.key_file(config).with_fresh_key()
-    ring.save(config.data_dir / "keys")
+
+    async def put_in_front(_: Room) -> KeyRing:  # in the room: it opens only if the keys and the version are its own
+        ring = wiring.key_file(config).with_fresh_key()
+        ring.save(config.data_dir / "keys")
+        return ring
+
+    ring = in_room(data_dir, put_in_front)
     say(f"{ring.current} seals from now on. Restart all processes of Ringpost, then: ringpost keys reseal")
 
 

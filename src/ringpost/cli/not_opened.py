@@ -1,4 +1,4 @@
-"""Why the room does not open, in the words of whoever starts it: what it is about, where that is set, what to do."""
+"""Why the room does not open, or its database fails: what it is about, where that is set, what to do."""
 
 import errno
 import shutil
@@ -22,7 +22,7 @@ def why(config: Config, error: Exception) -> Exception | None:
     told: Exception | None = None
     match error:
         case StorageUnavailable():
-            told = StorageUnavailable(_about_the_database(config, error.message))
+            told = about_the_database(config, error)
         case CommandError():
             told = Misconfigured(
                 f"The database was made by a newer version of Ringpost ({error}). Install that version again, or bring "
@@ -43,11 +43,13 @@ def why(config: Config, error: Exception) -> Exception | None:
     return told
 
 
-def _about_the_database(config: Config, said: str) -> str:
-    said = said.partition("\nLINE ")[0]  # where in a statement of ours it stood
+def about_the_database(config: Config, error: StorageUnavailable) -> StorageUnavailable:
+    """The same, with which database it is about, and whether its disk is full."""
+    said = error.message.partition("\nLINE ")[0]  # where in a statement of ours it stood
     folder = _folder(config)
     full = folder is not None and folder.exists() and shutil.disk_usage(folder).free < NO_ROOM
-    return f"{said}\n{f'There is no room left on the disk of {folder}. ' if full else ''}{_which_database(config)}"
+    no_room = f"There is no room left on the disk of {folder}. " if full else ""
+    return StorageUnavailable(f"{said}\n{no_room}{_which_database(config)}")
 
 
 def _which_database(config: Config) -> str:

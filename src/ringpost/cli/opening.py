@@ -16,12 +16,12 @@ from sqlalchemy import Connection
 
 from ringpost import logs, wiring
 from ringpost.cli.exits import TRACEBACK, Failed, Misconfigured
-from ringpost.cli.not_opened import why
+from ringpost.cli.not_opened import about_the_database, why
 from ringpost.cli.output import say
 from ringpost.config import Config
 from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
 from ringpost.domain.tenants import SYSTEM, Tenant, TenantId, parse_domain
-from ringpost.errors import Invalid, NotFound
+from ringpost.errors import Invalid, NotFound, StorageUnavailable
 from ringpost.storage import tenants
 from ringpost.usecases.room import Room
 
@@ -94,7 +94,10 @@ def log_format(config: Config) -> logs.Format:
 
 @asynccontextmanager
 async def open_room(config: Config, *, tell: Callable[[str], Any], traced: bool = False) -> AsyncGenerator[Room]:
-    """The room; tells what was made. Raises Misconfigured when what the configuration names cannot be used."""
+    """The room; tells what was made. Raises Misconfigured when what the configuration names cannot be used.
+
+    When the database cannot be used in it, also later, StorageUnavailable says which one that is.
+    """
     to_make = missing(config)
     async with AsyncExitStack() as stack:
         try:
@@ -106,7 +109,10 @@ async def open_room(config: Config, *, tell: Callable[[str], Any], traced: bool 
             raise said from error
         for what, path in to_make.items():
             tell(f"Made {what}: {path}")
-        yield room
+        try:
+            yield room
+        except StorageUnavailable as error:
+            raise about_the_database(config, error) from error
 
 
 def in_room(data_dir: Path | None, work: Callable[[Room], Awaitable[T]], *, makes_database: bool = False) -> T:

@@ -15,19 +15,15 @@ def open_engines(url: str) -> tuple[Engine, Engine]:
 
     Raises ValueError when the URL is of no known kind, StorageUnavailable when the database is not what we need.
     """
+    check_url(url)
     if url.startswith("sqlite:///"):
         reader, writer = sqlite.engines(url)
         check = None
-    elif url.startswith(("postgresql://", "postgres://")):
+    else:
         from ringpost.storage import postgresql  # noqa: PLC0415  its driver takes 5 MB of memory, and SQLite none of it
 
         reader, writer = postgresql.engines(url)
         check = postgresql.check_server
-    else:
-        raise ValueError(
-            "RINGPOST_DATABASE_URL must start with sqlite:/// (a file) or postgresql:// (a server), such as "
-            "postgresql://ringpost@db.example.com/ringpost"
-        )
     try:
         if check is not None:
             check(writer)
@@ -39,6 +35,15 @@ def open_engines(url: str) -> tuple[Engine, Engine]:
         writer.dispose()
         raise
     return reader, writer
+
+
+def check_url(url: str) -> None:
+    """Raise ValueError when the URL is of no known kind."""
+    if not url.startswith(("sqlite:///", "postgresql://", "postgres://")):
+        raise ValueError(
+            "this must start with sqlite:/// (a file) or postgresql:// (a server), such as "
+            "postgresql://ringpost@db.example.com/ringpost"
+        )
 
 
 def migrate(engine: Engine) -> None:
