@@ -140,6 +140,22 @@ def test_slow_lanes_have_two_thirds_among_them_and_no_more(windows: Windows, clo
     assert 600 <= SLOTS - windows.free(EMERGENCY) <= 750
 
 
+@pytest.mark.parametrize(("answer", "most"), [(Said(20.0), 11 / 16), (None, 13 / 16)], ids=["slow", "silent"])
+def test_those_bounds_hold_for_a_thousand_servers_at_once(
+    windows: Windows, clock: Clock, answer: Said | None, most: float
+) -> None:
+    queues = [f"server{number:03}" for number in range(1000)]
+    for queue in queues if answer else []:
+        windows.took(queue, NORMAL)
+        windows.ended(queue, NORMAL, answer or QUICK)
+    clock.advance(1)
+
+    for start in range(0, 3000, 60):  # claims of sixty queues, one right after the other
+        asked = [queues[number % 1000] for number in range(start, start + 60)]
+        take(windows, share(windows, *asked))
+    assert SLOTS - windows.free(EMERGENCY) == int(SLOTS * most)
+
+
 def test_an_emergency_has_a_window_of_its_own(windows: Windows) -> None:
     take(windows, share(windows, "a"))
     assert share(windows, "a") == {}

@@ -149,7 +149,7 @@ class Windows:
         `taken`: mails of queues that were claimed in the same go and are not in hand yet.
         """
         with self._lock:
-            room_of = self._rooms({lane_of(queue) for queue in queues}, urgency)
+            room_of = self._rooms({lane_of(queue) for queue in queues}, urgency, taken)
             bids: list[Bid] = []
             for queue in queues:
                 if room_of[lane_of(queue)] <= 0:
@@ -235,6 +235,8 @@ class Windows:
             lane.heard_at = self._clock()
         if lane.unproven:
             self._unproven += slots
+        if lane.slow:
+            self._slow += slots
         lane.mails += 1
         lane.slots += slots
         lane.pace = pace
@@ -248,19 +250,27 @@ class Windows:
         lane = known.lane
         if lane.unproven:
             self._unproven -= slots
+        if lane.slow:
+            self._slow -= slots
         lane.mails -= 1
         lane.slots -= slots
         known.mails -= 1
         known.slots -= slots
         self._taken -= slots
 
-    def _rooms(self, servers: set[str], urgency: Urgency) -> dict[str, int]:
+    def _rooms(self, servers: set[str], urgency: Urgency, taken: Mapping[str, int]) -> dict[str, int]:
         """How many more mails each server is given; those not known to be quick divide what is left to them."""
-        lanes = {server: self._lane(server, emergency=urgency is Urgency.EMERGENCY) for server in servers}
-        doubtful = {server: left for server, lane in lanes.items() if (left := self._left_for(lane)) is not None}
+        emergency = urgency is Urgency.EMERGENCY
+        lanes = {server: self._lane(server, emergency=emergency) for server in servers}
         rooms = {server: self._room_of_lane(lane) for server, lane in lanes.items()}
-        share = {server: max(left > 0, left // len(doubtful)) for server, left in doubtful.items()}
-        return {server: min(room, share.get(server, room)) for server, room in rooms.items()}
+        doubtful = {server: left for server, lane in lanes.items() if (left := self._left_for(lane)) is not None}
+        if doubtful:
+            claimed = sum(mails for queue, mails in taken.items() if lane_of(queue) in doubtful)
+            after = lane_of(self._after[urgency])
+            for place, server in enumerate(sorted(doubtful, key=lambda server: (server <= after, server))):
+                each, more = divmod(max(0, doubtful[server] - claimed), len(doubtful))
+                rooms[server] = min(rooms[server], each + (place < more))
+        return rooms
 
     def _room_of_lane(self, lane: _Lane) -> int:
         crowded = self._taken > self._slots // 4
