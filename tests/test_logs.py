@@ -70,9 +70,11 @@ def test_libraries_go_the_same_way(stream: io.StringIO) -> None:
         {"header": b"Authorization: Bearer " + PASSWORD.encode()},
         {"query": f"/login?password={PASSWORD}&x=1"},
         {"note": f"token was {CANARY}."},
+        {"path": f"/console/welcome/rp_welcome_{PASSWORD}"},
+        {"note": f"the cookie rp_console_{PASSWORD}"},
         {CANARY: 1, "nested": {CANARY: 1}},
     ],
-    ids=range(16),
+    ids=range(18),
 )
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_no_secret_is_logged_wherever_it_stands(stream: io.StringIO, form: logs.Format, fields: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ _SECRET_NAME = re.compile(
 )
 _NOT_SECRET: Final = frozenset({"token_id", "token_type"})
 _SECRET_TEXT = re.compile(
-    r"rp_(?:key|access|refresh)_[A-Za-z0-9_-]+"
+    r"rp_(?:key|access|refresh|console|welcome)_[A-Za-z0-9_-]+"
     r"|(?<=\bBearer )\S+|(?<=\bBasic )[A-Za-z0-9+/=_-]{6,}"
     r"|(?<=\bAUTH PLAIN )\S+|(?<=\bAUTH LOGIN )\S+"
     r"|(?<=\bpassword=)[^\s&,;]+|(?<=\btoken=)[^\s&,;]+|(?<=\bsecret=)[^\s&,;]+|(?<=://)[^\s/@:]*:[^\s/@]+(?=@)",
@@ -29,6 +29,12 @@ _SECRET_TEXT = re.compile(
 _DEEPEST: Final = 8
 
 Format = Literal["json", "console"]
+
+
+class Shown(str):
+    """A text that looks like a secret, and is logged because somebody has to read it: the link of the first start."""
+
+    __slots__ = ()
 
 
 def configure(format: Format = "json", level: str = "info", stream: TextIO | None = None) -> None:  # noqa: A002
@@ -101,4 +107,6 @@ def _redacted(name: str, value: object, depth: int) -> object:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, Shown):
+        return value
     return _SECRET_TEXT.sub(HIDDEN, value if isinstance(value, str) else repr(value))

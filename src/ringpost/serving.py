@@ -168,9 +168,12 @@ def stopping_on_signals(stop: Callable[[], None]) -> Generator[None, None, None]
     def on_signal(number: int, _frame: FrameType | None) -> None:
         for each in numbers:
             signal.signal(each, _quit)
+        loop.call_soon_threadsafe(stopping, signal.Signals(number).name)
+
+    def stopping(name: str) -> None:  # on the loop: a handler interrupts anything, also somebody who is writing a log
+        stop()
         service_manager.notify("STOPPING=1")
-        _log.info("stopping", signal=signal.Signals(number).name, hint="once more to quit at once")
-        loop.call_soon_threadsafe(stop)
+        _log.info("stopping", signal=name, hint="once more to quit at once")
 
     before = {number: signal.signal(number, on_signal) for number in numbers}
     try:

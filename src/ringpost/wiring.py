@@ -20,6 +20,7 @@ from ringpost.domain.retries import RetryPolicy
 from ringpost.domain.secrets import Secret
 from ringpost.domain.settings import Endpoint, ServerRules, SmtpEndpoint
 from ringpost.storage.database import open_database
+from ringpost.storage.engines import database_file
 from ringpost.storage.keyring import KeyRing
 from ringpost.storage.resealing import check_keys, is_proven, leave_proof
 from ringpost.storage.sealing import Sealer
@@ -130,8 +131,8 @@ def clock() -> int:
 
 def _presence(config: Config) -> Path | None:
     """Beside the embedded database; its workers are all on this machine."""
-    path = config.url.removeprefix("sqlite:///")
-    return Path(f"{path}-workers") if path != config.url else None
+    file = database_file(config.url)
+    return None if file is None else Path(f"{file}-workers")
 
 
 def _options(config: Config) -> Options:

@@ -40,6 +40,13 @@ async def test_who_leaves_bearer_out_learns_how_to_send_a_token(
     assert "Authorization: Bearer TOKEN" in answer.json()["errors"][0]["message"]
 
 
+@pytest.mark.parametrize("path", ["/deliveries?recipient=%00", "/deliveries?event=a%00b", "/events/x?tenant=%00"])
+async def test_no_query_holds_the_character_nul(tenant_client: httpx.AsyncClient, path: str) -> None:
+    answer = await tenant_client.get(path)
+
+    assert (answer.status_code, code_of(answer)) == (422, "VALIDATE_FAILED")
+
+
 async def test_a_token_in_the_query_is_no_token(anyone: httpx.AsyncClient, acme_token: str) -> None:
     assert (await anyone.get(SETTINGS, params={"access_token": acme_token})).status_code == 401
 

@@ -118,6 +118,8 @@ async def test_a_key_file_tells_whose_it_is(tenant_client: httpx.AsyncClient) ->
         ({**SECRET_APP, "client_secret": "x" * 2049}, {"client_secret"}),
         ({**SECRET_APP, "secret_expires_at": "soon"}, {"secret_expires_at"}),
         ({**SECRET_APP, "secret_expires_at": 1}, {"secret_expires_at"}),
+        ({**SECRET_APP, "secret_expires_at": "9999-12-31T23:59:59.9999999Z"}, {"secret_expires_at"}),
+        ({**SECRET_APP, "secret_expires_at": "0001-01-01T00:00:00+05:00"}, {"secret_expires_at"}),
         ({**SECRET_APP, "certificate": "-----BEGIN CERTIFICATE-----"}, {"certificate"}),
         ({**SECRET_APP, "client_secret": None, "certificate": key_pem()}, {"certificate"}),
         ({**SECRET_APP, "client_secret": None, "certificate": "x" * 40000}, {"certificate"}),

@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+from sqlalchemy import Connection
 from tests.conftest import Clock
 from tests.console.conftest import PASSWORD, ClientOf, Visitor, csrf_of
 
@@ -12,6 +13,7 @@ from ringpost.domain.tenants import SYSTEM, TenantDraft, TenantId
 from ringpost.storage import access, audit
 from ringpost.usecases.change_tenant import change_tenant
 from ringpost.usecases.change_user import UserChange, change_user
+from ringpost.usecases.create_tenant import create_tenant
 from ringpost.usecases.invite_user import Guest, invite_first_administrator, invite_user
 from ringpost.usecases.room import Room
 
@@ -172,7 +174,7 @@ async def test_signing_out_everywhere_ends_every_session(client_of: ClientOf) ->
     assert (await here.get("/console/account")).status_code == 303
 
 
-async def test_another_password_signs_out_all_but_this_browser(client_of: ClientOf) -> None:
+async def test_another_password_signs_out_all_but_this_browser(client_of: ClientOf, room: Room, acme: TenantId) -> None:
     here, there = await client_of(Role.TENANT_ADMIN), await client_of(Role.TENANT_ADMIN)
     before = here.cookies[SESSION_COOKIE]
     form = {"csrf": await csrf_of(here), "password": "another horse", "again": "another horse"}
@@ -185,6 +187,8 @@ async def test_another_password_signs_out_all_but_this_browser(client_of: Client
     assert here.cookies[SESSION_COOKIE] != before
     assert (await there.get("/console/account")).status_code == 303
     assert (await sign_in(await client_of(), password="another horse")).status_code == 303
+    entries = await room.database.read(audit.entries, acme)
+    assert next(entry.actor for entry in entries if entry.action == "change_user") == "anna"
 
 
 async def test_the_first_administrator_comes_by_a_link_that_works_once(client_of: ClientOf, room: Room) -> None:
@@ -237,6 +241,23 @@ async def test_a_system_administrator_acts_for_a_tenant_and_both_logs_tell(
     assert (await client.get("/console/notifications")).status_code == 403
     system = await room.database.read(audit.entries, SYSTEM)
     assert [entry.action for entry in system[:2]] == ["end_to_act_for", "begin_to_act_for"]
+
+
+async def test_going_from_one_tenant_to_another_ends_in_the_first_ones_log(
+    client_of: ClientOf, acme: TenantId, room: Room, clock: Clock
+) -> None:
+    other = await create_tenant(room, TenantDraft("Other", "other.example"))
+    client = await client_of(Role.SYSTEM_ADMIN)
+    form = {"csrf": await csrf_of(client)}
+    for path in (f"tenants/{acme}/act", f"tenants/{other}/act", "stop-acting", "stop-acting"):
+        clock.advance(1)
+        await client.post(f"/console/system/{path}", data=form)
+
+    def acted(connection: Connection, log: TenantId) -> list[str]:
+        return [one.action for one in audit.entries(connection, log)[::-1] if one.action.endswith("act_for")]
+
+    both = ["begin_to_act_for", "end_to_act_for"]
+    assert [await room.database.read(acted, log) for log in (acme, other, SYSTEM)] == [both, both, both * 2]
 
 
 async def test_browsers_at_the_root_go_to_the_console_and_programs_do_not(client_of: ClientOf) -> None:

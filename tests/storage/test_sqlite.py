@@ -51,10 +51,21 @@ def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
 
 
 def test_where_there_can_be_no_log_nothing_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a network share; here a way of locking that has no memory to share does it (sqlite.org/vfs.html)."""
+    """As on a network share; a database in memory has none either (sqlite.org/wal.html)."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StorageUnavailable, match="local disk"):
-        open_engines(f"sqlite:///file:{tmp_path / 'x.db'}?vfs=unix-dotfile&uri=true")
+        open_engines("sqlite:///:memory:")
+
+
+@pytest.mark.parametrize("name", ["what?", "50%3F of it", "a#b&c=d"])
+def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    for engine in open_engines(f"sqlite:///{tmp_path / name / 'x.db'}"):
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT count(*) FROM changes")).scalar() == 1
+        engine.dispose()
+
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name / "x.db").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_failed_sync_ends_the_process_and_acknowledges_nothing(database_url: str) -> None:

@@ -5,8 +5,11 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection, Engine, update
 
+from ringpost.domain.credentials import ProviderHosts
 from ringpost.domain.tenants import TenantId
 from ringpost.storage.engines import open_engines
+from ringpost.storage.keyring import KeyRing
+from ringpost.storage.sealing import Sealer
 from ringpost.storage.standing import Memory
 from ringpost.storage.tables import tenants
 
@@ -51,3 +54,15 @@ def test_a_change_that_was_undone_is_not_believed(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(update(tenants).values(name="Acme 2"))
         assert name_now(connection, memory) == "Acme 2"
+
+
+def test_a_process_that_only_sends_keeps_no_more_tenants_than_one_that_accepts(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ringpost.storage.standing.MOST_KEPT", 10)
+    memory, sealer, hosts = Memory(), Sealer(KeyRing.fresh()), ProviderHosts()
+    with engine.begin() as connection:
+        first = memory.now(connection)
+        for number in range(30):
+            memory.now(connection).server(connection, sealer, TenantId(f"t{number}"), hosts)
+        assert memory.now(connection) is not first

@@ -94,6 +94,7 @@ async def test_gmail_takes_a_mail(provider: StandIn, ca_file: str, endpoint: Gma
         (Say(504), RETRY, Party.MAIL_SERVER, "GRAPH_BUSY"),
         (Say(302, None, {"Location": "https://elsewhere.example/"}), RETRY, Party.MAIL_SERVER, "GRAPH_UNKNOWN"),
         (Say(418, b"[]"), RETRY, Party.MAIL_SERVER, "GRAPH_UNKNOWN"),
+        (Say(418, b"[" * 60_000), RETRY, Party.MAIL_SERVER, "GRAPH_UNKNOWN"),
     ],
 )  # fmt: skip
 async def test_what_graph_says_no_with(
@@ -184,7 +185,10 @@ def test_retry_after_may_be_a_date() -> None:
     assert read_retry_after(format_datetime(now - timedelta(days=1), usegmt=True), now) == 0
 
 
-@pytest.mark.parametrize(("text", "seconds"), [(None, None), ("soon", None), ("-5", None), ("7", 7), ("9" * 30, 3600)])
+@pytest.mark.parametrize(("text", "seconds"), [
+    (None, None), ("soon", None), ("-5", None), ("7", 7), ("9" * 30, 3600),
+    ("Fri, 31 Dec 9999 23:59:59 -1200", None),
+])  # fmt: skip
 def test_retry_after_is_bounded_and_may_be_nonsense(text: str | None, seconds: float | None) -> None:
     assert read_retry_after(text) == seconds
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import httpx
 import pytest
 from sqlalchemy import Connection, insert, select, update
 
@@ -85,6 +86,15 @@ async def test_the_proof_moves_on_to_the_new_key(room: Room) -> None:
     both = old.with_fresh_key()
     assert await reseal(_with(room, Sealer(both))) == Resealed(1, broken=0)
     await room.database.read(resealing.check_keys, Sealer(both.without_old_keys()))
+
+
+async def test_an_event_whose_key_is_gone_is_shown_without_its_variables(
+    tenant_client: httpx.AsyncClient, room: Room
+) -> None:
+    await tenant_client.post("/events", json={"type": "DISK_LOW", "id": "kept", "variables": {"FREE_SIZE": "1 GB"}})
+    await room.database.write(_break_one)
+    shown = await tenant_client.get("/events/kept")
+    assert (shown.status_code, shown.json()["type"], shown.json()["variables"]) == (200, "DISK_LOW", None)
 
 
 def test_every_binary_column_is_resealed_or_known_to_be_a_hash() -> None:

@@ -82,6 +82,18 @@ async def test_new_credentials_start_over(clients: httpx.AsyncClient, room: Room
     assert await warn_of_expiry(room) == 1
 
 
+async def test_other_credentials_that_end_at_the_same_time_are_warned_of_too(
+    clients: httpx.AsyncClient, room: Room, clock: Clock
+) -> None:
+    ends = app(clock, 5)
+    await clients.post(OAUTH, json=ends)
+    assert await warn_of_expiry(room) == 1
+    clock.advance(1)
+    await clients.post(OAUTH, json={**ends, "client_id": CLIENT[::-1]})
+    assert [await warn_of_expiry(room), await warn_of_expiry(room)] == [1, 0]
+    assert len(await queued(room)) == 4
+
+
 async def test_the_mail_names_the_mailbox_and_the_end_and_no_secret(
     clients: httpx.AsyncClient, room: Room, clock: Clock
 ) -> None:

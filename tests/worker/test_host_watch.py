@@ -1,10 +1,11 @@
 """The host is watched: one mail when it goes over a threshold, one when it is back, whoever watches."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
@@ -162,18 +163,36 @@ def test_this_machine_is_read_and_cpu_and_memory_only_after_a_minute(tmp_path: P
     assert looks[5][0].facts["DISK_PATH"] == str(tmp_path)
 
 
+class CpuTimes(NamedTuple):
+    """As psutil gives them."""
+
+    user: float
+    system: float
+    idle: float
+    iowait: float
+    guest: float
+
+
 def test_a_short_peak_is_averaged_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    busy = iter([0.0, 10.0, 10.0, 100.0, 10.0, 10.0, 10.0])
+    spans = iter([0, 10, 10, 100, 10, 10, 10])
+    worked = {"user": 1000.0, "system": 0.0, "idle": 5000.0, "iowait": 0.0, "guest": 900.0}
 
-    def cpu_percent(_interval: float | None) -> float:
-        return next(busy)
+    def cpu_times() -> Any:
+        busy = next(spans) / 10  # in each span, ten seconds pass
+        worked["user"] += busy
+        worked["guest"] += busy  # is part of user
+        worked["idle"] += (10 - busy) / 2
+        worked["iowait"] += (10 - busy) / 2
+        return CpuTimes(**worked)
 
-    monkeypatch.setattr("psutil.cpu_percent", cpu_percent)
-    host = Host(tmp_path)
-    for _ in range(5):
-        host.read()
+    monkeypatch.setattr("psutil.cpu_times", cpu_times)
+    host, looks = Host(tmp_path), list[Sequence[Reading]]()
+    for _ in range(6):
+        thread = Thread(target=lambda: looks.append(host.read()))  # whichever thread is free looks
+        thread.start()
+        thread.join()
 
-    assert host.read()[1].share == pytest.approx(0.25)  # pyright: ignore[reportUnknownMemberType]
+    assert looks[5][1].share == pytest.approx(0.25)  # pyright: ignore[reportUnknownMemberType]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.errors import FieldError, Invalid, NotFound, RingpostError
 from ringpost.storage import events as event_rows
 from ringpost.storage import tenants as tenant_rows
-from ringpost.storage.sealing import Place, Sealer
+from ringpost.storage.sealing import Place, SealBroken, Sealer
 from ringpost.usecases.accept_events import Receipt, accept_events
 from ringpost.usecases.room import Room
 from ringpost.usecases.trace import Trace
@@ -209,7 +209,7 @@ def _show(connection: Connection, sealer: Sealer, tenant: TenantId, event_id: st
         "type": row.type,
         "occurred_at": rfc3339(row.occurred_at),
         "accepted_at": rfc3339(row.accepted_at),
-        "variables": None if row.variables is None else _variables(sealer, row),
+        "variables": _variables(sealer, row),
         "template": {"custom": row.template is not None, "revision": row.template_number},
         "unknown_variables": row.unknown_variables.split(", ") if row.unknown_variables else [],
         "deliveries": [{"id": delivery, "recipient": recipient} for delivery, recipient in made],
@@ -217,9 +217,14 @@ def _show(connection: Connection, sealer: Sealer, tenant: TenantId, event_id: st
     }
 
 
-def _variables(sealer: Sealer, row: Any) -> dict[str, Any]:
-    """As they came, but for secrets."""
-    stored = json.loads(sealer.unseal(Place(row.tenant, "events", row.key, "variables"), row.variables))
+def _variables(sealer: Sealer, row: Any) -> dict[str, Any] | None:
+    """As they came, but for secrets; None when they were erased, or their key is gone."""
+    if row.variables is None:
+        return None
+    try:
+        stored = json.loads(sealer.unseal(Place(row.tenant, "events", row.key, "variables"), row.variables))
+    except SealBroken:
+        return None
     secret = {variable.name for variable in catalogue_of(row.tenant)[row.type].variables if variable.secret}
     return {name: "***" if canonical_name(name) in secret else value for name, value in stored.items()}
 

@@ -20,7 +20,7 @@ from ringpost.api.authentication import authenticate
 from ringpost.api.problems import Refused
 from ringpost.domain import strict_json
 from ringpost.domain.tenant_files import LARGEST_FILE
-from ringpost.errors import RingpostError
+from ringpost.errors import FieldError, Invalid, RingpostError
 
 MAX_BODY: Final = 1 << 20
 MAX_EVENTS_BODY: Final = 16 << 20
@@ -227,6 +227,8 @@ def _check(scope: Scope) -> int:
     slash = None if of_an_event else _ENCODED_SLASH.search(raw)
     if slash or _BAD_PATH.search(raw) or "\0" in scope["path"]:
         raise Refused("NOT_FOUND", problems.CODES["NOT_FOUND"].example)
+    if b"%00" in scope["query_string"]:
+        raise Invalid(FieldError("query", "must not hold the character NUL (%00)"))
     size, length = len(scope.get("raw_path") or b"") + len(scope["query_string"]), 0
     for name, value in scope["headers"]:
         size += len(name) + len(value) + LINE_OVERHEAD

@@ -11,6 +11,7 @@ from ringpost.cli.exits import Misconfigured
 from ringpost.cli.output import without_password
 from ringpost.config import Config
 from ringpost.errors import StorageUnavailable
+from ringpost.storage.engines import database_file
 from ringpost.storage.keyring import KeyRingError
 
 NO_ROOM: Final = 1024 * 1024
@@ -59,8 +60,8 @@ def _which_database(config: Config) -> str:
 
 def _folder(config: Config) -> Path | None:
     """Where the embedded database is."""
-    path = config.url.removeprefix("sqlite:///")
-    return Path(path).resolve().parent if path != config.url else None
+    file = database_file(config.url)
+    return None if file is None else file.resolve().parent
 
 
 def _about_the_keys(config: Config, said: str) -> str:

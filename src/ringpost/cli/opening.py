@@ -23,6 +23,7 @@ from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
 from ringpost.domain.tenants import SYSTEM, Tenant, TenantId, parse_domain
 from ringpost.errors import Invalid, NotFound, StorageUnavailable
 from ringpost.storage import tenants
+from ringpost.storage.engines import database_file
 from ringpost.usecases.room import Room
 
 T = TypeVar("T")
@@ -69,7 +70,8 @@ def load_config(data_dir: Path | None = None, **chosen: Any) -> Config:
 
 def missing(config: Config) -> dict[str, Path]:
     """What the first start will make."""
-    made = {"the database": Path(config.url.removeprefix("sqlite:///"))} if config.url.startswith("sqlite:///") else {}
+    file = database_file(config.url)
+    made = {} if file is None else {"the database": file}
     if config.keys is None:
         made["the key file"] = (config.data_dir / "keys").resolve()
     return {what: path for what, path in made.items() if not path.exists()}

@@ -12,6 +12,7 @@ from ringpost.cli.opening import DataDir, load_config, log_format, open_room
 from ringpost.cli.output import print_line, say, without_password
 from ringpost.config import Config
 from ringpost.domain.tenants import SYSTEM
+from ringpost.logs import Shown
 from ringpost.storage import access, tenants
 from ringpost.usecases.invite_user import invite_first_administrator
 
@@ -74,7 +75,8 @@ async def _serve(config: Config) -> None:
             tell(f"Ringpost listens on {url} (console: {url}/console/, API: {url}/docs). Ctrl-C stops it.")
             secret = await invite_first_administrator(room)
             if secret is not None:
-                tell(f"Set the administrator's password: {url}/console/welcome/{secret.reveal()} (once, within a day)")
+                link = f"{url}/console/welcome/{secret.reveal()}"
+                tell(Shown(f"Set the administrator's password: {link} (once, within a day)"))
             if not config.admin_token and await room.database.read(_is_nobody_there):
                 tell(f"Nobody can use it yet. {FIRST_STEPS}")
             await serving.serve(room, config, listener)

@@ -34,7 +34,8 @@ async def change_password(visit: Visit) -> Response:
     try:
         check_alike(posted.text("password"), posted.text("again"))
         await _check_current(visit)
-        await change_user(visit.room, user.tenant, user.id, UserChange(password=posted.text("password")))
+        change = UserChange(password=posted.text("password"))
+        await change_user(visit.room, user.tenant, user.id, change, visit.principal)
         fresh = _credentials(visit, "password")
         secret = await sign_in(visit.room, fresh, agent)
     except Invalid as reason:

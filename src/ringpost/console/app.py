@@ -1,6 +1,7 @@
 """The console as an ASGI application, and its place in front of the API."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 from starlette.applications import Starlette
@@ -128,7 +129,7 @@ async def _answered(request: Request, view: Callable[[Visit], Awaitable[Response
     state = request.app.state
     visit = await begin_visit(request, state.room, state.limits)
     try:
-        response = await view(visit)
+        response = show_trouble(visit, NO_PAGE) if _asks_for_nul(request) else await view(visit)
     except Exception as error:  # noqa: BLE001  whatever it is, a person sees a page and the log the rest
         response = answer_error(visit, error)
     keep_visit(visit, response)
@@ -152,17 +153,7 @@ async def _view(visit: Visit, page: Page) -> Response:
 
 def with_form(visit: Visit, posted: Posted) -> Visit:
     """The same visit with what was posted."""
-    return Visit(
-        visit.request,
-        visit.room,
-        visit.limits,
-        visit.csrf,
-        visit.language,
-        visit.theme,
-        visit.session,
-        visit.tenant,
-        posted,
-    )
+    return replace(visit, posted=posted)
 
 
 async def _posted(visit: Visit) -> Posted | Response:
@@ -171,9 +162,17 @@ async def _posted(visit: Visit) -> Posted | Response:
     if body is None:
         return show_trouble(visit, TOO_LARGE)
     try:
-        return Posted(await visit.request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=MAX_BODY))
+        form = await visit.request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=MAX_BODY)
     except (MultiPartException, HTTPException):
         return show_trouble(visit, BAD_FORM)
+    if any("\0" in value for _, value in form.multi_items() if isinstance(value, str)):
+        return show_trouble(visit, BAD_FORM)  # no browser sends it, and no text of a database may hold it
+    return Posted(form)
+
+
+def _asks_for_nul(request: Request) -> bool:
+    """Whether the path or the query holds the character NUL, which nothing that could be found does."""
+    return "\0" in request.url.path or b"%00" in request.scope["query_string"] or "\0" in request.scope["path"]
 
 
 async def _body(request: Request) -> bytes | None:

@@ -148,7 +148,7 @@ def _read(visit: Visit, get: Callable[[str, str], str]) -> Filters:
         return value if _moment(visit, value) is not None else ""
 
     return Filters(
-        get("q", "").strip()[:LONGEST_QUERY].replace("\0", ""),
+        get("q", "").strip()[:LONGEST_QUERY],
         among("state", STATES),
         among("type", CATALOGUE),
         among("reason", list(SkipReason)),

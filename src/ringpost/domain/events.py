@@ -5,7 +5,7 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, cast
 
@@ -13,6 +13,7 @@ from ringpost.domain.addresses import Address, parse_address, visible
 from ringpost.domain.catalogue import IMAGE_VARIABLES, EventType
 from ringpost.domain.system_events import SYSTEM_CATALOGUE, catalogue_of
 from ringpost.domain.tenants import TenantId
+from ringpost.domain.times import milliseconds_of
 from ringpost.errors import FieldError, Invalid
 
 Value = str | int | float | bool
@@ -32,9 +33,6 @@ LARGEST_ATTACHMENTS = 10 * 1024 * 1024
 _VARIABLE = re.compile(r"[A-Z0-9_]{1,64}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]")
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_END_OF_TIME = (datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
-"""Milliseconds. Shown in a tenant's time zone, a later moment could be after the year 9999, which no date can be."""
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 
 
@@ -118,13 +116,9 @@ def _time(value: object) -> int:
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise wrong
     try:
-        moment = datetime.fromisoformat(value.upper().replace(" ", "T"))
-        milliseconds = (moment.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
-    except (ValueError, OverflowError):
+        return milliseconds_of(datetime.fromisoformat(value.upper().replace(" ", "T")))
+    except ValueError:
         raise wrong from None
-    if not 0 <= milliseconds < _END_OF_TIME:
-        raise wrong
-    return milliseconds
 
 
 def _variables(value: object) -> dict[str, Value]:

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol, cast
 from ringpost.domain.credentials import Cloud, Credentials, GoogleServiceAccount, GoogleUser, MicrosoftApp
 from ringpost.domain.fields import Fields
 from ringpost.domain.secrets import Secret
+from ringpost.domain.times import milliseconds_of
 from ringpost.errors import PasswordRequired
 
 LONGEST_SECRET: Final = 2048
@@ -248,12 +249,11 @@ def _moment(fields: Fields, name: str) -> int | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
+        at = milliseconds_of(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     except ValueError:
         fields.wrong(name, "This must be a time such as 2027-01-31T00:00:00Z, or a day such as 2027-01-31.")
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * 1000)
+    return at
 
 
 def _destination(settings: OAuthSettings, method: Method | None) -> tuple[object, ...]:

@@ -1,6 +1,7 @@
 """Engines: how SQLAlchemy talks to each database, and the schema brought up to date."""
 
 from pathlib import Path
+from typing import Final
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
@@ -9,6 +10,9 @@ from sqlalchemy import Engine
 from ringpost.storage import sqlite
 from ringpost.storage.patience import come_back_at_once
 
+_IN_A_FILE: Final = "sqlite:///"
+"""How the URL of an embedded database begins. All that follows is the path of its file, whatever it holds."""
+
 
 def open_engines(url: str) -> tuple[Engine, Engine]:
     """Engines to read and to write with, after the schema was brought up to date.
@@ -16,8 +20,9 @@ def open_engines(url: str) -> tuple[Engine, Engine]:
     Raises ValueError when the URL is of no known kind, StorageUnavailable when the database is not what we need.
     """
     check_url(url)
-    if url.startswith("sqlite:///"):
-        reader, writer = sqlite.engines(url)
+    file = database_file(url)
+    if file is not None:
+        reader, writer = sqlite.engines(file)
         check = None
     else:
         from ringpost.storage import postgresql  # noqa: PLC0415  its driver takes 5 MB of memory, and SQLite none of it
@@ -37,9 +42,14 @@ def open_engines(url: str) -> tuple[Engine, Engine]:
     return reader, writer
 
 
+def database_file(url: str) -> Path | None:
+    """The file of an embedded database; None when it is on a server."""
+    return Path(url.removeprefix(_IN_A_FILE)) if url.startswith(_IN_A_FILE) else None
+
+
 def check_url(url: str) -> None:
     """Raise ValueError when the URL is of no known kind."""
-    if not url.startswith(("sqlite:///", "postgresql://", "postgres://")):
+    if not url.startswith((_IN_A_FILE, "postgresql://", "postgres://")):
         raise ValueError(
             "this must start with sqlite:/// (a file) or postgresql:// (a server), such as "
             "postgresql://ringpost@db.example.com/ringpost"

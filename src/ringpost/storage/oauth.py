@@ -22,8 +22,10 @@ class Expiring:
 
     tenant: TenantId
     settings: OAuthSettings
+    saved_at: int
+    """Milliseconds since 1970, UTC."""
     warned_days: int | None
-    """The last threshold that somebody was warned at."""
+    """The last threshold that somebody was warned at since then."""
 
 
 def show(connection: Connection, tenant: TenantId) -> OAuthSettings | None:
@@ -90,7 +92,7 @@ def expiring(connection: Connection, now: int) -> list[Expiring]:
             or_(table.c.secret_expires_at.between(now, soon), table.c.certificate_expires_at.between(now, soon))
         )
     )
-    return [Expiring(TenantId(row.tenant), _settings(row), row.warned_days) for row in rows]
+    return [Expiring(TenantId(row.tenant), _settings(row), row.updated_at, row.warned_days) for row in rows]
 
 
 def mark_warned(connection: Connection, tenant: TenantId, days: int) -> None:

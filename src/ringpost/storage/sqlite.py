@@ -5,7 +5,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import pysqlite3.dbapi2 as driver
-from sqlalchemy import Connection, Engine, create_engine, event, exc
+from sqlalchemy import URL, Connection, Engine, create_engine, event, exc
 
 from ringpost.errors import StorageUnavailable
 from ringpost.storage.turns import Turns
@@ -34,16 +34,15 @@ _WITHOUT_WAITING = "PRAGMA busy_timeout = 0"
 """How connections to write with are: what locks the file is met when a transaction begins, or not at all."""
 
 
-def engines(url: str) -> tuple[Engine, Engine]:
+def engines(path: Path) -> tuple[Engine, Engine]:
     """Engines to read and to write a file with; it is made when it is not there. Raises StorageUnavailable."""
     if driver.sqlite_version_info < OLDEST:
         found, needed = (".".join(map(str, version)) for version in (driver.sqlite_version_info, OLDEST))
         raise StorageUnavailable(f"SQLite {found} can lose committed writes; at least {needed} is needed.")
-    path = Path(url.removeprefix("sqlite:///"))
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.touch(mode=0o600)
     turns = Turns(path, LINE_PATIENCE_S)
-    reader, writer = _engine(url, "BEGIN", CACHE_KIB), _engine(url, "BEGIN IMMEDIATE", WRITERS_CACHE_KIB, turns)
+    reader, writer = _engine(path, "BEGIN", CACHE_KIB), _engine(path, "BEGIN IMMEDIATE", WRITERS_CACHE_KIB, turns)
     _turns[writer] = turns
     return reader, writer
 
@@ -69,9 +68,9 @@ def begin_at_once(writer: Engine) -> Connection | None:
     return connection
 
 
-def _engine(url: str, begin: str, cache_kib: int, turns: Turns | None = None) -> Engine:
+def _engine(path: Path, begin: str, cache_kib: int, turns: Turns | None = None) -> Engine:
     engine = create_engine(
-        url,
+        URL.create("sqlite", database=str(path)),
         module=driver,
         connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False, "cached_statements": 256},
     )

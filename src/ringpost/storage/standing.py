@@ -34,6 +34,11 @@ class Standing:
     """Custom revisions; None where the default template is in force."""
     _servers: dict[TenantId, ServerInForce | None] = field(default_factory=dict[TenantId, "ServerInForce | None"])
 
+    @property
+    def tenants_known(self) -> int:
+        """How many tenants something is kept of; a process without an API knows only their mail servers."""
+        return max(len(self.settings), len(self._servers))
+
     def load(self, connection: Connection, owners: Collection[TenantId], keys: Collection[TemplateKey]) -> None:
         """Read what is not known yet of these tenants and templates, with one query of each kind."""
         new = [owner for owner in owners if owner not in self.settings]
@@ -74,7 +79,7 @@ class Memory:
 
     def as_of(self, count: int) -> Standing:
         """The same, where the count of changes is known already."""
-        if count != self._kept.count or len(self._kept.settings) > MOST_KEPT:
+        if count != self._kept.count or self._kept.tenants_known > MOST_KEPT:
             self._kept = Standing(count)
         return self._kept
 

@@ -66,7 +66,7 @@ class Answer:
         """The body as a JSON object; None when it is none."""
         try:
             value = json.loads(self.body)
-        except ValueError:  # also what is no UTF-8
+        except (ValueError, RecursionError):  # also what is no UTF-8, or nested too deep
             return None
         return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
@@ -134,10 +134,10 @@ def read_retry_after(value: str | None, now: datetime | None = None) -> float | 
     if value.strip().isdecimal():
         return min(float(value.strip()[:9]), LONGEST_WAIT)
     try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
+        moment = parsedate_to_datetime(value).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    left = (moment.astimezone(UTC) - (now or datetime.now(UTC))).total_seconds()
+    left = (moment - (now or datetime.now(UTC))).total_seconds()
     return min(max(left, 0.0), LONGEST_WAIT)
 
 

@@ -10,17 +10,23 @@ from ringpost.usecases.room import Room
 
 
 async def act_for(room: Room, session: ConsoleSession, tenant: TenantId | None) -> None:
-    """Work in `tenant` from now on; None: at the system level again. Both logs tell. Raises Forbidden, NotFound."""
+    """Work in `tenant` from now on; None: at the system level again. Raises Forbidden, NotFound.
+
+    Its begin and its end are in the logs of both, the tenant and the system.
+    """
     if session.user.tenant != SYSTEM:
         raise Forbidden("Only system administrators act for tenants.")
+    if tenant == session.acting_for:
+        return
     now, actor = room.clock(), session.user.username
+    told = [(action, of) for action, of in (("end_to_act_for", session.acting_for), ("begin_to_act_for", tenant)) if of]
 
     def store(connection: Connection) -> None:
         if tenant is not None:
             tenants.show(connection, tenant)
         sessions.act_for(connection, session.id, tenant)
-        action, subject = ("begin_to_act_for", tenant) if tenant else ("end_to_act_for", session.acting_for)
-        for log in filter(None, (SYSTEM, subject)):
-            audit.record(connection, log, audit.Entry(now, actor, action, subject or SYSTEM))
+        for later, (action, subject) in enumerate(told):  # logs are in the order of time, to the millisecond
+            for log in (SYSTEM, subject):
+                audit.record(connection, log, audit.Entry(now + later, actor, action, subject))
 
     await room.database.write(store)

@@ -8,17 +8,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+import structlog
 from sqlalchemy import Connection
 
 from ringpost.domain.addresses import Address
 from ringpost.domain.events import Event
 from ringpost.domain.oauth import Method, OAuthSettings, Provider, warning_due
 from ringpost.domain.tenants import SYSTEM
+from ringpost.errors import RingpostError
 from ringpost.storage import oauth as rows
 from ringpost.storage import settings as settings_rows
 from ringpost.storage import tenants as tenant_rows
 from ringpost.usecases.accept_events import accept
 from ringpost.usecases.room import Room
+
+_log = structlog.get_logger("ringpost.watch")
 
 _PROVIDERS: Final = {Provider.MS365: "Microsoft 365", Provider.GMAIL: "Gmail"}
 
@@ -43,11 +47,14 @@ async def warn_of_expiry(room: Room) -> int:
 
 
 def _warn(connection: Connection, room: Room) -> int:
-    due = _due(connection, room)
-    accept(connection, room, [warning.event for warning in due])
-    for warning in due:
+    due, warned = _due(connection, room), 0
+    for warning, result in zip(due, accept(connection, room, [warning.event for warning in due]), strict=True):
+        if isinstance(result, RingpostError):
+            _log.error("warning_of_expiry_refused", tenant=warning.of.tenant, error=str(result))
+            continue
         rows.mark_warned(connection, warning.of.tenant, warning.days)
-    return len(due)
+        warned += 1
+    return warned
 
 
 def _due(connection: Connection, room: Room) -> list[DueWarning]:
@@ -78,7 +85,7 @@ def _event(one: rows.Expiring, step: int, now: int, mailbox: str, recipients: tu
     return Event(
         tenant=SYSTEM,
         type="OAUTH_EXPIRING",
-        id=f"oauth-{one.tenant}-{ends}-{step}",
+        id=f"oauth-{one.tenant}-{one.saved_at}-{step}",
         occurred_at=None,
         variables={
             "PROVIDER": _PROVIDERS[settings.provider],

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import psutil
 import structlog
@@ -21,6 +21,26 @@ AVERAGED: Final = 6
 _log = structlog.get_logger("ringpost.watch")
 
 
+class _Worked(NamedTuple):
+    """Seconds that all processors have been at work since the machine started, and that they have been there."""
+
+    busy: float
+    passed: float
+
+    def load_since(self, before: "_Worked") -> float:
+        """The share of the time since then that they were at work, 0 to 1."""
+        passed = self.passed - before.passed
+        return min(1.0, max(0.0, (self.busy - before.busy) / passed)) if passed > 0 else 0.0
+
+
+def _processors() -> _Worked:
+    """`psutil.cpu_percent` measures from the last call of the same thread, and readings come from any."""
+    times = psutil.cpu_times()._asdict()
+    spent = {name: seconds for name, seconds in times.items() if name not in ("guest", "guest_nice")}  # in user, nice
+    passed = sum(spent.values())
+    return _Worked(passed - spent["idle"] - spent.get("iowait", 0.0), passed)
+
+
 class Host:
     """Reads the gauges of this machine. The disk is the one that `folder` is on."""
 
@@ -28,12 +48,13 @@ class Host:
         self._folder = folder.resolve()
         self._cpu: deque[float] = deque(maxlen=AVERAGED)
         self._memory: deque[float] = deque(maxlen=AVERAGED)
-        psutil.cpu_percent(None)  # measures from its last call, so the first one tells nothing
+        self._worked = _processors()
 
     def read(self) -> Sequence[Reading]:
         """The readings that there are by now; CPU and memory have one once they were read for a minute."""
         disk, memory = psutil.disk_usage(str(self._folder)), psutil.virtual_memory()
-        self._cpu.append(psutil.cpu_percent(None) / 100)
+        before, self._worked = self._worked, _processors()
+        self._cpu.append(self._worked.load_since(before))
         self._memory.append(memory.percent / 100)
         facts = {"FREE_SIZE": size(disk.free), "DISK_PATH": str(self._folder)}
         readings = [Reading(Gauge.HARD_DISK, disk.percent / 100, facts)]
