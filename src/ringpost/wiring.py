@@ -56,8 +56,7 @@ async def open_room(config: Config, *, traced: bool = False) -> AsyncGenerator[R
     """
     traces = telemetry.open_traces() if traced else None
     config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    ring = KeyRing.from_text(config.keys.get_secret_value()) if config.keys else key_file(config)
-    sealer = Sealer(ring)
+    sealer = Sealer(KeyRing.from_text(config.keys.get_secret_value())) if config.keys else _sealer_by_file(config)
     database = await open_database(config.url)
     try:
         await database.read(check_keys, sealer)
@@ -78,6 +77,11 @@ async def open_room(config: Config, *, traced: bool = False) -> AsyncGenerator[R
 def key_file(config: Config) -> KeyRing:
     """The key ring of the data folder, made on the first start."""
     return KeyRing.load_or_create(config.data_dir / "keys")
+
+
+def _sealer_by_file(config: Config) -> Sealer:
+    """It opens what another process has sealed with a key that came into the file since this one started."""
+    return Sealer(key_file(config), lambda: KeyRing.load(config.data_dir / "keys"))
 
 
 class Site(NamedTuple):

@@ -184,3 +184,39 @@ def test_a_key_ring_shows_names_only() -> None:
     assert ring.current in shown
     assert base64.b64encode(ring[ring.current]).decode() not in shown
     assert repr(ring[ring.current]) not in shown
+
+
+def test_a_key_that_comes_into_the_file_opens_without_a_restart_and_does_not_seal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ringpost.storage.sealing.REREAD_S", 0)
+    file = tmp_path / "keys"
+    old = KeyRing.load_or_create(file)
+    running = Sealer(old, lambda: KeyRing.load(file))
+    new = old.with_fresh_key()
+    new.save(file)
+
+    restarted = Sealer(new)
+    assert running.unseal(PLACE, restarted.seal(PLACE, b"secret")) == b"secret"
+    assert not running.same_fingerprint(b"one", restarted.fingerprint(b"another"))
+    assert Sealer(old).unseal(PLACE, running.seal(PLACE, b"secret")) == b"secret"
+
+    with pytest.raises(SealBroken):
+        running.unseal(PLACE, Sealer(KeyRing.fresh()).seal(PLACE, b"secret"))
+    file.unlink()
+    with pytest.raises(SealBroken):
+        running.unseal(PLACE, Sealer(KeyRing.fresh()).seal(PLACE, b"secret"))
+
+
+def test_keys_that_nobody_has_are_not_looked_for_again_and_again() -> None:
+    looks: list[KeyRing] = []
+
+    def reread() -> KeyRing:
+        looks.append(KeyRing.fresh())
+        return looks[-1]
+
+    sealer, strange = Sealer(KeyRing.fresh(), reread), Sealer(KeyRing.fresh()).seal(PLACE, b"secret")
+    for _ in range(100):
+        with pytest.raises(SealBroken):
+            sealer.unseal(PLACE, strange)
+    assert len(looks) == 1

@@ -12,14 +12,17 @@ mail room would pass within days. Fingerprints (HMAC-SHA-256) have a derived key
 
 import hmac
 import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ringpost.storage.chance import chance
-from ringpost.storage.keyring import KeyRing
+from ringpost.storage.keyring import KeyRing, KeyRingError
 
 VERSION = 1
 SALT_BYTES = 16
@@ -27,6 +30,8 @@ NONCE_BYTES = 12
 SEALINGS_PER_KEY = 1 << 24
 OPENERS_KEPT = 256
 """Derived keys kept ready; one process uses one or two, so this many serve all that wrote lately."""
+REREAD_S: Final = 2.0
+"""How long not to look for new keys again after a look."""
 
 
 class SealBroken(Exception):
@@ -54,13 +59,18 @@ class _Epoch:
 class Sealer:
     """Seals and opens with the keys of one ring. Safe for threads: at worst, a race makes a derived key too many."""
 
-    def __init__(self, ring: KeyRing) -> None:
-        self._ring = ring
+    def __init__(self, ring: KeyRing, reread: Callable[[], KeyRing] | None = None) -> None:
+        """`reread` gives the ring as it is now. What it has got since then opens too; only the first ring seals."""
+        self._reread = reread
+        self._reread_at = float("-inf")
+        self._current = ring[ring.current]
         self.current_header = _header(ring.current)
         """How everything begins that was sealed with the current key of the ring."""
         self._epoch = self._begin_epoch()
         self._openers: dict[bytes, AESGCM] = {}
-        self._fingerprint_keys = {_header(name): _derive(key, b"fingerprint") for name, key in ring.items()}
+        self._keys: dict[bytes, bytes] = {}
+        self._fingerprint_keys: dict[bytes, bytes] = {}
+        self._learn(ring)
 
     def seal(self, place: Place, data: bytes) -> bytes:
         """Encrypt `data` so that it opens only in `place`."""
@@ -93,25 +103,38 @@ class Sealer:
         repetition that it most likely is harms less than to refuse it for ever.
         """
         header = stored[: 2 + (stored[1] if len(stored) > 1 else 0)]
-        key = self._fingerprint_keys.get(header)
+        key = self._fingerprint_keys.get(header) if self._knows(header) else None
         return key is None or hmac.compare_digest(stored, header + hmac.digest(key, data, "sha256"))
 
     def _begin_epoch(self) -> _Epoch:
         salt = os.urandom(SALT_BYTES)
-        key = AESGCM(_derive(self._ring[self._ring.current], b"seal" + salt))
+        key = AESGCM(_derive(self._current, b"seal" + salt))
         return _Epoch(self.current_header + salt, key, SEALINGS_PER_KEY)
 
     def _opener(self, header: bytes) -> AESGCM:
         if len(header) < 2 + SALT_BYTES or header[0] != VERSION or len(header) != 2 + header[1] + SALT_BYTES:
             raise SealBroken("Not sealed by this version")
-        name = header[2:-SALT_BYTES].decode("ascii", "replace")
-        if name not in self._ring:
-            raise SealBroken(f"The key {name!a} is not in the key ring")
-        opener = AESGCM(_derive(self._ring[name], b"seal" + header[-SALT_BYTES:]))
+        of_key, salt = header[:-SALT_BYTES], header[-SALT_BYTES:]
+        if not self._knows(of_key):
+            raise SealBroken(f"The key {of_key[2:].decode('ascii', 'replace')!a} is not in the key ring")
+        opener = AESGCM(_derive(self._keys[of_key], b"seal" + salt))
         if len(self._openers) >= OPENERS_KEPT:
             self._openers.clear()
         self._openers[header] = opener
         return opener
+
+    def _knows(self, header: bytes) -> bool:
+        """Whether the key of this header is known, also if it came into the ring only lately."""
+        if header not in self._keys and self._reread is not None and time.monotonic() - self._reread_at >= REREAD_S:
+            self._reread_at = time.monotonic()
+            with suppress(KeyRingError, OSError):  # whoever starts with that file next is told
+                self._learn(self._reread())
+        return header in self._keys
+
+    def _learn(self, ring: KeyRing) -> None:
+        for name, key in ring.items():
+            self._keys[_header(name)] = key
+            self._fingerprint_keys[_header(name)] = _derive(key, b"fingerprint")
 
 
 def _header(name: str) -> bytes:
