@@ -1,6 +1,7 @@
 """The HTTP server over a real socket: what clients may send, and how long they may take."""
 
 import asyncio
+import re
 import socket
 import time
 from urllib.parse import urlsplit
@@ -40,6 +41,51 @@ async def test_requests_sent_ahead_are_answered_in_order(live: str) -> None:
     writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /nothing HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
 
     assert [(await answer(reader)).split(b" ")[1] for _ in range(4)] == [b"200", b"404", b"200", b"404"]
+    writer.close()
+
+
+@pytest.mark.parametrize("pieces", [1, 3, 400], ids=["whole", "in three", "octet by octet"])
+@pytest.mark.parametrize("wish", [b"Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABk",
+                                  b"Connection: upgrade\r\nUpgrade: websocket"], ids=["h2c", "websocket"])  # fmt: skip
+async def test_who_would_like_another_protocol_is_answered_in_this_one(
+    live: str, acme_token: str, wish: bytes, pieces: int
+) -> None:
+    reader, writer = await connect(live)
+    body = b'{"type":"DISK_LOW"}'
+    head = b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer "
+    head += acme_token.encode() + b"\r\n" + wish + b"\r\nContent-Length: %d\r\n\r\n" % len(body)
+    sent = (head + body) * 3 + b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + wish + b"\r\n\r\n"
+
+    size = -(-len(sent) // pieces)
+    for start in range(0, len(sent), size):
+        writer.write(sent[start : start + size])
+        await writer.drain()
+        await asyncio.sleep(0)
+
+    assert [(await answer(reader)).split(b" ")[1] for _ in range(4)] == [b"202", b"202", b"202", b"200"]
+    writer.close()
+
+
+async def test_a_body_is_never_read_as_a_request(live: str, acme_token: str) -> None:
+    reader, writer = await connect(live)
+    body = b"GET /tenant/notification HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n\r\n" % acme_token.encode()
+    head = (
+        b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n"
+    )
+    writer.write(head + b"Authorization: Bearer %b\r\nContent-Length: %d\r\n\r\n" % (acme_token.encode(), len(body)))
+    await asyncio.sleep(0.05)
+    writer.write(body + b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+
+    answers = await reader.read()
+
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"400", b"200"]
+    writer.close()
+
+
+async def test_there_is_nothing_to_connect_to(live: str) -> None:
+    reader, writer = await connect(live)
+    writer.write(b"CONNECT mail.example.com:25 HTTP/1.1\r\nHost: mail.example.com:25\r\n\r\nQUIT\r\n")
+    assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
     writer.close()
 
 

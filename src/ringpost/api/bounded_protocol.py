@@ -4,6 +4,7 @@ from asyncio import AbstractEventLoop, BaseTransport, TimerHandle, Transport
 from math import inf
 from typing import Any, Final, cast
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ringpost.api import problems
@@ -101,10 +102,38 @@ class BoundedProtocol(HttpToolsProtocol):
         """Octets of a head or a body. A head that begins in the middle of `data` is counted from the next on."""
         if self._in_head:
             self._head_octets += len(data)
-        super().data_received(data)
+        self._parse(data)
         if self._in_head and self._head_octets > MAX_HEADERS and not self.transport.is_closing():
             limit = f"The headers are larger than {MAX_HEADERS >> 10} KiB."
             self._refuse("HEADERS_TOO_LARGE", limit)
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+        except httptools.HttpParserUpgrade as end_of_head:
+            self._go_on_without_upgrade(data[end_of_head.args[0] :])
+
+    def _go_on_without_upgrade(self, rest: bytes) -> None:
+        """Read the request once more as if it did not ask for another protocol; `rest` is what came after its head.
+
+        Who speaks one protocol only ignores such a wish (RFC 9110 7.8), and some HTTP clients have it in each first
+        request. The parser would take the body for something that is not HTTP.
+        """
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        if method == b"CONNECT":
+            self.send_400_response("There is nothing to connect to here.")
+            return
+        lines = [b"%b %b HTTP/%b" % (method, self.url, version)]
+        for name, value in self.headers:
+            if name == b"connection":
+                lines += [b"connection: %b" % word for word in value.split(b",") if word.strip().lower() != b"upgrade"]
+            elif name != b"upgrade":
+                lines.append(b"%b: %b" % (name, value))
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+        self._parse(b"\r\n".join([*lines, b"\r\n"]) + rest)
 
     def on_message_begin(self) -> None:
         """The first octet of a request."""
@@ -115,13 +144,17 @@ class BoundedProtocol(HttpToolsProtocol):
             self._await_head()
 
     def on_headers_complete(self) -> None:
-        """The head came to its end."""
+        """The head came to its end; a request that asks for another protocol is read once more before it begins."""
+        if self.parser.should_upgrade():
+            return
         self._in_head = False
         self._allow(BODY_S)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """The request came to its end."""
+        if self.parser.should_upgrade():
+            return
         self.between = True
         self._ends_at = inf
         super().on_message_complete()
@@ -151,9 +184,6 @@ class BoundedProtocol(HttpToolsProtocol):
     def _await_head(self) -> None:
         self._in_head = True
         self._allow(HEAD_S)
-
-    def _unsupported_upgrade_warning(self) -> None:
-        """Say nothing: there are no WebSockets here, and what uvicorn advises to install is not missing."""
 
     def _allow(self, seconds: float) -> None:
         """Hang up in so many seconds, unless something else is allowed before.
