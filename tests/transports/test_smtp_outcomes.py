@@ -181,6 +181,17 @@ async def test_a_local_part_beyond_ascii_needs_smtputf8(connect: Connect) -> Non
     assert "SMTPUTF8" in outcome.hint
 
 
+async def test_a_reply_to_beyond_ascii_needs_smtputf8_as_well(connect: Connect) -> None:
+    mail = "Reply-To: 用户@recipient.example\r\n".encode() + MESSAGE
+    async with ScriptedServer(polite(capabilities=["SMTPUTF8", "8BITMIME"])) as server:
+        assert (await connect(endpoint(server.port)).send(envelope(), mail)).verdict == SENT
+        assert server.said(b"MAIL")[0].endswith(b" BODY=8BITMIME SMTPUTF8")
+    async with ScriptedServer(polite(capabilities=["8BITMIME"])) as server:
+        outcome = await connect(endpoint(server.port)).send(envelope(), mail)
+        assert (outcome.verdict, outcome.party, outcome.trap) == (REJECTED, Party.MESSAGE, "SMTPUTF8_MISSING")
+        assert server.said(b"MAIL") == []
+
+
 async def test_smtputf8_is_said_only_for_a_local_part_beyond_ascii(connect: Connect) -> None:
     async with ScriptedServer(polite(capabilities=["SMTPUTF8"])) as server:
         transport = connect(endpoint(server.port))

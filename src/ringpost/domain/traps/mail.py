@@ -43,7 +43,8 @@ SMTPUTF8_MISSING: Final = Trap(
     "SMTPUTF8_MISSING",
     "An address with special letters",
     "An address is not ASCII before the @, and EHLO does not list SMTPUTF8.",
-    "The address has letters beyond ASCII before the @, and the mail server cannot take such addresses (SMTPUTF8).",
+    "An address (sender, recipient or Reply-To) has letters beyond ASCII before the @, and the mail server cannot take "
+    "such addresses (SMTPUTF8).",
     "Use an address with plain letters.",
 )
 MAIL_TOO_LARGE: Final = Trap(

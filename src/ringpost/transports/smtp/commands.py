@@ -80,7 +80,7 @@ def _path(local: str, domain: str) -> bytes:
 
 def needs_smtputf8(sender: Address, recipient: Address) -> bool:
     """True when a local part is not ASCII; domains go as A-labels and need no extension (RFC 6531 3.2)."""
-    return not (sender.local.isascii() and recipient.local.isascii())
+    return sender.needs_smtputf8 or recipient.needs_smtputf8
 
 
 def mail_parameters(capabilities: Capabilities, size: int | None, *, utf8: bool, eight_bit: bool) -> bytes:

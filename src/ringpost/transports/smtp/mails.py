@@ -24,7 +24,7 @@ class Kind(IntEnum):
 class Mail:
     """One mail on its way, and where its outcome goes."""
 
-    __slots__ = ("ascii", "bare", "done", "envelope", "failure", "heard", "size", "stuffed")
+    __slots__ = ("ascii", "bare", "done", "envelope", "failure", "heard", "size", "stuffed", "utf8")
 
     def __init__(self, envelope: Envelope, message: bytes, done: Future[Outcome]) -> None:
         """ValueError when the message has a bare CR or LF."""
@@ -32,6 +32,8 @@ class Mail:
         self.stuffed = commands.stuffed(message)
         self.size = len(message)
         self.ascii = message.isascii()
+        self.utf8 = not self.ascii or commands.needs_smtputf8(envelope.sender, envelope.recipient)
+        """Some address is not ASCII before the @; nothing else of a mail is not ASCII, so it may also be Reply-To."""
         self.done = done
         self.bare = False
         """The server did not understand a parameter of MAIL, so this goes without."""
@@ -60,18 +62,17 @@ class Phrases:
         limit = self._capabilities.size_limit
         if limit is not None and mail.size > limit:
             return classify.too_large(mail.size, limit)
-        if not self._capabilities.smtputf8 and commands.needs_smtputf8(mail.envelope.sender, mail.envelope.recipient):
+        if mail.utf8 and not self._capabilities.smtputf8:
             return classify.no_smtputf8(recipient=not mail.envelope.recipient.local.isascii())
         return None
 
     def mail(self, mail: Mail, *, bare: bool | None = None) -> bytes:
         """The MAIL command, `bare` without what can be left out. ValueError when the sender cannot be written."""
         bare = mail.bare if bare is None else bare
-        sender, recipient = mail.envelope.sender, mail.envelope.recipient
-        utf8 = commands.needs_smtputf8(sender, recipient)
         size = None if bare else mail.size
         eight_bit = not bare and not mail.ascii
-        return commands.mail(sender, commands.mail_parameters(self._capabilities, size, utf8=utf8, eight_bit=eight_bit))
+        parameters = commands.mail_parameters(self._capabilities, size, utf8=mail.utf8, eight_bit=eight_bit)
+        return commands.mail(mail.envelope.sender, parameters)
 
     def has_parameters(self, mail: Mail) -> bool:
         """Whether MAIL has parameters that can be left out."""
