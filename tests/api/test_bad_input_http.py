@@ -163,6 +163,22 @@ async def test_a_chunked_body_over_1_mib_is_413(tenant_client: httpx.AsyncClient
     assert (answer.status_code, code_of(answer)) == (413, "TOO_LARGE")
 
 
+async def test_a_chunked_body_that_has_ended_is_not_waited_for(
+    live: str, acme_token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ringpost.api.http_rules._DRAIN_S", 3600)
+    async with httpx.AsyncClient(headers=JSON | {"Authorization": f"Bearer {acme_token}"}, timeout=60) as client:
+        assert (await client.post(live + SETTINGS, content=chunks(MAX_BODY + 1))).status_code == 413
+
+
+async def test_events_that_are_too_large_without_attachments_are_not_even_read(
+    tenant_client: httpx.AsyncClient,
+) -> None:
+    answer = await tenant_client.post("/events", content=b"[" * (MAX_BODY + 1), headers=JSON)
+
+    assert (answer.status_code, code_of(answer)) == (413, "TOO_LARGE")
+
+
 async def test_a_body_of_1_mib_is_read(tenant_client: httpx.AsyncClient) -> None:
     answer = await tenant_client.post(SETTINGS, content=b"{}".ljust(MAX_BODY), headers=JSON)
 

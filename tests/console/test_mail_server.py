@@ -301,6 +301,19 @@ async def test_the_system_level_has_the_same_form_and_its_own_settings(
     assert (await stored(room, acme)).mail_server is None
 
 
+async def test_thresholds_that_a_program_has_set_stay_what_they_are(client_of: ClientOf, room: Room) -> None:
+    client = await client_of(Role.SYSTEM_ADMIN)
+    wanted = {"cpu_threshold": "12.5", "memory_threshold": "0,5 %", "hard_disk_threshold": "99.9"}
+    assert (await send(client, "/system/notifications", **wanted)).status_code == 303
+    page = (await client.get("/console/system/notifications")).text
+    shown = {name: re.findall(rf'name="{name}"[^>]*? value="([^"]*)"', page)[0] for name in wanted}
+    assert shown == {"cpu_threshold": "12.5", "memory_threshold": "0.5", "hard_disk_threshold": "99.9"}
+    assert (await send(client, "/system/notifications", **shown)).status_code == 303
+
+    saved: SystemSettings = await room.database.read(settings.load_system, room.sealer)
+    assert (saved.cpu_threshold, saved.memory_threshold, saved.hard_disk_threshold) == (0.125, 0.005, 0.999)
+
+
 async def test_oauth_secrets_stay_when_left_empty_and_are_never_shown(
     client_of: ClientOf, room: Room, acme: TenantId
 ) -> None:

@@ -113,7 +113,8 @@ class _Body:
         if body:
             self._seen += len(body)
             if self._seen > self.limit:
-                await self.drain()
+                if message.get("more_body"):
+                    await self.drain()
                 raise too_large(self.limit)
         return message
 

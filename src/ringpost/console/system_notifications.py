@@ -1,6 +1,8 @@
 """Notifications of the system level: which events of the phone system itself are told, from when on, and to whom."""
 
+import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -24,6 +26,8 @@ class Watched:
     threshold: str
     title: str
 
+
+_NUMBER: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,20})?")
 
 WATCHED: Final = (
     Watched("notify_hard_disk_exceeded_threshold", "hard_disk_threshold", N_("The disk fills up")),
@@ -83,18 +87,19 @@ def _thresholds(posted: Posted) -> dict[str, float]:
     shares: dict[str, float] = {}
     wrong: list[FieldError] = []
     for one in WATCHED:
-        text = posted.text(one.threshold).strip().removesuffix("%").strip()
-        if text and not (text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= 100):
-            wrong.append(FieldError(one.threshold, "This must be a whole number from 0 to 100. 0 is off."))
+        text = posted.text(one.threshold).strip().removesuffix("%").strip().replace(",", ".") or "0"
+        if not _NUMBER.fullmatch(text) or Decimal(text) > 100:
+            wrong.append(FieldError(one.threshold, "This must be a number from 0 to 100. 0 is off."))
         else:
-            shares[one.threshold] = int(text or "0") / 100
+            shares[one.threshold] = float(Decimal(text) / 100)
     if wrong:
         raise Invalid(*wrong)
     return shares
 
 
 def _percent(share: object) -> str:
-    return f"{round(share * 100)}" if isinstance(share, float) and share else ""
+    """As it is, so that what is shown and saved again stays the same."""
+    return f"{(Decimal(repr(share)) * 100).normalize():f}" if isinstance(share, float) and share else ""
 
 
 routes = (
