@@ -1,5 +1,6 @@
 """The mail doctor over HTTP: what it answers, how often, and to whom."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -51,6 +52,32 @@ async def test_a_failure_is_200_and_names_the_cause(tenant_client: httpx.AsyncCl
     finding = answer.json()["findings"][0]
     assert (finding["code"], finding["suggested_settings"]) == ("RELAYING_DENIED", {"auth": "AUTO"})
     assert (await tenant_client.get("/tenant/notification")).json()["type"] is None, "nothing was saved"
+
+
+@pytest.mark.parametrize(
+    ("reply", "code"),
+    [
+        ("535 5.7.139 Authentication unsuccessful, basic authentication is disabled.", "MICROSOFT_BASIC_AUTH_OFF"),
+        ("535 5.7.3 Authentication unsuccessful", "MICROSOFT_WRONG_PASSWORD"),
+        ("550 5.7.30 Basic authentication is not supported", "MICROSOFT_BASIC_AUTH_RETIRED"),
+        ("530 5.7.57 Client not authenticated to send mail", "MICROSOFT_NOT_AUTHENTICATED"),
+    ],
+)
+async def test_a_personal_address_at_microsoft_is_told_what_works_for_it(
+    tenant_client: httpx.AsyncClient, mailbox: Mailbox, reply: str, code: str
+) -> None:
+    mailbox.refuse = reply
+    posted = mailbox.settings(username="jane@outlook.com") | {"recipient": "ann@example.com"}
+
+    diagnosis = (await tenant_client.post(DIAGNOSE, json=posted)).json()
+
+    [failed] = [step for step in diagnosis["steps"] if step["status"] == "failed"]
+    [told] = [one for one in diagnosis["findings"] if one["code"] == code]
+    assert failed["finding"] == code
+    for advice in (told["what_to_do"], failed["hint"]):
+        assert re.search(r"personal (address|one) \(outlook.com, hotmail.com, live.com, msn.com\)", advice)
+        assert re.search(r"organisation's address|[Aa]n organisation may", advice.partition("MS365")[0])
+    assert "Microsoft 365" not in told["title"] + told["explanation"], "which it has not"
 
 
 async def test_nothing_to_examine_is_409(tenant_client: httpx.AsyncClient) -> None:

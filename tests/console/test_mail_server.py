@@ -388,6 +388,15 @@ def test_every_word_of_the_catalogues_can_be_translated() -> None:
     assert set(TO_DO) <= set(TRAPS)
 
 
+def test_advice_to_choose_microsoft_365_says_whom_it_is_not_for() -> None:
+    told = {code: text for code, text in TO_DO.items() if "Microsoft 365" in text}
+
+    assert told
+    for text in told.values():
+        for language, word in (("en", "personal"), ("de", "persönlichen")):
+            assert word in languages()[language].say(text)
+
+
 def test_no_advice_speaks_of_fields_of_the_api() -> None:
     fields = re.compile(
         r"enable_|starttls_auto|\bset auth|auth setting|client_id|client_secret|reply_to|\busername\b|MS365|Set cloud"

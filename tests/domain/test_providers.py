@@ -83,6 +83,13 @@ def test_nobody_is_told_to_take_microsoft_365_with_a_personal_address(trap: str)
     assert remedy(trap, server(username="jane@acme.example"), None) == {"type": "MS365"}
 
 
+def test_advice_to_take_microsoft_365_says_whom_it_is_not_for() -> None:
+    told = [trap for trap in TRAPS.values() if "MS365" in trap.what_to_do]
+
+    assert told
+    assert [trap.code for trap in told if "personal" not in trap.what_to_do] == []
+
+
 def test_the_longest_suffix_of_an_mx_counts() -> None:
     outlook, company = by_mx(["outlook-com.olc.protection.outlook.com."]), by_mx(["x.mail.protection.outlook.com"])
 

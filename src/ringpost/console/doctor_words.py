@@ -105,19 +105,27 @@ TO_DO: Final = {
     "NO_PASSWORD": N_("Type user name and password, or choose “No login”."),
     "NO_SENDER": N_("Write a whole mail address as user name, or fill in where answers go to."),
     "MICROSOFT_BASIC_AUTH_OFF": N_(
-        "Best: choose Microsoft 365 as the provider and sign in without a password (OAuth). Else let your Microsoft "
-        "administrator turn on Authenticated SMTP for this mailbox, and turn security defaults off."
+        "With an organisation's address, best choose Microsoft 365 as the provider and sign in without a password "
+        "(OAuth); else let your Microsoft administrator turn on Authenticated SMTP for this mailbox, and turn security "
+        "defaults off. A personal address (outlook.com, hotmail.com, live.com, msn.com) can do neither: send through "
+        "another provider."
     ),
     "MICROSOFT_BASIC_AUTH_RETIRED": N_(
-        "Choose Microsoft 365 as the provider and sign in without a password (OAuth). No password will help."
+        "No password will help. With an organisation's address, choose Microsoft 365 as the provider and sign in "
+        "without a password (OAuth). A personal address (outlook.com, hotmail.com, live.com, msn.com) cannot do that: "
+        "send through another provider."
     ),
     "MICROSOFT_WRONG_PASSWORD": N_(
-        "The user name is the whole mail address. With two-factor login an app password is needed, where the "
-        "organisation permits them; better choose Microsoft 365 as the provider and sign in without a password (OAuth)."
+        "The user name is the whole mail address. With two-factor login an app password is needed. An organisation may "
+        "not permit those; with its address, better choose Microsoft 365 as the provider and sign in without a "
+        "password (OAuth). A personal address (outlook.com, hotmail.com, live.com, msn.com) cannot do that, and an "
+        "app password works only as long as Microsoft takes it."
     ),
     "MICROSOFT_NOT_AUTHENTICATED": N_(
-        "Let the way to sign in be chosen by itself, with user name and password, on smtp.office365.com port 587; or "
-        "choose Microsoft 365 as the provider and sign in without a password (OAuth)."
+        "Let the way to sign in be chosen by itself, with user name and password, on port 587: on smtp.office365.com "
+        "with an organisation's address, on smtp-mail.outlook.com with a personal one (outlook.com, hotmail.com, "
+        "live.com, msn.com). An organisation may instead choose Microsoft 365 as the provider and sign in without a "
+        "password (OAuth)."
     ),
     "LOGIN_REQUIRED": N_(
         "Choose an encryption, let the way to sign in be chosen by itself, and type user name and password. Usual "

@@ -39,37 +39,42 @@ UNSENDABLE_PASSWORD: Final = Trap(
     "User name or password have a character that cannot be sent.",
     "Enter them again.",
 )
+# An attempt keeps its trap without the login, so these say what holds for organisations and for personal addresses.
 MICROSOFT_BASIC_AUTH_OFF: Final = Trap(
     "MICROSOFT_BASIC_AUTH_OFF",
-    "Microsoft 365: login with a password is switched off",
+    "Microsoft: login with a password is switched off",
     "535 5.7.139.",
-    "The mail server refused the login: at Microsoft 365 the login with a password (SMTP AUTH) is switched off for "
-    "this mailbox or for the whole organisation.",
-    "Best: set the type to MS365 and set up OAuth. Else let your Microsoft administrator turn on Authenticated SMTP "
-    "for this mailbox, and turn security defaults off.",
+    "The mail server refused the login: at Microsoft the login with a password (SMTP AUTH) is switched off for this "
+    "mailbox or for the whole organisation.",
+    "With an organisation's address, best set the type to MS365 and set up OAuth; else let your Microsoft "
+    "administrator turn on Authenticated SMTP for this mailbox, and turn security defaults off. A personal address "
+    "(outlook.com, hotmail.com, live.com, msn.com) can do neither: send through another provider.",
 )
 MICROSOFT_WRONG_PASSWORD: Final = Trap(
     "MICROSOFT_WRONG_PASSWORD",
-    "Microsoft 365: user name or password is wrong",
+    "Microsoft: user name or password is wrong",
     "535 5.7.3, or 5.7.139 with `credentials were incorrect`.",
     "The mail server refused the login: for Microsoft, user name or password is wrong.",
-    "The user name is the whole mail address. With two-factor login an app password is needed, where the organisation "
-    "permits them; better set the type to MS365 and set up OAuth.",
+    "The user name is the whole mail address. With two-factor login an app password is needed. An organisation may not "
+    "permit those; with its address, better set the type to MS365 and set up OAuth. A personal address (outlook.com, "
+    "hotmail.com, live.com, msn.com) cannot do that, and an app password works only as long as Microsoft takes it.",
 )
 MICROSOFT_BASIC_AUTH_RETIRED: Final = Trap(
     "MICROSOFT_BASIC_AUTH_RETIRED",
-    "Microsoft 365: passwords are not taken any more",
+    "Microsoft: passwords are not taken any more",
     "5.7.30.",
     "Microsoft takes no passwords for sending mail any more.",
-    "Set the type to MS365 and set up OAuth. No password will help.",
+    "No password will help. With an organisation's address, set the type to MS365 and set up OAuth. A personal address "
+    "(outlook.com, hotmail.com, live.com, msn.com) cannot do that: send through another provider.",
 )
 MICROSOFT_NOT_AUTHENTICATED: Final = Trap(
     "MICROSOFT_NOT_AUTHENTICATED",
-    "Microsoft 365: not logged in",
+    "Microsoft: not logged in",
     "5.7.57.",
     "The mail server wants a login first, or SMTP login is switched off for this mailbox.",
-    "Set auth to AUTO, with user name and password, on smtp.office365.com port 587; or set the type to MS365 and set "
-    "up OAuth.",
+    "Set auth to AUTO, with user name and password, on port 587: on smtp.office365.com with an organisation's address, "
+    "on smtp-mail.outlook.com with a personal one (outlook.com, hotmail.com, live.com, msn.com). An organisation may "
+    "instead set the type to MS365 and set up OAuth.",
 )
 GOOGLE_APP_PASSWORD: Final = Trap(
     "GOOGLE_APP_PASSWORD",
