@@ -4,6 +4,8 @@ import httpx
 import pytest
 from tests.api.mailboxes import Mailbox
 
+from ringpost.domain.templates import MOST_TAGS
+
 TEST_MAIL = "/tenant/notification/test_email"
 MAIL = {"recipient": "ann@example.com", "subject": "Test", "content": "It works."}
 
@@ -33,6 +35,34 @@ async def test_a_wrong_field_is_422_and_nothing_is_sent(
     assert answer.status_code == 422
     assert [one["detail"]["field"] for one in answer.json()["errors"]] == [field]
     assert mailbox.mails == []
+
+
+@pytest.mark.parametrize("path", [TEST_MAIL, "/admin/notification/test_email"])
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({}, ["recipient", "subject", "content"]),
+        ({"recipient": "ann", "subject": "Test\r\nBcc: z@example.com"}, ["recipient", "subject", "content"]),
+        (
+            {"recipient": "ann@example.com, bob@example.com", "subject": 7, "content": " "},
+            ["recipient", "subject", "content"],
+        ),
+        ({"recipient": "ann@example.com", "content": "<b>" * (MOST_TAGS + 1)}, ["subject", "content"]),
+    ],
+)
+async def test_all_wrong_fields_are_told_at_once_the_missing_and_the_others(
+    tenant_client: httpx.AsyncClient,
+    admin_client: httpx.AsyncClient,
+    path: str,
+    body: dict[str, object],
+    fields: list[str],
+) -> None:
+    client = admin_client if path.startswith("/admin") else tenant_client
+
+    answer = await client.post(path, json=body)
+
+    assert answer.status_code == 422
+    assert [one["detail"]["field"] for one in answer.json()["errors"]] == fields
 
 
 async def test_nothing_configured_is_409(tenant_client: httpx.AsyncClient) -> None:

@@ -46,8 +46,9 @@ async def replace_system_settings(request: Request, principal: SystemAdmin, body
         **no_content("The mail server has accepted the mail."),
         **errors(401, 403, 424, "VALIDATE_FAILED", "NOT_CONFIGURED"),
     },
+    openapi_extra=body_of(TestMailRequest),
 )
-async def send_system_test(request: Request, principal: SystemAdmin, body: TestMailRequest) -> Response:
+async def send_system_test(request: Request, principal: SystemAdmin, body: RawObject) -> Response:
     """Send a mail now and wait for the outcome, 30 s at most; five a minute."""
     await send_test_now(request, principal, body)
     return Response()

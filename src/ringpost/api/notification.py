@@ -1,5 +1,6 @@
 """GET and POST /tenant/notification, POST /tenant/notification/test_email (contract, sections 1 and 2)."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request, Response
@@ -21,7 +22,7 @@ from ringpost.usecases.send_test_mail import parse_test_mail, send_test_mail
 router = APIRouter(prefix="/tenant/notification", route_class=JsonRoute, tags=["Notification settings"])
 
 RawObject = Annotated[dict[str, Any], Body()]
-"""A JSON object as it came; `domain.settings` reads it, so that every wrong field is told at once."""
+"""A JSON object as it came; a use case or `domain.settings` reads it, so that every wrong field is told at once."""
 
 
 @router.get("", summary="Show the notification settings", response_model=SettingsAnswer, responses=errors(401, 403))
@@ -55,8 +56,9 @@ async def replace_settings(request: Request, principal: TenantEditor, body: RawO
         **no_content("The mail server has accepted the mail."),
         **errors(401, 403, 424, "VALIDATE_FAILED", "NOT_CONFIGURED"),
     },
+    openapi_extra=body_of(TestMailRequest),
 )
-async def send_test(request: Request, principal: TenantEditor, body: TestMailRequest) -> Response:
+async def send_test(request: Request, principal: TenantEditor, body: RawObject) -> Response:
     """Send a mail now, through the mail server in force (the tenant's own, or the system's), and wait for the outcome.
 
     Takes 30 s at most; five a minute. When the mail server fails, `detail` says at which `stage`, with its `code`,
@@ -66,9 +68,9 @@ async def send_test(request: Request, principal: TenantEditor, body: TestMailReq
     return Response()
 
 
-async def send_test_now(request: Request, principal: Principal, body: TestMailRequest) -> None:
+async def send_test_now(request: Request, principal: Principal, body: Mapping[str, object]) -> None:
     """For the tenant and the system level alike."""
-    mail = parse_test_mail(body.recipient, body.subject, body.content)
+    mail = parse_test_mail(body)
     limits: Limits = request.app.state.limits
     limits.test_mails.hit(principal.tenant)
     await send_test_mail(request.app.state.room, principal, mail)

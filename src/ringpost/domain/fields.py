@@ -132,10 +132,12 @@ class Fields:
             return default
         return choices(value)
 
-    def parsed(self, field: str, parse: Callable[[str], Parsed], default: Parsed) -> Parsed:
+    def parsed(self, field: str, parse: Callable[[str], Parsed], default: Parsed, *, required: bool = False) -> Parsed:
         """Text that `parse` understands; it raises Invalid when it does not. Blank is the default."""
         value = self._raw_text(field)
         if value is None or not value.strip():
+            if required:
+                self.wrong(field, "This field is required.")
             return default
         try:
             return parse(value)

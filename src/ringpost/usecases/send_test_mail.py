@@ -1,8 +1,8 @@
 """Send a test mail through the mail server in force, now, and say exactly what became of it."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -12,6 +12,7 @@ from ringpost.domain.addresses import BLANKS, Address, parse_address
 from ringpost.domain.deliveries import RETRY, SENT, Outcome, Party, Stage
 from ringpost.domain.diagnosis import way_to
 from ringpost.domain.endpoints import Endpoint
+from ringpost.domain.fields import Fields
 from ringpost.domain.messages import Envelope, Message, assemble
 from ringpost.domain.rendering import Stamp, compose
 from ringpost.domain.templates import validate_parts
@@ -41,24 +42,32 @@ class TestMail:
     content: str
 
 
-def parse_test_mail(recipient: str, subject: str, content: str) -> TestMail:
+def parse_test_mail(raw: Mapping[str, object]) -> TestMail:
     """A test mail as posted. Raises Invalid with every wrong field."""
-    faults: list[FieldError] = []
-    address = None
+    fields = Fields(raw)
+    recipient = fields.parsed("recipient", _recipient, None, required=True)
+    subject = fields.parsed("subject", _subject, "", required=True)
+    content = fields.parsed("content", _content, "", required=True)
+    fields.finish()
+    assert recipient is not None  # noqa: S101  else it would have been told
+    return TestMail(recipient, subject, content)
+
+
+def _recipient(text: str) -> Address | None:
+    return parse_address(text, "recipient")
+
+
+def _subject(text: str) -> str:
+    validate_parts(subject=text)
+    return text.strip(BLANKS)
+
+
+def _content(text: str) -> str:
     try:
-        address = parse_address(recipient, "recipient")
+        validate_parts(body=text)
     except Invalid as fault:
-        faults += fault.errors
-    try:
-        validate_parts(subject=subject, body=content)
-    except Invalid as fault:
-        faults += [FieldError("content" if one.field == "body" else one.field, one.message) for one in fault.errors]
-    for field, text in (("subject", subject), ("content", content)):
-        if not text.strip():
-            faults.append(FieldError(field, "This field is required."))
-    if faults or address is None:
-        raise Invalid(*faults)
-    return TestMail(address, subject.strip(BLANKS), content)
+        raise Invalid(*(replace(one, field="content") for one in fault.errors)) from None
+    return text
 
 
 async def send_test_mail(room: Room, principal: Principal, mail: TestMail) -> None:
