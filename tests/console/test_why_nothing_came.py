@@ -58,6 +58,47 @@ async def test_a_whole_address_is_not_taken_for_the_beginning_of_another(
     assert "These addresses are alike" not in beginning.text
 
 
+async def test_a_search_that_only_its_state_leaves_empty_says_so_and_leads_to_the_mail(
+    client_of: ClientOf, room: Room, acme: TenantId
+) -> None:
+    await report(room, acme, "jane@example.com", id="call-1")
+    await refused(room, acme, await report(room, acme, "john@example.com"))
+    client = await client_of(Role.TENANT_ADMIN)
+
+    for q in ("jane@example.com", "jane", "call-1"):
+        page = await client.get("/console/deliveries", params={"q": q, "state": "failed"})
+
+        said = page.text.partition("<main")[2]
+        assert names_in(page) == []
+        assert "No mail for this is in this state" in said, q
+        for untrue in ("No mail was ever made", "that sent no mail", "No mail was found", "that it sent."):
+            assert untrue not in said, (q, untrue)
+        link = re.search(r'<a href="/console/deliveries([^"]+)">Show all mail for this<', said)
+        assert link is not None
+        assert names_in(await client.get(f"/console/deliveries{link[1]}")) == ["jane@example.com"]
+
+
+async def test_a_search_that_is_narrowed_in_several_ways_can_be_widened_step_by_step(
+    client_of: ClientOf, room: Room, acme: TenantId
+) -> None:
+    await report(room, acme, "jane@example.com", "john@example.com", id="call-1")
+    await refused(room, acme, await report(room, acme, "jane@example.com"))
+    client = await client_of(Role.TENANT_ADMIN)
+    narrow = {"state": "sent", "when": "day"}
+
+    person = (await client.get("/console/deliveries", params={"q": "jane@example.com", **narrow})).text
+    event = (await client.get("/console/deliveries", params={"q": "call-1", "type": "QUEUE_SLA"})).text
+    whole = await client.get("/console/deliveries", params={"q": "call-1", "state": "waiting"})
+
+    assert "No mail for this fits what is chosen" in person
+    assert 'href="/console/deliveries?q=jane%40example.com&amp;when=day">Look in all states<' in person
+    assert 'href="/console/deliveries?q=jane%40example.com">Show all mail for this<' in person
+    assert "No mail for this fits what is chosen" in event
+    assert "Look in all states" not in event
+    assert sorted(names_in(whole)) == ["jane@example.com", "john@example.com"]
+    assert "These are the mails that it sent." in whole.text
+
+
 @pytest.mark.parametrize(
     ("kind", "said"),
     [

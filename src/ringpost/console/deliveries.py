@@ -54,6 +54,8 @@ class Listing:
     """The event whose id is in the search box."""
     answer: "Answer | None" = None
     news: int = 0
+    leaves_out: bool = False
+    """There is mail for what is in the search box that does not fit what is chosen beside it."""
 
     def hold(self, row: AnyRow) -> AnyRow | None:
         """What keeps this mail waiting together with all others of its queue."""
@@ -138,6 +140,7 @@ def _list(connection: Connection, visit: Visit, filters: Filters) -> Listing:
         if filters.before or filters.after or not filters.q
         else _answer(connection, visit, filters.q, recipients),
         news=_news(connection, visit, wanted, filters.top) if filters.top else 0,
+        leaves_out=bool(recipients) and not rows,  # recipients are looked for among those of mails
     )
 
 
@@ -161,9 +164,19 @@ def _nobody(connection: Connection, visit: Visit, filters: Filters) -> Listing:
     """No recipient is like that: it may be an event's id, and else there is something to explain."""
     event = events.show(connection, visit.tenant_id, filters.q)
     ids = search.deliveries_of(connection, visit.tenant_id, event.key) if event is not None else []
-    rows = deliveries.rows_of(connection, visit.tenant_id, ids)
+    rows = [row for row in deliveries.rows_of(connection, visit.tenant_id, ids) if _fits(row, filters.wanted(visit))]
     answer = _answer(connection, visit, filters.q, []) if event is None else None
-    return Listing(rows, _holds(connection, rows), [], "", "", None, event, answer)
+    leaves_out = len(rows) < len(ids)
+    return Listing(rows, _holds(connection, rows), [], "", "", None, event, answer, leaves_out=leaves_out)
+
+
+def _fits(row: AnyRow, wanted: Wanted) -> bool:
+    return (
+        (not wanted.states or row.state in wanted.states)
+        and (not wanted.type or row.type == wanted.type)
+        and (wanted.since is None or row.created_at >= wanted.since)
+        and (wanted.until is None or row.created_at < wanted.until)
+    )
 
 
 def _news(connection: Connection, visit: Visit, wanted: Wanted, top: str) -> int:

@@ -74,6 +74,11 @@ class Filters:
         """Whether it is less than everything."""
         return any((self.q, self.state, self.type, self.reason, self.when, self.since, self.until))
 
+    @property
+    def only_by_state(self) -> bool:
+        """Whether a search is narrowed by the state and by nothing else."""
+        return bool(self.state) and not any((self.type, self.when, self.since, self.until))
+
     def address(self, **changes: str) -> str:
         """The query of the address, with other values for some: `state=sent&type=QUEUE_SLA`."""
         changed = replace(self, **changes)
@@ -82,6 +87,10 @@ class Filters:
     def first_page(self, **changes: str) -> str:
         """The same list from its newest on."""
         return self.address(**{"before": "", "after": "", "top": "", **changes})
+
+    def everything(self) -> str:
+        """The same search with nothing that narrows it."""
+        return self.first_page(state="", type="", when="", since="", until="")
 
     def fields(self) -> dict[str, str]:
         """What narrows, by name, for hidden fields of a form that is about the same list."""
