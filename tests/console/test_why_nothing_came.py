@@ -1,6 +1,7 @@
 """Why a mail did not come: nobody was told, another address was meant, or the mail server fails."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,10 +9,13 @@ from tests.conftest import Clock
 from tests.console.conftest import ClientOf, Visitor, assert_accessible
 from tests.console.mails import admin, names_in, refused, report
 
+from ringpost.console.guard import LANGUAGE_COOKIE
 from ringpost.domain.access import Role
 from ringpost.domain.catalogue import CATALOGUE
-from ringpost.domain.tenants import TenantId
-from ringpost.usecases.change_settings import change_settings
+from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
+from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.storage.outcomes import hold_queue
+from ringpost.usecases.change_settings import change_settings, change_system_settings
 from ringpost.usecases.room import Room
 
 SERVER = {"type": "SMTP", "server": "mail.example.com", "username": "pbx@example.com", "auth": "DISABLE"}
@@ -189,6 +193,49 @@ async def test_the_list_says_why_mail_waits_behind_a_failing_server_and_until_wh
     assert held.text.count("The cable is out.") == 1, "only at the mail that waits"
     assert "Next try <time" in held.text
     assert "Next try: any moment now." in due
+
+
+async def use_up_the_share(room: Room, tenant: TenantId) -> None:
+    """The tenant has borrowed enough of the system's mail server; its hour is over in 20 minutes."""
+    hint = (
+        "The 5 mails that may go through the system's mail server in an hour have gone. The rest goes by itself when "
+        "the hour is over; a mail server of your own has no such limit."
+    )
+    why = Outcome(RETRY, Stage.RESOLVE, Party.CONFIGURATION, hint=hint)
+    now = room.clock()
+    await room.database.write(hold_queue, f"system:{tenant}", now, now + 20 * 60_000, why)
+
+
+async def test_a_share_that_is_used_up_is_not_told_as_a_failing_mail_server(
+    client_of: ClientOf, room: Room, acme: TenantId
+) -> None:
+    await change_system_settings(room, admin(SYSTEM), SERVER)
+    mail = await report(room, acme, "a@example.com", type="VOICEMAIL_RECEIVED", variables={})
+    await use_up_the_share(room, acme)
+    client = await client_of(Role.TENANT_ADMIN)
+    until = datetime.fromtimestamp((room.clock() + 20 * 60_000) / 1000, UTC).strftime("%Y-%m-%dT%H:%M")
+
+    pages = {path: (await client.get(f"/console{path}")).text for path in ("/", "/deliveries", f"/deliveries/{mail}")}
+    client.cookies.set(LANGUAGE_COOKIE, "de", domain="ringpost.example", path="/console")
+    german = (await client.get("/console/")).text
+
+    for path, page in pages.items():
+        assert "Your share of the phone system&#39;s mail server is used up" in page, path
+        assert "The mail server fails" not in page, path
+        assert "One mail tries it out" not in page, path
+        assert f'datetime="{until}' in page, path
+    assert "The 5 mails that may go through the phone system&#39;s mail server in an hour have gone." in pages["/"]
+    assert "Ihr Anteil am Mailserver der Telefonanlage ist aufgebraucht" in german
+
+
+async def test_an_emergency_does_not_wait_for_a_share(client_of: ClientOf, room: Room, acme: TenantId) -> None:
+    await change_system_settings(room, admin(SYSTEM), SERVER)
+    mail = await report(room, acme, "a@example.com")
+    await use_up_the_share(room, acme)
+    client = await client_of(Role.TENANT_ADMIN)
+
+    for path in ("/console/deliveries", f"/console/deliveries/{mail}"):
+        assert "Your share" not in (await client.get(path)).text, path
 
 
 async def test_the_list_of_mails_that_wait_fits_every_screen(visitor: Visitor, room: Room, acme: TenantId) -> None:

@@ -17,7 +17,7 @@ from ringpost.console.delivery_filters import (
     recipients_like,
     whole_address,
 )
-from ringpost.console.delivery_words import SKIPPED, TITLES, skipped, why
+from ringpost.console.delivery_words import SKIPPED, TITLES, hold_for, skipped, why
 from ringpost.console.forms import Form
 from ringpost.console.many_deliveries import told_of_many
 from ringpost.console.rendering import render
@@ -59,7 +59,7 @@ class Listing:
 
     def hold(self, row: AnyRow) -> AnyRow | None:
         """What keeps this mail waiting together with all others of its queue."""
-        return self.holds.get(row.queue) if row.state == State.QUEUED else None
+        return hold_for(row, self.holds.get(row.queue)) if row.state == State.QUEUED else None
 
 
 @dataclass(frozen=True, slots=True)

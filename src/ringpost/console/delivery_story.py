@@ -7,7 +7,17 @@ from typing import Any, Final
 from sqlalchemy import Connection
 from starlette.responses import HTMLResponse, Response
 
-from ringpost.console.delivery_words import AUDIENCES, TITLES, Reason, reason_of, said, way_of
+from ringpost.console.delivery_words import (
+    AUDIENCES,
+    TITLES,
+    Reason,
+    hold_for,
+    is_over_share,
+    reason_of,
+    reason_of_hold,
+    said,
+    way_of,
+)
 from ringpost.console.languages import N_
 from ringpost.console.rendering import render
 from ringpost.console.routing import get, post
@@ -78,9 +88,14 @@ class Story:
         if self.row.state in (State.SENT, State.CANCELLED):
             return None
         if self.hold is not None:
-            return reason_of(self.hold)
+            return reason_of_hold(self.hold)
         last = self.tries[-1] if self.tries else None
         return last.reason if last and last.row.verdict != "sent" else None
+
+    @property
+    def over_share(self) -> bool:
+        """It waits, and its mail server does not fail."""
+        return is_over_share(self.hold)
 
     @property
     def next_try(self) -> int | None:
@@ -150,7 +165,7 @@ def _story(connection: Connection, visit: Visit, delivery: str) -> Story:
         row,
         event,
         [_try(attempt, row.recipient) for attempt in deliveries.attempts_of(connection, tenant, delivery)],
-        deliveries.hold_of(connection, row.queue) if row.state == State.QUEUED else None,
+        hold_for(row, deliveries.hold_of(connection, row.queue)) if row.state == State.QUEUED else None,
         deliveries.rows_of(connection, tenant, ids[:OTHERS_SHOWN]),
         can_send,
     )

@@ -7,9 +7,10 @@ from ringpost.console.doctor_words import TO_DO
 from ringpost.console.languages import N_
 from ringpost.console.notifications import GROUPS
 from ringpost.domain.catalogue import CATALOGUE, Audience
-from ringpost.domain.deliveries import Party, Stage
+from ringpost.domain.deliveries import Party, Stage, Urgency
 from ringpost.domain.events import SkipReason
 from ringpost.domain.traps import TRAPS, Trap
+from ringpost.storage.queues import is_borrowed
 
 TITLES: Final = {told.name: told.title for group in GROUPS for told in group.types}
 """Event type -> what happened."""
@@ -143,6 +144,14 @@ HELPERS: Final = {
 }
 NOBODY: Final = Helper(N_("Nobody can know"), N_("Nothing has to be done: it is tried again by itself."))
 
+SHARE_USED: Final = N_("Your share of the phone system's mail server is used up")
+_SHARE: Final = Helper(
+    N_("The phone system's mail server, which is lent"),
+    N_("Whoever administers the mail server settings here can set up a mail server of your own."),
+    "/mail-server",
+    N_("Set up the mail server"),
+)
+
 _BY_HINT: Final = {trap.hint: trap for trap in TRAPS.values()}
 """Attempts keep the words and not the code of the trap."""
 
@@ -158,6 +167,23 @@ class Reason:
     helper: Helper
 
 
+def is_over_share(hold: Any) -> bool:
+    """Whether mail waits because the tenant has used its share of the lent mail server, and not because that fails."""
+    return hold is not None and is_borrowed(hold.lane)
+
+
+def hold_for(row: Any, hold: Any) -> Any:
+    """The hold that keeps a mail waiting. Emergencies take no share, so none of theirs is used up."""
+    return None if is_over_share(hold) and row.urgency == Urgency.EMERGENCY else hold
+
+
+def reason_of_hold(hold: Any) -> Reason:
+    """Why all mail of a queue waits."""
+    if is_over_share(hold):
+        return Reason(SHARE_USED, hold.hint, N_("There is nothing to do: it goes by itself."), None, _SHARE)
+    return reason_of(hold)
+
+
 def reason_of(row: Any, prefix: str = "") -> Reason:
     """The reason in a row that has `hint`, `reply` and `party`, each behind `prefix`."""
     hint, party = getattr(row, f"{prefix}hint"), getattr(row, f"{prefix}party")
@@ -170,6 +196,8 @@ def reason_of(row: Any, prefix: str = "") -> Reason:
 
 def why(row: Any, hold: Any = None) -> str:
     """The reason of the hold, else of the last attempt, in one line; "" when there is none."""
+    if is_over_share(hold):
+        return SHARE_USED
     if hold is not None:
         return _in_short(hold.hint, hold.reply)
     if row.attempt_number is None or row.attempt_verdict == "sent":

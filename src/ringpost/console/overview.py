@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from ringpost.console.delivery_words import reason_of, why
+from ringpost.console.delivery_words import is_over_share, reason_of, why
 from ringpost.console.rendering import render
 from ringpost.console.routing import Access, get
 from ringpost.console.system_overview import show_system_overview
@@ -44,6 +44,11 @@ class Overview:
     def can_send(self) -> bool:
         """Whether there is a mail server at all."""
         return self.own_server is not None or self.borrows
+
+    @property
+    def over_share(self) -> bool:
+        """Mail waits, and no mail server fails."""
+        return is_over_share(self.hold)
 
     @property
     def waiting(self) -> int:
