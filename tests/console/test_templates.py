@@ -90,16 +90,44 @@ async def test_what_was_meant_as_a_variable_is_found_and_replaced(visitor: Visit
     await visitor.sign_in_as(Role.TENANT_ADMIN)
     page = await visitor.open("/templates/DISK_LOW")
     await page.get_by_role("textbox", name="Subject").focus()
-    await page.keyboard.insert_text("%%FREE_SIZE% and %%free_size%% of 100%%, not %%FREE_SIZES")
+    await page.keyboard.insert_text("Only %%FREE_SIZE% and %%free_size%% of 100%%, not %%FREE_SIZES")
 
+    marked = page.locator(".cm-unknown")
+    await expect(marked).to_have_text(["%%FREE_SIZE%", "%%free_size%%", "%%FREE_SIZES"])
+    await page.keyboard.press("Control+Home")
+    await page.keyboard.press("F8")
+    said = page.locator(".cm-tooltip")
+    await expect(said).to_contain_text("%%FREE_SIZE% is no variable, and stands in the mail as it is.")
+    await expect(said).to_contain_text("Did you mean %%FREE_SIZE%%?")
+    await page.keyboard.press("Escape")
     for name, written in (("%%FREE_SIZE%", "%%FREE_SIZE%"), ("free_size", "%%free_size%%")):
         finding = page.locator(f'#checked [data-unknown="{name}"]')
         await expect(finding).to_contain_text(f"{written} is no variable, and stands in the mail as it is.")
         await finding.get_by_role("button", name="Replace").click()
         await expect(finding).to_have_count(0)
 
-    left = "%%FREE_SIZE%% and %%FREE_SIZE%% of 100%%, not %%FREE_SIZES"
+    left = "Only %%FREE_SIZE%% and %%FREE_SIZE%% of 100%%, not %%FREE_SIZES"
     await expect(page.locator("[name=subject]")).to_have_value(left)
+    await expect(marked).to_have_text(["%%FREE_SIZES"])
+
+
+async def test_the_editor_marks_what_the_check_finds_and_nothing_else(
+    visitor: Visitor, room: Room, acme: TenantId
+) -> None:
+    body = (
+        "<p>%%SIZE%% %%size%% %%Free-Size%% %%FREE_SIZE% %%FREE_SIZE</p>\n"
+        "<p>%%FREE_SIZE%% 100%% 50%%off %%nothing% %%NO_SUCH_THING%% https://example.com/%%20%%20</p>\n"
+    )
+    await create_template(room, anna_of(acme), "DISK_LOW", Parts(body=body))
+    for role in (Role.TENANT_ADMIN, Role.READ_ONLY):
+        await visitor.sign_in_as(role)
+        page = await visitor.open("/templates/DISK_LOW")
+        found = page.locator("#checked [data-unknown] > code:first-child")
+        await expect(found).not_to_have_count(0)
+
+        marked = page.locator(".cm-unknown")
+        await expect(marked).to_have_count(await found.count())
+        assert sorted(await marked.all_inner_texts()) == sorted(await found.all_inner_texts())
 
 
 async def edit(page: Page) -> None:

@@ -8,6 +8,8 @@ import {
 } from "./vendor/codemirror/codemirror.min.js";
 
 const VARIABLE = /%%([A-Z0-9_]{1,64})%%/g;
+// A variable first, so that it is not taken for a slip; then whatever has %% and a letter, closed or not (as the server's check has it).
+const MEANT = new RegExp(`${VARIABLE.source}|%%([A-Za-z][A-Za-z0-9_-]{0,99})(%{0,2})`, "g");
 
 const colours = syntaxHighlighting(HighlightStyle.define([
   { tag: tags.tagName, color: "var(--info)" },
@@ -84,27 +86,39 @@ const completing = (options) => (context) => {
   return begun && { from: line.from + begun.index, options, validFor: /^%{1,2}[A-Za-z0-9_]*$/ };
 };
 
-const marking = (names) => {
+// The name of what is no variable of this event as the server's check tells it, and whether it is no variable at all; null
+// for what is in order. What nothing closes only the check tells from ordinary words.
+const faultOf = ([whole, variable, word, end], names, told) => {
+  if (variable) return names.has(variable) ? null : { name: variable, isSlip: false };
+  const name = end === "%%" ? word : whole;
+  return end || told.has(name) ? { name, isSlip: true } : null;
+};
+
+const marking = (names, told, news) => {
   const marks = new MatchDecorator({
-    regexp: VARIABLE,
-    decoration: (match) => Decoration.mark({ class: names.has(match[1]) ? "cm-variable" : "cm-variable cm-unknown" }),
+    regexp: MEANT,
+    decorate: (add, from, to, match) => {
+      const fault = faultOf(match, names, told);
+      if (match[1] || fault) add(from, to, Decoration.mark({ class: fault ? "cm-variable cm-unknown" : "cm-variable" }));
+    },
   });
   return ViewPlugin.define((view) => ({
     decorations: marks.createDeco(view),
-    update(change) { this.decorations = marks.updateDeco(change, this.decorations); },
+    update(change) { this.decorations = news.came ? marks.createDeco(view) : marks.updateDeco(change, this.decorations); },
   }), { decorations: (plugin) => plugin.decorations });
 };
 
 // What the server's check found, such as %%NAME%%, %%name%% or %%NAME%; what is not closed is not part of something longer.
 const written = (text) => new RegExp(text + (text.endsWith("%%") ? "" : text.endsWith("%") ? "(?!%)" : "(?![%\\w-])"), "g");
 
-// What the server's check found of a name: the variable that it looks like.
-const judging = (names, nearest, words, news) => linter((view) => {
+// `told`: what the server's check found, and of each the variable that it looks like.
+const judging = (names, told, words, news) => linter((view) => {
   const found = [];
-  for (const match of view.state.doc.toString().matchAll(VARIABLE)) {
-    if (names.has(match[1])) continue;
-    const meant = nearest.get(match[1]);
-    const message = `${match[0]} ${words.unknown}`;
+  for (const match of view.state.doc.toString().matchAll(MEANT)) {
+    const fault = faultOf(match, names, told);
+    if (!fault) continue;
+    const meant = told.get(fault.name);
+    const message = `${match[0]} ${fault.isSlip ? words.slip : words.unknown}`;
     found.push({
       from: match.index, to: match.index + match[0].length, severity: "warning",
       message: meant ? `${message} ${words.mean.replace("%(name)s", `%%${meant}%%`)}` : message,
@@ -115,7 +129,7 @@ const judging = (names, nearest, words, news) => linter((view) => {
 }, { delay: 400, needsRefresh: () => news.came });
 
 // An editor in the place of a text field, which stays what the form sends.
-export const editorFor = (field, { options, names }, nearest, words) => {
+export const editorFor = (field, { options, names }, told, words) => {
   const kind = field.dataset.editor;
   const fixed = field.disabled;
   const label = field.closest(".field").querySelector("label");
@@ -140,14 +154,14 @@ export const editorFor = (field, { options, names }, nearest, words) => {
     extensions: [
       kind === "line" ? oneLine : [search({ top: true }), EditorView.lineWrapping],
       kind === "html" ? [lineNumbers(), html(), closeBrackets()] : [],
-      colours, theme, marking(names), highlightSpecialChars(), drawSelection(),
+      colours, theme, marking(names, told, news), highlightSpecialChars(), drawSelection(),
       field.placeholder ? placeholder(() => hollow) : [],
       EditorState.phrases.of(words.phrases),
       EditorView.contentAttributes.of(content),
       fixed ? [EditorState.readOnly.of(true)] : [
         history(), autocompletion({ icons: false }),
         EditorState.languageData.of(() => [source]),
-        judging(names, nearest, words, news),
+        judging(names, told, words, news),
       ],
       keymap.of([...closeBracketsKeymap, ...completionKeymap, ...lintKeymap, ...historyKeymap, ...(kind === "line" ? [] : searchKeymap),
         ...(kind === "line" ? [{ key: "Enter", run: () => true }] : []), ...defaultKeymap]),

@@ -7,16 +7,16 @@ const WAIT_MS = 500;
 const form = document.getElementById("template");
 const checked = document.getElementById("checked");
 const summary = document.getElementById("check-summary");
-const { here, fixed, draft, unknown, mean, replace, phrases } = form.dataset;
+const { here, fixed, draft, unknown, slip, mean, replace, phrases } = form.dataset;
 
 // Editors ---------------------------------------------------------------------------------------------------------
 
-const nearest = new Map();
+const told = new Map();
 const known = knownVariables();
-const words = { unknown, mean, replace, phrases: JSON.parse(phrases) };
+const words = { unknown, slip, mean, replace, phrases: JSON.parse(phrases) };
 const editors = new Map();
 for (const field of form.querySelectorAll("[data-editor]")) {
-  editors.set(field.name, editorFor(field, known, nearest, words));
+  editors.set(field.name, editorFor(field, known, told, words));
 }
 let last = editors.get("body");
 for (const editor of editors.values()) editor.view.dom.addEventListener("focusin", () => { last = editor; });
@@ -44,12 +44,10 @@ ghost();
 // What the check found ----------------------------------------------------------------------------------------------
 
 const learn = () => {
-  nearest.clear();
-  for (const { dataset } of checked.querySelectorAll("[data-unknown]")) {
-    if (dataset.nearest) nearest.set(dataset.unknown, dataset.nearest);
-  }
+  told.clear();
+  for (const { dataset } of checked.querySelectorAll("[data-unknown]")) told.set(dataset.unknown, dataset.nearest);
   for (const button of checked.querySelectorAll("[data-replace]")) button.hidden = Boolean(fixed);
-  for (const editor of editors.values()) if (!fixed) editor.judge();
+  for (const editor of editors.values()) editor.judge();
 };
 const announce = () => {
   const text = checked.querySelector("[data-summary]")?.textContent.trim() ?? "";
