@@ -10,6 +10,7 @@ from tests.conftest import ADMIN_TOKEN
 from ringpost.domain.tenants import TenantId
 from ringpost.storage import audit, templates
 from ringpost.storage import settings as settings_rows
+from ringpost.storage.audit import Filter
 from ringpost.usecases.room import Room
 
 CANARY = "canary-export-password-5d0e"
@@ -151,13 +152,13 @@ async def test_a_second_import_changes_nothing_and_leaves_no_trace(
 ) -> None:
     await fill(tenant_client)
     content = await export(tenant_client)
-    log = await room.database.read(audit.entries, acme)
+    log = await room.database.read(audit.page, acme, Filter(), 99)
 
     again = await bring(tenant_client, content)
 
     assert (again["changes"], again["enter_again"]) == ([], [])
-    assert await room.database.read(audit.entries, acme) == log
-    assert len(await room.database.read(templates.history, acme, "QUEUE_SLA")) == 1
+    assert await room.database.read(audit.page, acme, Filter(), 99) == log
+    assert len(await room.database.read(templates.list_saved, acme, "QUEUE_SLA", 9)) == 1
 
 
 async def test_only_a_template_that_differs_gets_a_new_revision(
@@ -169,9 +170,9 @@ async def test_only_a_template_that_differs_gets_a_new_revision(
 
     await bring(tenant_client, content)
 
-    assert len(await room.database.read(templates.history, acme, "QUEUE_SLA")) == 1
-    assert [one.number for one in await room.database.read(templates.history, acme, "DISK_LOW")] == [2, 1]
-    log = await room.database.read(audit.entries, acme)
+    assert len(await room.database.read(templates.list_saved, acme, "QUEUE_SLA", 9)) == 1
+    assert [one.number for one in await room.database.read(templates.list_saved, acme, "DISK_LOW", 9)] == [2, 1]
+    log = await room.database.read(audit.page, acme, Filter(), 99)
     imports = ("import_tenant", "update_template")
     assert {(entry.action, entry.subject, entry.fields) for entry in log if entry.action in imports} == {
         ("import_tenant", "ringpost-tenant", ("templates",)),

@@ -10,6 +10,7 @@ from ringpost.api.schemas import SettingsAnswer, SettingsRequest, SystemSettings
 from ringpost.domain.settings import Settings, SystemSettings, settings_to_json, system_settings_to_json
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.storage import audit
+from ringpost.storage.audit import Filter
 from ringpost.usecases.room import Room
 
 SETTINGS = "/tenant/notification"
@@ -94,13 +95,13 @@ async def test_what_was_shown_posted_back_changes_nothing(
 ) -> None:
     await tenant_client.post(SETTINGS, json=GOOD | {"recipients": '"Doe, Jane" <jane@example.com>', "port": 0})
     before = (await tenant_client.get(SETTINGS)).json()
-    entries = await room.database.read(audit.entries, acme)
+    entries = await room.database.read(audit.page, acme, Filter(), 99)
 
     answer = await tenant_client.post(SETTINGS, json=before)
 
     assert answer.status_code == 200
     assert (await tenant_client.get(SETTINGS)).json() == before
-    assert await room.database.read(audit.entries, acme) == entries
+    assert await room.database.read(audit.page, acme, Filter(), 99) == entries
 
 
 async def test_a_post_replaces_so_what_is_left_out_takes_its_default(tenant_client: httpx.AsyncClient) -> None:
@@ -228,7 +229,7 @@ async def test_the_audit_log_names_fields_and_no_values(
     clock.advance(1)
     await tenant_client.post(SETTINGS, json=GOOD | {"password": "another one", "recipients": "a@example.com"})
 
-    newest = (await room.database.read(audit.entries, acme))[0]
+    newest = (await room.database.read(audit.page, acme, Filter(), 99))[0]
 
     assert (newest.action, newest.actor) == ("change_settings", "test")
     assert set(newest.fields) == {"password", "recipients"}
@@ -247,7 +248,7 @@ async def test_the_system_level_saves_what_only_it_has(admin_client: httpx.Async
     del shown["password"]
     assert (await admin_client.get("/admin/notification")).json() == shown
     assert (await admin_client.post("/admin/notification", json=shown)).status_code == 200
-    assert len(await room.database.read(audit.entries, SYSTEM)) == 1
+    assert len(await room.database.read(audit.page, SYSTEM, Filter(), 99)) == 1
 
 
 async def test_tenants_see_whether_the_system_lends_its_server(

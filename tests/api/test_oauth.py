@@ -15,6 +15,7 @@ from ringpost.domain.endpoints import GmailEndpoint, GraphEndpoint, SmtpEndpoint
 from ringpost.domain.tenants import TenantId
 from ringpost.storage import audit
 from ringpost.storage import settings as settings_rows
+from ringpost.storage.audit import Filter
 from ringpost.usecases.room import Room
 
 PATHS = ["/tenant/notification/oauth", "/admin/notification/oauth"]
@@ -83,10 +84,10 @@ async def test_what_get_returned_posted_back_changes_nothing(
 ) -> None:
     await post(tenant_client, **SECRET_APP, secret_expires_at="2027-06-30")
     shown = (await tenant_client.get(TENANT)).json()
-    before = await room.database.read(audit.entries, acme)
+    before = await room.database.read(audit.page, acme, Filter(), 99)
     assert (await post(tenant_client, **shown)).status_code == 200
     assert (await tenant_client.get(TENANT)).json() == shown
-    assert await room.database.read(audit.entries, acme) == before
+    assert await room.database.read(audit.page, acme, Filter(), 99) == before
 
 
 async def test_a_certificate_tells_its_own_end(tenant_client: httpx.AsyncClient) -> None:
@@ -241,7 +242,7 @@ async def test_the_audit_log_has_names_and_no_values(
     await post(tenant_client, **{**SECRET_APP, "client_secret": "another"})
     clock.advance(1)
     await tenant_client.post(f"{TENANT}/destroy", json={})
-    entries = await room.database.read(audit.entries, acme)
+    entries = await room.database.read(audit.page, acme, Filter(), 99)
     assert [(one.action, one.fields) for one in entries[:3]] == [
         ("destroy_oauth", ()),
         ("change_oauth", ("client_secret",)),

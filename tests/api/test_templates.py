@@ -11,6 +11,7 @@ from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.messages import Message
 from ringpost.domain.tenants import TenantDraft, TenantId
 from ringpost.storage import audit, tables, templates
+from ringpost.storage.audit import Filter
 from ringpost.storage.sealing import Place
 from ringpost.usecases.create_tenant import create_tenant
 from ringpost.usecases.room import Room
@@ -104,8 +105,8 @@ async def test_what_was_shown_posted_back_changes_nothing(
     assert (await tenant_client.post(f"{CUSTOM}/RECHARGE", json=before)).status_code == 200
 
     assert (await tenant_client.get(f"{CUSTOM}/RECHARGE")).json() == before
-    assert len(await room.database.read(templates.history, acme, "RECHARGE")) == 1
-    actions = sorted(entry.action for entry in await room.database.read(audit.entries, acme))
+    assert len(await room.database.read(templates.list_saved, acme, "RECHARGE", 9)) == 1
+    actions = sorted(entry.action for entry in await room.database.read(audit.page, acme, Filter(), 99))
     assert actions == ["create_template", "create_token"]
 
 

@@ -12,6 +12,7 @@ from ringpost.domain.access import Role
 from ringpost.domain.deliveries import State
 from ringpost.domain.tenants import TenantId
 from ringpost.storage import audit, tables
+from ringpost.storage.audit import Filter
 from ringpost.usecases.room import Room
 
 
@@ -49,7 +50,7 @@ async def test_many_are_chosen_counted_and_retried(visitor: Visitor, room: Room,
     assert await page.locator(".notice.good a").all_inner_texts() == ["a2@example.com", "a1@example.com"]
     await assert_accessible(page)
     assert sorted((await states(room, acme)).values()) == [State.QUEUED, State.QUEUED, State.REJECTED]
-    entries = await room.database.read(audit.entries, acme)
+    entries = await room.database.read(audit.page, acme, Filter(), 99)
     assert [entry.subject.partition(",")[0] for entry in entries if entry.action == "retry_deliveries"] == [
         "2 deliveries"
     ]

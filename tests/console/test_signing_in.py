@@ -11,6 +11,7 @@ from ringpost.console.guard import SESSION_COOKIE, VISIT_COOKIE
 from ringpost.domain.access import CONSOLE_IDLE_S, CONSOLE_SESSION_S, INVITATION_S, Role
 from ringpost.domain.tenants import SYSTEM, TenantDraft, TenantId
 from ringpost.storage import access, audit
+from ringpost.storage.audit import Filter
 from ringpost.usecases.change_tenant import change_tenant
 from ringpost.usecases.change_user import UserChange, change_user
 from ringpost.usecases.create_tenant import create_tenant
@@ -187,7 +188,7 @@ async def test_another_password_signs_out_all_but_this_browser(client_of: Client
     assert here.cookies[SESSION_COOKIE] != before
     assert (await there.get("/console/account")).status_code == 303
     assert (await sign_in(await client_of(), password="another horse")).status_code == 303
-    entries = await room.database.read(audit.entries, acme)
+    entries = await room.database.read(audit.page, acme, Filter(), 99)
     assert next(entry.actor for entry in entries if entry.action == "change_user") == "anna"
 
 
@@ -231,7 +232,7 @@ async def test_a_system_administrator_acts_for_a_tenant_and_both_logs_tell(
     assert "You work in <strong>Acme</strong>" in (await client.get("/console/notifications")).text
     clock.advance(1)
     await client.post("/console/notifications", data={**form, "recipients": "a@example.com"})
-    entries = await room.database.read(audit.entries, acme)
+    entries = await room.database.read(audit.page, acme, Filter(), 99)
     assert [(entry.actor, entry.action) for entry in entries[:2]] == [
         ("root (system)", "change_settings"),
         ("root", "begin_to_act_for"),
@@ -239,7 +240,7 @@ async def test_a_system_administrator_acts_for_a_tenant_and_both_logs_tell(
     clock.advance(1)
     await client.post("/console/system/stop-acting", data=form)
     assert (await client.get("/console/notifications")).status_code == 403
-    system = await room.database.read(audit.entries, SYSTEM)
+    system = await room.database.read(audit.page, SYSTEM, Filter(), 99)
     assert [entry.action for entry in system[:2]] == ["end_to_act_for", "begin_to_act_for"]
 
 
@@ -254,7 +255,7 @@ async def test_going_from_one_tenant_to_another_ends_in_the_first_ones_log(
         await client.post(f"/console/system/{path}", data=form)
 
     def acted(connection: Connection, log: TenantId) -> list[str]:
-        return [one.action for one in audit.entries(connection, log)[::-1] if one.action.endswith("act_for")]
+        return [one.action for one in audit.page(connection, log, Filter(), 99)[::-1] if one.action.endswith("act_for")]
 
     both = ["begin_to_act_for", "end_to_act_for"]
     assert [await room.database.read(acted, log) for log in (acme, other, SYSTEM)] == [both, both, both * 2]

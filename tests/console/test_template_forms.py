@@ -9,6 +9,7 @@ from ringpost.domain.system_events import SYSTEM_CATALOGUE
 from ringpost.domain.templates import Parts
 from ringpost.domain.tenants import SYSTEM, TenantDraft, TenantId
 from ringpost.storage import audit, templates
+from ringpost.storage.audit import Filter
 from ringpost.usecases.change_settings import change_settings
 from ringpost.usecases.change_tenant import change_tenant
 from ringpost.usecases.edit_template import create_template
@@ -66,7 +67,7 @@ async def test_a_template_is_saved_and_reset_without_scripts(client_of: ClientOf
 
     await client.post(f"{PAGE}/reset", data={"csrf": await csrf_of(client)})
     assert await room.database.read(templates.show, acme, "RECHARGE") is None
-    actions = {entry.action for entry in await room.database.read(audit.entries, acme)}
+    actions = {entry.action for entry in await room.database.read(audit.page, acme, Filter(), 99)}
     assert {"create_template", "destroy_template"} <= actions
     again = await client.post(f"{PAGE}/reset", data={"csrf": await csrf_of(client)})
     assert again.status_code == 303

@@ -32,7 +32,9 @@ async def test_an_update_is_a_new_revision_and_the_old_one_stays(room: Room) -> 
 
     assert second.number == 2
     assert await room.database.read(templates.get, ACME, "RECHARGE") == second
-    assert await room.database.read(templates.history, ACME, "RECHARGE") == [second, first]
+    assert await room.database.read(templates.numbered, ACME, "RECHARGE", 1) == first
+    saved = await room.database.read(templates.list_saved, ACME, "RECHARGE", 9)
+    assert [one.id for one in saved] == [second.id, first.id]
 
 
 async def test_an_update_that_says_the_same_is_no_new_revision(room: Room) -> None:

@@ -8,6 +8,7 @@ from ringpost.domain.templates import Parts
 from ringpost.domain.tenants import TenantId
 from ringpost.errors import AlreadyExists, Invalid, NotFound
 from ringpost.storage import audit, templates
+from ringpost.storage.audit import Filter
 from ringpost.usecases.edit_template import create_template, destroy_template, update_template
 from ringpost.usecases.room import Room
 
@@ -22,7 +23,7 @@ async def test_every_change_is_audited_by_the_names_of_its_parts(room: Room, clo
     clock.advance(1)
     await destroy_template(room, ANN, "RECHARGE")
 
-    entries = await room.database.read(audit.entries, ACME)
+    entries = await room.database.read(audit.page, ACME, Filter(), 99)
 
     assert [(entry.action, entry.subject, entry.fields) for entry in reversed(entries)] == [
         ("create_template", "RECHARGE", ("from", "subject")),
@@ -36,7 +37,7 @@ async def test_what_changes_nothing_is_not_audited(room: Room) -> None:
     first = await create_template(room, ANN, "RECHARGE", Parts(subject="Thank you"))
 
     assert await update_template(room, ANN, "RECHARGE", Parts(subject="Thank you")) == first
-    assert len(await room.database.read(audit.entries, ACME)) == 1
+    assert len(await room.database.read(audit.page, ACME, Filter(), 99)) == 1
 
 
 async def test_what_is_refused_leaves_no_trace(room: Room) -> None:
@@ -46,8 +47,8 @@ async def test_what_is_refused_leaves_no_trace(room: Room) -> None:
         await update_template(room, ANN, "RECHARGE", Parts(subject="Thanks"))
     with pytest.raises(NotFound):
         await destroy_template(room, ANN, "RECHARGE")
-    assert await room.database.read(templates.history, ACME, "RECHARGE") == []
-    assert await room.database.read(audit.entries, ACME) == []
+    assert await room.database.read(templates.list_saved, ACME, "RECHARGE", 9) == []
+    assert await room.database.read(audit.page, ACME, Filter(), 99) == []
 
 
 async def test_a_second_creation_leaves_the_first(room: Room) -> None:
@@ -56,5 +57,6 @@ async def test_a_second_creation_leaves_the_first(room: Room) -> None:
     with pytest.raises(AlreadyExists):
         await create_template(room, ANN, "RECHARGE", Parts(subject="second"))
 
-    assert await room.database.read(templates.history, ACME, "RECHARGE") == [first]
-    assert len(await room.database.read(audit.entries, ACME)) == 1
+    saved = await room.database.read(templates.list_saved, ACME, "RECHARGE", 9)
+    assert [one.id for one in saved] == [first.id]
+    assert len(await room.database.read(audit.page, ACME, Filter(), 99)) == 1

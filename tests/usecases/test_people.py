@@ -12,6 +12,7 @@ from ringpost.domain.secrets import Secret
 from ringpost.domain.tenants import SYSTEM, TenantDraft, TenantId
 from ringpost.errors import AlreadyExists, Forbidden, Invalid, NotFound, Unauthorized
 from ringpost.storage import access, audit, passwords, tables
+from ringpost.storage.audit import Filter
 from ringpost.usecases.change_tenant import change_tenant
 from ringpost.usecases.change_user import UserChange, change_user
 from ringpost.usecases.create_tenant import create_tenant
@@ -212,7 +213,7 @@ async def test_a_refresh_token_that_comes_twice_ends_the_session(room: Room, acm
         with pytest.raises(Unauthorized):
             await refused
     assert await who(room, other.access), "the other session goes on"
-    actions = [entry.action for entry in await room.database.read(audit.entries, acme)]
+    actions = [entry.action for entry in await room.database.read(audit.page, acme, Filter(), 99)]
     assert actions.count("end_session_after_reuse") == 1
 
 
@@ -302,8 +303,8 @@ async def test_every_change_is_in_the_audit_log_without_values(room: Room, acme:
     await change_tenant(room, acme, TenantDraft("Acme", "acme.example", locale="de"), actor)
     await change_tenant(room, acme, TenantDraft("Acme", "acme.example", locale="de"), actor)
     await destroy_tenant(room, acme, actor)
-    mine = await room.database.read(audit.entries, acme)
-    of_the_system = await room.database.read(audit.entries, SYSTEM)
+    mine = await room.database.read(audit.page, acme, Filter(), 99)
+    of_the_system = await room.database.read(audit.page, SYSTEM, Filter(), 99)
     assert {(entry.action, entry.subject, entry.fields) for entry in mine} == {
         ("create_user", anna.id, ()),
         ("create_token", token.id, ()),

@@ -8,6 +8,7 @@ from ringpost.domain.templates import Parts
 from ringpost.domain.tenants import TenantId
 from ringpost.errors import Invalid, NotFound
 from ringpost.storage import audit, templates
+from ringpost.storage.audit import Filter
 from ringpost.usecases.edit_template import destroy_template
 from ringpost.usecases.restore_template import restore_template
 from ringpost.usecases.room import Room
@@ -75,7 +76,7 @@ async def test_an_old_revision_comes_back_as_a_new_one(room: Room, clock: Clock)
     assert await room.database.read(templates.get, ACME, "RECHARGE") == restored
     saved = await room.database.read(templates.list_saved, ACME, "RECHARGE", 2)
     assert [(one.number, one.author) for one in saved] == [(3, "bob"), (2, "ann")]
-    newest = (await room.database.read(audit.entries, ACME))[0]
+    newest = (await room.database.read(audit.page, ACME, Filter(), 99))[0]
     assert (newest.action, newest.subject, newest.fields) == ("update_template", "RECHARGE", ("subject",))
 
 

@@ -5,7 +5,7 @@
     read own events and what became of their mail        Follower        tenant or system; any role and scope
     read a tenant's settings and templates               TenantReader    a tenant; read_only, or scope settings or admin
     change them, send a test mail, retry, cancel         TenantEditor    a tenant; role tenant_admin, scope settings
-    post events                                          EventSender     scope events:write or admin; tenant or system
+    post events                                          may_send_events scope events:write or admin; tenant or system
     everything under /admin and /tenants                 SystemAdmin     system level; role system_admin, scope admin
     log out                                              SignedIn        any token
 
@@ -145,7 +145,7 @@ def may_edit(principal: Principal) -> Principal:
 
 
 def may_send_events(principal: Principal) -> Principal:
-    """See EventSender. Raises Forbidden."""
+    """Asked by routes that are plain ones, without dependencies. Raises Forbidden."""
     if principal.scopes.isdisjoint((Scope.EVENTS_WRITE, Scope.ADMIN)):
         raise Forbidden("This needs the scope events:write.")
     return principal
@@ -176,7 +176,6 @@ SignedIn = Annotated[Principal, Depends(authenticate)]
 Follower = SignedIn
 TenantReader = Annotated[Principal, Depends(_rule(may_read))]
 TenantEditor = Annotated[Principal, Depends(_rule(may_edit))]
-EventSender = Annotated[Principal, Depends(_rule(may_send_events))]
 SystemAdmin = Annotated[Principal, Depends(_rule(may_administer))]
 
 

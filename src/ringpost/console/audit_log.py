@@ -28,6 +28,7 @@ ROWS_AT_ONCE: Final = 1000
 FILTERS: Final = ("actor", "action", "since", "until")
 _LONGEST: Final = 200
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes the beginning of a cell with it for."""
 
 ACTIONS: Final = {
     "accept_invitation": N_("Set a password by a link"),
@@ -114,11 +115,9 @@ def _row(entry: Entry, names: dict[str, str]) -> str:
 
 
 def _line(cells: tuple[str, ...]) -> str:
-    """A spreadsheet takes what begins like this for a formula, and names come from outside; an apostrophe keeps it."""
+    """A spreadsheet takes such cells for formulas, and names come from outside; an apostrophe keeps them."""
     written = io.StringIO()
-    csv.writer(written).writerow(
-        f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell for cell in cells
-    )
+    csv.writer(written).writerow(f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells)
     return written.getvalue()
 
 

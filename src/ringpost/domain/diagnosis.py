@@ -53,7 +53,6 @@ SMTP_STEPS: Final = (
     StepName.MAIL_FROM,
     StepName.RCPT_TO,
 )
-API_STEPS: Final = (StepName.TOKEN, StepName.API)
 DOMAIN_STEPS: Final = (StepName.MX, StepName.SPF, StepName.DMARC)
 _IN_GENERAL: Final = {
     StepStatus.OK: "This works.",

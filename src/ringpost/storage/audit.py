@@ -54,12 +54,6 @@ def record(connection: Connection, tenant: TenantId, entry: Entry) -> None:
     )
 
 
-def entries(connection: Connection, tenant: TenantId, top: int = 100, skip: int = 0) -> list[Entry]:
-    """The newest entries first."""
-    query = select(audit).where(audit.c.tenant == tenant).order_by(audit.c.id.desc()).limit(top).offset(skip)
-    return [_entry(row) for row in connection.execute(query)]
-
-
 def page(
     connection: Connection, tenant: TenantId, wanted: Filter, top: int, *, before: str = "", after: str = ""
 ) -> list[Entry]:

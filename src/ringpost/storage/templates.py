@@ -107,13 +107,6 @@ def list_custom(connection: Connection, tenant: TenantId) -> list[Revision]:
     return [_revision(row) for row in connection.execute(query)]
 
 
-def history(connection: Connection, tenant: TenantId, name: str) -> list[Revision]:
-    """Every revision of one template, the newest first."""
-    columns = template_revisions.c
-    query = template_revisions.select().where(columns.tenant == tenant, columns.name == name)
-    return [_revision(row) for row in connection.execute(query.order_by(columns.number.desc()))]
-
-
 def list_saved(connection: Connection, tenant: TenantId, name: str, top: int, skip: int = 0) -> list[Saved]:
     """That revisions of one template were saved, the newest first."""
     columns = template_revisions.c

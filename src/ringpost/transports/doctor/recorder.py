@@ -31,10 +31,7 @@ class Recorder:
     def __init__(self, endpoint: SmtpEndpoint, report: Report) -> None:
         self.done: set[StepName] = set()
         """The steps that were reported."""
-        self.addresses: list[CheckedAddress] = []
         self.connected: CheckedAddress | None = None
-        self.capabilities = Capabilities()
-        self.greeting = ""
         self._judge = Judge(endpoint)
         self._endpoint = endpoint
         self._report = report
@@ -76,7 +73,6 @@ class Recorder:
 
     def resolved(self, addresses: list[CheckedAddress]) -> None:
         """Part of `Watcher`."""
-        self.addresses = addresses
         found = [one.ip for one in addresses]
         if found == [self._endpoint.host]:
             summary = "The server is an IP address; there is nothing to look up."
@@ -114,11 +110,9 @@ class Recorder:
         words = self._judge.words(reply)
         said = {"code": reply.code, "enhanced_code": reply.enhanced_code, "reply": words}
         if stage is Stage.GREETING and reply.code == 220:
-            self.greeting = words
             self.ok(StepName.GREETING, "The mail server greets us.", **said)
         elif stage is Stage.EHLO and reply.code == 250:
-            self.capabilities = read_capabilities(reply)
-            self._offers = _offers(self.capabilities)
+            self._offers = _offers(read_capabilities(reply))
             self.ok(StepName.EHLO, "The mail server accepts our name.", code=reply.code, reply=self._first_line(reply))
         elif stage is Stage.AUTH and reply.code != CONTINUE:
             self.offered()

@@ -17,8 +17,6 @@ RSET: Final = b"RSET\r\n"
 QUIT: Final = b"QUIT\r\n"
 LONE_DOT: Final = b".\r\n"
 CANCEL_AUTH: Final = b"*\r\n"
-MAX_COMMAND: Final = 2048
-"""Octets of one command line. RFC 5321 4.5.3.1.4 says 512 and extensions add to it; beyond this something is wrong."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029\ud800-\udfff]")
 _WORD = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,255}")
