@@ -12,7 +12,7 @@ from ringpost.domain.catalogue import CATALOGUE, EventType
 from ringpost.domain.forms import VARIABLE
 from ringpost.domain.rendering import Rendered, Stamp, prepare
 from ringpost.domain.system_events import SYSTEM_CATALOGUE
-from ringpost.domain.templates import Template, check, is_html, validate_parts, variables_of
+from ringpost.domain.templates import Parts, Template, check, is_html, validate_parts, variables_of
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.storage.default_templates import default_template, default_templates_of, language_of, languages
 
@@ -109,7 +109,7 @@ def test_each_says_everything_that_its_event_can_carry(sample: Sample) -> None:
 def test_each_could_be_saved_by_a_tenant(sample: Sample) -> None:
     template = sample.template
 
-    validate_parts(from_=template.from_, subject=template.subject, body=template.body, text_body=template.text_body)
+    validate_parts(Parts(template.from_, template.subject, template.body, template.text_body))
     assert is_html(template.body)
     assert template.from_ == "%%TENANT_NAME%%"
 

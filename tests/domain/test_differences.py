@@ -54,13 +54,13 @@ def test_line_ends_are_no_difference() -> None:
 
 
 def test_only_parts_that_differ_are_named() -> None:
-    custom = customise(DEFAULT, subject="Thank you")
+    custom = customise(DEFAULT, Parts(subject="Thank you"))
 
     assert [one.part for one in compare_templates(DEFAULT, custom)] == ["subject"]
 
 
 def test_a_text_made_from_the_html_is_no_removed_text() -> None:
-    body, text = compare_templates(DEFAULT, customise(DEFAULT, body="<p>other</p>"))
+    body, text = compare_templates(DEFAULT, customise(DEFAULT, Parts(body="<p>other</p>")))
 
     assert (body.part, body.derived) == ("body", False)
     assert (text.part, text.derived, text.lines) == ("text_body", True, ())

@@ -30,29 +30,29 @@ LINE_BREAKS = ["\r\n", "\n", "\r", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "
 def test_a_line_with_a_line_break_or_control_character_is_refused(part: str, control: str) -> None:
     text = f"a{control}b"
     with pytest.raises(Invalid) as refusal:
-        validate_parts(from_=text if part == "from" else None, subject=text if part == "subject" else None)
+        validate_parts(Parts(from_=text if part == "from" else None, subject=text if part == "subject" else None))
 
     assert [error.field for error in refusal.value.errors] == [part]
 
 
 def test_every_wrong_part_is_named_at_once() -> None:
     with pytest.raises(Invalid) as refusal:
-        validate_parts(from_="a\n", subject="b\n", body="\0", text_body="\0")
+        validate_parts(Parts(from_="a\n", subject="b\n", body="\0", text_body="\0"))
 
     assert [error.field for error in refusal.value.errors] == ["from", "subject", "body", "text_body"]
 
 
 def test_the_longest_parts_are_taken_and_one_more_is_refused() -> None:
-    validate_parts(from_="x" * LONGEST_LINE, subject="x" * LONGEST_LINE, body="x" * LARGEST_BODY)
+    validate_parts(Parts(from_="x" * LONGEST_LINE, subject="x" * LONGEST_LINE, body="x" * LARGEST_BODY))
     with pytest.raises(Invalid):
-        validate_parts(subject="x" * (LONGEST_LINE + 1))
+        validate_parts(Parts(subject="x" * (LONGEST_LINE + 1)))
     with pytest.raises(Invalid):
-        validate_parts(body="ü" * (LARGEST_BODY // 2) + "x")
+        validate_parts(Parts(body="ü" * (LARGEST_BODY // 2) + "x"))
 
 
 def test_bodies_may_have_lines_and_parts_may_be_left_out() -> None:
-    validate_parts(body="one\r\ntwo\n\tthree")
-    validate_parts()
+    validate_parts(Parts(body="one\r\ntwo\n\tthree"))
+    validate_parts(Parts())
 
 
 @pytest.mark.parametrize(
@@ -71,22 +71,22 @@ def test_a_body_without_one_is_text(body: str) -> None:
 
 
 def test_parts_that_are_left_out_are_the_defaults() -> None:
-    custom = customise(DEFAULT, subject="Mine")
+    custom = customise(DEFAULT, Parts(subject="Mine"))
 
     assert custom == Template("QUEUE_SLA", "%%TENANT_NAME%%", "Mine", DEFAULT.body, DEFAULT.text_body)
 
 
 def test_a_new_body_does_not_go_out_with_the_defaults_text() -> None:
-    assert customise(DEFAULT, body="<p>Mine</p>").text_body is None
-    assert customise(DEFAULT, body="<p>Mine</p>", text_body="Mine").text_body == "Mine"
+    assert customise(DEFAULT, Parts(body="<p>Mine</p>")).text_body is None
+    assert customise(DEFAULT, Parts(body="<p>Mine</p>", text_body="Mine")).text_body == "Mine"
 
 
 def test_an_empty_part_is_not_one_that_was_left_out() -> None:
-    assert customise(DEFAULT, subject="").subject == ""
+    assert customise(DEFAULT, Parts(subject="")).subject == ""
 
 
 def test_the_check_names_unknown_variables_with_their_nearest() -> None:
-    template = customise(DEFAULT, body="%%QEUE_NAME%% %%CALLER_NUMBER%% %%ZZZ%% %%queue_name%% %%DATA_TIME%%")
+    template = customise(DEFAULT, Parts(body="%%QEUE_NAME%% %%CALLER_NUMBER%% %%ZZZ%% %%queue_name%% %%DATA_TIME%%"))
 
     assert check(template, CATALOGUE["QUEUE_SLA"]).unknown_variables == (
         UnknownVariable("QEUE_NAME", "QUEUE_NAME"),
@@ -117,7 +117,7 @@ def test_the_check_names_unknown_variables_with_their_nearest() -> None:
 )
 def test_the_check_names_what_was_meant_as_a_variable_and_is_none(text: str, found: list[tuple[str, str]]) -> None:
     for part in ("from_", "subject", "body", "text_body"):
-        template = customise(Template("DISK_LOW", "a", "b", "c", "d"), **{part: text})
+        template = customise(Template("DISK_LOW", "a", "b", "c", "d"), Parts(**{part: text}))
 
         assert [(one.name, one.nearest) for one in check(template, CATALOGUE["DISK_LOW"]).unknown_variables] == found
 
@@ -132,19 +132,19 @@ def test_what_was_meant_as_a_variable_has_its_places() -> None:
 @pytest.mark.parametrize("text", ["%" * LARGEST_BODY, "%%a" * (LARGEST_BODY // 3), "%%" + "a" * (LARGEST_BODY - 2)])
 def test_a_body_full_of_slips_is_checked_quickly(text: str) -> None:
     since = time.process_time()
-    check(customise(DEFAULT, body=text), CATALOGUE["USER_CREATION"])
+    check(customise(DEFAULT, Parts(body=text)), CATALOGUE["USER_CREATION"])
 
     assert time.process_time() - since < 1
 
 
 def test_the_check_names_what_a_reader_would_miss() -> None:
-    template = customise(DEFAULT, body="%%CALLER_EXTENSION_NUMBER%%")
+    template = customise(DEFAULT, Parts(body="%%CALLER_EXTENSION_NUMBER%%"))
 
     assert check(template, CATALOGUE["QUEUE_SLA"]).missing_variables == ("QUEUE_NAME",)
 
 
 def test_a_type_does_not_know_the_variables_of_another() -> None:
-    template = customise(DEFAULT, body="%%TRUNK_NAME%%")
+    template = customise(DEFAULT, Parts(body="%%TRUNK_NAME%%"))
 
     assert [item.name for item in check(template, CATALOGUE["QUEUE_SLA"]).unknown_variables] == ["TRUNK_NAME"]
 
@@ -155,5 +155,5 @@ def test_variables_are_named_once_in_the_order_of_their_first_use() -> None:
 
 def test_a_body_of_nothing_but_tags_is_refused_before_anyone_takes_it_apart() -> None:
     with pytest.raises(Invalid) as refused:
-        validate_parts(body="<a>" * 20_000)
+        validate_parts(Parts(body="<a>" * 20_000))
     assert refused.value.errors[0].field == "body"

@@ -13,7 +13,6 @@ from ringpost.console.template_editor import (
     MOST_DIFFERENCES,
     Editing,
     chosen_values,
-    customised,
     editor_page,
     look_at,
     posted_draft,
@@ -23,7 +22,7 @@ from ringpost.console.template_levels import TemplateLevel, TemplateView
 from ringpost.console.visit import Visit
 from ringpost.domain.addresses import Address
 from ringpost.domain.differences import compare_templates
-from ringpost.domain.templates import Parts
+from ringpost.domain.templates import Parts, customise
 from ringpost.errors import Invalid
 from ringpost.storage import templates as rows
 from ringpost.usecases.check_template import Draft, check_template
@@ -80,7 +79,7 @@ async def show_difference(visit: Visit, level: TemplateLevel) -> Response:
     """From the default to the draft."""
     draft = posted_draft(visit, level)
     default = (await show_default_templates(visit.room, level.owner(visit)))[draft.name]
-    differences = await asyncio.to_thread(compare_templates, default, customised(default, draft.parts))
+    differences = await asyncio.to_thread(compare_templates, default, customise(default, draft.parts))
     if visit.wants_fragment:
         return render(visit, "template_difference.html", differences=differences, most=MOST_DIFFERENCES)
     return await editor_page(visit, level, Editing(Form(posted_values(visit)), differences=differences))

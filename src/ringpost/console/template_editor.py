@@ -153,16 +153,11 @@ def chosen_values(word: str) -> Values:
     return Values.LAST_EVENT if word == Values.LAST_EVENT else Values.SAMPLES
 
 
-def customised(default: Template, parts: Parts) -> Template:
-    """The whole template."""
-    return customise(default, from_=parts.from_, subject=parts.subject, body=parts.body, text_body=parts.text_body)
-
-
 async def _differences_to(
     visit: Visit, level: TemplateLevel, now: Revision | None, draft: Draft
 ) -> tuple[PartDifference, ...]:
     default = (await show_default_templates(visit.room, level.owner(visit)))[draft.name]
-    return compare_templates(customised(default, now.parts if now else Parts()), customised(default, draft.parts))
+    return compare_templates(customise(default, now.parts if now else Parts()), customise(default, draft.parts))
 
 
 def _saved_values(visit: Visit, current: Revision | None, default: Template) -> dict[str, Any]:

@@ -7,12 +7,12 @@ from starlette.responses import Response
 
 from ringpost.console.languages import N_
 from ringpost.console.rendering import render
-from ringpost.console.template_editor import MOST_DIFFERENCES, customised
+from ringpost.console.template_editor import MOST_DIFFERENCES
 from ringpost.console.template_levels import TemplateLevel, TemplateView
 from ringpost.console.tenants import page_of
 from ringpost.console.visit import Visit
 from ringpost.domain.differences import compare_templates
-from ringpost.domain.templates import Parts
+from ringpost.domain.templates import Parts, customise
 from ringpost.errors import NotFound
 from ringpost.storage import templates as rows
 from ringpost.usecases.restore_template import restore_template
@@ -53,7 +53,7 @@ async def show_revision(visit: Visit, level: TemplateLevel) -> Response:
     if compared == "before" and revision.number > 1:
         other = (await read(rows.numbered, owner, kind.name, revision.number - 1)).parts
     default = (await show_default_templates(visit.room, owner))[kind.name]
-    pair = customised(default, other), customised(default, revision.parts)
+    pair = customise(default, other), customise(default, revision.parts)
     return render(
         visit,
         "template_revision.html",

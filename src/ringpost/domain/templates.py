@@ -97,40 +97,32 @@ def is_html(body: str) -> bool:
     return _ELEMENT.search(body) is not None
 
 
-def validate_parts(
-    *, from_: str | None = None, subject: str | None = None, body: str | None = None, text_body: str | None = None
-) -> None:
-    """Raises Invalid with one entry per wrong part; None is a part that falls back to the default's."""
-    faults = [*_line_faults("from", from_), *_line_faults("subject", subject)]
-    faults += [*_body_faults("body", body), *_body_faults("text_body", text_body)]
+def validate_parts(parts: Parts) -> None:
+    """Raises Invalid with one entry per wrong part."""
+    faults = [*_line_faults("from", parts.from_), *_line_faults("subject", parts.subject)]
+    faults += [*_body_faults("body", parts.body), *_body_faults("text_body", parts.text_body)]
     if faults:
         raise Invalid(*faults)
 
 
 def checked_parts(parts: Parts) -> Parts:
     """The same as they are saved: with the blanks around lines taken away. Raises Invalid as `validate_parts` does."""
-    validate_parts(from_=parts.from_, subject=parts.subject, body=parts.body, text_body=parts.text_body)
+    validate_parts(parts)
     return replace(parts, from_=_trimmed(parts.from_), subject=_trimmed(parts.subject))
 
 
-def customise(
-    default: Template,
-    *,
-    from_: str | None = None,
-    subject: str | None = None,
-    body: str | None = None,
-    text_body: str | None = None,
-) -> Template:
-    """Lay custom parts over the default; None keeps the default's.
+def customise(default: Template, parts: Parts) -> Template:
+    """Lay custom parts over the default.
 
     The default's text alternative goes with the default's body: a new body gets one derived from it.
     """
+    own_text = parts.text_body is not None or parts.body is not None
     return Template(
         name=default.name,
-        from_=default.from_ if from_ is None else from_,
-        subject=default.subject if subject is None else subject,
-        body=default.body if body is None else body,
-        text_body=text_body if text_body is not None or body is not None else default.text_body,
+        from_=default.from_ if parts.from_ is None else parts.from_,
+        subject=default.subject if parts.subject is None else parts.subject,
+        body=default.body if parts.body is None else parts.body,
+        text_body=parts.text_body if own_text else default.text_body,
     )
 
 

@@ -48,21 +48,14 @@ class Checked:
 
 async def check_template(room: Room, tenant: TenantId, draft: Draft, values: Values) -> Checked:
     """Check a draft. Nothing is stored. Raises Invalid when it could not be saved, or renders to more than 2 MiB."""
-    parts = draft.parts
-    validate_parts(from_=parts.from_, subject=parts.subject, body=parts.body, text_body=parts.text_body)
+    validate_parts(draft.parts)
     return await room.database.read(_check, room, tenant, draft, values)
 
 
 def _check(connection: Connection, room: Room, tenant: TenantId, draft: Draft, values: Values) -> Checked:
-    parts, event_type = draft.parts, catalogue_of(tenant)[draft.name]
+    event_type = catalogue_of(tenant)[draft.name]
     owner = tenant_or_system(connection, room, tenant)
-    template = customise(
-        default_template(event_type, language_of(owner.locale)),
-        from_=parts.from_,
-        subject=parts.subject,
-        body=parts.body,
-        text_body=parts.text_body,
-    )
+    template = customise(default_template(event_type, language_of(owner.locale)), draft.parts)
     filled, source = _values(connection, room, owner, event_type, values)
     stamp = Stamp(room.clock(), "preview.invalid")
     preview = prepare(template, event_type).render(filled, stamp, qr_png=qr_code(filled))

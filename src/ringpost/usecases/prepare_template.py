@@ -9,7 +9,7 @@ import segno
 from ringpost.domain.catalogue import EventType
 from ringpost.domain.events import LONGEST_QR_TEXT, Value
 from ringpost.domain.rendering import PreparedTemplate, prepare
-from ringpost.domain.templates import Template, customise
+from ringpost.domain.templates import customise
 from ringpost.storage.default_templates import default_template
 from ringpost.storage.templates import Revision
 
@@ -17,16 +17,8 @@ from ringpost.storage.templates import Revision
 @lru_cache(maxsize=1024)
 def prepared(kind: EventType, revision: Revision | None, language: str) -> PreparedTemplate:
     """The template in force for an event type: the custom revision over the language's default, part by part."""
-    return prepare(in_force(kind, revision, language), kind)
-
-
-def in_force(kind: EventType, revision: Revision | None, language: str) -> Template:
-    """The parts of a custom revision, and of the default where it has none."""
     default = default_template(kind, language)
-    if revision is None:
-        return default
-    parts = revision.parts
-    return customise(default, from_=parts.from_, subject=parts.subject, body=parts.body, text_body=parts.text_body)
+    return prepare(default if revision is None else customise(default, revision.parts), kind)
 
 
 def qr_code(variables: Mapping[str, Value]) -> bytes | None:

@@ -15,7 +15,7 @@ from ringpost.domain.endpoints import Endpoint
 from ringpost.domain.fields import Fields
 from ringpost.domain.messages import Envelope, Message, assemble
 from ringpost.domain.rendering import Stamp, compose
-from ringpost.domain.templates import validate_parts
+from ringpost.domain.templates import Parts, validate_parts
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.errors import FieldError, Invalid, MailServerFailed, NotConfigured
 from ringpost.storage import settings as rows
@@ -58,13 +58,13 @@ def _recipient(text: str) -> Address | None:
 
 
 def _subject(text: str) -> str:
-    validate_parts(subject=text)
+    validate_parts(Parts(subject=text))
     return text.strip(BLANKS)
 
 
 def _content(text: str) -> str:
     try:
-        validate_parts(body=text)
+        validate_parts(Parts(body=text))
     except Invalid as fault:
         raise Invalid(*(replace(one, field="content") for one in fault.errors)) from None
     return text
