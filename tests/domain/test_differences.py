@@ -1,5 +1,6 @@
 """What differs between two texts, and between two templates."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,6 +52,13 @@ def test_long_texts_are_not_matched_line_by_line() -> None:
 
 def test_line_ends_are_no_difference() -> None:
     assert compare("a\r\nb\r\n", "a\nb") == ()
+
+
+@pytest.mark.parametrize("character", ["\v", "\f", "\x85", "\u2028", "\u2029"], ids=ascii)
+def test_lines_end_where_the_editor_ends_them(character: str) -> None:
+    """So that a line has one number everywhere, and one of these in the place of a line end is a difference."""
+    assert [line.text for line in compare(f"a{character}b", "")] == [f"a{character}b"]
+    assert compare(f"a{character}b", "a\nb") != ()
 
 
 def test_only_parts_that_differ_are_named() -> None:

@@ -67,13 +67,18 @@ def compare_templates(before: Template, after: Template) -> tuple[PartDifference
 
 def compare(before: str, after: str) -> tuple[Line, ...]:
     """The lines that differ, and those around them. Nothing when the texts are the same but for their line ends."""
-    old, new = before.splitlines(), after.splitlines()
+    old, new = _lines_of(before), _lines_of(after)
     if old == new:
         return ()
-    return tuple(_shortened(list(_lines(old, new))))
+    return tuple(_shortened(list(_compared(old, new))))
 
 
-def _lines(old: list[str], new: list[str]) -> Iterator[Line]:
+def _lines_of(text: str) -> list[str]:
+    """As they are counted everywhere; `splitlines` would end some at U+2028, VT and the like as well."""
+    return text.replace("\r\n", "\n").removesuffix("\n").split("\n") if text else []
+
+
+def _compared(old: list[str], new: list[str]) -> Iterator[Line]:
     head = _common(zip(old, new, strict=False))
     tail = _common(zip(reversed(old[head:]), reversed(new[head:]), strict=False))
     middle_old, middle_new = old[head : len(old) - tail], new[head : len(new) - tail]
