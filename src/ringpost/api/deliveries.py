@@ -8,9 +8,9 @@ from sqlalchemy import Connection
 
 from ringpost.api.authentication import Follower, TenantEditor
 from ringpost.api.openapi import errors
-from ringpost.api.times import rfc3339
 from ringpost.domain.deliveries import State
 from ringpost.domain.tenants import TenantId
+from ringpost.domain.times import rfc3339
 from ringpost.storage import deliveries
 from ringpost.storage.deliveries import MOST_ON_A_PAGE, Filter
 from ringpost.usecases.cancel_delivery import cancel_delivery

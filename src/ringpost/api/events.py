@@ -14,13 +14,13 @@ from ringpost.api import problems
 from ringpost.api.authentication import authenticate, may_send_events
 from ringpost.api.http_rules import require_json
 from ringpost.api.metrics import count_events
-from ringpost.api.times import rfc3339
 from ringpost.domain.access import Principal
 from ringpost.domain.catalogue import canonical_name
 from ringpost.domain.events import Event, parse_event
 from ringpost.domain.strict_json import check_text, loads_any_text, may_hold_bad_text
 from ringpost.domain.system_events import SYSTEM_CATALOGUE, catalogue_of
 from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.domain.times import rfc3339
 from ringpost.errors import FieldError, Invalid, NotFound, RingpostError
 from ringpost.storage import events as event_rows
 from ringpost.storage import tenants as tenant_rows

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from ringpost.api.authentication import Authenticator, SystemAdmin
 from ringpost.api.http_rules import JsonRoute
 from ringpost.api.openapi import errors, no_content
-from ringpost.api.times import rfc3339
 from ringpost.domain.tenants import Tenant, TenantDraft, TenantId
+from ringpost.domain.times import rfc3339
 from ringpost.storage import tenants
 from ringpost.usecases.change_tenant import change_tenant
 from ringpost.usecases.create_tenant import create_tenant
@@ -134,5 +134,5 @@ def _answer(tenant: Tenant) -> TenantAnswer:
         enabled=tenant.enabled,
         timezone=tenant.timezone,
         locale=tenant.locale,
-        created_at=rfc3339(tenant.created_at) or "",
+        created_at=rfc3339(tenant.created_at),
     )

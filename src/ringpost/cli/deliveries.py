@@ -6,9 +6,10 @@ import typer
 from sqlalchemy import Connection
 
 from ringpost.cli.opening import AsJson, DataDir, SystemOption, TenantOption, find_owner, in_room, operator
-from ringpost.cli.output import moment, print_fields, print_json, print_rows, say
+from ringpost.cli.output import print_fields, print_json, print_rows, say
 from ringpost.domain.deliveries import State, Urgency
 from ringpost.domain.tenants import TenantId
+from ringpost.domain.times import rfc3339
 from ringpost.storage import deliveries
 from ringpost.storage.deliveries import Filter
 from ringpost.storage.tables import AnyRow
@@ -112,8 +113,8 @@ def _row(row: AnyRow) -> dict[str, Any]:
         "recipient": row.recipient,
         "state": row.state,
         "attempts": row.attempts,
-        "created_at": moment(row.created_at),
-        "ended_at": moment(row.ended_at),
+        "created_at": rfc3339(row.created_at),
+        "ended_at": rfc3339(row.ended_at),
         "last_words": row.attempt_hint or row.attempt_reply or None,
     }
 
@@ -128,10 +129,10 @@ def _story(connection: Connection, tenant: TenantId, delivery: str) -> dict[str,
         "recipient": row.recipient,
         "urgency": Urgency(row.urgency).name.lower(),
         "state": row.state,
-        "created_at": moment(row.created_at),
-        "next_attempt_at": moment(row.due_at) if row.ended_at is None else None,
-        "expires_at": moment(row.expires_at),
-        "ended_at": moment(row.ended_at),
+        "created_at": rfc3339(row.created_at),
+        "next_attempt_at": rfc3339(row.due_at) if row.ended_at is None else None,
+        "expires_at": rfc3339(row.expires_at),
+        "ended_at": rfc3339(row.ended_at),
         "waits_because": (hold.hint or hold.reply) if hold else None,
         "attempts": [_attempt(attempt) for attempt in deliveries.attempts_of(connection, tenant, delivery)],
     }
@@ -140,7 +141,7 @@ def _story(connection: Connection, tenant: TenantId, delivery: str) -> dict[str,
 def _attempt(row: AnyRow) -> dict[str, Any]:
     return {
         "number": row.number,
-        "started_at": moment(row.started_at),
+        "started_at": rfc3339(row.started_at),
         "ms": row.duration_ms,
         "server": row.server,
         "verdict": row.verdict,

@@ -9,11 +9,12 @@ import typer
 from sqlalchemy import Connection
 
 from ringpost.cli.opening import AsJson, DataDir, SystemOption, TenantOption, find_owner, in_room
-from ringpost.cli.output import moment, print_fields, print_json, print_rows, say
+from ringpost.cli.output import print_fields, print_json, print_rows, say
 from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.events import parse_event
 from ringpost.domain.system_events import SYSTEM_CATALOGUE
 from ringpost.domain.tenants import TenantId
+from ringpost.domain.times import rfc3339
 from ringpost.errors import NotFound, RingpostError
 from ringpost.storage import events
 from ringpost.usecases.accept_events import Receipt, accept_events
@@ -161,7 +162,7 @@ def _page(connection: Connection, tenant: TenantId, kind: str | None, top: int) 
         {
             "id": row.id,
             "type": row.type,
-            "accepted_at": moment(row.accepted_at),
+            "accepted_at": rfc3339(row.accepted_at),
             "deliveries": len(made.get(row.key, ())),
             "skipped": row.skip_reason,
         }
@@ -177,8 +178,8 @@ def _story(connection: Connection, tenant: TenantId, event: str) -> dict[str, An
     return {
         "id": row.id,
         "type": row.type,
-        "occurred_at": moment(row.occurred_at),
-        "accepted_at": moment(row.accepted_at),
+        "occurred_at": rfc3339(row.occurred_at),
+        "accepted_at": rfc3339(row.accepted_at),
         "template_revision": row.template_number,
         "unknown_variables": row.unknown_variables,
         "skipped": row.skip_reason,

@@ -4,7 +4,6 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from rich import box
@@ -81,13 +80,6 @@ def print_fields(fields: Mapping[str, Any], *, as_json: bool) -> None:
     for name, value in fields.items():
         table.add_row(name.replace("_", " "), _cell(value))
     console().print(table)
-
-
-def moment(milliseconds: int | None) -> str | None:
-    """A time as the API writes it: RFC 3339, UTC."""
-    if milliseconds is None:
-        return None
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _cell(value: object) -> Text:

@@ -16,11 +16,12 @@ from rich.live import Live
 from sqlalchemy import Connection
 
 from ringpost.cli.opening import AsJson, DataDir, load_config, open_room, require_database
-from ringpost.cli.output import console, moment, print_json, say
+from ringpost.cli.output import console, print_json, say
 from ringpost.cli.status_view import draw
 from ringpost.config import Config
 from ringpost.domain.deliveries import Verdict
 from ringpost.domain.tenants import TenantId
+from ringpost.domain.times import rfc3339
 from ringpost.errors import StorageUnavailable
 from ringpost.storage import overview, tenants
 from ringpost.usecases.room import Room
@@ -113,7 +114,7 @@ def _seen(connection: Connection, now: int) -> dict[str, Any]:
     held, queues = overview.held(connection, ROWS), overview.longest_waiting(connection, ROWS)
     name = _names(connection, [*(row.lane for row in held), *(queue for queue, _, _ in queues)])
     return {
-        "at": moment(now),
+        "at": rfc3339(now),
         "waiting": [
             {
                 "class": urgency.name.lower(),

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from ringpost.cli.opening import AsJson, DataDir, find_tenant, in_room
-from ringpost.cli.output import moment, print_fields, print_line, print_rows, say
+from ringpost.cli.output import print_fields, print_line, print_rows, say
 from ringpost.domain.tenants import Tenant, TenantDraft
+from ringpost.domain.times import rfc3339
 from ringpost.storage import tenants
 from ringpost.storage.default_templates import languages
 from ringpost.usecases.change_tenant import change_tenant
@@ -104,5 +105,5 @@ def _fields(tenant: Tenant) -> dict[str, Any]:
         "enabled": tenant.enabled,
         "timezone": tenant.timezone,
         "locale": tenant.locale,
-        "created_at": moment(tenant.created_at),
+        "created_at": rfc3339(tenant.created_at),
     }

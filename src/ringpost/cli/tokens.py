@@ -5,9 +5,10 @@ from typing import Annotated, Any
 import typer
 
 from ringpost.cli.opening import AsJson, DataDir, TenantOption, find_tenant, in_room
-from ringpost.cli.output import moment, print_line, print_rows, say
+from ringpost.cli.output import print_line, print_rows, say
 from ringpost.domain.access import SCOPES_OF_ROLE, Role, Scope, Token
 from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.domain.times import rfc3339
 from ringpost.storage import access
 from ringpost.usecases.create_token import NewKey, create_token
 from ringpost.usecases.revoke_token import revoke_token
@@ -108,6 +109,6 @@ def _fields(token: Token) -> dict[str, Any]:
         "name": token.name,
         "scopes": " ".join(sorted(token.scopes)) or token.role.value,
         "state": "revoked" if token.revoked_at else "in force",
-        "created_at": moment(token.created_at),
-        "expires_at": moment(token.expires_at),
+        "created_at": rfc3339(token.created_at),
+        "expires_at": rfc3339(token.expires_at),
     }

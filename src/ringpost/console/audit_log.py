@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import partial
 from typing import Final
 from urllib.parse import urlencode
@@ -19,6 +19,7 @@ from ringpost.console.rendering import render
 from ringpost.console.routing import get
 from ringpost.console.visit import Visit
 from ringpost.domain.tenants import TenantId
+from ringpost.domain.times import rfc3339
 from ringpost.storage import audit
 from ringpost.storage.audit import Entry, Filter
 
@@ -109,9 +110,8 @@ async def _csv(visit: Visit, owner: TenantId, wanted: Filter) -> AsyncIterator[s
 
 
 def _row(entry: Entry, names: dict[str, str]) -> str:
-    at = datetime.fromtimestamp(entry.at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     name = names.get(entry.subject, "")
-    return _line((at, entry.actor, entry.action, entry.subject, name, " ".join(entry.fields)))
+    return _line((rfc3339(entry.at), entry.actor, entry.action, entry.subject, name, " ".join(entry.fields)))
 
 
 def _line(cells: tuple[str, ...]) -> str:

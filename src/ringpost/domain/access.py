@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from ringpost.domain.secrets import Secret
 from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.errors import FieldError, Invalid
 
 TOKEN_BYTES = 32
 """256 random bits: too many to guess, so a plain SHA-256 keeps them safe without a salt or a slow hash."""
@@ -151,26 +152,26 @@ def hash_token(token: str) -> bytes:
 
 
 def parse_username(text: str) -> str:
-    """A user's name, alike for all ways to write it: trimmed, NFKC, no case (RFC 8265 3.3). ValueError when wrong."""
+    """A user's name, alike for all ways to write it: trimmed, NFKC, no case (RFC 8265 3.3). Raises Invalid."""
     name = unicodedata.normalize("NFKC", text.strip()).casefold()
     if not 1 <= len(name) <= 128:
-        raise ValueError("A username has 1 to 128 characters.")
+        raise Invalid(FieldError("username", "A username has 1 to 128 characters."))
     if not name.isprintable():
-        raise ValueError("A username has no control characters.")
+        raise Invalid(FieldError("username", "A username has no control characters."))
     return name
 
 
 def parse_password(text: str) -> Secret:
-    """A new password of a person: NFC (RFC 8265 4.2), never trimmed. ValueError when it is too short or too long."""
+    """A new password of a person: NFC (RFC 8265 4.2), never trimmed. Raises Invalid."""
     try:
         password = unicodedata.normalize("NFC", text)
         size = len(password.encode())
     except UnicodeEncodeError:
-        raise ValueError("A password is text without lone surrogates.") from None
+        raise Invalid(FieldError("password", "A password is text without lone surrogates.")) from None
     if len(password) < SHORTEST_PASSWORD:
-        raise ValueError(f"A password has {SHORTEST_PASSWORD} characters or more.")
+        raise Invalid(FieldError("password", f"A password has {SHORTEST_PASSWORD} characters or more."))
     if size > LONGEST_PASSWORD:
-        raise ValueError(f"A password has {LONGEST_PASSWORD} bytes at most.")
+        raise Invalid(FieldError("password", f"A password has {LONGEST_PASSWORD} bytes at most."))
     return Secret(password)
 
 
@@ -182,6 +183,8 @@ def parse_attempt(password: Secret) -> Secret:
     return Secret(unicodedata.normalize("NFC", text))
 
 
-def role_fits(tenant: TenantId, role: Role) -> bool:
-    """Whether people and keys of this tenant may have the role: only the system level has system administrators."""
-    return (tenant == SYSTEM) == (role is Role.SYSTEM_ADMIN)
+def checked_role(tenant: TenantId, role: Role) -> Role:
+    """The role, when people and keys of this tenant may have it. Raises Invalid."""
+    if (tenant == SYSTEM) != (role is Role.SYSTEM_ADMIN):
+        raise Invalid(FieldError("role", "system_admin is for the system level, the other roles are for tenants."))
+    return role

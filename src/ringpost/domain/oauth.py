@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol, cast
 from ringpost.domain.credentials import Cloud, Credentials, GoogleServiceAccount, GoogleUser, MicrosoftApp
 from ringpost.domain.fields import Fields
 from ringpost.domain.secrets import Secret
-from ringpost.domain.times import milliseconds_of
+from ringpost.domain.times import milliseconds_of, rfc3339
 from ringpost.errors import PasswordRequired
 
 LONGEST_SECRET: Final = 2048
@@ -164,8 +164,8 @@ def oauth_to_json(settings: OAuthSettings | None, now: int) -> dict[str, object]
         "cloud": settings.cloud.value if settings else Cloud.GLOBAL.value,
         "method": settings.method.value if settings and settings.method else None,
         "service_account_email": settings.account if settings else None,
-        "secret_expires_at": _rfc3339(settings.secret_expires_at) if settings else None,
-        "certificate_expires_at": _rfc3339(settings.certificate_expires_at) if settings else None,
+        "secret_expires_at": rfc3339(settings.secret_expires_at) if settings else None,
+        "certificate_expires_at": rfc3339(settings.certificate_expires_at) if settings else None,
         "days_left": days,
         "expiry_warning": expiry_warning(days),
     }
@@ -262,9 +262,3 @@ def _destination(settings: OAuthSettings, method: Method | None) -> tuple[object
         return settings.provider, (settings.directory or "").lower(), (settings.client_id or "").lower(), settings.cloud
     of_client = Method.REFRESH_TOKEN in (method, settings.method)
     return settings.provider, settings.client_id if of_client else None
-
-
-def _rfc3339(milliseconds: int | None) -> str | None:
-    if milliseconds is None:
-        return None
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,7 +1,9 @@
-"""Times as they are kept: whole milliseconds since 1970, UTC."""
+"""Times: kept as whole milliseconds since 1970, UTC; written for programs, and for people at a place."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from functools import lru_cache
+from typing import Final, overload
+from zoneinfo import ZoneInfo
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -18,3 +20,21 @@ def milliseconds_of(moment: datetime) -> int:
     if not 0 <= milliseconds < _END:
         raise ValueError("out of range")
     return milliseconds
+
+
+@overload
+def rfc3339(milliseconds: int) -> str: ...
+@overload
+def rfc3339(milliseconds: int | None) -> str | None: ...
+def rfc3339(milliseconds: int | None) -> str | None:
+    """`2026-01-05T09:30:00.000Z` for milliseconds since 1970 (RFC 3339 5.6); None stays None."""
+    if milliseconds is None:
+        return None
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@lru_cache(4096)
+def local_time(second: int, timezone: str) -> str:
+    """`2026-01-05 10:30:00 CET` for a second since 1970: as people at a place write it."""
+    moment = datetime.fromtimestamp(second, UTC).astimezone(ZoneInfo(timezone))
+    return f"{moment:%Y-%m-%d %H:%M:%S} {moment.tzname()}"

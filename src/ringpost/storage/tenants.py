@@ -68,6 +68,12 @@ def show(connection: Connection, tenant: TenantId) -> Tenant:
     return _tenant(row)
 
 
+def must_exist(connection: Connection, tenant: TenantId) -> None:
+    """Raises NotFound when there is no such tenant; the system level always is."""
+    if tenant != SYSTEM:
+        show(connection, tenant)
+
+
 def find_by_domain(connection: Connection, domain: str) -> Tenant | None:
     """The tenant with this domain, as `parse_domain` gives it."""
     row = connection.execute(select(*_COLUMNS).where(_tenants.c.domain == domain)).first()

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from ringpost.domain.access import Principal, Role, parse_password, role_fits
+from ringpost.domain.access import Principal, Role, checked_role, parse_password
 from ringpost.domain.tenants import TenantId
-from ringpost.errors import FieldError, Invalid
 from ringpost.storage import access, audit, passwords
 from ringpost.usecases.room import Room
 
@@ -46,15 +45,9 @@ async def change_user(
 async def _values(tenant: TenantId, change: UserChange) -> dict[str, object]:
     values: dict[str, object] = {}
     if change.role is not None:
-        if not role_fits(tenant, change.role):
-            raise Invalid(FieldError("role", "system_admin is for the system level, the other roles are for tenants."))
-        values["role"] = change.role
+        values["role"] = checked_role(tenant, change.role)
     if change.enabled is not None:
         values["enabled"] = change.enabled
     if change.password is not None:
-        try:
-            password = parse_password(change.password)
-        except ValueError as error:
-            raise Invalid(FieldError("password", str(error))) from None
-        values["password_hash"] = await passwords.hash_password(password)
+        values["password_hash"] = await passwords.hash_password(parse_password(change.password))
     return values

@@ -2,9 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
@@ -13,6 +11,7 @@ from ringpost.domain.rendering import Rendered, Stamp, Value, prepare
 from ringpost.domain.system_events import catalogue_of
 from ringpost.domain.templates import Findings, Parts, check, customise, validate_parts
 from ringpost.domain.tenants import Tenant, TenantId
+from ringpost.domain.times import local_time
 from ringpost.storage import events
 from ringpost.storage.default_templates import default_template, language_of
 from ringpost.storage.sealing import Place, SealBroken
@@ -83,5 +82,4 @@ def _last_event(connection: Connection, room: Room, tenant: Tenant, event_type: 
         stored = room.sealer.unseal(Place(tenant.id, "events", row.key, "variables"), row.variables)
     except SealBroken:
         return None
-    moment = datetime.fromtimestamp(row.occurred_at / 1000, UTC).astimezone(ZoneInfo(tenant.timezone))
-    return {**json.loads(stored), "DATE_TIME": f"{moment:%Y-%m-%d %H:%M:%S} {moment.tzname()}"}
+    return {**json.loads(stored), "DATE_TIME": local_time(row.occurred_at // 1000, tenant.timezone)}

@@ -13,12 +13,12 @@ from ringpost.domain.access import (
     Scope,
     Token,
     TokenKind,
+    checked_role,
     hash_token,
-    role_fits,
     write_token,
 )
 from ringpost.domain.secrets import Secret
-from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.domain.tenants import TenantId
 from ringpost.errors import FieldError, Invalid
 from ringpost.storage import access, audit, tenants
 from ringpost.storage.identifiers import new_id
@@ -57,8 +57,7 @@ async def create_token(
     )
 
     def store(connection: Connection) -> None:
-        if tenant != SYSTEM:
-            tenants.show(connection, tenant)
+        tenants.must_exist(connection, tenant)
         access.add_token(connection, token, hash_token(secret.reveal()))
         audit.record(connection, tenant, audit.Entry(now, audit.name_of(actor), "create_token", token.id))
 
@@ -70,8 +69,10 @@ def _check(tenant: TenantId, new: NewKey) -> None:
     wrong: list[FieldError] = []
     if not 1 <= len(new.name.strip()) <= 128 or not new.name.strip().isprintable():
         wrong.append(FieldError("name", "A name has 1 to 128 characters, none of them control characters."))
-    if not role_fits(tenant, new.role):
-        wrong.append(FieldError("role", "system_admin is for the system level, the other roles are for tenants."))
+    try:
+        checked_role(tenant, new.role)
+    except Invalid as fault:
+        wrong += fault.errors
     wrong += [
         FieldError("scopes", f"The role {new.role} does not reach as far as {scope}.", scope)
         for scope in sorted(new.scopes - SCOPES_OF_ROLE[new.role])

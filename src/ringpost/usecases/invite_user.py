@@ -13,15 +13,15 @@ from ringpost.domain.access import (
     Role,
     SecretKind,
     User,
+    checked_role,
     hash_token,
     parse_password,
     parse_username,
-    role_fits,
     write_token,
 )
 from ringpost.domain.secrets import Secret
 from ringpost.domain.tenants import SYSTEM, TenantId
-from ringpost.errors import FieldError, Invalid, NotFound
+from ringpost.errors import NotFound
 from ringpost.storage import access, audit, passwords, sessions, tenants
 from ringpost.storage.identifiers import new_id
 from ringpost.usecases.room import Room
@@ -46,19 +46,13 @@ async def invite_user(room: Room, tenant: TenantId, guest: Guest, actor: Princip
 
     Raises Invalid, NotFound (no such tenant).
     """
-    try:
-        username = parse_username(guest.username)
-    except ValueError as error:
-        raise Invalid(FieldError("username", str(error))) from None
-    if not role_fits(tenant, guest.role):
-        raise Invalid(FieldError("role", "system_admin is for the system level, the other roles are for tenants."))
+    username, role = parse_username(guest.username), checked_role(tenant, guest.role)
     now = room.clock()
     secret = write_token(SecretKind.WELCOME, os.urandom(TOKEN_BYTES))
 
     def store(connection: Connection) -> None:
-        if tenant != SYSTEM:
-            tenants.show(connection, tenant)
-        invitation = Invitation(tenant, username, guest.role, now, now + INVITATION_S * 1000)
+        tenants.must_exist(connection, tenant)
+        invitation = Invitation(tenant, username, role, now, now + INVITATION_S * 1000)
         sessions.invite(connection, invitation, hash_token(secret.reveal()))
         audit.record(connection, tenant, audit.Entry(now, audit.name_of(actor), "invite_user", username))
 
@@ -78,10 +72,7 @@ async def accept_invitation(room: Room, secret: Secret, password: str, agent: st
 
     The link is used up, and all that was signed in before is signed out. Raises Invalid (the password), NotFound.
     """
-    try:
-        hashed = await passwords.hash_password(parse_password(password))
-    except ValueError as error:
-        raise Invalid(FieldError("password", str(error))) from None
+    hashed = await passwords.hash_password(parse_password(password))
     now = room.clock()
 
     def store(connection: Connection) -> Secret:

@@ -23,7 +23,7 @@ from ringpost.domain.access import (
 )
 from ringpost.domain.secrets import Secret
 from ringpost.domain.tenants import SYSTEM, TenantId, parse_domain
-from ringpost.errors import Unauthorized
+from ringpost.errors import Invalid, Unauthorized
 from ringpost.storage import access, passwords, tenants
 from ringpost.storage.identifiers import new_id
 from ringpost.usecases.room import Room
@@ -144,5 +144,5 @@ def _canonical(text: str, parse: Callable[[str], str]) -> str:
     """As `parse` writes it; empty for what nobody can be called."""
     try:
         return parse(text)
-    except ValueError:
+    except (ValueError, Invalid):
         return ""

@@ -5,10 +5,8 @@ while another one is being written. It is good as long as the same is in force i
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -21,6 +19,7 @@ from ringpost.domain.messages import Message
 from ringpost.domain.rendering import Rendered, Stamp
 from ringpost.domain.system_events import catalogue_of
 from ringpost.domain.tenants import Tenant
+from ringpost.domain.times import local_time
 from ringpost.errors import Invalid, NotFound
 from ringpost.storage.default_templates import language_of
 from ringpost.storage.identifiers import new_id
@@ -158,7 +157,7 @@ def _render(room: Room, event: Event, kind: EventType, tenant: Tenant, revision:
         **event.variables,
         "TENANT_NAME": tenant.name,
         "PBX_WEB_DOMAIN": room.options.pbx_web_domain,
-        "DATE_TIME": _local_time(occurred_at // 1000, tenant.timezone),
+        "DATE_TIME": local_time(occurred_at // 1000, tenant.timezone),
     }
     return prepared(kind, revision, language_of(tenant.locale)).render(
         values,
@@ -184,13 +183,6 @@ def canonical(event: Event) -> bytes:
         [(file.filename, file.content_type, file.data) for file in event.attachments],
     )
     return msgspec.json.encode(content, order="deterministic")
-
-
-@lru_cache(4096)
-def _local_time(second: int, timezone: str) -> str:
-    """A second since 1970 as people at a place write it."""
-    moment = datetime.fromtimestamp(second, UTC).astimezone(ZoneInfo(timezone))
-    return f"{moment:%Y-%m-%d %H:%M:%S} {moment.tzname()}"
 
 
 @lru_cache(4096)
