@@ -35,7 +35,7 @@ from ringpost.domain.traps import TRAPS
 from ringpost.transports.doctor import Case, DnsServers, Doctor
 from ringpost.transports.egress import EgressRules
 from ringpost.transports.smtp import SmtpOptions
-from ringpost.usecases.diagnose import Plan, conclude
+from ringpost.usecases.diagnose import DiagnosisPlan, conclude
 
 SHOWN_ADDRESS: Final = "192.0.2.25"
 LOGIN: Final = ("PIPELINING", "SIZE 9999999", "AUTH LOGIN PLAIN", "8BITMIME", "ENHANCEDSTATUSCODES")
@@ -153,7 +153,7 @@ async def _diagnose(
     options = SmtpOptions("pbx.example.com", ca_file=around[0], egress=EgressRules(lookup=lookup))
     case = Case(endpoint, parse_address("pbx@example.com"), parse_address("ann@example.org"))
     doctor = Doctor(options, DnsServers((("127.0.0.1", around[1]),)))
-    diagnosis = conclude(Plan(server, case), [step async for step in doctor.examine(case)])
+    diagnosis = conclude(DiagnosisPlan(server, case), [step async for step in doctor.examine(case)])
     lines = [line.plain for step in diagnosis.steps for line in step_lines(step)]
     lines += [line.plain for line in result_lines(diagnosis)]
     return diagnosis, _steady("\n".join(lines), endpoint.port, server.tls[1])

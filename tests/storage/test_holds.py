@@ -69,7 +69,7 @@ def test_a_released_hold_lets_mail_go_at_once(connection: Connection) -> None:
     (claimed,) = claim(connection)
     outcomes.record(connection, NOW, [said(claimed, DOWN, State.QUEUED, costs_retry=False, hold_for_ms=900_000)])
     connection.execute(deliveries.update().values(due_at=NOW + 60_000, deferred=True))
-    outcomes.release_hold(connection, "t1", NOW)
+    outcomes.release(connection, TenantId("t1"), NOW)
     assert ids(claim(connection, name="w-2")) == {"a-1"}, "also what was to wait for another try"
 
 
@@ -187,5 +187,5 @@ def test_a_probe_of_what_waits_for_its_time_goes_on_waiting_when_it_is_given_bac
     hold_lane(connection, "a", due_at=NOW + 5000)
     outbox.give_back(connection, NOW, outbox.claim_probes(connection, probe_claim("w-1", NOW)))
     assert row(connection, "a-1").deferred, "it is not on the ring"
-    outcomes.release_hold(connection, "t1", NOW)
+    outcomes.release(connection, TenantId("t1"), NOW)
     assert ids(claim(connection)) == {"a-1"}

@@ -51,9 +51,9 @@ async def test_a_glance_counts_by_class_and_knows_the_oldest_of_each(room: Room)
     await room.database.write(fill)
     seen = (await room.database.read(overview.glance)).classes
 
-    assert seen[Urgency.NORMAL] == overview.Standing(queued=2, sending=0, oldest_at=NOW - 9_000)
-    assert seen[Urgency.EMERGENCY] == overview.Standing(queued=1, sending=1, oldest_at=NOW - 2_000)
-    assert seen[Urgency.ALERT] == overview.Standing(queued=0, sending=0, oldest_at=None)
+    assert seen[Urgency.NORMAL] == overview.OpenMail(queued=2, sending=0, oldest_at=NOW - 9_000)
+    assert seen[Urgency.EMERGENCY] == overview.OpenMail(queued=1, sending=1, oldest_at=NOW - 2_000)
+    assert seen[Urgency.ALERT] == overview.OpenMail(queued=0, sending=0, oldest_at=None)
 
 
 async def test_lanes_on_hold_are_counted_by_whose_failure_it_is_and_apart_from_queues_over_their_loan(

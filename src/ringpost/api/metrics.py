@@ -101,11 +101,11 @@ class _Outbox(Collector):
         held = GaugeMetricFamily(
             "ringpost_lanes_on_hold", "Mail servers that fail, so their mail waits, by whose failure.", labels=["party"]
         )
-        for urgency, standing in self._glance.classes.items():
-            name = urgency.name.lower()
-            open_.add_metric([name, "queued"], standing.queued)
-            open_.add_metric([name, "sending"], standing.sending)
-            age.add_metric([name], self._seconds_since(standing.oldest_at))
+        for urgency, mail in self._glance.classes.items():
+            name = urgency.word
+            open_.add_metric([name, "queued"], mail.queued)
+            open_.add_metric([name, "sending"], mail.sending)
+            age.add_metric([name], self._seconds_since(mail.oldest_at))
         for party, count in self._glance.lanes_on_hold.items():
             held.add_metric([party.value], count)
         over = "Tenants that have used up their hour's share of the system's mail server."

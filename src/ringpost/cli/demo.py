@@ -31,6 +31,6 @@ def demo(context: typer.Context, once: Once = False, port: Port = 0, data_dir: D
     except ModuleNotFoundError as error:
         raise Failed(f"The demo needs {error.name}: pip install 'ringpost[demo]'") from None
     try:
-        show.run(show.Plan(data_dir or context.obj, port, once=once))
+        show.run(show.DemoOptions(data_dir or context.obj, port, once=once))
     except* show.DemoFailed as failed:
         raise Failed(str(failed.exceptions[0])) from None

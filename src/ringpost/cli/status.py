@@ -117,12 +117,12 @@ def _seen(connection: Connection, now: int) -> dict[str, Any]:
         "at": rfc3339(now),
         "waiting": [
             {
-                "class": urgency.name.lower(),
-                "queued": standing.queued,
-                "sending": standing.sending,
-                "oldest_s": None if standing.oldest_at is None else max(0, now - standing.oldest_at) / 1000,
+                "class": urgency.word,
+                "queued": mail.queued,
+                "sending": mail.sending,
+                "oldest_s": None if mail.oldest_at is None else max(0, now - mail.oldest_at) / 1000,
             }
-            for urgency, standing in glance.classes.items()
+            for urgency, mail in glance.classes.items()
         ],
         "counts_end_at": overview.MOST_COUNTED,
         "per_minute": {

@@ -20,7 +20,7 @@ from ringpost.domain.tenants import Tenant, TenantId
 from ringpost.domain.watch import Gauge
 from ringpost.storage import overview, tenants, watch
 from ringpost.storage.engine_facts import EngineFacts, engine_facts
-from ringpost.storage.overview import Glance, Rates, Standing
+from ringpost.storage.overview import Glance, OpenMail, Rates
 from ringpost.storage.queues import is_borrowed
 from ringpost.storage.tables import AnyRow
 
@@ -63,12 +63,12 @@ class Health:
     @property
     def waits(self) -> bool:
         """Whether there is anything to send."""
-        return any(standing.queued for standing in self.glance.classes.values())
+        return any(mail.queued for mail in self.glance.classes.values())
 
     @property
     def late(self) -> bool:
         """Whether a class has waited for longer than it should."""
-        return any(self.is_late(urgency, standing) for urgency, standing in self.glance.classes.items())
+        return any(self.is_late(urgency, mail) for urgency, mail in self.glance.classes.items())
 
     @property
     def little_disk(self) -> bool:
@@ -86,10 +86,10 @@ class Health:
         """Attempts a minute that were not taken."""
         return sum(rate for (verdict, _), rate in self.rates.attempts.items() if verdict is not Verdict.SENT)
 
-    def is_late(self, urgency: Urgency, standing: Standing) -> bool:
+    def is_late(self, urgency: Urgency, mail: OpenMail) -> bool:
         """Whether the oldest of this class has waited for longer than it should."""
         limit = overview.WORRYING_S[urgency]
-        return standing.oldest_at is not None and self.now - standing.oldest_at >= limit * 1000
+        return mail.oldest_at is not None and self.now - mail.oldest_at >= limit * 1000
 
 
 async def show_health(visit: Visit) -> Response:

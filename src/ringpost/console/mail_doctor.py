@@ -26,7 +26,7 @@ from ringpost.domain.providers import by_login
 from ringpost.domain.remedies import remedy
 from ringpost.domain.traps import TRAPS
 from ringpost.errors import Invalid, MailServerFailed, NotConfigured, PasswordRequired, RateLimited
-from ringpost.usecases.diagnose import Plan, conclude, examine, plan_diagnosis
+from ringpost.usecases.diagnose import DiagnosisPlan, conclude, examine, plan_diagnosis
 from ringpost.usecases.send_test_mail import parse_test_mail, send_test_mail
 
 LINES: Final = "application/x-ndjson"
@@ -83,7 +83,7 @@ async def test(level: Level, visit: Visit) -> Response:
     return await mail_server_page(level, visit, tested=tested, to=to)
 
 
-async def _plan(level: Level, visit: Visit) -> Plan:
+async def _plan(level: Level, visit: Visit) -> DiagnosisPlan:
     """Raises as `plan_diagnosis`, and RateLimited."""
     posted, saved = visit.posted, await level.saved(visit)
     raw: dict[str, Any] = {}
@@ -95,7 +95,7 @@ async def _plan(level: Level, visit: Visit) -> Plan:
     return plan
 
 
-async def _lines(level: Level, visit: Visit, plan: Plan, values: Mapping[str, Any]) -> AsyncIterator[str]:
+async def _lines(level: Level, visit: Visit, plan: DiagnosisPlan, values: Mapping[str, Any]) -> AsyncIterator[str]:
     made: list[Step] = []
     async for step in examine(visit.room, plan):
         made.append(step)

@@ -33,7 +33,7 @@ LOOK_EVERY_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DemoOptions:
     """How the demo was asked for."""
 
     data_dir: Path | None
@@ -43,19 +43,19 @@ class Plan:
     """Check and exit instead of staying."""
 
 
-def run(plan: Plan) -> None:
+def run(options: DemoOptions) -> None:
     """Run the demo. Raises DemoFailed when not every mail arrived."""
     logs.configure("console", "warning")
-    with _data_dir(plan) as data_dir:
-        serving.run(_show(plan, data_dir))
+    with _data_dir(options) as data_dir:
+        serving.run(_show(options, data_dir))
 
 
-async def _show(plan: Plan, data_dir: Path) -> None:
+async def _show(options: DemoOptions, data_dir: Path) -> None:
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     stopped = asyncio.Event()
-    async with open_stage(data_dir, plan.port) as stage:
+    async with open_stage(data_dir, options.port) as stage:
         with serving.stopping_on_signals(stopped.set):
-            acting = asyncio.create_task(_act(stage, console, stay=not plan.once))
+            acting = asyncio.create_task(_act(stage, console, stay=not options.once))
             waiting = asyncio.create_task(stopped.wait())
             await asyncio.wait({acting, waiting}, return_when=asyncio.FIRST_COMPLETED)
             for task in (acting, waiting):
@@ -152,9 +152,9 @@ def _announce(console: Console, stage: Stage, mail: Mail) -> None:
 
 
 @contextmanager
-def _data_dir(plan: Plan) -> Generator[Path]:
-    if plan.data_dir is not None:
-        yield plan.data_dir
+def _data_dir(options: DemoOptions) -> Generator[Path]:
+    if options.data_dir is not None:
+        yield options.data_dir
         return
     with tempfile.TemporaryDirectory(prefix="ringpost-demo-") as folder:
         yield Path(folder)

@@ -36,6 +36,11 @@ class Urgency(IntEnum):
     ALERT = 1
     NORMAL = 2
 
+    @property
+    def word(self) -> str:
+        """What it is called outside of the code."""
+        return self.name.lower()
+
 
 class Verdict(StrEnum):
     """What an attempt means for its delivery."""

@@ -7,13 +7,14 @@ from collections.abc import Collection, Sequence
 from itertools import compress
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, case, delete, func, insert, or_, select, text, update
+from sqlalchemy import Connection, delete, func, insert, literal_column, or_, select, text, update
 
 from ringpost.domain.deliveries import Outcome, State, Urgency
+from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.storage import bell
 from ringpost.storage.bulk import Insert, RowValues, Update, UpdateWithInsert, ask
 from ringpost.storage.outbox import Claimed, end_probes
-from ringpost.storage.queues import lane_of, queues_of
+from ringpost.storage.queues import LANE, SYSTEMS_OWN, lane_of, queues_of
 from ringpost.storage.tables import attempts, deliveries, events, holds, messages
 
 
@@ -187,8 +188,7 @@ def expire(connection: Connection, now: int, erase_after_ms: int, limit: int) ->
 
     What was never tried is tried first, unless its server is known to fail: a clock that is ahead must not end all.
     """
-    server = case((deliveries.c.queue.like("system:%"), "system"), else_=deliveries.c.queue)
-    held = select(holds.c.lane).where(holds.c.lane.in_([deliveries.c.queue, server])).exists()
+    held = select(holds.c.lane).where(holds.c.lane.in_([deliveries.c.queue, literal_column(LANE)])).exists()
     due = (
         select(deliveries.c.id)
         .where(
@@ -286,13 +286,14 @@ def on_hold(connection: Connection, lanes: Collection[str], some: Sequence[str] 
     return set(connection.execute(select(holds.c.lane).where(holds.c.lane.in_(sorted(lanes)))).scalars())
 
 
-def release_hold(connection: Connection, lane: str, now: int) -> None:
-    """Let all mail of a lane go at once, because its settings have changed: also what waited for another try."""
-    connection.execute(delete(holds).where(holds.c.lane == lane))
-    first, last = queues_of(lane)
-    connection.execute(
-        update(deliveries)
-        .where(text("state = 'queued' AND deferred"), deliveries.c.queue.between(first, last))
-        .values(due_at=now, deferred=False)
-    )
+def release(connection: Connection, owner: TenantId, now: int) -> None:
+    """Let all mail of an owner's server go, because its settings have changed: also what waited for another try."""
+    for lane in (owner, SYSTEMS_OWN) if owner == SYSTEM else (owner,):
+        connection.execute(delete(holds).where(holds.c.lane == lane))
+        first, last = queues_of(lane)
+        connection.execute(
+            update(deliveries)
+            .where(text("state = 'queued' AND deferred"), deliveries.c.queue.between(first, last))
+            .values(due_at=now, deferred=False)
+        )
     bell.ring(connection)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select, text
 
 from ringpost.domain.deliveries import Party, Urgency, Verdict
+from ringpost.domain.tenants import SYSTEM
 from ringpost.storage import taking
-from ringpost.storage.queues import SYSTEMS_OWN, is_borrowed, lane_of
+from ringpost.storage.queues import LANE, SYSTEMS_OWN, is_borrowed
 from ringpost.storage.tables import AnyRow, tallies, workers
 
 MOST_COUNTED = 100_000
@@ -29,7 +30,7 @@ TALLY_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class OpenMail:
     """What of one class has not ended."""
 
     queued: int
@@ -42,7 +43,7 @@ class Standing:
 class Glance:
     """How full the outbox is, and what holds it up."""
 
-    classes: Mapping[Urgency, Standing]
+    classes: Mapping[Urgency, OpenMail]
     lanes_on_hold: Mapping[Party, int]
     """By whose failure it is."""
     queues_over_loan: int
@@ -107,7 +108,7 @@ _HELD = f"""
       FROM holds) AS these
     WHERE {_QUEUED.format(first="these.first", last="these.last")} OR lane IN (
       SELECT queue {_SENT_NOW}
-      UNION SELECT CASE WHEN queue LIKE 'system:%' THEN 'system' ELSE queue END {_SENT_NOW})
+      UNION SELECT {LANE} {_SENT_NOW})
     """  # noqa: S608  constants
 """Holds that keep something waiting: one whose mail has ended otherwise stays until its next probe finds nothing."""
 HOLDS = text(f"SELECT * {_HELD} ORDER BY since, lane LIMIT :most")
@@ -118,14 +119,14 @@ def glance(connection: Connection) -> Glance:
     """How full the outbox is, and what holds it up."""
     sending = {row.urgency: row for row in connection.execute(SENDING, {"most": MOST_COUNTED})}
     lanes, queues = _holds(connection)
-    standings = {urgency: _standing(connection, urgency, sending.get(urgency)) for urgency in Urgency}
-    return Glance(standings, lanes, queues, _longest_due_at(connection))
+    classes = {urgency: _open_mail(connection, urgency, sending.get(urgency)) for urgency in Urgency}
+    return Glance(classes, lanes, queues, _longest_due_at(connection))
 
 
-def _standing(connection: Connection, urgency: Urgency, sending: AnyRow | None) -> Standing:
+def _open_mail(connection: Connection, urgency: Urgency, sending: AnyRow | None) -> OpenMail:
     queued = connection.execute(QUEUED, {"urgency": urgency, "most": MOST_COUNTED}).scalar() or 0
     oldest = [connection.execute(OLDEST, {"urgency": urgency}).scalar(), sending.oldest_at if sending else None]
-    return Standing(
+    return OpenMail(
         queued, sending.number if sending else 0, min((at for at in oldest if at is not None), default=None)
     )
 
@@ -200,4 +201,4 @@ def tenant_of(lane: str) -> str | None:
     """Whose the mail of a lane or queue is; None for the system level's own and for the lane that it lends."""
     if is_borrowed(lane):
         return lane.partition(":")[2]
-    return None if lane in (lane_of("system:"), SYSTEMS_OWN) else lane
+    return None if lane in (SYSTEM, SYSTEMS_OWN) else lane

@@ -34,6 +34,10 @@ def lane_of(queue: str) -> str:
     return queue.partition(":")[0]
 
 
+LANE = f"CASE WHEN queue LIKE '{_BORROWED}%' THEN '{SYSTEM}' ELSE queue END"
+"""`lane_of` the column `queue`, in SQL."""
+
+
 def queues_of(lane: str) -> tuple[str, str]:
     """The first and the last queue that may be on a lane."""
     return (_BORROWED, f"{SYSTEM};") if lane == SYSTEM else (lane, lane)

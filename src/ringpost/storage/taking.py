@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, TextClause, text
 
 from ringpost.domain.deliveries import Urgency
+from ringpost.storage.queues import LANE
 
 _ON_THE_RING = "state = 'queued' AND NOT deferred AND urgency = :urgency"
 _RING = f"""
@@ -15,9 +16,8 @@ _RING = f"""
       UNION ALL
       SELECT (SELECT min(queue) FROM deliveries WHERE {_ON_THE_RING} AND queue > ring.queue), n + 1
       FROM ring WHERE queue IS NOT NULL AND n < :width)"""
-_HELD = """
-    EXISTS (SELECT 1 FROM holds WHERE lane IN
-             (queue, CASE WHEN queue LIKE 'system:%' THEN 'system' ELSE queue END))"""
+_HELD = f"""
+    EXISTS (SELECT 1 FROM holds WHERE lane IN (queue, {LANE}))"""
 
 RING = text(f"{_RING} SELECT queue, {_HELD} AS held FROM ring WHERE queue IS NOT NULL")
 """The next queues of one class that have mail on the ring, each found by one look into the index."""

@@ -63,9 +63,7 @@ def _let_go(connection: Connection, tenant: TenantId, now: int, *, could_send: b
     can_send = settings_rows.can_send(connection, tenant)
     if tenant != SYSTEM and could_send != can_send:
         queues.move_queue(connection, tenant, own_server=can_send)
-    outcomes.release_hold(connection, tenant, now)
-    if tenant == SYSTEM:
-        outcomes.release_hold(connection, queues.SYSTEMS_OWN, now)
+    outcomes.release(connection, tenant, now)
 
 
 def stored_oauth(connection: Connection, room: Room, tenant: TenantId) -> OAuthSettings | None:

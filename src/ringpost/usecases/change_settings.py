@@ -25,14 +25,14 @@ from ringpost.usecases.room import Room
 
 async def change_settings(room: Room, principal: Principal, raw: Mapping[str, object]) -> None:
     """Replace the settings of the principal's tenant by what was posted. Raises Invalid, PasswordRequired."""
-    wanted = parse_settings(raw, room.options.server_rules)
+    wanted = parse_settings(raw, room.options.rules_for(principal.tenant))
     await room.database.write(replace_settings, room, principal, wanted)
     room.bell.set()
 
 
 async def change_system_settings(room: Room, principal: Principal, raw: Mapping[str, object]) -> None:
     """Replace the system level's settings. Its own mail server may be anywhere. Raises Invalid, PasswordRequired."""
-    wanted = parse_system_settings(raw, replace(room.options.server_rules, restricted=False))
+    wanted = parse_system_settings(raw, room.options.rules_for(SYSTEM))
     await room.database.write(replace_settings, room, principal, wanted)
     room.bell.set()
 
@@ -51,9 +51,7 @@ def replace_settings(connection: Connection, room: Room, principal: Principal, w
     audit.record(connection, tenant, audit.Entry(now, principal.name, "change_settings", "settings", changed))
     if tenant != SYSTEM and _can_send(old) != _can_send(wanted):
         queues.move_queue(connection, tenant, own_server=_can_send(wanted))
-    outcomes.release_hold(connection, tenant, now)
-    if tenant == SYSTEM:
-        outcomes.release_hold(connection, queues.SYSTEMS_OWN, now)
+    outcomes.release(connection, tenant, now)
 
 
 def stored_settings(connection: Connection, room: Room, tenant: TenantId) -> tuple[Settings, bool]:

@@ -32,6 +32,7 @@ from ringpost.storage import settings as rows
 from ringpost.storage.oauth import credentials_in_force
 from ringpost.storage.sealing import SealBroken
 from ringpost.transports.doctor import Case
+from ringpost.usecases.change_settings import stored_settings
 from ringpost.usecases.room import Room
 
 RECIPIENT: Final = "recipient"
@@ -42,7 +43,7 @@ _BEFORE_OTHERS = "The settings are not complete."
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DiagnosisPlan:
     """What is to be examined, and who may see how much of it."""
 
     server: MailServer | None
@@ -62,7 +63,7 @@ async def diagnose(room: Room, principal: Principal, raw: Mapping[str, object]) 
     return conclude(plan, [step async for step in examine(room, plan)])
 
 
-async def plan_diagnosis(room: Room, principal: Principal, raw: Mapping[str, object]) -> Plan:
+async def plan_diagnosis(room: Room, principal: Principal, raw: Mapping[str, object]) -> DiagnosisPlan:
     """What to examine: the unsaved settings in `raw`, or with none (but `recipient`) the mail server in force.
 
     Raises Invalid; PasswordRequired, because a stored password never travels to a changed host; and NotConfigured when
@@ -71,13 +72,12 @@ async def plan_diagnosis(room: Room, principal: Principal, raw: Mapping[str, obj
     recipient = _recipient(raw.get(RECIPIENT))
     wanted = None
     if any(name != RECIPIENT for name in raw):
-        rules = room.options.server_rules
-        system = principal.tenant == SYSTEM
-        wanted = parse_system_settings(raw, replace(rules, restricted=False)) if system else parse_settings(raw, rules)
+        parse = parse_system_settings if principal.tenant == SYSTEM else parse_settings
+        wanted = parse(raw, room.options.rules_for(principal.tenant))
     return await room.database.read(_plan, room, principal.tenant, wanted, recipient)
 
 
-async def examine(room: Room, plan: Plan) -> AsyncIterator[Step]:
+async def examine(room: Room, plan: DiagnosisPlan) -> AsyncIterator[Step]:
     """The steps, each as soon as it is made."""
     if plan.case is None:
         for step in _incomplete(plan.server):
@@ -87,7 +87,7 @@ async def examine(room: Room, plan: Plan) -> AsyncIterator[Step]:
         yield step.for_borrower() if plan.borrowed else step
 
 
-def conclude(plan: Plan, steps: Iterable[Step]) -> Diagnosis:
+def conclude(plan: DiagnosisPlan, steps: Iterable[Step]) -> Diagnosis:
     """What the steps come to."""
     made = tuple(steps)
     endpoint = plan.case.endpoint if plan.case else None
@@ -115,20 +115,20 @@ def _recipient(value: object) -> Address | None:
 
 def _plan(
     connection: Connection, room: Room, tenant: TenantId, wanted: Settings | None, recipient: Address | None
-) -> Plan:
+) -> DiagnosisPlan:
     if wanted is None or wanted.mail_server is None:
         return _in_force(connection, room, tenant, recipient)
-    old = _stored(connection, room, tenant)
-    server = merge_password(old.mail_server, wanted.mail_server)
+    old, opened = stored_settings(connection, room, tenant)
+    server = merge_password(old.mail_server if opened else None, wanted.mail_server)
     server = replace(server, oauth=_credentials(connection, room, tenant))
     sender = sender_of(server)
     if sender is None or server.missing() is not None:
-        return Plan(server, None)
+        return DiagnosisPlan(server, None)
     endpoint = server.endpoint(restricted=tenant != SYSTEM, hosts=room.options.provider_hosts)
-    return Plan(server, Case(endpoint, sender, recipient or next(iter(wanted.recipients), None)))
+    return DiagnosisPlan(server, Case(endpoint, sender, recipient or next(iter(wanted.recipients), None)))
 
 
-def _in_force(connection: Connection, room: Room, tenant: TenantId, recipient: Address | None) -> Plan:
+def _in_force(connection: Connection, room: Room, tenant: TenantId, recipient: Address | None) -> DiagnosisPlan:
     settings = rows.show(connection, tenant)
     try:
         force = rows.mail_server_in_force(connection, room.sealer, tenant, room.options.provider_hosts)
@@ -139,23 +139,13 @@ def _in_force(connection: Connection, room: Room, tenant: TenantId, recipient: A
         raise NotConfigured(_NO_SERVER)
     first = next(iter(settings.recipients), None)
     if force is None:
-        return Plan(own, None)
+        return DiagnosisPlan(own, None)
     if tenant != SYSTEM and force.lane == SYSTEM:
         # Else a tenant could find out in the operator's name which addresses there are.
         if recipient is not None and recipient.key not in {one.key for one in settings.recipients}:
             raise Invalid(FieldError(RECIPIENT, _NOT_OWN))
-        return Plan(None, Case(force.endpoint, force.sender, recipient or first, ask_domain=False))
-    return Plan(own, Case(force.endpoint, force.sender, recipient or first))
-
-
-def _stored(connection: Connection, room: Room, tenant: TenantId) -> Settings:
-    """A password whose key is gone has to be given again, so what it belonged to counts as nothing."""
-    try:
-        if tenant == SYSTEM:
-            return rows.load_system(connection, room.sealer)
-        return rows.load(connection, room.sealer, tenant)
-    except SealBroken:
-        return Settings()
+        return DiagnosisPlan(None, Case(force.endpoint, force.sender, recipient or first, ask_domain=False))
+    return DiagnosisPlan(own, Case(force.endpoint, force.sender, recipient or first))
 
 
 def _credentials(connection: Connection, room: Room, tenant: TenantId) -> Credentials | None:
@@ -178,7 +168,7 @@ def _lack(server: MailServer | None) -> tuple[Trap, str]:
     return trap, (server.missing() if server else None) or trap.explanation
 
 
-def _finding(step: Step, plan: Plan, provider: Provider | None) -> Finding:
+def _finding(step: Step, plan: DiagnosisPlan, provider: Provider | None) -> Finding:
     code = step.trap or (login.TOKEN_REFUSED.code if step.name is StepName.TOKEN else mail.UNKNOWN.code)
     suggested: dict[str, Any] = {}
     if plan.server is not None:
@@ -189,7 +179,7 @@ def _finding(step: Step, plan: Plan, provider: Provider | None) -> Finding:
     return replace(told, explanation=step.hint, what_to_do="")
 
 
-def _provider(plan: Plan, steps: tuple[Step, ...]) -> Provider | None:
+def _provider(plan: DiagnosisPlan, steps: tuple[Step, ...]) -> Provider | None:
     """By the server's name; else by how it greets; else by where the sender's domain gets its mail."""
     known = _known_host(plan)
     if known is not None:
@@ -199,7 +189,7 @@ def _provider(plan: Plan, steps: tuple[Step, ...]) -> Provider | None:
     return by_words(words) or by_mx(names)
 
 
-def _known_host(plan: Plan) -> Provider | None:
+def _known_host(plan: DiagnosisPlan) -> Provider | None:
     endpoint = plan.case.endpoint if plan.case else None
     host = endpoint.host if isinstance(endpoint, SmtpEndpoint) else plan.server.host if plan.server else None
     return by_login(host, plan.server.username if plan.server else "") if host else None

@@ -23,7 +23,7 @@ from ringpost.domain.tenant_files import (
     read_file,
     serves,
 )
-from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.domain.tenants import TenantId
 from ringpost.errors import FieldError, PasswordRequired
 from ringpost.storage import audit, templates
 from ringpost.storage.templates import Revision
@@ -86,8 +86,7 @@ async def import_tenant(room: Room, principal: Principal, raw: object, *, dry_ru
     a second time changes nothing. Raises Invalid, with the place of each fault in the file.
     """
     tenant = principal.tenant
-    rules = replace(room.options.server_rules, restricted=False) if tenant == SYSTEM else room.options.server_rules
-    file = read_file(tenant, raw, rules, Keys())
+    file = read_file(tenant, raw, room.options.rules_for(tenant), Keys())
     if dry_run:
         return (await room.database.read(_plan, room, tenant, file)).imported
     imported, revisions = await room.database.write(_import, room, principal, file)

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from ringpost.domain.credentials import ProviderHosts
 from ringpost.domain.retries import RetryPolicy
 from ringpost.domain.settings import Endpoint, ServerRules
-from ringpost.domain.tenants import Tenant, system_level
+from ringpost.domain.tenants import SYSTEM, Tenant, TenantId, system_level
 from ringpost.storage.database import Database
 from ringpost.storage.default_templates import language_of, words_in
 from ringpost.storage.sealing import Sealer
@@ -50,6 +50,10 @@ class Options:
     """How long a message is kept after its deliveries ended; messages with secrets are erased at once."""
     keep_history_s: int = 90 * 24 * 3600
     """How long ended deliveries and their events are kept."""
+
+    def rules_for(self, tenant: TenantId) -> ServerRules:
+        """What a mail server of this tenant may be; the system level's own may be anywhere."""
+        return replace(self.server_rules, restricted=False) if tenant == SYSTEM else self.server_rules
 
     def system_level(self) -> Tenant:
         """What stands for the system level where a tenant is asked for."""
