@@ -16,7 +16,6 @@ from pydantic import SecretStr
 from ringpost.domain import credentials, hosts, paces, tenants
 from ringpost.storage import engines, keyring
 
-_WORD = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,255}")
 _TOKEN = re.compile(r"[\x21-\x7e]{32,512}")
 _NAME_SERVER = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+))(?::([0-9]{1,5}))?")
 
@@ -108,7 +107,7 @@ def ehlo_name(name: str) -> str:
     """A host name or an address literal (RFC 5321 4.1.1.1)."""
     if name.strip().rstrip(".").lower().partition(".")[0] == "localhost":
         raise ValueError("mail servers refuse localhost; give the host's full name, or leave it out")
-    if not _WORD.fullmatch(name):
+    if not hosts.EHLO_NAME.fullmatch(name):
         raise ValueError("this must be a host name or an address literal such as [192.0.2.1]")
     return name
 

@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from ringpost.domain.hosts import AllowedNetwork, is_refused, parse_address, parse_allowed_networks, parse_host
+from ringpost.domain.hosts import AllowedNetwork, is_refused, parse_allowed_networks, parse_host, parse_ip
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,8 @@ def test_a_number_is_no_name_for_the_system_administrator_either(typed: str) -> 
 
 
 def test_only_a_literal_address_parses_as_one() -> None:
-    assert parse_address("192.0.2.1") == ip_address("192.0.2.1")
-    assert parse_address("mail.example.com") is None
+    assert parse_ip("192.0.2.1") == ip_address("192.0.2.1")
+    assert parse_ip("mail.example.com") is None
 
 
 ALWAYS = [

@@ -12,6 +12,7 @@ from ringpost.cli.opening import AsJson, DataDir, SystemOption, TenantOption, fi
 from ringpost.cli.output import print_fields, print_json, print_rows, say
 from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.events import parse_event
+from ringpost.domain.mime import is_composite
 from ringpost.domain.system_events import SYSTEM_CATALOGUE
 from ringpost.domain.tenants import TenantId
 from ringpost.domain.times import rfc3339
@@ -196,6 +197,6 @@ def _pair(item: str) -> tuple[str, str]:
 
 def _attachment(path: Path) -> dict[str, str]:
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    if kind.startswith(("multipart/", "message/")):  # a saved mail goes along as a file
+    if is_composite(kind):  # a saved mail goes along as a file
         kind = "application/octet-stream"
     return {"filename": path.name, "content_type": kind, "content": b64encode(path.read_bytes()).decode()}

@@ -23,6 +23,7 @@ from typing import Final
 
 import idna
 
+from ringpost.domain.hosts import LABEL
 from ringpost.errors import FieldError, Invalid
 
 MAX_RECIPIENTS: Final = 15
@@ -42,7 +43,6 @@ _MOST_FAULTS = 4
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]"
 _DOT_ATOM = re.compile(rf"{_ATEXT}++(?:\.{_ATEXT}++)*+")
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 # Possessive throughout: no text makes these go back, so each is linear (see the test with 1 MiB).
 _QUOTED = r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
 _ITEM = re.compile(rf'(?:[^",;\r\n]++|{_QUOTED})++', re.DOTALL)
@@ -262,6 +262,6 @@ def _ascii_domain(domain: str) -> str:
     labels = name.split(".")
     if len(labels) < 2:
         raise ValueError("The part after the @ has no dot. Write the whole domain, like name@example.com.")
-    if len(name) > MAX_DOMAIN or not all(map(_LABEL.fullmatch, labels)) or labels[-1].isdigit():
+    if len(name) > MAX_DOMAIN or not all(map(LABEL.fullmatch, labels)) or labels[-1].isdigit():
         raise ValueError("The part after the @ is not a domain. Check its spelling.")
     return name

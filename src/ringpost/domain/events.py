@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from ringpost.domain.addresses import Address, parse_address, visible
 from ringpost.domain.catalogue import IMAGE_VARIABLES, EventType
+from ringpost.domain.mime import is_composite
 from ringpost.domain.system_events import SYSTEM_CATALOGUE, catalogue_of
 from ringpost.domain.tenants import TenantId
 from ringpost.domain.times import milliseconds_of
@@ -212,7 +213,7 @@ def _attachment(value: object) -> Attachment:
         kind = "application/octet-stream"
     if not isinstance(kind, str) or not _MEDIA_TYPE.fullmatch(kind.lower()):
         raise ValueError("content_type must be a media type such as audio/wav")
-    if kind.lower().startswith(("multipart/", "message/")):  # neither may be in base64 (RFC 2045 6.4)
+    if is_composite(kind):
         raise ValueError("content_type must be the type of a file, not of a mail: no multipart/* and no message/*")
     if not isinstance(content, str):
         raise ValueError("content must be the file in base64")

@@ -17,7 +17,13 @@ import idna
 IpAddress = IPv4Address | IPv6Address
 IpNetwork = IPv4Network | IPv6Network
 
-SMTP_PORTS: Final = frozenset({25, 465, 587, 2465, 2525, 2587})
+STARTTLS_PORTS: Final = frozenset({25, 587, 2525, 2587})
+IMPLICIT_PORTS: Final = frozenset({465, 2465})
+SMTP_PORTS: Final = STARTTLS_PORTS | IMPLICIT_PORTS
+LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+"""Of a domain name in lower case (RFC 1035 2.3.1)."""
+EHLO_NAME: Final = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,255}")
+"""A host name or an address literal (RFC 5321 4.1.1.1), or what servers have to bear for one."""
 """Ports that a tenant's server may have; the operator can add to them."""
 
 _ALWAYS_REFUSED: Final = tuple(
@@ -62,7 +68,6 @@ _REFUSED_UNLESS_ALLOWED: Final = tuple(
 _THIS_NETWORK: Final = IPv4Network("0.0.0.0/8")
 _COMPATIBLE: Final = IPv6Network("::/96")
 _LOOPBACK6: Final = IPv6Address("::1")
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
@@ -95,12 +100,12 @@ def parse_host(text: str, *, single_label: bool = False) -> str:
         return str(IPv4Address(name))
     if len(labels) < 2 and not single_label:
         raise ValueError("The host needs a domain, such as mail.example.com.")
-    if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+    if len(name) > 253 or not all(LABEL.fullmatch(label) for label in labels):
         raise ValueError("This is not a host name.")
     return name
 
 
-def parse_address(host: str) -> IpAddress | None:
+def parse_ip(host: str) -> IpAddress | None:
     """The address when `host`, as `parse_host` gives it, is a literal one; else None."""
     try:
         return ip_address(host)

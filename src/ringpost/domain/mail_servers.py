@@ -8,7 +8,7 @@ from typing import Final
 from ringpost.domain.addresses import Address, parse_address
 from ringpost.domain.credentials import Cloud, Credentials, MicrosoftApp, ProviderHosts, SmtpHost
 from ringpost.domain.endpoints import Auth, Endpoint, GmailEndpoint, GraphEndpoint, SmtpEndpoint, TlsMode
-from ringpost.domain.hosts import parse_host
+from ringpost.domain.hosts import IMPLICIT_PORTS, STARTTLS_PORTS, parse_host
 from ringpost.domain.secrets import Secret
 from ringpost.errors import Invalid, NotConfigured, PasswordRequired
 
@@ -21,8 +21,6 @@ class ServerType(StrEnum):
     GMAIL = "GMAIL"
 
 
-_STARTTLS_PORTS: Final = frozenset({25, 587, 2525, 2587})
-_IMPLICIT_PORTS: Final = frozenset({465, 2465})
 _PROVIDERS: Final = ProviderHosts()
 
 
@@ -117,10 +115,10 @@ class MailServer:
 
     def _provider_smtp(self, hosts: ProviderHosts) -> tuple[SmtpHost, TlsMode]:
         if self.type is ServerType.GMAIL:
-            return hosts.google, TlsMode.STARTTLS if hosts.google.port in _STARTTLS_PORTS else TlsMode.IMPLICIT
+            return hosts.google, TlsMode.STARTTLS if hosts.google.port in STARTTLS_PORTS else TlsMode.IMPLICIT
         cloud = self.oauth.cloud if isinstance(self.oauth, MicrosoftApp) else Cloud.GLOBAL
         smtp = hosts.microsoft_in(cloud)
-        return smtp, TlsMode.IMPLICIT if smtp.port in _IMPLICIT_PORTS else TlsMode.STARTTLS
+        return smtp, TlsMode.IMPLICIT if smtp.port in IMPLICIT_PORTS else TlsMode.STARTTLS
 
 
 def tls_mode(enable_tls_ssl: bool, enable_starttls_auto: bool, port: int | None) -> tuple[TlsMode, int]:
@@ -135,9 +133,9 @@ def tls_mode(enable_tls_ssl: bool, enable_starttls_auto: bool, port: int | None)
         false    false          clear text                                       25
     """
     if enable_tls_ssl and enable_starttls_auto:
-        return (TlsMode.IMPLICIT if port in _IMPLICIT_PORTS else TlsMode.STARTTLS), port or 587
+        return (TlsMode.IMPLICIT if port in IMPLICIT_PORTS else TlsMode.STARTTLS), port or 587
     if enable_tls_ssl:
-        return (TlsMode.STARTTLS if port in _STARTTLS_PORTS else TlsMode.IMPLICIT), port or 465
+        return (TlsMode.STARTTLS if port in STARTTLS_PORTS else TlsMode.IMPLICIT), port or 465
     if enable_starttls_auto:
         return TlsMode.OPPORTUNISTIC, port or 587
     return TlsMode.CLEAR, port or 25

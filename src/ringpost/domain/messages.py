@@ -19,7 +19,7 @@ from typing import Final, NamedTuple, Self
 
 from ringpost.domain.addresses import Address
 from ringpost.domain.events import Attachment
-from ringpost.domain.mime import base64_lines, date, header, parameter, phrase, unstructured
+from ringpost.domain.mime import base64_lines, date, header, is_composite, parameter, phrase, unstructured
 
 _PACKED = struct.Struct(">BII")
 _PACKED_VERSION = 1
@@ -161,7 +161,7 @@ def _multipart(subtype: str, *entities: bytes) -> bytes:
 
 def _attachment(file: Attachment) -> bytes:
     kind = file.content_type if _MEDIA_TYPE.fullmatch(file.content_type) else "application/octet-stream"
-    if kind.lower().startswith(("multipart/", "message/")):  # these may not be base64 (RFC 2046 5.2.1)
+    if is_composite(kind):
         kind = "application/octet-stream"
     filename = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029/\\]+", "_", file.filename)
     filename = re.sub(r"^[\s.]+|[\s.]+$", "", filename) or "attachment"  # blanks of every kind, which readers drop

@@ -27,6 +27,11 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
+def is_composite(kind: str) -> bool:
+    """Whether a media type is one of mails, not of files: what is of it may not be in base64 (RFC 2045 6.4)."""
+    return kind.lower().startswith(("multipart/", "message/"))
+
+
 def header(name: str, value: str) -> str:
     """One header with its CRLF. `value` may hold folds (CRLF and a space), but no other line break and no NUL.
 

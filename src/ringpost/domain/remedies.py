@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from ringpost.domain.hosts import IMPLICIT_PORTS, STARTTLS_PORTS
 from ringpost.domain.mail_servers import MailServer, ServerType
 from ringpost.domain.providers import Provider, is_personal
 from ringpost.domain.settings import Auth, mail_server_to_json
@@ -60,9 +61,9 @@ def _wanted(trap: str, server: MailServer, provider: Provider | None, names: tup
 def _other_tls(trap: str, port: int) -> dict[str, Any]:
     """The other way to begin TLS, and its usual port where this one would say something else."""
     if trap == encryption.IMPLICIT_TLS_ON_STARTTLS_PORT.code:
-        return {**_STARTTLS, **({"port": 587} if port in (465, 2465) else {})}
+        return {**_STARTTLS, **({"port": 587} if port in IMPLICIT_PORTS else {})}
     if trap == encryption.STARTTLS_ON_IMPLICIT_TLS_PORT.code:
-        return {**_IMPLICIT, **({"port": 465} if port in (25, 587, 2525, 2587) else {})}
+        return {**_IMPLICIT, **({"port": 465} if port in STARTTLS_PORTS else {})}
     if trap in (login.AUTH_ONLY_AFTER_TLS.code, login.LOGIN_IN_CLEAR.code):
         return {**_STARTTLS, **({"port": 587} if port in (25, 465) else {})}
     return {}

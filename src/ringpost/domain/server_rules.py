@@ -19,8 +19,8 @@ from ringpost.domain.hosts import (
     is_port_permitted,
     is_refused,
     parse_host,
+    parse_ip,
 )
-from ringpost.domain.hosts import parse_address as parse_ip
 from ringpost.domain.mail_servers import MailServer, ServerType
 from ringpost.domain.secrets import Secret
 

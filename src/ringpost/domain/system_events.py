@@ -22,8 +22,9 @@ _HOST_NAME = Variable("HOST_NAME", "The name of the machine.", "pbx-1.example.co
 _THRESHOLD = Variable("THRESHOLD", "The threshold in the settings.", "90%")
 
 
-def _type(name: str, description: str, toggle: str, *variables: Variable) -> EventType:
-    urgency = Urgency.NORMAL if name.endswith("_NORMAL") else Urgency.ALERT
+def _type(
+    name: str, description: str, toggle: str, *variables: Variable, urgency: Urgency = Urgency.ALERT
+) -> EventType:
     return EventType(name, description, toggle, urgency, Audience.TENANT, (*variables, *_COMMON), system=True)
 
 
@@ -57,11 +58,29 @@ _MEMORY_TOGGLE = "notify_memory_exceeded_threshold"
 
 _SYSTEM_TYPES = (
     _type("HARD_DISK_EXCEEDED", "A disk is fuller than the threshold.", _DISK_TOGGLE, *_disk("93%")),
-    _type("HARD_DISK_NORMAL", "A disk that was too full has room again.", _DISK_TOGGLE, *_disk("71%")),
+    _type(
+        "HARD_DISK_NORMAL",
+        "A disk that was too full has room again.",
+        _DISK_TOGGLE,
+        *_disk("71%"),
+        urgency=Urgency.NORMAL,
+    ),
     _type("CPU_EXCEEDED", "The processors are busier than the threshold.", _CPU_TOGGLE, *_cpu("97%")),
-    _type("CPU_NORMAL", "Processors that were too busy have time again.", _CPU_TOGGLE, *_cpu("38%")),
+    _type(
+        "CPU_NORMAL",
+        "Processors that were too busy have time again.",
+        _CPU_TOGGLE,
+        *_cpu("38%"),
+        urgency=Urgency.NORMAL,
+    ),
     _type("MEMORY_EXCEEDED", "More memory is in use than the threshold.", _MEMORY_TOGGLE, *_memory("94%")),
-    _type("MEMORY_NORMAL", "Memory that was nearly used up is free again.", _MEMORY_TOGGLE, *_memory("62%")),
+    _type(
+        "MEMORY_NORMAL",
+        "Memory that was nearly used up is free again.",
+        _MEMORY_TOGGLE,
+        *_memory("62%"),
+        urgency=Urgency.NORMAL,
+    ),
     _type(
         "IP_BLOCKED",
         "The phone system has blocked an address.",

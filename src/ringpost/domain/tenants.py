@@ -7,7 +7,7 @@ from typing import NewType
 
 import idna
 
-from ringpost.domain.hosts import parse_address, parse_host
+from ringpost.domain.hosts import parse_host, parse_ip
 from ringpost.errors import FieldError, Invalid
 
 TenantId = NewType("TenantId", str)
@@ -89,6 +89,6 @@ def is_locale(text: str) -> bool:
 def parse_domain(text: str) -> str:
     """A tenant's domain, alike for all ways to write it: lower case, U-labels (RFC 5890 2.3.2.1). Or ValueError."""
     host = parse_host(text.strip(), single_label=True)
-    if parse_address(host) is not None:
+    if parse_ip(host) is not None:
         raise ValueError("An address is not a domain.")
     return idna.decode(host) if "xn--" in host else host

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
 
-from ringpost.domain.hosts import AllowedNetwork, is_port_permitted, is_refused, parse_address, parse_host
+from ringpost.domain.hosts import AllowedNetwork, is_port_permitted, is_refused, parse_host, parse_ip
 
 Lookup = Callable[[str, int], Awaitable[list[str]]]
 """Host name and port -> IP addresses as text, the preferred first. Raises OSError when there are none."""
@@ -59,7 +59,7 @@ async def resolve(
         name = parse_host(host, single_label=not restricted)
     except ValueError:
         raise EgressError from None
-    if parse_address(name) is not None:
+    if parse_ip(name) is not None:
         answers = [name]
     else:
         async with asyncio.timeout(limit):

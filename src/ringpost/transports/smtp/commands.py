@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from ringpost.domain.addresses import Address
+from ringpost.domain.hosts import EHLO_NAME
 from ringpost.transports.smtp.capabilities import Capabilities
 
 STARTTLS: Final = b"STARTTLS\r\n"
@@ -19,7 +20,6 @@ LONE_DOT: Final = b".\r\n"
 CANCEL_AUTH: Final = b"*\r\n"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029\ud800-\udfff]")
-_WORD = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,255}")
 _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?")
 _DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\u00a0-\U0010ffff-]+")
 _QUOTED = re.compile(r'"(?:[ !#-\[\]-~\u00a0-\U0010ffff]|\\[ -~])*"')
@@ -119,6 +119,6 @@ def _quoted(local: str) -> str:
 
 
 def _host_name(name: str) -> bytes:
-    if _WORD.fullmatch(name) is None:
+    if EHLO_NAME.fullmatch(name) is None:
         raise ValueError("The EHLO name has to be a host name or an address literal.")
     return name.encode("ascii")
