@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client import REGISTRY
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, insert, select, update
 from tests.conftest import Clock
 from tests.journeys.running import mailbox
 from tests.transports.scripted_server import ScriptedServer, polite
@@ -16,8 +16,8 @@ from tests.usecases.test_purge import DAY_MS, ended, put
 from tests.worker.posts import report, save, sent
 
 from ringpost.domain.deliveries import State
-from ringpost.storage import leases, outbox
-from ringpost.storage.tables import deliveries
+from ringpost.storage import leases, outbox, overview
+from ringpost.storage.tables import attempts, deliveries
 from ringpost.usecases.record_attempt import leave_in_hand, recover_lost
 from ringpost.usecases.room import Room
 from ringpost.worker import Worker, WorkerOptions
@@ -159,6 +159,35 @@ async def test_lost_workers_and_what_is_set_aside_because_of_them_are_counted(
         worker.stop()
         await task
     assert [after - (then or 0) for after, then in zip(counted(), before, strict=True) if after] == [2, 1]
+
+
+async def test_a_worker_that_cannot_give_back_what_it_has_in_hand_says_goodbye_all_the_same(
+    tenant_client: httpx.AsyncClient, room: Room, tmp_path: Path
+) -> None:
+    worker = Worker(room, WorkerOptions(slots=64, poll_s=0.02, sweep_s=0.05, grace_s=0, presence=tmp_path / "workers"))
+    task = asyncio.create_task(worker.run())
+    async with mailbox() as box:
+        box.hold_back.clear()
+        await save(tenant_client, box.port)
+        (delivery,) = await report(tenant_client, "DISK_LOW")
+        async with asyncio.timeout(10):
+            await box.asked.wait()
+        await room.database.write(_try_already_told, delivery)
+        worker.stop()
+        await task
+        box.hold_back.set()
+    assert list((tmp_path / "workers").iterdir()) == [], "nobody waits for its lease to run out"
+    assert await room.database.read(overview.workers_alive, room.clock()) == []
+
+
+def _try_already_told(connection: Connection, delivery: str) -> None:
+    """So that the same cannot be told again: a fault that is none of the storage."""
+    connection.execute(
+        insert(attempts).values(
+            delivery=delivery, number=1, tenant="acme", started_at=1, duration_ms=1, verdict="retry", stage="data",
+            reply="", hint="", ambiguous=False,
+        )
+    )  # fmt: skip
 
 
 async def test_a_fault_of_ours_at_judging_an_attempt_does_not_send_the_mail_again_and_again(

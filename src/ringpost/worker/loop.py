@@ -98,7 +98,7 @@ class Worker:
         finally:
             self._room.takers.leave(self)
             await safely(self._settle)
-            await self._finish()
+            await safely(self._finish)
             for helper in helpers:
                 helper.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
@@ -260,10 +260,11 @@ class Worker:
         await self._reporter.sign_off()
         return False
 
-    async def _finish(self) -> None:
+    async def _finish(self) -> bool:
         """Let what is in hand end; what does not in time goes back into the outbox as what it is: perhaps sent."""
         left = await self._in_hand.finish(self._options.grace_s)
         try:
             await leave_in_hand(self._room, [work.claimed for work in left])
         except StorageUnavailable:
             _log.warning("left_to_the_lease", deliveries=len(left))
+        return True
