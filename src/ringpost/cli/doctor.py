@@ -8,10 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from ringpost.cli.exits import FAILED
-from ringpost.cli.opening import AsJson, DataDir, TenantOption, find_tenant, in_room, operator
-from ringpost.cli.output import console, print_json
+from ringpost.cli.opening import AsJson, DataDir, TenantOption, find_owner, in_room, operator
+from ringpost.cli.output import console, one_line, print_json
 from ringpost.domain.diagnosis import Diagnosis, Finding, Step, StepName, StepStatus, diagnosis_to_json
-from ringpost.domain.tenants import SYSTEM
 from ringpost.usecases.diagnose import RECIPIENT, conclude, examine, plan_diagnosis
 from ringpost.usecases.room import Room
 
@@ -74,8 +73,8 @@ def doctor(
 
 
 async def _examine(room: Room, tenant: str | None, recipient: str | None, *, system: bool, live: bool) -> Diagnosis:
-    examined = SYSTEM if system else (await find_tenant(room, tenant)).id
-    plan = await plan_diagnosis(room, operator(examined), {RECIPIENT: recipient})
+    owner = await find_owner(room, tenant, system=system)
+    plan = await plan_diagnosis(room, operator(owner), {RECIPIENT: recipient})
     out, steps = console(), list[Step]()
     async for step in examine(room, plan):
         steps.append(step)
@@ -89,10 +88,10 @@ def step_lines(step: Step) -> Iterator[Text]:
     mark, style = MARKS[step.status]
     time = "" if step.status is StepStatus.SKIPPED else f"  {step.duration_ms} ms"
     name = TITLES[step.name].ljust(WIDEST)
-    yield Text.assemble((mark, style), f" {name}  ", _clean(step.summary), (time, "dim"))
+    yield Text.assemble((mark, style), f" {name}  ", one_line(step.summary), (time, "dim"))
     if step.reply and step.status is not StepStatus.OK:
         code = f"{step.code} " if step.code else ""
-        yield Text(f"  {' ' * WIDEST}  {code}{_clean(step.reply)}", style="dim")
+        yield Text(f"  {' ' * WIDEST}  {code}{one_line(step.reply)}", style="dim")
 
 
 def result_lines(diagnosis: Diagnosis) -> Iterator[Text]:
@@ -109,9 +108,9 @@ def result_lines(diagnosis: Diagnosis) -> Iterator[Text]:
 
 def _finding_lines(one: Finding) -> Iterator[Text]:
     yield Text.assemble((one.code, "bold"), f"  {one.title}")
-    yield Text(f"  {_clean(one.explanation)}")
+    yield Text(f"  {one_line(one.explanation)}")
     if one.what_to_do:
-        yield Text(f"  What to do: {_clean(one.what_to_do)}")
+        yield Text(f"  What to do: {one_line(one.what_to_do)}")
     if one.suggested_settings:
         changes = ", ".join(f"{name}: {_json(value)}" for name, value in one.suggested_settings.items())
         yield Text.assemble("  Try these settings: ", (changes, "bold"))
@@ -124,8 +123,3 @@ def _print(out: Console, lines: Iterable[Text]) -> None:
 
 def _json(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _clean(text: str) -> str:
-    """What a mail server said must not move the cursor or change the colours of a terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)

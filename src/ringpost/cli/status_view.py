@@ -10,7 +10,7 @@ from rich.text import Text
 from ringpost.cli.output import one_line
 from ringpost.storage import overview
 
-OLD_S: Final = {urgency.name.lower(): seconds for urgency, seconds in overview.WORRYING_S.items()}
+OLD_S: Final = {urgency.word: seconds for urgency, seconds in overview.WORRYING_S.items()}
 """From this age on, the oldest mail of a class is shown in red."""
 _WORDS: Final = {
     "mail_server": "the mail server",

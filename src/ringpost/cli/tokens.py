@@ -4,10 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ringpost.cli.opening import AsJson, DataDir, TenantOption, find_tenant, in_room
+from ringpost.cli.opening import AsJson, DataDir, TenantOption, find_owner, in_room
 from ringpost.cli.output import print_line, print_rows, say
 from ringpost.domain.access import SCOPES_OF_ROLE, Role, Scope, Token
-from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.domain.times import rfc3339
 from ringpost.storage import access
 from ringpost.usecases.create_token import NewKey, create_token
@@ -43,12 +42,14 @@ def create(
 
     Example: [b]TOKEN=$(ringpost token create --tenant acme.example.com --scope events:write --name pbx)[/b]
     """
-    new = _new_key(scope, name, Role.SYSTEM_ADMIN if system else Role.TENANT_ADMIN, read_only=read_only)
+    role = Role.READ_ONLY if read_only else Role.SYSTEM_ADMIN if system else Role.TENANT_ADMIN
+    if read_only and (scope or system):
+        raise typer.BadParameter("--read-only goes with a tenant and without --scope.")
     seconds = None if expires_in_days is None else expires_in_days * 86_400
-    key = NewKey(new.name, new.scopes, new.role, seconds)
+    key = NewKey(name, frozenset(scope) if scope else SCOPES_OF_ROLE[role], role, seconds)
 
     async def work(room: Room) -> str:
-        _, secret = await create_token(room, await _owner(room, tenant, system=system), key)
+        _, secret = await create_token(room, await find_owner(room, tenant, system=system), key)
         return secret.reveal()
 
     print_line(in_room(data_dir, work))
@@ -64,7 +65,7 @@ def list_(
     """
 
     async def work(room: Room) -> list[Token]:
-        return await room.database.read(access.list_keys, await _owner(room, tenant, system=system))
+        return await room.database.read(access.list_keys, await find_owner(room, tenant, system=system))
 
     rows = [_fields(token) for token in in_room(data_dir, work)]
     print_rows(rows, as_json=as_json, nothing="There is no token yet. Make one: ringpost token create")
@@ -83,24 +84,10 @@ def revoke(
     """
 
     async def work(room: Room) -> None:
-        await revoke_token(room, await _owner(room, tenant, system=system), token_id)
+        await revoke_token(room, await find_owner(room, tenant, system=system), token_id)
 
     in_room(data_dir, work)
     say(f"{token_id} is revoked.")
-
-
-def _new_key(scope: list[Scope] | None, name: str, role: Role, *, read_only: bool) -> NewKey:
-    if read_only:
-        if scope or role is Role.SYSTEM_ADMIN:
-            raise typer.BadParameter("--read-only goes with a tenant and without --scope.")
-        return NewKey(name, frozenset(), Role.READ_ONLY)
-    return NewKey(name, frozenset(scope) if scope else SCOPES_OF_ROLE[role], role)
-
-
-async def _owner(room: Room, tenant: str | None, *, system: bool) -> TenantId:
-    if system and tenant:
-        raise typer.BadParameter("A token is of a tenant or of the system level, not both.")
-    return SYSTEM if system else (await find_tenant(room, tenant)).id
 
 
 def _fields(token: Token) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from ringpost.cli.opening import DataDir, TenantOption, find_tenant, in_room, load_config
+from ringpost.cli.opening import DataDir, TenantOption, find_owner, in_room, load_config
 from ringpost.cli.output import print_line
 from ringpost.domain.access import Role
-from ringpost.domain.tenants import SYSTEM
+from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.usecases.create_user import NewUser, create_user
 from ringpost.usecases.invite_user import Guest, invite_user
 from ringpost.usecases.room import Room
@@ -39,11 +39,10 @@ def create(
 
     Example: [b]pwgen -s 24 1 | ringpost user create root --system --password-stdin[/b]
     """
-    chosen = _role(tenant, role, system=system)
-    new = NewUser(username, _password(from_stdin=password_stdin), chosen)
 
     async def work(room: Room) -> str:
-        owner = SYSTEM if system else (await find_tenant(room, tenant)).id
+        owner = await find_owner(room, tenant, system=system)
+        new = NewUser(username, _password(from_stdin=password_stdin), role or _usual_role(owner))
         return (await create_user(room, owner, new)).id
 
     print_line(in_room(data_dir, work))
@@ -64,21 +63,18 @@ def invite(
 
     Example: [b]ringpost user invite anna --tenant acme.example.com --url https://mail.example.com[/b]
     """
-    chosen = _role(tenant, role, system=system)
     config = load_config(data_dir)
 
     async def work(room: Room) -> str:
-        owner = SYSTEM if system else (await find_tenant(room, tenant)).id
-        secret = await invite_user(room, owner, Guest(username, chosen))
+        owner = await find_owner(room, tenant, system=system)
+        secret = await invite_user(room, owner, Guest(username, role or _usual_role(owner)))
         return f"{(url or f'http://{config.host}:{config.port}').rstrip('/')}/console/welcome/{secret.reveal()}"
 
     print_line(in_room(data_dir, work))
 
 
-def _role(tenant: str | None, role: Role | None, *, system: bool) -> Role:
-    if system and tenant:
-        raise typer.BadParameter("A user is of a tenant or of the system level, not both.")
-    return role or (Role.SYSTEM_ADMIN if system else Role.TENANT_ADMIN)
+def _usual_role(owner: TenantId) -> Role:
+    return Role.SYSTEM_ADMIN if owner == SYSTEM else Role.TENANT_ADMIN
 
 
 def _password(*, from_stdin: bool) -> str:

@@ -143,17 +143,12 @@ async def _view(visit: Visit, page: Page) -> Response:
         posted = await _posted(visit)
         if isinstance(posted, Response):
             return posted
-        admitted = with_form(visit, posted)
+        admitted = replace(visit, posted=posted)
         if page.access is not Access.PUBLIC and visit.session is None:
             admit(visit, page.access)
         refuse_forgery(visit, posted)
     admit(admitted, page.access)
     return await page.view(admitted)
-
-
-def with_form(visit: Visit, posted: Posted) -> Visit:
-    """The same visit with what was posted."""
-    return replace(visit, posted=posted)
 
 
 async def _posted(visit: Visit) -> Posted | Response:

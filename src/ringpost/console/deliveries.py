@@ -28,6 +28,7 @@ from ringpost.domain.deliveries import State
 from ringpost.domain.events import SkipReason
 from ringpost.domain.settings import Settings
 from ringpost.storage import deliveries, events, search, settings
+from ringpost.storage.identifiers import made_at
 from ringpost.storage.search import Found, Wanted
 from ringpost.storage.tables import AnyRow
 
@@ -135,7 +136,7 @@ def _list(connection: Connection, visit: Visit, filters: Filters) -> Listing:
         recipients,
         newer,
         older,
-        looked_to=int(found.looked_to[:11], 16) if found.looked_to and not filters.after else None,
+        looked_to=made_at(found.looked_to) if found.looked_to and not filters.after else None,
         answer=None
         if filters.before or filters.after or not filters.q
         else _answer(connection, visit, filters.q, recipients),

@@ -65,7 +65,7 @@ def compose_body(frame: Frame, fragments: str, subject: str, event_type: EventTy
     kicker, fragments = _take("kicker", fragments)
     reason, fragments = _take("reason", fragments)
     light, dark = _ACCENTS[event_type.urgency]
-    badge = own_badge[1] if own_badge else words.badges.get(event_type.urgency.name.lower(), "")
+    badge = own_badge[1] if own_badge else words.badges.get(event_type.urgency.word, "")
     slots = {
         "language": words.language,
         "subject": subject,

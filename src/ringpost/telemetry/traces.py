@@ -73,7 +73,7 @@ class Traces:
             attributes = {
                 "ringpost.tenant.id": event.tenant,
                 "ringpost.event.type": event.type,
-                "ringpost.event.class": catalogue_of(event.tenant)[event.type].urgency.name.lower(),
+                "ringpost.event.class": catalogue_of(event.tenant)[event.type].urgency.word,
                 "ringpost.event.deliveries": len(deliveries),
             }
             if skipped is not None:
@@ -107,7 +107,7 @@ class Traces:
             if span.is_recording():
                 said = {
                     "ringpost.tenant.id": claimed.tenant,
-                    "ringpost.event.class": claimed.urgency.name.lower(),
+                    "ringpost.event.class": claimed.urgency.word,
                     "ringpost.delivery.id": claimed.id,
                     "ringpost.delivery.state": recorded.state.value,
                     "ringpost.attempt.number": claimed.attempts + 1,

@@ -52,7 +52,7 @@ class _Attempts(Collector):
         sent = HistogramMetricFamily("ringpost_time_to_sent_seconds", how_long, labels=["urgency"])
         for urgency, counts in self.sent_within.items():
             buckets = zip((*map(str, _WITHIN_S), "+Inf"), accumulate(counts), strict=True)
-            sent.add_metric([urgency.name.lower()], list(buckets), self.sent_after_s[urgency])
+            sent.add_metric([urgency.word], list(buckets), self.sent_after_s[urgency])
         return made, ended, sent
 
 
