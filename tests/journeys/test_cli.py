@@ -89,7 +89,23 @@ def test_an_event_sent_by_command_is_delivered_by_a_worker_process(acme: Machine
     (delivery,) = json.loads(acme.output("delivery", "list", "--json"))
     assert delivery["state"] == "sent"
     story = json.loads(acme.output("delivery", "show", delivery["id"], "--json"))
-    assert (story["event"], [attempt["verdict"] for attempt in story["attempts"]]) == ("pbx-1", ["sent"])
+    assert (story["event"], [attempt["verdict"] for attempt in story["all_attempts"]]) == ("pbx-1", ["sent"])
+
+
+def test_a_delivery_that_is_tried_again_by_hand_is_shown_as_the_api_shows_it(acme: Machine) -> None:
+    headers = {"Authorization": f"Bearer {acme.output('token', 'create').strip()}"}
+    with acme.serving(RINGPOST_WORKERS="0", RINGPOST_ALLOWED_MAIL_NETWORKS="127.0.0.0/8") as api:
+        with httpx.Client(base_url=api.match[1], headers=headers, timeout=30) as client:
+            client.post("/tenant/notification", json=mail_settings(2525)).raise_for_status()
+            acme.output("event", "send", "DISK_LOW", "--set", "FREE_SIZE=1.5 GB", "--id", "pbx-1")
+            (delivery,) = json.loads(acme.output("delivery", "list", "--json"))
+            acme.output("delivery", "retry", delivery["id"])
+
+            shown = client.get(f"/deliveries/{delivery['id']}").json()
+        assert api.stop(signal.SIGTERM) == 0
+    story = json.loads(acme.output("delivery", "show", delivery["id"], "--json"))
+    assert story == {name: value for name, value in shown.items() if name != "last_attempt"}
+    assert story["due_at"] == story["created_at"], "not in 1970"
 
 
 def test_an_event_that_tells_nobody_says_why(acme: Machine) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from ringpost.api.authentication import Follower, TenantEditor
 from ringpost.api.openapi import errors
-from ringpost.domain.deliveries import State
+from ringpost.domain.deliveries import State, Urgency
 from ringpost.domain.tenants import TenantId
 from ringpost.domain.times import rfc3339
 from ringpost.storage import deliveries
@@ -168,11 +168,11 @@ def _delivery(row: Any) -> dict[str, Any]:
         "event": row.event_id,
         "type": row.type,
         "recipient": row.recipient,
-        "urgency": ("emergency", "alert", "normal")[row.urgency],
+        "urgency": Urgency(row.urgency).word,
         "state": row.state,
         "attempts": row.attempts,
         "created_at": rfc3339(row.created_at),
-        "due_at": rfc3339(max(row.due_at, row.created_at)) if row.ended_at is None else None,
+        "due_at": rfc3339(deliveries.next_try(row)) if row.ended_at is None else None,
         "expires_at": rfc3339(row.expires_at),
         "sent_at": rfc3339(row.sent_at),
         "ended_at": rfc3339(row.ended_at),

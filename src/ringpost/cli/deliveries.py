@@ -1,6 +1,7 @@
 """delivery list, show, retry, cancel."""
 
-from typing import Annotated, Any
+from collections.abc import Iterable
+from typing import Annotated, Any, Final
 
 import typer
 from sqlalchemy import Connection
@@ -24,6 +25,11 @@ StateOption = Annotated[State | None, typer.Option("--state", help="Only those i
 Recipient = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Only those to this address.")]
 EventId = Annotated[str | None, typer.Option("--event", metavar="ID", help="Only those of this event.")]
 Top = Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")]
+
+_OF_AN_ATTEMPT: Final = (
+    "number", "started_at", "duration_ms", "server", "verdict", "stage", "code", "enhanced_code", "reply", "hint",
+)  # fmt: skip
+"""What the table has of it."""
 
 
 @app.command("list")
@@ -70,12 +76,12 @@ def show(
     if as_json:
         print_json(story)
         return
-    attempts = story.pop("attempts")
-    said = [attempt.pop("dialogue") for attempt in attempts]
-    print_fields(story, as_json=False)
-    print_rows(attempts, as_json=False, nothing="It has not been tried yet.")
-    if said and said[-1]:
-        say(f"\nWhat was said at the last attempt (C: Ringpost, S: the mail server):\n{said[-1]}")
+    attempts, held = story.pop("all_attempts"), story.pop("waiting_for_server")
+    print_fields(story | {"waiting_for_server": held and (held["hint"] or held["reply"])}, as_json=False)
+    rows = [{name: attempt[name] for name in _OF_AN_ATTEMPT} for attempt in attempts]
+    print_rows(rows, as_json=False, nothing="It has not been tried yet.")
+    if attempts and (said := attempts[-1]["dialogue"]):
+        say(f"\nWhat was said at the last attempt (C: Ringpost, S: the mail server):\n{said}")
 
 
 @app.command()
@@ -120,6 +126,7 @@ def _row(row: AnyRow) -> dict[str, Any]:
 
 
 def _story(connection: Connection, tenant: TenantId, delivery: str) -> dict[str, Any]:
+    """In the words of the API."""
     row = deliveries.show(connection, tenant, delivery)
     hold = deliveries.hold_of(connection, row.queue) if row.state == State.QUEUED else None
     return {
@@ -127,27 +134,28 @@ def _story(connection: Connection, tenant: TenantId, delivery: str) -> dict[str,
         "event": row.event_id,
         "type": row.type,
         "recipient": row.recipient,
-        "urgency": Urgency(row.urgency).name.lower(),
+        "urgency": Urgency(row.urgency).word,
         "state": row.state,
+        "attempts": row.attempts,
         "created_at": rfc3339(row.created_at),
-        "next_attempt_at": rfc3339(row.due_at) if row.ended_at is None else None,
+        "due_at": rfc3339(deliveries.next_try(row)) if row.ended_at is None else None,
         "expires_at": rfc3339(row.expires_at),
+        "sent_at": rfc3339(row.sent_at),
         "ended_at": rfc3339(row.ended_at),
-        "waits_because": (hold.hint or hold.reply) if hold else None,
-        "attempts": [_attempt(attempt) for attempt in deliveries.attempts_of(connection, tenant, delivery)],
+        "waiting_for_server": _waiting(hold) if hold else None,
+        "all_attempts": [_attempt(attempt) for attempt in deliveries.attempts_of(connection, tenant, delivery)],
     }
+
+
+def _waiting(row: AnyRow) -> dict[str, Any]:
+    times = {"since": rfc3339(row.since), "next_probe_at": rfc3339(row.until)}
+    return times | _fields(row, ("failures", "stage", "code", "enhanced_code", "reply", "hint"))
 
 
 def _attempt(row: AnyRow) -> dict[str, Any]:
-    return {
-        "number": row.number,
-        "started_at": rfc3339(row.started_at),
-        "ms": row.duration_ms,
-        "server": row.server,
-        "verdict": row.verdict,
-        "stage": row.stage,
-        "code": row.enhanced_code or row.code,
-        "reply": row.reply or None,
-        "hint": row.hint or None,
-        "dialogue": row.dialogue,
-    }
+    fields = _fields(row, (*_OF_AN_ATTEMPT, "party", "ambiguous", "dialogue"))
+    return fields | {"started_at": rfc3339(row.started_at)}
+
+
+def _fields(row: AnyRow, names: Iterable[str]) -> dict[str, Any]:
+    return {name: None if getattr(row, name) == "" else getattr(row, name) for name in names}

@@ -102,7 +102,7 @@ class Story:
         """When it is tried next, in milliseconds; None when nobody can say, or when it has ended."""
         if self.row.state != State.QUEUED:
             return None
-        return max(self.row.due_at, self.row.created_at, self.hold.until if self.hold else 0)
+        return max(deliveries.next_try(self.row), self.hold.until if self.hold else 0)
 
 
 async def show_delivery(visit: Visit) -> Response:

@@ -92,6 +92,11 @@ def holds_of(connection: Connection, queues: Collection[str]) -> dict[str, AnyRo
     return {queue: row for queue, row in found.items() if row is not None}
 
 
+def next_try(row: AnyRow) -> int:
+    """When a delivery that has not ended is due, as it may be shown: after a retry by hand it is since 1970."""
+    return max(row.due_at, row.created_at)
+
+
 def retry(connection: Connection, tenant: TenantId, delivery: str, now: int, expires_at: int) -> None:
     """Queue it once more, before all others of its queue; a hold of the tenant's own lane is probed with it at once.
 
