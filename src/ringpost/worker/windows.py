@@ -92,7 +92,7 @@ class _Lane:
         return (self.concurrency.best_s or 0.0) > SLOW_S or (self.mails > 0 and now - self.heard_at > SLOW_S)
 
     @property
-    def rests(self) -> bool:
+    def paced_lately(self) -> bool:
         """Whether its pace may allow it less than is given to a lane that nothing is known of."""
         return self.pace is not None and not self.pace.idle
 
@@ -209,7 +209,7 @@ class Windows:
     def forget_idle(self) -> None:
         """Drop what is known of idle lanes and queues, so that memory follows the work."""
         with self._lock:
-            self._lanes = {lot: lane for lot, lane in self._lanes.items() if lane.mails or lane.rests}
+            self._lanes = {lot: lane for lot, lane in self._lanes.items() if lane.mails or lane.paced_lately}
             self._queues = {
                 lot: known for lot, known in self._queues.items() if known.mails or (known.asked and known.debt)
             }
