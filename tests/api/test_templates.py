@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+import pytest
 from fastapi import FastAPI
 from sqlalchemy import Connection, select
 from tests.conftest import Clock, KeyOf, client_with
@@ -85,6 +86,22 @@ async def test_a_tenant_customises_changes_and_goes_back(tenant_client: httpx.As
     assert (destroyed.status_code, destroyed.content) == (204, b"")
     assert (await tenant_client.get(f"{CUSTOM}/QUEUE_SLA")).status_code == 404
     assert (await tenant_client.get(CUSTOM)).json() == {"items": []}
+
+
+@pytest.mark.parametrize("blank", ["", " \t"])
+async def test_a_blank_part_is_the_defaults_also_where_it_is_sent(
+    tenant_client: httpx.AsyncClient, room: Room, acme: TenantId, blank: str
+) -> None:
+    parts = dict.fromkeys(("from", "subject", "body", "text_body"), blank)
+    await tenant_client.post(CUSTOM, json={"name": "VOICEMAIL_RECEIVED", **parts})
+
+    nothing = {"name": "VOICEMAIL_RECEIVED", **dict.fromkeys(parts)}
+    assert (await tenant_client.get(f"{CUSTOM}/VOICEMAIL_RECEIVED")).json() == nothing
+    checked = await tenant_client.post("/email_templates/VOICEMAIL_RECEIVED/check", json=parts)
+    assert checked.json()["preview"]["subject"].startswith("New voicemail: ")
+    event = {"type": "VOICEMAIL_RECEIVED", "recipients": ["a@example.com"], "variables": {"CALLER_NAME": "Jo"}}
+    receipt = (await tenant_client.post("/events", json=event)).json()
+    assert (await room.database.read(_subject, room, acme, receipt["id"])).strip() == b"Subject: New voicemail: Jo"
 
 
 async def test_custom_templates_are_listed_in_the_order_of_the_types(tenant_client: httpx.AsyncClient) -> None:

@@ -75,9 +75,9 @@ def test_a_released_hold_lets_mail_go_at_once(connection: Connection) -> None:
 
 def test_mail_moves_to_the_tenants_own_server_when_it_gets_one(connection: Connection) -> None:
     put(connection, "a", "t1", queue="system:t1")
-    queues.move_queue(connection, TenantId("t1"), own_server=True)
+    queues.move_queue(connection, TenantId("t1"), NOW, own_server=True)
     assert row(connection, "a-1").queue == "t1"
-    queues.move_queue(connection, TenantId("t1"), own_server=False)
+    queues.move_queue(connection, TenantId("t1"), NOW, own_server=False)
     assert row(connection, "a-1").queue == "system:t1"
 
 

@@ -1,5 +1,6 @@
 """Changing settings: what waits goes on at once, through the server now in force."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -30,11 +31,11 @@ def administrator(tenant: TenantId) -> Principal:
     return Principal(tenant, role, SCOPES_OF_ROLE[role], "ann", "token")
 
 
-def wait_in(connection: Connection, queue: str, tenant: TenantId) -> None:
-    """A delivery that waits, with what it hangs on."""
+def wait_in(connection: Connection, queue: str, tenant: TenantId, *, until: int = 1) -> None:
+    """A delivery that waits, with what it hangs on; with `until`, it has been tried and waits for that time."""
     event = {"key": queue, "tenant": tenant, "id": queue, "type": "RECHARGE", "occurred_at": 1, "accepted_at": 1}
     connection.execute(insert(events).values(**event, fingerprint=b""))
-    times = {"created_at": 1, "due_at": 1, "expires_at": 9}
+    times = {"created_at": 1, "due_at": until, "expires_at": 9, "deferred": until > 1}
     waiting = {"id": queue, "tenant": tenant, "event": queue, "type": "RECHARGE", "recipient": "a@example.com"}
     connection.execute(insert(deliveries).values(**waiting, **times, urgency=2, queue=queue, state="queued"))
 
@@ -89,6 +90,21 @@ async def test_a_server_that_cannot_send_any_more_hands_back_what_waits(room: Ro
     await change_settings(room, administrator(ACME), RAW | {"username": "pbx"})  # no address to send from
 
     assert await room.database.read(queues) == {f"system:{ACME}"}
+
+
+@pytest.mark.parametrize("changed", [{"username": "pbx"}, {"password": "corrected"}], ids=["lost", "kept"])
+async def test_what_waited_for_another_try_goes_at_once_through_whatever_server_is_in_force(
+    room: Room, changed: dict[str, str]
+) -> None:
+    await change_settings(room, administrator(ACME), RAW)
+    await room.database.write(partial(wait_in, until=room.clock() + 3_600_000), ACME, ACME)
+
+    await change_settings(room, administrator(ACME), RAW | changed)
+
+    def when(connection: Connection) -> list[tuple[int, bool]]:
+        return [(row.due_at, row.deferred) for row in connection.execute(select(deliveries))]
+
+    assert await room.database.read(when) == [(room.clock(), False)]
 
 
 async def test_what_is_refused_changes_nothing(room: Room) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
@@ -106,9 +106,12 @@ def validate_parts(parts: Parts) -> None:
 
 
 def checked_parts(parts: Parts) -> Parts:
-    """The same as they are saved: with the blanks around lines taken away. Raises Invalid as `validate_parts` does."""
+    """The same as they are saved: without the blanks around lines, and None for what is blank as a whole.
+
+    Raises Invalid as `validate_parts` does.
+    """
     validate_parts(parts)
-    return replace(parts, from_=_trimmed(parts.from_), subject=_trimmed(parts.subject))
+    return Parts(_trimmed(parts.from_), _trimmed(parts.subject), _not_blank(parts.body), _not_blank(parts.text_body))
 
 
 def customise(default: Template, parts: Parts) -> Template:
@@ -179,7 +182,11 @@ def _nearest(name: str, names: Iterable[str]) -> str | None:
 
 
 def _trimmed(line: str | None) -> str | None:
-    return None if line is None else line.strip(BLANKS)
+    return None if line is None else line.strip(BLANKS) or None
+
+
+def _not_blank(text: str | None) -> str | None:
+    return None if text is None or not text.strip() else text
 
 
 def _line_faults(field: str, text: str | None) -> list[FieldError]:

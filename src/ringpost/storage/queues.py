@@ -5,7 +5,7 @@ it borrows the system's. The system level's own mail has a lane of its own, so t
 not lent any more) does not keep the operator's alerts waiting.
 """
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, case, false, update
 
 from ringpost.domain.deliveries import State
 from ringpost.domain.tenants import SYSTEM, TenantId
@@ -43,11 +43,14 @@ def queues_of(lane: str) -> tuple[str, str]:
     return (_BORROWED, f"{SYSTEM};") if lane == SYSTEM else (lane, lane)
 
 
-def move_queue(connection: Connection, tenant: TenantId, *, own_server: bool) -> None:
-    """The tenant has got, or lost, a mail server of its own: what waits goes on through the one now in force."""
+def move_queue(connection: Connection, tenant: TenantId, now: int, *, own_server: bool) -> None:
+    """The tenant has got, or lost, a mail server of its own: what waits goes on through the one now in force, at once.
+
+    Also what waited for another try: that was one at the other server.
+    """
     old, new = queue_of(tenant, own_server=not own_server), queue_of(tenant, own_server=own_server)
     connection.execute(
         update(deliveries)
         .where(deliveries.c.state == State.QUEUED, deliveries.c.queue == old, deliveries.c.tenant == tenant)
-        .values(queue=new)
+        .values(queue=new, due_at=case((deliveries.c.deferred, now), else_=deliveries.c.due_at), deferred=false())
     )

@@ -62,7 +62,7 @@ def _let_go(connection: Connection, tenant: TenantId, now: int, *, could_send: b
     """What waits is tried again at once, through the mail server that is now in force."""
     can_send = settings_rows.can_send(connection, tenant)
     if tenant != SYSTEM and could_send != can_send:
-        queues.move_queue(connection, tenant, own_server=can_send)
+        queues.move_queue(connection, tenant, now, own_server=can_send)
     outcomes.release(connection, tenant, now)
 
 

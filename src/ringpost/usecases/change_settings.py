@@ -50,7 +50,7 @@ def replace_settings(connection: Connection, room: Room, principal: Principal, w
     rows.save(connection, room.sealer, tenant, wanted, now)
     audit.record(connection, tenant, audit.Entry(now, principal.name, "change_settings", "settings", changed))
     if tenant != SYSTEM and _can_send(old) != _can_send(wanted):
-        queues.move_queue(connection, tenant, own_server=_can_send(wanted))
+        queues.move_queue(connection, tenant, now, own_server=_can_send(wanted))
     outcomes.release(connection, tenant, now)
 
 

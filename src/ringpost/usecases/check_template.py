@@ -1,7 +1,7 @@
 """Check a template that is not saved yet: what is wrong with its variables, and how it would look."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sqlalchemy import Connection
@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from ringpost.domain.catalogue import EventType, canonical_name
 from ringpost.domain.rendering import Rendered, Stamp, Value, prepare
 from ringpost.domain.system_events import catalogue_of
-from ringpost.domain.templates import Findings, Parts, check, customise, validate_parts
+from ringpost.domain.templates import Findings, Parts, check, checked_parts, customise
 from ringpost.domain.tenants import Tenant, TenantId
 from ringpost.domain.times import local_time
 from ringpost.storage import events
@@ -47,7 +47,7 @@ class Checked:
 
 async def check_template(room: Room, tenant: TenantId, draft: Draft, values: Values) -> Checked:
     """Check a draft. Nothing is stored. Raises Invalid when it could not be saved, or renders to more than 2 MiB."""
-    validate_parts(draft.parts)
+    draft = replace(draft, parts=checked_parts(draft.parts))
     return await room.database.read(_check, room, tenant, draft, values)
 
 
