@@ -1,9 +1,12 @@
 """The page of notifications, in a browser and without one."""
 
 import re
+from dataclasses import replace
 
 from tests.console.conftest import ClientOf, Visitor, assert_accessible, csrf_of
 
+from ringpost.console.notifications import GROUPS
+from ringpost.console.template_levels import LEVELS
 from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
 from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.settings import TENANT_SWITCHES
@@ -11,6 +14,14 @@ from ringpost.domain.tenants import TenantId
 from ringpost.storage import settings
 from ringpost.usecases.change_settings import change_settings
 from ringpost.usecases.room import Room
+
+
+def test_every_event_type_has_its_words_on_the_page() -> None:
+    assert sorted(told.name for group in GROUPS for told in group.types) == sorted(CATALOGUE)
+
+
+def test_a_type_without_words_of_its_own_is_called_by_its_description() -> None:
+    assert replace(LEVELS[0], groups=()).title("QUEUE_SLA") == CATALOGUE["QUEUE_SLA"].description
 
 
 async def test_recipients_and_switches_are_chosen_with_the_keyboard(

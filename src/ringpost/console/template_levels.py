@@ -58,7 +58,8 @@ class TemplateLevel:
 
     def title(self, name: str) -> str:
         """What the template is about, in English."""
-        return next(group.titles[name] for group in self.groups if name in group.titles)
+        titles = (group.titles[name] for group in self.groups if name in group.titles)
+        return next(titles, self.catalogue[name].description)
 
     def routes(self, *views: "TemplateView") -> tuple[Page, ...]:
         """The pages of this level. `{name}` in a path is the template's."""

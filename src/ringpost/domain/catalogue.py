@@ -1,6 +1,7 @@
 """The catalogue: which events there are, who is told of them, and what their templates can say.
 
-To add a fifteenth type, add a row to the table below and a folder to `default_templates`; nothing else names a type.
+CONTRIBUTING.md has the steps to add a type. Its default templates and its words in the console stand elsewhere; all
+else follows from the table below.
 """
 
 from collections.abc import Mapping

@@ -14,7 +14,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """The text itself. Only transports and the sealing code call this."""
+        """The text itself: for transports, sealing and hashing, and for the answer that shows it once."""
         return self._text
 
     def __repr__(self) -> str:
