@@ -1,4 +1,4 @@
-"""The catalogue: complete, consistent, and in the order that the contract lists."""
+"""The catalogue: complete, consistent, and in the order that the API lists."""
 
 import re
 
@@ -23,7 +23,7 @@ TOGGLES = {
 each_type = pytest.mark.parametrize("event_type", CATALOGUE.values(), ids=list(CATALOGUE))
 
 
-def test_the_fourteen_types_stand_in_the_order_of_the_contract() -> None:
+def test_the_types_stand_in_the_order_that_the_api_lists() -> None:
     assert " ".join(CATALOGUE) == NAMES
 
 

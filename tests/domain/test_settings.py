@@ -199,7 +199,7 @@ def test_recipients_are_text_of_at_most_15_addresses(value: object) -> None:
     assert list(faults(LEAST | {"recipients": value})) == ["recipients"]
 
 
-def test_all_wrong_fields_are_told_at_once_in_the_order_of_the_contract() -> None:
+def test_all_wrong_fields_are_told_at_once_in_the_order_of_the_fields() -> None:
     raw: dict[str, Any] = {name: [] for name in ("password", *FULL)}
     assert list(faults(raw)) == [
         "type",

@@ -1,4 +1,4 @@
-"""The templates of the system level: as those of tenants (contract, sections 3 and 4), under /admin."""
+"""The templates of the system level: as those of tenants (docs/api.md#templates), under /admin."""
 
 from typing import Annotated, Any
 

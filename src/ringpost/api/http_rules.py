@@ -1,7 +1,7 @@
 """What holds for every request before a route sees it, and for every answer after: sizes, paths, HEAD, safe headers.
 
-Plain ASGI, because it is on the way of every event. Every path is served under `/api` as well, which is the base path
-of the phone system that the contract comes from.
+Plain ASGI, because it is on the way of every event. Every path is served under `/api` as well, the base path
+of the phone systems that it was made for.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""GET and POST /tenant/notification, POST /tenant/notification/test_email (contract, sections 1 and 2)."""
+"""GET and POST /tenant/notification, POST /tenant/notification/test_email (docs/api.md#settings)."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any

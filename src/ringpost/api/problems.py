@@ -28,7 +28,7 @@ class ErrorItem(BaseModel):
 
     model_config = ConfigDict(title="Error")
 
-    code: str = Field(description="What kind of error it is; part of the contract.", examples=["VALIDATE_FAILED"])
+    code: str = Field(description="What kind of error it is; programs may rely on it.", examples=["VALIDATE_FAILED"])
     message: str = Field(description="What to change, for a person.")
     detail: dict[str, Any] | None = Field(
         description="More, for a program: `field` names a wrong field, `stage` says how far a test mail came.",
@@ -44,7 +44,7 @@ class Problem(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """One code of the contract, its status, and an example message."""
+    """One code of docs/api.md#errors, its status, and an example message."""
 
     name: str
     status: HTTPStatus

@@ -228,9 +228,7 @@ class TemplateParts(BaseModel):
     body: str | None = Field(
         None, description="HTML, or plain text when it has no HTML element.", examples=["<p>%%CALLER_NUMBER%%</p>"]
     )
-    text_body: str | None = Field(
-        None, description="The text alternative of an HTML body; null: derived from it. Beyond the contract."
-    )
+    text_body: str | None = Field(None, description="The text alternative of an HTML body; null: derived from it.")
 
 
 class NewTemplate(TemplateParts):

@@ -1,4 +1,4 @@
-"""Default and custom e-mail templates (contract, sections 3 and 4), and the check of a draft."""
+"""Default and custom e-mail templates (docs/api.md#templates), and the check of a draft."""
 
 from typing import Annotated
 
@@ -46,7 +46,7 @@ _CUSTOM = "Custom templates"
     "/default_email_templates", tags=[_DEFAULTS], summary="List the default templates", responses=errors(401, 403)
 )
 async def list_defaults(request: Request, principal: TenantReader) -> TemplateList:
-    """All fourteen, in the order of the types of events, in the language of the tenant's locale."""
+    """All of them, in the order of the types of events, in the language of the tenant's locale."""
     found = await show_default_templates(request.app.state.room, principal.tenant)
     return TemplateList(items=[default_answer(template) for template in found.values()])
 
@@ -118,7 +118,7 @@ async def update(request: Request, name: Name, principal: TenantEditor, body: Te
     responses=errors(401, 403, 404),
 )
 async def destroy(request: Request, name: Name, principal: TenantEditor) -> None:
-    """Remove the tenant's version. Beyond the contract."""
+    """Remove the tenant's version."""
     await destroy_template(request.app.state.room, principal, _known(name))
 
 
@@ -129,7 +129,7 @@ async def destroy(request: Request, name: Name, principal: TenantEditor) -> None
     responses=errors(401, 403, 404, "VALIDATE_FAILED"),
 )
 async def check(request: Request, name: Name, principal: TenantEditor, body: DraftRequest) -> CheckAnswer:
-    """Which variables are unknown or missing, and how the mail would look. Saves nothing. Beyond the contract."""
+    """Which variables are unknown or missing, and how the mail would look. Saves nothing."""
     draft = Draft(_known(name), parts_of(body))
     return check_answer(await check_template(request.app.state.room, principal.tenant, draft, body.values))
 

@@ -27,7 +27,7 @@ from ringpost.domain.hosts import LABEL
 from ringpost.errors import FieldError, Invalid
 
 MAX_RECIPIENTS: Final = 15
-"""How many recipients the settings may have (contract, section 1)."""
+"""How many recipients the settings may have (docs/api.md#settings)."""
 MAX_LOCAL: Final = 64
 """Octets of a local part (RFC 5321 4.5.3.1.1)."""
 MAX_DOMAIN: Final = 253

@@ -1,7 +1,7 @@
 """Reading the fields of a JSON object, strictly, and telling of all that are wrong at once.
 
 Nothing is converted: `"25"` and `true` are no port. Null and left out are the same, and mean the field's default
-(contract, general rules). Text is trimmed, and refused when a control character is in it.
+(docs/api.md#settings). Text is trimmed, and refused when a control character is in it.
 """
 
 from collections.abc import Callable, Mapping

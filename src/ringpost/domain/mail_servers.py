@@ -26,7 +26,7 @@ _PROVIDERS: Final = ProviderHosts()
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """The mail-server part of the settings, as saved (contract, section 1)."""
+    """The mail-server part of the settings, as saved (docs/api.md#settings)."""
 
     type: ServerType
     server: str | None

@@ -25,7 +25,7 @@ from ringpost.domain.mail_servers import MailServer, ServerType
 from ringpost.domain.secrets import Secret
 
 LONGEST_USERNAME: Final = 128
-"""Characters of a username (contract, section 1)."""
+"""Characters of a username (docs/api.md#settings)."""
 LONGEST_SERVER: Final = 255
 LONGEST_PASSWORD: Final = 1024
 
