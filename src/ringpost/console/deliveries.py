@@ -25,7 +25,6 @@ from ringpost.console.routing import get
 from ringpost.console.visit import Visit
 from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.deliveries import State
-from ringpost.domain.events import SkipReason
 from ringpost.domain.settings import Settings
 from ringpost.storage import deliveries, events, search, settings
 from ringpost.storage.identifiers import made_at
@@ -230,7 +229,7 @@ async def show_skipped(visit: Visit) -> Response:
     rows, edge = await visit.room.database.read(
         search.find_skipped, visit.tenant_id, filters.wanted(visit), filters.reason
     )
-    reasons = [(reason.value, SKIPPED[reason].title) for reason in SkipReason if reason is not SkipReason.DUPLICATE]
+    reasons = [(reason.value, words.title) for reason, words in SKIPPED.items()]
     form = Form({name: getattr(filters, name) for name in ("reason", "type", "when", "since", "until")})
     return render(
         visit,

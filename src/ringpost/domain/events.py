@@ -45,7 +45,7 @@ class SkipReason(StrEnum):
     NO_MAIL_SERVER = "NO_MAIL_SERVER"
     TENANT_DISABLED = "TENANT_DISABLED"
     DUPLICATE = "DUPLICATE"
-    """Sent before under the same id; only counted, because the answer is the first one's."""
+    """Accepted before under the same id; only counted, because the answer is the first one's."""
 
 
 @dataclass(frozen=True, slots=True)
