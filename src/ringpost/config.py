@@ -1,6 +1,6 @@
 """The operator's choices: environment variables `RINGPOST_*` and a file `.env`; docs/configuration.md comes from here.
 
-Only wiring and the command line read it; everything below gets values.
+Only wiring, serving, the demo and the command line read it; everything below gets values.
 """
 
 import socket
@@ -187,7 +187,8 @@ class Config(BaseSettings):
         description=(
             "What a worker has in hand at once: a mail takes one slot for every 16 KiB that it has. At the very most a "
             "worker takes four times that in memory (0.5 GB); servers that are slow to answer cost slots, and nothing "
-            "else."
+            "else. Where file descriptors are few, the workers of a process have fewer slots: together half as many as "
+            "it may have connections to mail servers."
         ),
     )
     borrowed_mails_per_hour: int = Field(
@@ -205,7 +206,7 @@ class Config(BaseSettings):
         description="When a worker has not renewed its claims for so long, its mails go to another.",
     )
     normal_lifetime_hours: float = Field(
-        default=72, gt=0, le=24 * 30, description="How long a normal mail is tried before it expires."
+        default=72, gt=0, le=24 * 30, description="How long a mail that is no emergency is tried before it expires."
     )
     keep_messages_hours: float = Field(
         default=24, ge=0, le=24 * 90, description="How long messages are kept after they ended; secrets go at once."

@@ -123,7 +123,7 @@ def metrics_server(room: Room, config: Config) -> ApiServer:
 async def serve(room: Room, config: Config, listener: socket.socket) -> None:
     """The API on `listener` and `config.workers` workers beside it, until a signal."""
     api = api_server(room, config)
-    workers = [wiring.worker(room, config) for _ in range(config.workers)]
+    workers = workers_of(room, config, config.workers)
     watch = wiring.host_watch(room, config)
     with stopping_on_signals(lambda: _stop(api, *workers, watch)):
         async with asyncio.TaskGroup() as group:
@@ -139,7 +139,7 @@ async def serve(room: Room, config: Config, listener: socket.socket) -> None:
 
 async def work(room: Room, config: Config) -> None:
     """One worker without an API, until a signal. It shows its metrics where the operator wants that."""
-    worker, watch = wiring.worker(room, config), wiring.host_watch(room, config)
+    (worker,), watch = workers_of(room, config, 1), wiring.host_watch(room, config)
     with contextlib.ExitStack() as stack:
         parts: list[Worker | HostWatch | ApiServer] = [worker, watch]
         async with asyncio.TaskGroup() as group:
@@ -157,6 +157,15 @@ async def work(room: Room, config: Config) -> None:
             service_manager.notify("READY=1")
             await worker.run()
             _stop(*parts)
+
+
+def workers_of(room: Room, config: Config, count: int) -> list[Worker]:
+    """The workers of this process, ready to run; says so when they have fewer slots than the operator wants."""
+    workers = [wiring.worker(room, config, of=count) for _ in range(count)]
+    if workers and workers[0].slots < config.slots:
+        hint = "each mail in hand may take a file descriptor: raise their limit (LimitNOFILE), or run fewer workers"
+        _log.warning("fewer_slots", asked=config.slots, slots=workers[0].slots, workers=count, hint=hint)
+    return workers
 
 
 @contextlib.contextmanager

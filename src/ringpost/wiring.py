@@ -114,9 +114,10 @@ def _traced(api: "FastAPI", trace: Trace) -> ASGIApp:
     return traced_requests(api, trace, PREFIX)
 
 
-def worker(room: Room, config: Config) -> Worker:
-    """A worker, ready to run."""
-    slots = min(config.slots, max(64, _sockets_for_mail() // 2 // max(1, config.workers)))  # others may be idle
+def worker(room: Room, config: Config, *, of: int = 1) -> Worker:
+    """One of so many workers of this process, ready to run. It has fewer slots than asked for where sockets are few."""
+    # Half of the sockets: connections that are kept without work, or are a server's second, take some too.
+    slots = min(config.slots, max(64, _sockets_for_mail() // 2 // of))
     options = WorkerOptions(slots=slots, lease_s=config.lease_seconds, presence=_presence(config))
     if room.database.dialect == "postgresql":  # where the bell is heard from every machine
         options = replace(options, poll_s=POLL_WITH_BELL_S)
