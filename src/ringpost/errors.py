@@ -8,10 +8,14 @@
     ├── Forbidden             somebody we know, who may not
     ├── NotConfigured         nothing to send through
     ├── PasswordRequired      the stored password does not travel to a changed server
-    ├── MailServerFailed      a mail server did not take the mail (carries the Outcome)
+    ├── MailServerFailed      a mail server did not take the mail (carries its stage, code, reply and hint)
     ├── RateLimited           too often; says when to come back
-    ├── WrongState            the delivery cannot go from its state to that one
+    ├── WrongState            as things are now, this cannot be done
     └── StorageUnavailable    disk full, database away: nothing was acknowledged
+
+A few stand where they are raised: `MalformedJson` in `domain/strict_json`, `ChangedMeanwhile` (a WrongState) in
+`usecases/save_template`, `NotSignedIn` and `Forged` (an Unauthorized, a Forbidden) in `console/guard`, and `Refused`
+(it breaks a rule of HTTP) in `api/problems`.
 
 `api/problems` maps them to status and code; the command line maps them to exit codes.
 """
@@ -91,7 +95,7 @@ class RateLimited(RingpostError):
 
 
 class WrongState(RingpostError):
-    """A delivery cannot go from the state it is in to the one asked for."""
+    """As things are now, it cannot be done: a delivery that was sent, a template that somebody else has changed."""
 
 
 class StorageUnavailable(RingpostError):

@@ -225,6 +225,15 @@ def test_keys_are_changed_in_three_steps(acme: Machine) -> None:
     assert (key_file.stat().st_uid, key_file.stat().st_mode & 0o777) == (owner, 0o600)
 
 
+def test_keys_from_the_environment_are_added_at_the_end_before_they_seal(acme: Machine) -> None:
+    (line,) = (acme.folder / "data" / "keys").read_text().splitlines()
+
+    done = acme.run("keys", "rotate", RINGPOST_KEYS=line)
+
+    assert done.returncode == 78
+    assert "at the end and restart all processes; then move it to the front" in " ".join(done.stderr.split())
+
+
 def test_a_backup_is_made_as_the_docs_say_while_it_runs_and_can_be_restored(acme: Machine) -> None:
     page = (Path(__file__).parents[2] / "docs" / "operating.md").read_text("utf-8")
     command = page.partition("## Backup")[2].partition("```sh\n")[2].partition("```")[0]

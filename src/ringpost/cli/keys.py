@@ -64,8 +64,11 @@ def _with_key_file(data_dir: DataDir) -> Config:
     config = load_config(data_dir)
     require_database(config)
     if config.keys is not None:
-        fresh = "name:base64 of 32 random bytes (openssl rand -base64 32)"
-        raise Misconfigured(f"The keys come from RINGPOST_KEYS, so change them there: {fresh}, put in front.")
+        raise Misconfigured(
+            "The keys come from RINGPOST_KEYS, so change them there. Add name:base64 of 32 random bytes "
+            "(openssl rand -base64 32) at the end and restart all processes; then move it to the front, restart all "
+            "again, and run: ringpost keys reseal"
+        )
     return config
 
 

@@ -1,1 +1,4 @@
-"""All SQL. Plain functions whose first arguments are an open connection and the tenant; none of them commits."""
+"""All SQL, and what is sealed. What reads or writes is a plain function: first an open connection, then the tenant.
+
+None of these commits; `database` does.
+"""

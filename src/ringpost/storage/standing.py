@@ -68,7 +68,7 @@ class Standing:
 
 
 class Memory:
-    """Keeps what is in force. For the thread that writes; others may only ask what it was lately."""
+    """Keeps what is in force. For whoever writes, one at a time; others may only ask what it was lately."""
 
     def __init__(self) -> None:
         self._kept = Standing(-1)
