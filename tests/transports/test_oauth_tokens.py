@@ -26,6 +26,7 @@ from ringpost.domain.credentials import Grant, Purpose
 from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
 from ringpost.domain.secrets import Secret
 from ringpost.domain.traps import TRAPS
+from ringpost.transports.oauth.tokens import Tokens
 
 BROKEN = replace(APP, client_secret=None, certificate=Secret("-----BEGIN CERTIFICATE-----"))
 
@@ -116,13 +117,26 @@ async def test_a_refused_token_is_replaced_once_for_all_who_had_it(provider: Sta
 
 
 async def test_a_token_is_renewed_before_it_ends_and_used_while_that_fails(provider: StandIn, ca_file: str) -> None:
-    provider.life = 2  # renewed from 1.8 s on
-    tokens = provider.providers(ca_file).tokens
-    await tokens.token(GRAPH.grant)
-    await asyncio.sleep(1.85)
+    provider.life = 3600  # renewed from 3,300 s on
+    options, now = provider.providers(ca_file).options, 0.0
+    tokens = Tokens(options.authorities, options.web, lambda: now)
+    assert await tokens.token(GRAPH.grant) == Secret("access-1")
+    now = 3299
+    assert await tokens.token(GRAPH.grant) == Secret("access-1")
+    assert provider.tokens == 1
+    now = 3301
     provider.say("token", Say(503))
     assert await tokens.token(GRAPH.grant) == Secret("access-1")
     assert await tokens.token(GRAPH.grant) == Secret("access-2")
+
+
+async def test_a_token_that_has_ended_is_not_used_while_there_is_no_other(provider: StandIn, ca_file: str) -> None:
+    options, now = provider.providers(ca_file).options, 0.0
+    tokens = Tokens(options.authorities, options.web, lambda: now)
+    await tokens.token(GRAPH.grant)
+    now = provider.life + 1
+    provider.say("token", Say(503))
+    assert isinstance(await tokens.token(GRAPH.grant), Outcome)
 
 
 async def test_a_changed_secret_asks_anew(provider: StandIn, ca_file: str) -> None:

@@ -4,6 +4,7 @@ Tokens live in memory only. A provider's refusal is an Outcome, like every other
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -44,15 +45,19 @@ class _Kept:
 class Tokens:
     """The access tokens of one process. Belongs to the event loop that it is first used in."""
 
-    def __init__(self, authorities: Authorities, options: WebOptions) -> None:
+    def __init__(
+        self, authorities: Authorities, options: WebOptions, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`clock`: monotonic seconds."""
         self._authorities = authorities
         self._options = options
+        self._clock = clock
         self._kept: dict[Grant, _Kept] = {}
         self._asked: dict[Grant, asyncio.Task[Secret | Outcome]] = {}
 
     async def token(self, grant: Grant, *, instead_of: Secret | None = None) -> Secret | Outcome:
         """A token for this grant, or why there is none. `instead_of`: one that was refused and is of no more use."""
-        kept, now = self._kept.get(grant), asyncio.get_running_loop().time()
+        kept, now = self._kept.get(grant), self._clock()
         if kept is not None and (kept.token == instead_of or now >= kept.ends_at):
             del self._kept[grant]
             kept = None
@@ -71,10 +76,9 @@ class Tokens:
         return await asyncio.shield(task)
 
     async def _ask(self, grant: Grant) -> Secret | Outcome:
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._options.token):
-                text, life = await loop.run_in_executor(_threads(), self._asker(grant))
+                text, life = await asyncio.get_running_loop().run_in_executor(_threads(), self._asker(grant))
         except TokenRefused as refused:
             return _refused(grant, refused.answer)
         except OtherAuthority:
@@ -86,7 +90,7 @@ class Tokens:
             return _broken(error)
         if len(self._kept) >= MOST_KEPT:
             self._kept.pop(next(iter(self._kept)))
-        now, token = loop.time(), Secret(text)
+        now, token = self._clock(), Secret(text)
         self._kept[grant] = _Kept(token, now + life - min(AHEAD, life / 10), now + life)
         return token
 
