@@ -1,10 +1,19 @@
-"""The list of deliveries, and what is counted of the variables that nobody filled."""
+"""The list of deliveries, cancelling, and what is counted of the variables that nobody filled."""
+
+import asyncio
 
 import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
 from ringpost.domain.deliveries import State
+from ringpost.domain.tenants import TenantId
+from ringpost.storage import audit
+from ringpost.storage.audit import Filter
+from ringpost.usecases.cancel_delivery import cancel_deliveries
+from ringpost.usecases.many_deliveries import Chosen
+from ringpost.usecases.room import Room
 
 
 async def report(client: httpx.AsyncClient, recipient: str) -> None:
@@ -52,6 +61,34 @@ async def test_a_recipient_is_found_however_the_domain_is_written(
         assert await recipients(tenant_client, recipient=recipient) == [kept]
     assert await recipients(tenant_client, recipient=kept.replace("nn@", "NN@")) == []
     assert await recipients(tenant_client, recipient="no address") == []
+
+
+async def test_cancelling_twice_is_once(tenant_client: httpx.AsyncClient, room: Room, acme: TenantId) -> None:
+    await report(tenant_client, "a@example.com")
+    (delivery,) = (await tenant_client.get("/deliveries")).json()["items"]
+
+    answers = [(await tenant_client.post(f"/deliveries/{delivery['id']}/cancel")).status_code for _ in range(2)]
+
+    assert answers == [204, 204]
+    log = await room.database.read(audit.page, acme, Filter(), 99)
+    assert [one.subject for one in log if one.action == "cancel_delivery"] == [delivery["id"]]
+
+
+async def test_of_two_who_cancel_the_same_mails_only_one_has_done_it(
+    tenant_client: httpx.AsyncClient, room: Room, acme: TenantId
+) -> None:
+    await report(tenant_client, "a@example.com")
+    (delivery,) = (await tenant_client.get("/deliveries")).json()["items"]
+    admin, chosen = (
+        Principal(acme, Role.TENANT_ADMIN, SCOPES_OF_ROLE[Role.TENANT_ADMIN], "anna", "t"),
+        Chosen((delivery["id"],)),
+    )
+
+    one, other = await asyncio.gather(*(cancel_deliveries(room, admin, chosen) for _ in range(2)))
+
+    assert (*one.changed, *other.changed) == chosen.ids
+    log = await room.database.read(audit.page, acme, Filter(), 99)
+    assert len([entry for entry in log if entry.action == "cancel_deliveries"]) == 1
 
 
 async def test_variables_that_nobody_filled_are_counted_and_named_without_values(

@@ -125,14 +125,18 @@ def retry(connection: Connection, tenant: TenantId, delivery: str, now: int, exp
     bell.ring(connection)
 
 
-def cancel(connection: Connection, tenant: TenantId, delivery: str, now: int, erase_at: int) -> None:
-    """End a delivery that waits. Raises NotFound, WrongState (ended already, or being sent)."""
+def cancel(connection: Connection, tenant: TenantId, delivery: str, now: int, erase_at: int) -> bool:
+    """End a delivery that waits; False when it was cancelled already, which changes nothing.
+
+    Raises NotFound, WrongState (it has ended in another way, or is being sent).
+    """
     state = State(_current(connection, tenant, delivery).state)
     if state is State.CANCELLED:
-        return
+        return False
     if state is not State.QUEUED:
         raise WrongState(f"It cannot be cancelled, because it is {state}.")
     _change(connection, delivery, state, {"state": State.CANCELLED, "ended_at": now, "erase_at": erase_at})
+    return True
 
 
 def _with_last_attempt() -> Select[Any]:
