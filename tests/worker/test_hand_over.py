@@ -7,6 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import Connection, exc
 from tests.journeys.running import mailbox
+from tests.worker.next_commit import next_commit
 from tests.worker.posts import report, save, sent
 
 from ringpost.errors import StorageUnavailable
@@ -25,12 +26,19 @@ def spoil(_connection: Connection) -> None:
 
 async def refused(client: httpx.AsyncClient, room: Room) -> None:
     """Post events that share a commit with something that fails it."""
-    go_on = threading.Event()
-    before = asyncio.create_task(room.database.write(lambda _connection: go_on.wait(20)))
-    await asyncio.sleep(0.1)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def keep_waiting(_connection: Connection) -> bool:
+        begun.set()
+        return go_on.wait(20)
+
+    before = asyncio.create_task(room.database.write(keep_waiting))
+    assert await asyncio.to_thread(begun.wait, 20)
     posting = asyncio.create_task(client.post("/events", json={"events": [{"type": "DISK_LOW"}] * AT_ONCE}))
     spoiling = asyncio.create_task(room.database.write(spoil))
-    await asyncio.sleep(0.3)
+    async with asyncio.timeout(20):
+        while not any(job.weight == AT_ONCE for job in next_commit(room)):
+            await asyncio.sleep(0.01)
     go_on.set()
     assert await before
     assert (await posting).status_code == 503

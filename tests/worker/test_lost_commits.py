@@ -1,7 +1,7 @@
 """A commit that stands although nobody heard of it: what it claimed is sent soon, and nothing is sent twice."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -13,6 +13,7 @@ from tests.conftest import Clock
 from tests.journeys.running import Mailbox, mailbox
 from tests.postgresql import PostgresServer
 from tests.worker.middleman import Middleman, middleman
+from tests.worker.next_commit import next_commit
 from tests.worker.posts import is_sent, report, save, sent, story
 
 from ringpost.storage.database import open_database
@@ -20,6 +21,9 @@ from ringpost.storage.tables import deliveries
 from ringpost.usecases.room import Room
 from ringpost.worker import Worker, WorkerOptions
 
+Recover = Callable[[], Coroutine[None, None, bool]]
+NEVER = 3600.0
+"""Seconds between two sweeps: the test has them made when it wants them."""
 ACCEPTED, CLAIMED = b"INSERT INTO deliveries", b"SET state = 'sending'"
 """What a commit that takes mail on says to PostgreSQL, as it is accepted or later."""
 
@@ -101,12 +105,13 @@ async def test_what_was_claimed_in_a_commit_whose_answer_was_lost_is_sent_soon_a
 async def test_what_is_handed_over_in_a_commit_that_takes_long_is_not_given_back(
     tenant_client: httpx.AsyncClient, room: Room, between: Middleman
 ) -> None:
-    async with mailbox() as box, working(room, sweep_s=0.2):
+    async with mailbox() as box, working(room, sweep_s=NEVER) as worker:
         await save(tenant_client, box.port)
         box.hold_back.clear()
+        recover = await swept_once(worker)
         between.delay_answer(ACCEPTED)
         posting = asyncio.create_task(tenant_client.post("/events", json=EVENT))
-        await goes_on_after_a_look(between, box)
+        await goes_on_after_a_look(room, between, box, recover)
         await sent(tenant_client, 1)
         assert (await posting).status_code == 202
         assert list(box.message_ids.values()) == [1]
@@ -121,25 +126,38 @@ async def test_what_is_claimed_in_a_commit_that_takes_long_is_not_given_back(
         await report(tenant_client, "DISK_LOW")
         later = update(deliveries).values(due_at=clock.ms + 1000, deferred=True)
         await room.database.write(lambda connection: connection.execute(later).close())
-        async with working(room, sweep_s=0.2):
-            await asyncio.sleep(0.1)  # it has looked for what was lost before it began
+        async with working(room, sweep_s=NEVER) as worker:
+            recover = await swept_once(worker)
             between.delay_answer(CLAIMED)
             clock.advance(1)
-            await goes_on_after_a_look(between, box)
+            await goes_on_after_a_look(room, between, box, recover)
             await sent(tenant_client, 1)
         assert list(box.message_ids.values()) == [1]
 
 
-async def goes_on_after_a_look(between: Middleman, box: Mailbox) -> None:
-    """Let the commit end when the worker has seen what it does not know of yet, and the mail when it has looked again.
+async def swept_once(worker: Worker) -> Recover:
+    """Wait until the worker has swept at its start, which it does not do again; returns its look for what was lost."""
+    sweeper = worker._sweeper  # pyright: ignore[reportPrivateUsage]
+    async with asyncio.timeout(15):
+        while not sweeper._warn_at:  # pyright: ignore[reportPrivateUsage]  its last step
+            await asyncio.sleep(0.01)
+    return sweeper._recover  # pyright: ignore[reportPrivateUsage]
 
-    Whatever was given back meanwhile is claimed again by then, and comes twice.
+
+async def goes_on_after_a_look(room: Room, between: Middleman, box: Mailbox, recover: Recover) -> None:
+    """Let the commit end when the worker has seen twice what it does not know of yet, and the mail when it has again.
+
+    Whatever was given back meanwhile is claimed again, and comes twice.
     """
     async with asyncio.timeout(15):
         await between.has_answer.wait()
-    await asyncio.sleep(0.6)
-    between.pass_on.set()
-    async with asyncio.timeout(15):
+        await recover()
+        again = asyncio.create_task(recover())
+        while not any(job.argument is None for job in next_commit(room)):  # a write that no claim of new mail is
+            await asyncio.sleep(0.01)
+        between.pass_on.set()
+        await again
         await box.asked.wait()
-    await asyncio.sleep(0.6)
+        await recover()
+        await recover()
     box.hold_back.set()
