@@ -124,7 +124,7 @@ class Limits:
     bad_tokens: SlidingWindow
     logins: LoginLimits
     test_mails: SlidingWindow
-    """By tenant: `limits.test_mails.hit(principal.tenant)` before a test mail is sent."""
+    """Counted by tenant: `limits.test_mails.hit(principal.tenant)` before a test mail is sent."""
 
     @classmethod
     def start(cls, clock: Clock) -> "Limits":

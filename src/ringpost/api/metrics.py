@@ -22,7 +22,7 @@ from ringpost.usecases.accept_events import Receipt
 from ringpost.usecases.room import Room
 
 PATIENCE_S: Final = 3.0
-"""With a database that says nothing; monitoring gives up after 10 s, and would know nothing at all then."""
+"""How long a database that says nothing is waited for; monitoring gives up after 10 s, and would know nothing then."""
 FRESH_S: Final = 5.0
 """How old the gauges of the outbox may be, so that they cost the same however many ask."""
 
@@ -57,7 +57,7 @@ def count_events(results: Sequence[Receipt | RingpostError]) -> None:
 
 @cache
 def _counters_of(kind: str) -> tuple[Counter, Counter]:
-    """Of accepted events and of deliveries; `labels` alone costs as much as counting."""
+    """The counters of accepted events and of deliveries; `labels` alone costs as much as counting."""
     return _accepted.labels(kind), _deliveries.labels(kind)
 
 

@@ -11,7 +11,7 @@ from ringpost.cli.output import one_line
 from ringpost.storage import overview
 
 OLD_S: Final = {urgency.word: seconds for urgency, seconds in overview.WORRYING_S.items()}
-"""From this age on, the oldest mail of a class is shown in red."""
+"""The age from which on the oldest mail of a class is shown in red."""
 _WORDS: Final = {
     "mail_server": "the mail server",
     "configuration": "the settings",

@@ -25,7 +25,7 @@ from ringpost.storage.audit import Entry, Filter
 
 ON_A_PAGE: Final = 50
 ROWS_AT_ONCE: Final = 1000
-"""Of a table that is downloaded, so that it is never in memory as a whole."""
+"""How many rows of a downloaded table are read at once; it is never in memory as a whole."""
 FILTERS: Final = ("actor", "action", "since", "until")
 _LONGEST: Final = 200
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")

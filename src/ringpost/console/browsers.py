@@ -11,7 +11,7 @@ _BROWSERS: Final = (
     ("Chrome", re.compile(r"\b(?:Chrome|Chromium|CriOS|HeadlessChrome)/")),
     ("Safari", re.compile(r"\bVersion/\S+.*\bSafari/")),
 )
-"""In this order, because each names those below it too."""
+"""Looked for in this order, because each names those below it too."""
 _SYSTEMS: Final = (
     ("iPhone", re.compile(r"\biPhone\b")),
     ("iPad", re.compile(r"\biPad\b")),

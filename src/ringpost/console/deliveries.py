@@ -49,7 +49,7 @@ class Listing:
     """Queries of the addresses of the pages beside this one; "" for none."""
     older: str
     looked_to: int | None
-    """Until when (milliseconds) was looked, when there may be more further back."""
+    """How far back was looked (milliseconds), when there may be more before that."""
     event: AnyRow | None = None
     """The event whose id is in the search box."""
     answer: "Answer | None" = None

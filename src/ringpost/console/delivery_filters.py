@@ -59,7 +59,7 @@ class Filters:
     state: str = ""
     type: str = ""
     reason: str = ""
-    """Of events that sent nothing."""
+    """Why an event sent nothing."""
     when: str = ""
     since: str = ""
     until: str = ""

@@ -87,7 +87,7 @@ SKIPPED: Final = {
         N_("Ask whoever runs the phone system."),
     ),
 }
-"""For each reason that is kept with an event; DUPLICATE is only counted."""
+"""Reason -> words, for each that is kept with an event; DUPLICATE is only counted."""
 
 
 def skipped(event: Any) -> Skipped:

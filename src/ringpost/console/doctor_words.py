@@ -140,7 +140,7 @@ class Advice:
     """Something to know, and values to put into the form. Texts are in the visitor's language where it has them."""
 
     kind: str
-    """Of the notice: bad, warning, info."""
+    """The kind of the notice: bad, warning, info."""
     title: str
     text: str
     to_do: str = ""
@@ -160,7 +160,7 @@ class ShownStep:
     """How it went, in a word."""
     text: str = ""
     facts: tuple[tuple[str, str], ...] = ()
-    """For experts: codes, the server's words, and more."""
+    """What experts want to see: codes, the server's words, and more."""
 
 
 def show_step(visit: Visit, step: Step) -> ShownStep:

@@ -161,7 +161,7 @@ def _set(response: Response, name: str, value: str, max_age: int | None = None) 
 
 
 def _visit_secret(request: Request) -> str:
-    """Of the cookie, or a fresh one, the same for as long as the request lasts."""
+    """The cookie's secret, or a fresh one, the same for as long as the request lasts."""
     known = request.cookies.get(VISIT_COOKIE, "")
     if 0 < len(known) <= _LONGEST_COOKIE:
         return known

@@ -52,9 +52,9 @@ class Level:
     """One of the two."""
 
     path: str
-    """Of the mail server's page, without `/console`."""
+    """The path of the mail server's page, without `/console`."""
     notifications: str
-    """Of the page of recipients and switches."""
+    """The path of the page of recipients and switches."""
     to_see: Access
     to_change: Access
     change: Callable[[Room, Principal, Mapping[str, object]], Awaitable[None]]

@@ -38,13 +38,13 @@ class Verdict:
     """What it all comes to."""
 
     kind: str
-    """Of the notice: good, warning, bad."""
+    """The kind of the notice: good, warning, bad."""
     text: str
     advice: tuple[Advice, ...] = ()
     form: Form | None = None
     """What is wrong with the form, when that is why nothing was tried."""
     steps: tuple[ShownStep, ...] = ()
-    """Of a test mail."""
+    """The steps of a test mail."""
     reply: str = ""
     """The mail server's own words."""
 

@@ -65,7 +65,7 @@ async def import_(level: Level, visit: Visit) -> Response:
 
 
 async def _text(visit: Visit) -> str:
-    """Of the file that was chosen, else what was pasted."""
+    """The text of the file that was chosen, else what was pasted."""
     file = visit.posted.file("file")
     return (await file.read()).decode("utf-8", "surrogateescape") if file else visit.posted.text("pasted")
 

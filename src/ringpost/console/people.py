@@ -40,7 +40,7 @@ class Listed:
 
     users: list[User]
     invitations: list[Invitation]
-    """Of those who are not users yet."""
+    """The invitations of those who are not users yet."""
     renewals: frozenset[str]
     """Names of users who have a link to set another password."""
     more: bool

@@ -37,7 +37,7 @@ FRAME_HEADERS: Final = {
     "X-Frame-Options": "SAMEORIGIN",
     "Referrer-Policy": "no-referrer",
 }
-"""Of what a tenant wrote, shown by itself: it may look as it likes, and do, load and send nothing."""
+"""Headers for what a tenant wrote, shown by itself: it may look as it likes, and do, load and send nothing."""
 
 _TEXT: Final = Markup(
     '<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark">'

@@ -49,7 +49,7 @@ class Clash:
     now: Revision | None
     """What is in force; None: the default."""
     differences: tuple[PartDifference, ...]
-    """From that to the draft."""
+    """What the draft changes of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Editing:
     told: Told | None = None
     """What became of a test mail."""
     differences: tuple[PartDifference, ...] | None = None
-    """From the default to the draft."""
+    """What the draft changes of the default."""
     clash: Clash | None = None
 
 

@@ -33,7 +33,7 @@ class TemplateLevel:
 
     level: Level
     path: str
-    """Of the list, without `/console`."""
+    """The path of the list, without `/console`."""
     groups: tuple[Group, ...]
     catalogue: Mapping[str, EventType]
 

@@ -30,7 +30,7 @@ class Listed:
     earlier: bool
     later: bool
     count: int
-    """Of all tenants."""
+    """How many tenants there are."""
 
 
 async def show_tenants(visit: Visit) -> Response:

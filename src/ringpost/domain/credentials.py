@@ -101,7 +101,7 @@ class ProviderHosts:
     """The providers' SMTP servers; the operator can name others. Tenants never can: tokens would go there."""
 
     microsoft: SmtpHost = MICROSOFT_SMTP[Cloud.GLOBAL]
-    """Of the global cloud; the national ones are fixed."""
+    """The server of the global cloud; those of national clouds are fixed."""
     google: SmtpHost = GOOGLE_SMTP
 
     def microsoft_in(self, cloud: Cloud) -> SmtpHost:

@@ -24,7 +24,7 @@ MOST_VARIABLES = 200
 LONGEST_VALUE = 65_536
 MOST_RECIPIENTS = 100
 MOST_WRONG_RECIPIENTS = 10
-"""That are named at once: an answer to 1,000 events is not many times as long as they are."""
+"""How many are named in one answer, so that one to 1,000 events is not many times as long as they are."""
 MOST_ATTACHMENTS = 10
 LONGEST_QR_TEXT = 1200
 """UTF-8 octets; what still scans from a screen at the size at which mail programs show it."""

@@ -60,7 +60,7 @@ class Token:
     start: int
     end: int
     name: str = ""
-    """Of the element, lower case."""
+    """The element's name, lower case."""
     attributes: tuple[Attribute, ...] = ()
     conditional: bool = False
     """Between `<!--[if ...]>` and `<![endif]`: HTML for some versions of Outlook, a comment for all others."""

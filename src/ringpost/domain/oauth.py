@@ -86,7 +86,7 @@ class OAuthSettings:
     secret: Secret | None = None
     """What the method says: a secret, PEM, JSON or a token."""
     client_secret: Secret | None = None
-    """Of the OAuth client, beside a refresh token."""
+    """The OAuth client's secret, beside a refresh token."""
 
     @property
     def expires_at(self) -> int | None:

@@ -130,7 +130,7 @@ class _Writer:
             self._put(f"{_CONDITION}{' '.join(names)}{_CONDITION}")
 
     def _hide(self, token: Token) -> None:
-        """Until the end tag of the same name, counting those within."""
+        """Hide all until the end tag of the same name, counting those within."""
         if not token.is_void and token.name in (self._hidden or [token.name]):
             self._hidden.append(token.name)
 

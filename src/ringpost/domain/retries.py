@@ -37,7 +37,7 @@ class Schedule:
     first: tuple[float, ...]
     then_every: float
     lifetime: float
-    """From acceptance to `expired`."""
+    """The time from acceptance to `expired`."""
 
     def delay(self, attempts: int) -> float:
         """The delay after so many attempts, before jitter."""

@@ -14,7 +14,7 @@ from ringpost.errors import FieldError, Invalid
 LARGEST_BODY: Final = 512 * 1024
 """UTF-8 octets of a body; some mail programs cut mails off at 100 KiB already."""
 MOST_TAGS: Final = 10_000
-"""Of a body. The longest mails have some hundred; more only makes everybody wait while they are taken apart."""
+"""Tags of a body. The longest mails have some hundred; more only makes everybody wait while they are taken apart."""
 LONGEST_LINE: Final = 998
 """Characters of a subject or sender's name: what a header line may hold (RFC 5322 2.1.1)."""
 
@@ -80,7 +80,7 @@ class Place:
     part: str
     """`from`, `subject`, `body` or `text_body`."""
     line: int
-    """From 1 on."""
+    """The line's number, from 1 on."""
 
 
 @dataclass(frozen=True, slots=True)

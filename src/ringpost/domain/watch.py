@@ -14,7 +14,7 @@ from ringpost.domain.settings import SystemSettings
 MARGIN: Final = 0.05
 """How far below the threshold normal begins: 5 percentage points, or half of a threshold that is smaller than 10."""
 QUIET_MS: Final = 5 * 60_000
-"""Between two changes of one gauge."""
+"""The shortest time between two changes of one gauge."""
 
 
 class Gauge(StrEnum):

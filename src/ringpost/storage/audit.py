@@ -36,7 +36,7 @@ class Filter:
     action: str | None = None
     since: int | None = None
     until: int | None = None
-    """Before this time."""
+    """Only entries before this time."""
 
 
 def record(connection: Connection, tenant: TenantId, entry: Entry) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import exc
 from ringpost.errors import StorageUnavailable
 
 LONGEST_PAUSE_S: Final = 2.0
-"""Between two tries to reach a database that is away; meanwhile everything is refused at once."""
+"""The longest pause between two tries to reach a database that is away; meanwhile everything is refused at once."""
 
 _log = structlog.get_logger("ringpost.storage")
 

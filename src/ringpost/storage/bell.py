@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 CHANNEL = "ringpost_outbox"
 
 LONGEST_PAUSE_S = 5.0
-"""Between two tries to listen again."""
+"""The longest pause between two tries to listen again."""
 
 _log = structlog.get_logger("ringpost.storage")
 

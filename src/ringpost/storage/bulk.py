@@ -21,10 +21,10 @@ RowValues = tuple[Any, ...]
 LONGEST_LIST = 64
 """Rows; with some fifteen columns far below SQLite's limit of 32,766 parameters."""
 STEP = 8
-"""Between the lengths of long lists."""
+"""The difference between two lengths of long lists."""
 
 MOST_BYTES = 4 * 2**20
-"""Of sealed values in one statement to PostgreSQL, which holds all of it in memory, and takes a gigabyte at most."""
+"""Bytes of sealed values in one statement to PostgreSQL, which holds all of it in memory and takes a gigabyte."""
 
 _POSTGRESQL = postgresql.dialect()
 
@@ -102,7 +102,7 @@ class Update:
         self._table: Table = where[0].table  # pyright: ignore[reportAttributeAccessIssue]
 
     def __call__(self, connection: Connection, rows: Sequence[RowValues]) -> int:
-        """Write them; returns how many rows there were to write."""
+        """Write them; returns how many rows it changed."""
         if not rows:
             return 0
         if connection.dialect.name == "postgresql":
@@ -267,7 +267,7 @@ def among(connection: Connection, column: Column[Any], values: Sequence[str]) ->
 
 
 def _parts(rows: Sequence[RowValues]) -> Iterator[Sequence[RowValues]]:
-    """Rows in as few lists as there can be of 64, 56, 48 and so on down to 16, and then of any length."""
+    """Rows in lists of 64 at most. Lengths from 16 on are multiples of 8, so few statements have to be prepared."""
     begin = 0
     while left := len(rows) - begin:
         length = left if left < STEP * 2 else min(left // STEP * STEP, LONGEST_LIST)

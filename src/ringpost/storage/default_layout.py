@@ -38,7 +38,7 @@ class Words:
     """What the layout says in one language: the file `words.toml` of its folder."""
 
     language: str
-    """For the document: a BCP 47 tag."""
+    """The language of the document: a BCP 47 tag."""
     badges: dict[str, str]
     """Name of an urgency in lower case -> what stands above the title of such mails."""
     sent_by: str

@@ -26,7 +26,7 @@ from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.storage.default_layout import Frame, Words, compose_body
 
 ENGLISH: Final = "en"
-"""Whose templates serve all locales without templates of their own."""
+"""The language for all locales without templates of their own."""
 
 
 @cache

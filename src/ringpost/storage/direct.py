@@ -16,7 +16,7 @@ from sqlalchemy import Connection, exc
 from ringpost.storage import patience
 
 Value = str | bytes
-"""Of a parameter: whatever text the server can read, or bytes."""
+"""What a parameter may be: any text that the server can read, or bytes."""
 
 FIRST_PLANS = 200
 """Rows written, after which statements are planned anew; then, each time, when there were twice as many.

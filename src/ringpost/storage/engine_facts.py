@@ -16,7 +16,7 @@ class EngineFacts:
     version: str
     size: int
     disk_free: int | None
-    """On the disk that the file is on; None when that is another machine's."""
+    """Bytes free on the disk that the file is on; None when that is another machine's."""
     disk_size: int | None
 
 

@@ -14,7 +14,7 @@ MOST_CLAIMS = 5
 """A delivery that was claimed so often without an outcome breaks its workers; it is set aside."""
 
 SKEW_MS = 5_000
-"""By so much at most, the clocks of the machines differ when all is well."""
+"""How much the clocks of the machines differ at most when all is well."""
 
 
 def renew(connection: Connection, claims: Sequence[str], probed: Sequence[str], lease_until: int) -> None:

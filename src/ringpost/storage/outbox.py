@@ -61,7 +61,7 @@ class Claim:
     urgency: Urgency
     limit: int
     share_out: Callable[[Sequence[str]], dict[str, int]]
-    """Of queues that wait, in the order of the ring, how many each may take."""
+    """Says how many each of the queues that wait may take; they come in the order of the ring."""
     after: str
     """Where on the ring of queues the last claim ended; empty to start."""
 
@@ -163,9 +163,9 @@ def give_back(connection: Connection, now: int, items: Sequence[Claimed]) -> Non
 
 
 def end_probes(connection: Connection, now: int, items: Sequence[Claimed]) -> None:
-    """Those of these deliveries that are probes end without a word of their servers: the lanes are due for others.
+    """Call it before the claims end. Those that are probes end unheard, so their lanes may be probed again at once.
 
-    Before the claims end. A hold that does not end with the probe's lease any more is about something else: another
+    A hold that does not end with the probe's lease any more is about something else: another
     worker probes the lane, or it has failed anew.
     """
     probes = [{**_marks(item), "b_lane": item.lane} for item in items if item.probe]

@@ -24,7 +24,7 @@ QUEUES_LOOKED_AT = 10_000
 NEWEST_LOOKED_AT = 10_000
 """Events that are looked at to find the rate of acceptance."""
 WORRYING_S = {Urgency.EMERGENCY: 60, Urgency.ALERT: 15 * 60, Urgency.NORMAL: 60 * 60}
-"""From this age on, the oldest mail of a class is something to look after."""
+"""The age from which on the oldest mail of a class is something to look after."""
 TALLY_MS = 10_000
 """The span that one row of the tallies is about."""
 
@@ -45,7 +45,7 @@ class Glance:
 
     classes: Mapping[Urgency, OpenMail]
     lanes_on_hold: Mapping[Party, int]
-    """By whose failure it is."""
+    """How many lanes are on hold, by whose failure it is."""
     queues_over_loan: int
     """Tenants that have used up their share of the system's mail server and wait for their next hour."""
     longest_due_at: int | None

@@ -44,7 +44,7 @@ SESSION = {
 """Nothing of ours takes so long; what does is stuck, and must not keep others from their rows."""
 
 BY_INDEX = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
-"""For the connection that writes: whatever it asks for is found by an index, one row after the other.
+"""Options of the connection that writes: whatever it asks for is found by an index, one row after the other.
 
 Its statements stay prepared, and so do their plans; those made while a table was small would read all of it.
 """

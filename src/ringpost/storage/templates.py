@@ -38,7 +38,7 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """That a revision was saved: all of it but its parts, which may be large."""
+    """A revision as a list shows it: all but its parts, which may be large."""
 
     id: str
     name: str
@@ -108,14 +108,14 @@ def list_custom(connection: Connection, tenant: TenantId) -> list[Revision]:
 
 
 def list_saved(connection: Connection, tenant: TenantId, name: str, top: int, skip: int = 0) -> list[Saved]:
-    """That revisions of one template were saved, the newest first."""
+    """The revisions of one template, the newest first, without their parts."""
     columns = template_revisions.c
     query = _saved().where(columns.tenant == tenant, columns.name == name).order_by(columns.number.desc())
     return [Saved(*row) for row in connection.execute(query.limit(top).offset(skip))]
 
 
 def list_in_force(connection: Connection, tenant: TenantId) -> dict[str, Saved]:
-    """That the revisions in force were saved, by the names of their templates. Reads no bodies."""
+    """The revisions in force, by the names of their templates, without their parts."""
     joined = custom_templates.join(template_revisions, custom_templates.c.revision == template_revisions.c.id)
     query = _saved().select_from(joined).where(custom_templates.c.tenant == tenant)
     return {row.name: Saved(*row) for row in connection.execute(query)}

@@ -18,7 +18,7 @@ from typing import Final
 from ringpost.errors import StorageUnavailable
 
 _LONGEST_S: Final = 60.0
-"""That one thread waits until another thread of this process has written."""
+"""How long a thread waits at most until another thread of this process has written."""
 _BUSY: Final = "This process has been writing something else for too long; nothing was stored. Try again."
 
 
@@ -95,7 +95,7 @@ class Turns:
         return True
 
     def _begin_to_wait(self) -> Future[None]:
-        """On a thread of its own, which keeps no process from ending."""
+        """Wait on a thread of its own, which keeps no process from ending."""
         waiting: Future[None] = Future()
         Thread(target=self._stand_in_line, args=(waiting,), name="ringpost-turn", daemon=True).start()
         return waiting

@@ -22,7 +22,7 @@ from ringpost.storage.faults import Fault, fault_of, is_taken
 from ringpost.storage.groups import Calls, Job
 
 MOST_TRIES: Final = 8
-"""Of a group whose transaction was in the way of another process's."""
+"""How often a group is tried whose transaction was in the way of another process's."""
 EXIT_SYNC_FAILED: Final = 74
 """EX_IOERR of sysexits.h: the process ended itself because a sync to disk failed."""
 

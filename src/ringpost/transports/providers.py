@@ -15,9 +15,9 @@ from ringpost.transports.pacing import Allowance, Pace
 from ringpost.transports.web import Answer, WebOptions, open_client, post, words_of
 
 GRAPH_ALLOWANCE: Final = Allowance(4, ((30, 60), (10_000, 600)))
-"""Of one app at one mailbox: requests at once; messages a minute; requests in ten minutes."""
+"""What one app may do at one mailbox: requests at once; messages a minute; requests in ten minutes."""
 GMAIL_ALLOWANCE: Final = Allowance(4, ((120, 60),))
-"""Of one user: Google counts 100 units for a message, and gives 15,000 a minute."""
+"""What one user may do: Google counts 100 units for a message, and gives 15,000 a minute."""
 MOST_PACES: Final = 10_000
 _CLOSING: Final = "Ringpost is shutting down. The mail is tried again."
 _SLOW: Final = "The mail provider did not answer in time."

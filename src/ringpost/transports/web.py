@@ -42,11 +42,11 @@ class WebOptions:
     connect: float = 15
     """Name, TCP and TLS."""
     write: float = 60
-    """Until the network has taken one more piece of the request."""
+    """How long the network may take for one more piece of the request."""
     answer: float = 120
-    """From the first byte of a request to the last of its answer."""
+    """How long it may take from the first byte of a request to the last of its answer."""
     token: float = 30
-    """Until there is an access token."""
+    """How long getting an access token may take."""
     ca_file: str | None = None
     """PEM file with certificate authorities that are trusted beside the system's."""
 

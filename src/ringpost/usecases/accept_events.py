@@ -56,7 +56,7 @@ PLANNED_AT_ONCE = 25
 """Events of a list, after which others on the same thread get their turn."""
 
 FEW_RECIPIENTS = 8
-"""Of an event; each is a row."""
+"""How many recipients an event may have that is quick; each is a row."""
 SMALL = 32 * 1024
 """Octets of a message and its variables."""
 

@@ -22,7 +22,7 @@ class UserChange:
 async def change_user(
     room: Room, tenant: TenantId, user_id: str, change: UserChange, actor: Principal | None = None
 ) -> None:
-    """Change a user of this tenant; another password, or none to log in with, ends all sessions.
+    """Change a user of this tenant; a new password, or disabling, ends all sessions.
 
     Raises Invalid, NotFound.
     """

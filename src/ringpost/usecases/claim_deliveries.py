@@ -30,9 +30,9 @@ _Way = tuple[TenantId, bool]
 LATELY_MS = 60_000
 """Messages of mails that were accepted so long ago at most are still in the database's memory."""
 QUICK_MAILS = LARGEST
-"""That a quick look takes on: a group's worth."""
+"""Mails that a quick look takes on at most: one group."""
 QUICK_BYTES = 2 * 2**20
-"""Of messages, that a quick look reads; more where there is room for emergencies alone."""
+"""Bytes of messages that a quick look reads, beside the room kept for emergencies."""
 PROBES = 32
 """Lanes on hold that are probed at once, at most."""
 
@@ -42,7 +42,7 @@ class Wanted:
     """What a worker can take on now."""
 
     name: str
-    """Of the claim; unique for ever."""
+    """The name of the claim; unique for ever."""
     lease_ms: int
     slots: int
     """Free for any class."""
@@ -239,7 +239,7 @@ def _server(
 
 
 def _on_its_queue(item: outbox.Claimed, server: ServerInForce | None) -> outbox.Claimed:
-    """On the queue of the server that it goes through; settings may have changed since it was queued."""
+    """Put it on the queue of the server that it goes through; settings may have changed since it was queued."""
     if server is None:
         return item
     queue = queues.queue_of(item.tenant, own_server=server.lane != SYSTEM)

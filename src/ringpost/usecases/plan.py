@@ -36,7 +36,7 @@ class Plan(NamedTuple):
 
     event: Event
     key: str
-    """Of the event; made for it."""
+    """The event's key, made for it."""
     tenant: Tenant
     settings: InForce
     revision: Revision | None

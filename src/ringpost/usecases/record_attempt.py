@@ -16,7 +16,7 @@ _log = structlog.get_logger("ringpost.record")
 BITE = 500
 """Rows in one commit of the sweeper."""
 APART_MS = 200
-"""Between mails that were in hand when a worker was lost, from the second time on."""
+"""The time between mails that were in hand when a worker was lost, from the second time on."""
 LONGEST_APART_MS = 60_000
 
 

@@ -38,7 +38,7 @@ class Options:
     pbx_web_domain: str
     server_rules: ServerRules
     host_name: str = "localhost"
-    """Of the machine that this process runs on."""
+    """The name of the machine that this process runs on."""
     system_locale: str = "en"
     """BCP 47 tag: the language of the system level's own mails."""
     borrowed_mails_per_hour: int = 0

@@ -26,7 +26,7 @@ from ringpost.usecases.room import Room
 
 LONGEST_WAIT_S = 30.0
 GRACE_S = 2.0
-"""For the transport to say by itself how far it came, before it is cut off."""
+"""How long the transport may take to say by itself how far it came, before it is cut off."""
 
 _NO_SERVER = "There is no mail server to send through. Save one in the settings first."
 

@@ -17,7 +17,7 @@ for each mail keeps what it can do side by side.
 from typing import Final
 
 FIRST_WINDOW: Final = 8
-"""For a server that has not shown yet what it can do."""
+"""The window of a server that has not shown yet what it can do."""
 QUICK_S: Final = 1.0
 """Seconds within which no answer is late: a queue that short keeps the server busy while we claim and record."""
 _LATE: Final = 2.0

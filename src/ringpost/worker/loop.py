@@ -33,11 +33,11 @@ _log = structlog.get_logger("ringpost.worker")
 
 
 BREATH_S = 0.002
-"""Between two claims, so that each finds more to take than a slot that has just become free."""
+"""The pause between two claims, so that each finds more to take than a slot that has just become free."""
 LONGEST_REST_S = 1.0
-"""For which even a ring of the bell waits, while looking takes long."""
+"""The longest rest that the bell cannot cut short."""
 WALKING = 0.1
-"""Of its time, a worker that finds nothing spends at most this part in looking."""
+"""The share of its time that an idle worker spends looking."""
 
 
 class Worker:
@@ -214,7 +214,7 @@ class Worker:
                 recorded = recorded._replace(outcome=replace(recorded.outcome, reply="", hint="", dialogue=""))
 
     async def _rest(self) -> None:
-        """Until there is new mail, there is room for what waits, or it is time to look.
+        """Wait until there is new mail, there is room for what waits, or it is time to look.
 
         A look walks past every queue that is held: the longer it took in vain, the rarer it is.
         """

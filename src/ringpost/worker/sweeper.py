@@ -28,7 +28,7 @@ from ringpost.worker.steps import safely
 WARN_EVERY_S: Final = 600
 """How often to look for OAuth credentials that end soon."""
 NOTEWORTHY_S: Final = 5.0
-"""By less than this, clocks are disciplined all the time (RFC 5905)."""
+"""A change of the clock that is told; by less than this, clocks are disciplined all the time (RFC 5905)."""
 
 _log = structlog.get_logger("ringpost.worker")
 

@@ -27,13 +27,13 @@ from ringpost.worker.concurrency import FIRST_WINDOW, Concurrency
 from ringpost.worker.shares import Bid, share_out
 
 SLOT_BYTES: Final = 16 * 1024
-"""Of a message; the mail as it is sent and what belongs to it take about four times that."""
+"""Bytes of a message for one slot; the mail as it is sent and what belongs to it take about four times that."""
 SLOW_S: Final = 5.0
 """A lane without an answer for so long is slow."""
 SLOW_SHARE: Final = 11 / 16
-"""Of the slots, that slow lanes may have."""
+"""The share of the slots that slow lanes may have."""
 UNPROVEN_SHARE: Final = 13 / 16
-"""Of the slots, that slow lanes and those that have not answered yet may have."""
+"""The share of the slots that slow lanes and those that have not answered yet may have together."""
 LOOK_S: Final = 0.5
 """How often to look which lanes are slow."""
 
@@ -93,7 +93,7 @@ class _Lane:
 
     @property
     def paced_lately(self) -> bool:
-        """Whether its pace may allow it less than is given to a lane that nothing is known of."""
+        """Whether mails that went lately still count against its pace."""
         return self.pace is not None and not self.pace.idle
 
     @property

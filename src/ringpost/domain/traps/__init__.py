@@ -17,4 +17,4 @@ TRAPS: Final[dict[str, Trap]] = {
     for value in vars(part).values()
     if isinstance(value, Trap)
 }
-"""By code, in the order in which a connection meets them."""
+"""Code -> trap, in the order in which a connection meets them."""

@@ -22,7 +22,7 @@ _MICROSOFT: Final = {
     "900382": tokens.MICROSOFT_OTHER_CLOUD,
     "53003": tokens.MICROSOFT_POLICY,
 }
-"""By the number of the error (AADSTS...)."""
+"""Number of the error (AADSTS...) -> trap."""
 _MICROSOFT_LATER: Final = frozenset({"90033", "90019", "50196", "90055"})
 _GOOGLE_GRANT: Final = (
     ("email or user id", tokens.GOOGLE_MAILBOX_UNKNOWN),

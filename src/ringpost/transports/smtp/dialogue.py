@@ -15,7 +15,7 @@ from ringpost.transports.smtp.mails import Kind, Mail, Phrases
 from ringpost.transports.smtp.replies import Garbage, Reply
 
 MOST_OCTETS = 4096
-"""Of one dialogue; what was said last is kept."""
+"""The most that is kept of one dialogue; what was said last is."""
 NO_ANSWER = "S: (no answer)"
 _HIDDEN = "***"
 

@@ -33,7 +33,7 @@ class Deadlines:
     rcpt: float = 300
     data: float = 120
     block: float = 180
-    """Until the network has taken one more block of the message."""
+    """How long the network may take for one more block of the message."""
     final_dot: float = 600
     quit: float = 5
     overall: float | None = None

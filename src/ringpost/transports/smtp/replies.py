@@ -17,7 +17,7 @@ _TOO_EARLY = re.compile(r"pipelin|synchroni[sz]ation", re.IGNORECASE)
 _BEGINNINGS: Final = {
     b"%d%b" % (code, mark): (code, mark == b"-") for code in range(200, 600) for mark in (b" ", b"-", b"")
 }
-"""Of lines: the code, and whether the reply goes on. Looked up, because a pattern takes three times as long."""
+"""How a line begins -> its code, and whether the reply goes on. Looked up: a pattern takes three times as long."""
 
 
 class Reply:
