@@ -27,7 +27,7 @@ LONGEST_LOG = 64 * 2**20
 
 
 _turns: WeakKeyDictionary[Engine, Turns] = WeakKeyDictionary()
-"""Of engines to write with."""
+"""The turns of each engine to write with."""
 _NO_LOG = "SQLite cannot keep a write-ahead log here. The database must be on a local disk, not on a network share."
 _AT_ONCE = "ringpost_at_once"
 _WITHOUT_WAITING = "PRAGMA busy_timeout = 0"
@@ -77,18 +77,7 @@ def _engine(path: Path, begin: str, cache_kib: int, turns: Turns | None = None) 
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
-        connection.isolation_level = None  # the driver must not begin on its own: we say when, and how
-        (journal,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        if journal != "wal":
-            raise StorageUnavailable(_NO_LOG)
-        for pragma in (
-            "synchronous = FULL",  # an acknowledged event survives a power cut
-            "foreign_keys = ON",
-            "temp_store = MEMORY",
-            f"cache_size = {-cache_kib}",
-            f"journal_size_limit = {LONGEST_LOG}",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
+        _prepare(connection, cache_kib)
         if turns is not None:
             connection.execute(_WITHOUT_WAITING)
 
@@ -110,6 +99,22 @@ def _engine(path: Path, begin: str, cache_kib: int, turns: Turns | None = None) 
             turns.give()
 
     return engine
+
+
+def _prepare(connection: Any, cache_kib: int) -> None:
+    """Set up a fresh connection of the driver. Raises StorageUnavailable."""
+    connection.isolation_level = None  # the driver must not begin on its own: we say when, and how
+    (journal,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if journal != "wal":
+        raise StorageUnavailable(_NO_LOG)
+    for pragma in (
+        "synchronous = FULL",  # an acknowledged event survives a power cut
+        "foreign_keys = ON",
+        "temp_store = MEMORY",
+        f"cache_size = {-cache_kib}",
+        f"journal_size_limit = {LONGEST_LOG}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
 
 
 def _waiting(connection: Connection, statement: str) -> None:
