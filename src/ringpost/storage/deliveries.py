@@ -160,11 +160,12 @@ def _spellings(recipient: str) -> set[str]:
 
 
 def _current(connection: Connection, tenant: TenantId, delivery: str) -> AnyRow:
+    """Its state, which stays so until the end of the transaction: no worker of another machine claims it meanwhile."""
     kept = select(messages.c.event).where(messages.c.event == deliveries.c.event).correlate(deliveries).exists()
     row = connection.execute(
-        select(deliveries.c.state, kept.label("message_is_kept")).where(
-            deliveries.c.tenant == tenant, deliveries.c.id == delivery
-        )
+        select(deliveries.c.state, kept.label("message_is_kept"))
+        .where(deliveries.c.tenant == tenant, deliveries.c.id == delivery)
+        .with_for_update(of=deliveries)
     ).first()
     if row is None:
         raise NotFound("There is no such delivery.")

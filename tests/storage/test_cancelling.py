@@ -1,0 +1,46 @@
+"""What is cancelled while another process claims it, where two can write at the same time."""
+
+import asyncio
+import threading
+
+import pytest
+from sqlalchemy import Connection, text
+from tests.storage.mails import NOW, claim, put
+
+from ringpost.domain.tenants import TenantId
+from ringpost.errors import WrongState
+from ringpost.storage import deliveries
+from ringpost.storage.database import Database
+
+SOMEBODY_WAITS = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
+
+
+@pytest.fixture
+def kind_of_database() -> str:
+    """On the other one, who writes is alone."""
+    return "postgresql"
+
+
+async def test_what_is_just_being_claimed_is_not_said_to_be_cancelled(processes: tuple[Database, Database]) -> None:
+    one, other = processes
+    await one.write(put, "a")
+    claimed, go_on = threading.Event(), threading.Event()
+
+    def claim_slowly(connection: Connection) -> None:
+        claim(connection)
+        claimed.set()
+        go_on.wait(20)
+
+    claiming = asyncio.create_task(one.write(claim_slowly))
+    assert await asyncio.to_thread(claimed.wait, 20)
+    cancelling = asyncio.create_task(other.write(deliveries.cancel, TenantId("t1"), "a-1", NOW, NOW))
+    async with asyncio.timeout(20):
+        while not await one.read(lambda connection: connection.execute(SOMEBODY_WAITS).scalar_one()):
+            await asyncio.sleep(0.02)
+    go_on.set()
+    await claiming
+
+    with pytest.raises(WrongState, match="sending"):
+        await cancelling
