@@ -41,12 +41,14 @@ async def test_what_looks_like_html_is_sent_as_html_with_a_text_beside_it(
     assert parts["text/plain"].strip() == "It works."
 
 
+@pytest.mark.parametrize("own", [{"type": None}, {"type": "GMAIL", "username": "me@example.com", "auth": "DISABLE"}])
 async def test_a_borrowed_server_takes_test_mails_for_own_recipients_only(
-    tenant_client: httpx.AsyncClient, admin_client: httpx.AsyncClient, mailbox: Mailbox
+    tenant_client: httpx.AsyncClient, admin_client: httpx.AsyncClient, mailbox: Mailbox, own: dict[str, Any]
 ) -> None:
     await admin_client.post("/admin/notification", json=mailbox.settings(username="system@example.com"))
-    saved = {"type": "GMAIL", "username": "me@example.com", "recipients": "Ann <ann@example.com>", "auth": "DISABLE"}
-    await tenant_client.post("/tenant/notification", json=saved | {"reply_to": "office@acme.example"})
+    saved = {**own, "recipients": "Ann <ann@example.com>", "reply_to": "Office <office@acme.example>"}
+    await tenant_client.post("/tenant/notification", json=saved)
+    assert (await tenant_client.get("/tenant/notification")).json()["reply_to"] == "Office <office@acme.example>"
 
     refused = await tenant_client.post(TEST_MAIL, json=MAIL | {"recipient": "stranger@example.com"})
     assert (refused.status_code, refused.json()["errors"][0]["detail"]["field"]) == (422, "recipient")
@@ -54,7 +56,7 @@ async def test_a_borrowed_server_takes_test_mails_for_own_recipients_only(
 
     assert (await tenant_client.post(TEST_MAIL, json=MAIL)).status_code == 200
     [(envelope, mail)] = mailbox.mails
-    assert (envelope.mail_from, mail["Reply-To"]) == ("system@example.com", "office@acme.example")
+    assert (envelope.mail_from, mail["Reply-To"]) == ("system@example.com", "Office <office@acme.example>")
 
 
 async def test_a_borrowed_server_is_of_no_use_without_recipients(

@@ -16,6 +16,7 @@ from ringpost.console.languages import languages
 from ringpost.console.recognition import PASSWORDS, USER_NAMES
 from ringpost.console.server_form import FLAGS
 from ringpost.domain.access import Role
+from ringpost.domain.addresses import parse_address
 from ringpost.domain.diagnosis import StepName
 from ringpost.domain.mail_servers import tls_mode
 from ringpost.domain.providers import PROVIDERS
@@ -299,6 +300,23 @@ async def test_the_system_level_has_the_same_form_and_its_own_settings(
     assert (saved.mail_server.host, saved.enable_tenant_access, saved.cpu_threshold) == ("mailhost", False, 0.9)
     assert saved.switches["notify_ip_blocked"] is True
     assert (await stored(room, acme)).mail_server is None
+
+
+async def test_who_borrows_the_mail_server_says_where_answers_go(
+    client_of: ClientOf, room: Room, acme: TenantId
+) -> None:
+    system, client = await client_of(Role.SYSTEM_ADMIN), await client_of(Role.TENANT_ADMIN)
+    await send(system, "/system/mail-server", **FORM, password="made-up-secret", enable_tenant_access="on")
+
+    wrong = await send(client, "/mail-server/answers", answers_to="office")
+    assert wrong.status_code == 422
+    assert 'id="answers_to-error"' in wrong.text
+    assert (await send(client, "/mail-server/answers", answers_to="office@acme.example")).status_code == 303
+
+    saved = await stored(room, acme)
+    assert (saved.mail_server, saved.reply_to) == (None, parse_address("office@acme.example"))
+    page = (await client.get("/console/mail-server")).text
+    assert re.search(r'name="answers_to"[^>]* value="office@acme.example"', page)
 
 
 async def test_thresholds_that_a_program_has_set_stay_what_they_are(client_of: ClientOf, room: Room) -> None:

@@ -74,7 +74,7 @@ class MailServerRequest(BaseModel):
     """A mail server and the recipients."""
 
     type: ServerType | None = Field(
-        description="What kind of mail server sends. null, together with a null server, port, reply_to and username: "
+        description="What kind of mail server sends. null, together with a null server, port and username: "
         "no mail server of one's own; a saved one, and its password, are taken away.",
         examples=["SMTP"],
     )

@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, cast
 
 from starlette.responses import Response
 
 from ringpost.console.doctor_words import CHOICES, named
-from ringpost.console.forms import Form
-from ringpost.console.levels import LEVELS, Level, Saved
+from ringpost.console.forms import Form, refused
+from ringpost.console.levels import LEVELS, OF_TENANT, Level, Saved
 from ringpost.console.recognition import recognise
 from ringpost.console.rendering import render
 from ringpost.console.routing import Page, get, post
@@ -20,6 +21,8 @@ from ringpost.errors import Invalid, PasswordRequired
 
 _MAY_BE_USED: Final = ("type", "server", "port", "tls", "auth")
 _LONGEST: Final = 2000
+_ANSWERS_TO: Final = "answers_to"
+"""The same as `reply_to` of the form of a mail server, where there is none."""
 
 LevelView = Callable[[Level, Visit], Coroutine[Any, Any, Response]]
 
@@ -47,6 +50,17 @@ async def remove_mail_server(level: Level, visit: Visit) -> Response:
     return visit.redirect(level.path, done="removed")
 
 
+async def save_answers_to(level: Level, visit: Visit) -> Response:
+    """Where answers go to mails that the system's mail server sends for the tenant."""
+    typed = visit.posted.text(_ANSWERS_TO)
+    try:
+        await level.save(visit, {"reply_to": typed})
+    except Invalid as reason:
+        here = Invalid(*(replace(fault, field=_ANSWERS_TO) for fault in reason.errors))
+        return await mail_server_page(level, visit, status=422, answers=refused({_ANSWERS_TO: typed}, here))
+    return visit.redirect(level.path, done="saved")
+
+
 async def tell_provider(level: Level, visit: Visit) -> Response:
     """What is recognised in the form as far as it is filled in."""
     values = values_posted(visit.posted)
@@ -68,6 +82,7 @@ async def mail_server_page(
     saved = await level.saved(visit)
     form = form or Form(values_of(saved, visit.room.options.provider_hosts))
     known: dict[str, Any] = {"used": {}, "verdict": None, "steps": (), "tested": None, "to": _first(saved)}
+    known["answers"] = Form({_ANSWERS_TO: saved.fields["reply_to"]})
     known.update(more)
     return render(
         visit,
@@ -112,12 +127,15 @@ def _used(text: str) -> dict[str, str]:
     return {name: str(values[name]) for name in _MAY_BE_USED if isinstance(values.get(name), str | int)}
 
 
-routes = at_both_levels(
-    (
-        ("GET", "", show_mail_server),
-        ("POST", "", save_mail_server),
-        ("POST", "/remove", remove_mail_server),
-        ("POST", "/provider", tell_provider),
-        ("POST", "/use", use_suggestion),
-    )
+routes = (
+    *at_both_levels(
+        (
+            ("GET", "", show_mail_server),
+            ("POST", "", save_mail_server),
+            ("POST", "/remove", remove_mail_server),
+            ("POST", "/provider", tell_provider),
+            ("POST", "/use", use_suggestion),
+        )
+    ),
+    post(f"{OF_TENANT.path}/answers", partial(save_answers_to, OF_TENANT), OF_TENANT.to_change),
 )

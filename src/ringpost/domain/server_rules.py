@@ -71,7 +71,7 @@ def read_mail_server(fields: Fields, rules: ServerRules) -> MailServer:
         type=fields.choice("type", ServerType, ServerType.SMTP, required=True, beside=_NULL),
         server=fields.text("server", longest=LONGEST_SERVER),
         port=fields.integer("port", 0, 65535),
-        reply_to=fields.parsed("reply_to", _reply_to, None),
+        reply_to=read_reply_to(fields),
         username=fields.text("username", longest=LONGEST_USERNAME, required=True) or "",
         password=_password(fields),
         auth=fields.choice("auth", Auth, Auth.AUTO),
@@ -88,8 +88,13 @@ def _password(fields: Fields) -> Secret | None:
     return None if password is None else Secret(password)
 
 
-def _reply_to(text: str) -> Address | None:
-    return parse_address(text, "reply_to")
+def read_reply_to(fields: Fields) -> Address | None:
+    """Where answers go; the result counts only when `fields.finish` passes."""
+
+    def parse(text: str) -> Address | None:
+        return parse_address(text, "reply_to")
+
+    return fields.parsed("reply_to", parse, None)
 
 
 def _check_host(fields: Fields, mail_server: MailServer, rules: ServerRules) -> None:

@@ -19,7 +19,7 @@ from ringpost.domain.mail_servers import (
     sender_of,
     tls_mode,
 )
-from ringpost.domain.server_rules import ServerRules, parse_mail_server, read_mail_server
+from ringpost.domain.server_rules import ServerRules, parse_mail_server, read_mail_server, read_reply_to
 
 __all__ = [
     "SYSTEM_SWITCHES",
@@ -66,7 +66,7 @@ SYSTEM_SWITCHES: Final = (
 """The notifications that the system administrator turns on; all are off by default."""
 
 
-_OF_A_SERVER: Final = ("server", "port", "reply_to", "username", "password")
+_OF_A_SERVER: Final = ("server", "port", "username", "password")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,8 @@ class Settings:
     recipients: tuple[Address, ...] = ()
     switches: dict[str, bool] = field(default_factory=dict[str, bool])
     """Name of a notify_* field -> on or off; one that is absent has its documented default."""
+    reply_to: Address | None = None
+    """Where answers to mails go that the system's mail server sends; a mail server of its own has its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,9 @@ class SystemSettings(Settings):
 def parse_settings(raw: Mapping[str, object], rules: ServerRules) -> Settings:
     """A tenant's settings as posted; Invalid with every wrong field. The password is still to be merged."""
     fields = Fields(raw)
-    settings = Settings(_own_mail_server(fields, rules), _recipients(fields), _switches(fields, TENANT_SWITCHES))
+    server = _own_mail_server(fields, rules, _OF_A_SERVER)
+    reply_to = read_reply_to(fields) if server is None else None
+    settings = Settings(server, _recipients(fields), _switches(fields, TENANT_SWITCHES), reply_to)
     fields.finish()
     return settings
 
@@ -103,7 +107,7 @@ def parse_system_settings(raw: Mapping[str, object], rules: ServerRules) -> Syst
     """The system's settings as posted; Invalid with every wrong field. The password is still to be merged."""
     fields = Fields(raw)
     settings = SystemSettings(
-        _own_mail_server(fields, rules),
+        _own_mail_server(fields, rules, (*_OF_A_SERVER, "reply_to")),
         _recipients(fields),
         _switches(fields, SYSTEM_SWITCHES),
         enable_tenant_access=fields.flag("enable_tenant_access", default=True),
@@ -118,7 +122,7 @@ def parse_system_settings(raw: Mapping[str, object], rules: ServerRules) -> Syst
 def settings_to_json(settings: Settings, *, system_server_offered: bool) -> dict[str, object]:
     """The fields of GET /tenant/notification. `system_server_offered`: there is one and the operator lets tenants."""
     return {
-        **mail_server_to_json(settings.mail_server),
+        **sending_to_json(settings),
         "recipients": format_recipients(settings.recipients) or None,
         "enable_system_email_server": system_server_offered,
         **_switches_to_json(settings, TENANT_SWITCHES),
@@ -138,6 +142,12 @@ def system_settings_to_json(settings: SystemSettings) -> dict[str, object]:
     }
 
 
+def sending_to_json(settings: Settings) -> dict[str, object]:
+    """The fields of the mail server, and of a tenant that has none of its own, where answers go."""
+    fields = mail_server_to_json(settings.mail_server)
+    return fields if settings.reply_to is None else {**fields, "reply_to": format_address(settings.reply_to)}
+
+
 def mail_server_to_json(mail_server: MailServer | None) -> dict[str, object]:
     """The fields of a mail server but its password; the defaults when there is none yet."""
     return {
@@ -152,12 +162,12 @@ def mail_server_to_json(mail_server: MailServer | None) -> dict[str, object]:
     }
 
 
-def _own_mail_server(fields: Fields, rules: ServerRules) -> MailServer | None:
+def _own_mail_server(fields: Fields, rules: ServerRules, of_a_server: Iterable[str]) -> MailServer | None:
     """None when `type` is null in so many words, and nothing else speaks of a server: what is shown at first.
 
     A `type` that was left out is a mistake of the client's, and must not take a mail server away.
     """
-    if fields.is_null("type") and not any(map(fields.is_given, _OF_A_SERVER)):
+    if fields.is_null("type") and not any(map(fields.is_given, of_a_server)):
         return None
     return read_mail_server(fields, rules)
 

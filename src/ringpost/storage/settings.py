@@ -23,8 +23,8 @@ from ringpost.domain.settings import (
     ServerType,
     Settings,
     SystemSettings,
-    mail_server_to_json,
     sender_of,
+    sending_to_json,
 )
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.storage.oauth import credentials_in_force
@@ -101,7 +101,7 @@ def save(connection: Connection, sealer: Sealer, tenant: TenantId, settings: Set
     server = settings.mail_server
     password = server.password if server else None
     values = {
-        **mail_server_to_json(server),
+        **sending_to_json(settings),
         "type": server.type.value if server else _NO_SERVER,
         "username": server.username if server else "",
         "password": sealer.seal(_place(tenant), password.reveal().encode()) if password else None,
@@ -242,7 +242,9 @@ def _rows(connection: Connection, tenants: Iterable[TenantId]) -> dict[TenantId,
 
 
 def _settings(row: Any, password: Secret | None) -> Settings:
-    return Settings(_mail_server(row, password), _recipients(row.recipients or ""), json.loads(row.switches))
+    server = _mail_server(row, password)
+    reply_to = _address(row.reply_to) if server is None and row.reply_to else None
+    return Settings(server, _recipients(row.recipients or ""), json.loads(row.switches), reply_to)
 
 
 def _system_settings(row: Any, password: Secret | None) -> SystemSettings:
