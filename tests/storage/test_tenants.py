@@ -92,9 +92,9 @@ async def _draft(room: Room, tenant: TenantId) -> TenantDraft:
     return TenantDraft(shown.name, shown.domain, shown.enabled, shown.timezone, shown.locale)
 
 
-_NOBODYS = (tables.watch, tables.workers, tables.tallies, tables.changes)
+_NOBODYS = (tables.watch, tables.workers, tables.tallies, tables.changes, tables.key_proof)
 _TABLES = [table for table in tables.metadata.sorted_tables if table not in _NOBODYS]
-"""Those that have rows of tenants; hosts, workers and counts over all belong to nobody."""
+"""Those that have rows of tenants; hosts, workers, counts over all and the proof of the keys belong to none."""
 
 
 def _rows_of(connection: Connection, tenant: TenantId) -> dict[str, int]:
