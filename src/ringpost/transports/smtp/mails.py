@@ -32,8 +32,9 @@ class Mail:
         self.stuffed = commands.stuffed(message)
         self.size = len(message)
         self.ascii = message.isascii()
-        self.utf8 = not self.ascii or commands.needs_smtputf8(envelope.sender, envelope.recipient)
-        """Some address is not ASCII before the @; nothing else of a mail is not ASCII, so it may also be Reply-To."""
+        head_is_ascii = self.ascii or message.partition(b"\r\n\r\n")[0].isascii()
+        self.utf8 = not head_is_ascii or commands.needs_smtputf8(envelope.sender, envelope.recipient)
+        """Some address is not ASCII before the @, which may also be that of Reply-To (RFC 6531 3.4)."""
         self.done = done
         self.bare = False
         """The server did not understand a parameter of MAIL, so this goes without."""
