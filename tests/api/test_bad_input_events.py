@@ -85,6 +85,8 @@ async def test_the_same_id_twice_in_one_list_is_one_event(tenant_client: httpx.A
         ("occurred_at", "yesterday"), ("occurred_at", "2026-01-05 09:30"), ("occurred_at", "2026-13-05T09:30:00Z"),
         ("id", "."), ("id", ".."),
         ("occurred_at", "9999-12-31T23:59:59Z"), ("occurred_at", "9998-12-31T23:59:59-01:00"),
+        ("occurred_at", "2016-12-31T23:59:61Z"), ("occurred_at", "2016-12-31T23:58:60Z"),
+        ("occurred_at", "2016-12-31T23:59:60-08:00"), ("occurred_at", "1969-12-31T23:59:60Z"),
         ("occurred_at", "1969-12-31T23:59:59Z"), ("occurred_at", "1970-01-01T00:00:00+01:00"),
         ("occurred_at", "0001-01-01T00:00:00+23:59"), ("occurred_at", "9999-12-31T23:59:59-23:59"),
         ("variables", {"QR_CODE": "x" * 1201}), ("variables", {"QR_CODE_URL": "\u6f22" * 401}),
@@ -184,6 +186,40 @@ async def test_a_secret_under_another_name_is_not_shown_again(tenant_client: htt
     shown = await tenant_client.get("/events/u")
     assert shown.json()["variables"]["QR_CODE_URL"] == "***"
     assert "canary-provisioning" not in shown.text
+
+
+async def test_a_secret_is_one_also_with_another_type(tenant_client: httpx.AsyncClient) -> None:
+    variables = {"DISPLAY_NAME": "Jane", "VOICEMAIL_PIN": "canary-482915", "QR_CODE_URL": "canary-provisioning"}
+    assert (await post(tenant_client, type="VOICEMAIL_RECEIVED", id="v", variables=variables)).status_code == 202
+    shown = (await tenant_client.get("/events/v")).json()["variables"]
+    assert shown == {"DISPLAY_NAME": "Jane", "VOICEMAIL_PIN": "***", "QR_CODE_URL": "***"}
+    draft = {"body": "%%DISPLAY_NAME%% %%VOICEMAIL_PIN%%", "values": "last_event"}
+    preview = (await tenant_client.post("/email_templates/VOICEMAIL_RECEIVED/check", json=draft)).json()["preview"]
+    assert preview["text"] == "Jane "
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("a" * 100_000, "a" * 100 + "..."), ("A\u202e<b>", "A<U+202E><b>"), ("A\nB", "A<U+000A>B")]
+)
+async def test_a_wrong_name_of_a_variable_is_told_cut_and_visible(
+    tenant_client: httpx.AsyncClient, name: str, told: str
+) -> None:
+    answer = await post(tenant_client, variables={name: 1})
+    assert (answer.status_code, codes(answer)) == (422, ["VALIDATE_FAILED"])
+    assert answer.json()["errors"][0]["message"].startswith(f"variables.{told}: a name has")
+
+
+@pytest.mark.parametrize(
+    ("moment", "read"),
+    [
+        ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.999Z"),
+        ("2016-12-31t23:59:60.75z", "2016-12-31T23:59:59.999Z"),
+        ("1990-12-31T15:59:60-08:00", "1990-12-31T23:59:59.999Z"),
+    ],
+)
+async def test_a_leap_second_is_the_end_of_the_minute(tenant_client: httpx.AsyncClient, moment: str, read: str) -> None:
+    assert (await post(tenant_client, id="leap", occurred_at=moment)).status_code == 202
+    assert (await tenant_client.get("/events/leap")).json()["occurred_at"] == read
 
 
 @pytest.mark.parametrize("moment", ["1970-01-01T00:00:00Z", "9998-12-31T23:59:59.999999999Z"])

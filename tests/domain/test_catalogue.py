@@ -4,7 +4,15 @@ import re
 
 import pytest
 
-from ringpost.domain.catalogue import ALIASES, CATALOGUE, IMAGE_VARIABLES, EventType, Kind, canonical_name
+from ringpost.domain.catalogue import (
+    ALIASES,
+    CATALOGUE,
+    IMAGE_VARIABLES,
+    SECRET_VARIABLES,
+    EventType,
+    Kind,
+    canonical_name,
+)
 from ringpost.domain.deliveries import Urgency
 
 NAMES = (
@@ -62,9 +70,7 @@ def test_no_variable_is_listed_twice(event_type: EventType) -> None:
 
 
 def test_secrets_are_the_passwords_the_pin_and_the_code_that_holds_them() -> None:
-    secrets = {variable.name for kind in CATALOGUE.values() for variable in kind.variables if variable.secret}
-
-    assert secrets == {"USER_PASSWORD", "EXTENSION_PASSWORD", "VOICEMAIL_PIN", "QR_CODE", "PASSWORD"}
+    assert {"USER_PASSWORD", "EXTENSION_PASSWORD", "VOICEMAIL_PIN", "QR_CODE", "PASSWORD"} == SECRET_VARIABLES
 
 
 def test_an_alias_leads_to_a_variable_and_other_names_stay() -> None:

@@ -171,6 +171,9 @@ def test_any_file_reads_back(data: bytes, name: str) -> None:
         ("../../etc/passwd", "_.._etc_passwd"),
         ('a"; x="b.txt', 'a"; x="b.txt'),
         ("", "attachment"),
+        ("a\u202egpj.exe", "agpj.exe"),
+        ("\u2066a\u2069\u200e.wav", "a.wav"),
+        ("\u202e", "attachment"),
         ("录音" * 40 + ".wav", "录音" * 40 + ".wav"),
     ],
 )

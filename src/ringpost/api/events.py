@@ -15,10 +15,10 @@ from ringpost.api.authentication import authenticate, may_send_events
 from ringpost.api.http_rules import require_json
 from ringpost.api.metrics import count_events
 from ringpost.domain.access import Principal
-from ringpost.domain.catalogue import canonical_name
+from ringpost.domain.catalogue import SECRET_VARIABLES, canonical_name
 from ringpost.domain.events import Event, parse_event
 from ringpost.domain.strict_json import check_text, loads_any_text, may_hold_bad_text
-from ringpost.domain.system_events import SYSTEM_CATALOGUE, catalogue_of
+from ringpost.domain.system_events import SYSTEM_CATALOGUE
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.domain.times import rfc3339
 from ringpost.errors import FieldError, Invalid, NotFound, RingpostError
@@ -234,8 +234,7 @@ def _variables(sealer: Sealer, row: Any) -> dict[str, Any] | None:
         stored = json.loads(sealer.unseal(Place(row.tenant, "events", row.key, "variables"), row.variables))
     except SealBroken:
         return None
-    secret = {variable.name for variable in catalogue_of(row.tenant)[row.type].variables if variable.secret}
-    return {name: "***" if canonical_name(name) in secret else value for name, value in stored.items()}
+    return {name: "***" if canonical_name(name) in SECRET_VARIABLES else value for name, value in stored.items()}
 
 
 def _json(content: object, status: int) -> Response:

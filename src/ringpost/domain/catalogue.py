@@ -312,6 +312,11 @@ _EVENT_TYPES = (
 CATALOGUE: Final[Mapping[str, EventType]] = MappingProxyType({kind.name: kind for kind in _EVENT_TYPES})
 """All types of tenants by name, in the order in which lists show them; domain/system_events has the system's."""
 
+SECRET_VARIABLES: Final = frozenset(
+    variable.name for kind in _EVENT_TYPES for variable in kind.variables if variable.secret
+)
+"""Names that are secret with whatever type they come: an event may carry variables that its type does not have."""
+
 
 def canonical_name(name: str) -> str:
     """The catalogue's name of a variable: an alias becomes what it stands for, any other name stays."""

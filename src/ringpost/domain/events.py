@@ -35,6 +35,8 @@ _VARIABLE = re.compile(r"[A-Z0-9_]{1,64}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]")
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+_LEAP_SECOND = re.compile(r"(?<=:)60(\.\d+)?(?=[Zz+-])")
+_DAY = 24 * 60 * 60 * 1000
 
 
 class SkipReason(StrEnum):
@@ -119,7 +121,19 @@ def _time(value: object) -> int:
     try:
         return milliseconds_of(datetime.fromisoformat(value.upper().replace(" ", "T")))
     except ValueError:
-        raise wrong from None
+        leap = _before_leap_second(value)
+    if leap is None:
+        raise wrong
+    return leap
+
+
+def _before_leap_second(value: str) -> int | None:
+    """The last millisecond before a leap second, which no clock here has; they end a day of UTC (RFC 3339 5.7)."""
+    before, found = _LEAP_SECOND.subn("59.999", value)
+    if not found:
+        return None
+    last = _time(before)
+    return last if (last + 1) % _DAY == 0 else None
 
 
 def _variables(value: object) -> dict[str, Value]:
@@ -130,7 +144,7 @@ def _variables(value: object) -> dict[str, Value]:
         raise ValueError(f"holds at most {MOST_VARIABLES} variables")
     if not all(map(_VARIABLE.fullmatch, variables)):
         wrong = next(name for name in variables if not _VARIABLE.fullmatch(name))
-        message = f"variables.{wrong}: a name has capital letters, digits and _ only, at most 64"
+        message = f"variables.{visible(wrong)}: a name has capital letters, digits and _ only, at most 64"
         raise Invalid(FieldError("variables", message))
     checked: dict[str, Value] = {}
     for name, item in variables.items():

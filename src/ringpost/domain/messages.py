@@ -30,6 +30,8 @@ _AUTOMATIC: Final = (
     + header("Auto-Submitted", "auto-generated")  # RFC 3834 5
     + header("X-Auto-Response-Suppress", "All")  # the same for Exchange, which does not heed it
 )
+_TURNS: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+"""What turns the direction of writing (UAX 9), and so can show one extension and be another."""
 _MULTIPART: Final = {
     subtype: (
         f'Content-Type: multipart/{subtype};\r\n boundary="=_ringpost_{subtype}"\r\n'.encode("ascii"),
@@ -163,7 +165,8 @@ def _attachment(file: Attachment) -> bytes:
     kind = file.content_type if _MEDIA_TYPE.fullmatch(file.content_type) else "application/octet-stream"
     if is_composite(kind):
         kind = "application/octet-stream"
-    filename = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029/\\]+", "_", file.filename)
+    filename = _TURNS.sub("", file.filename)
+    filename = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029/\\]+", "_", filename)
     filename = re.sub(r"^[\s.]+|[\s.]+$", "", filename) or "attachment"  # blanks of every kind, which readers drop
     fallback = filename if filename.isascii() and len(filename) <= 50 else _ascii_filename(filename)
     disposition = f"attachment{parameter('filename', filename)}"

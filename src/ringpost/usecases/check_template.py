@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
-from ringpost.domain.catalogue import EventType, canonical_name
+from ringpost.domain.catalogue import SECRET_VARIABLES, EventType, canonical_name
 from ringpost.domain.rendering import Rendered, Stamp, Value, prepare
 from ringpost.domain.system_events import catalogue_of
 from ringpost.domain.templates import Findings, Parts, check, checked_parts, customise
@@ -70,7 +70,7 @@ def _values(
     if last is None:
         return samples, Values.SAMPLES
     secrets: dict[str, Value] = {one.name: one.sample for one in event_type.variables if one.secret}
-    shown = {name: value for name, value in last.items() if canonical_name(name) not in secrets}
+    shown = {name: value for name, value in last.items() if canonical_name(name) not in SECRET_VARIABLES}
     return {**shown, **own, **secrets}, Values.LAST_EVENT  # secrets are for their recipient only
 
 
