@@ -1,14 +1,16 @@
 """Bad input, HTTP: every row of the list."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from structlog.testing import capture_logs
 
-from ringpost.api.http_rules import MAX_BODY, MAX_HEADERS
+from ringpost.api.http_rules import MAX_BODY, MAX_HEADERS, is_json
 
 SETTINGS = "/tenant/notification"
 JSON = {"Content-Type": "application/json"}
@@ -109,7 +111,16 @@ async def test_a_trailing_slash_is_404(tenant_client: httpx.AsyncClient, path: s
 
 @pytest.mark.parametrize(
     "content_type",
-    [None, "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1", "application/jsonp"],
+    [
+        None,
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/json; charset=latin-1",
+        "application/json; charset=utf-8; CHARSET=latin-1",
+        'application/json; charset="utf-16"',
+        "application/json; foo",
+        "application/jsonp",
+    ],
 )
 @pytest.mark.parametrize("path", [SETTINGS, "/custom_email_templates", "/events"])
 async def test_a_body_that_is_not_said_to_be_json_is_415(
@@ -122,11 +133,106 @@ async def test_a_body_that_is_not_said_to_be_json_is_415(
     assert (answer.status_code, code_of(answer)) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=UTF-8", "Application/JSON"])
-async def test_json_in_utf8_is_taken_however_it_is_said(tenant_client: httpx.AsyncClient, content_type: str) -> None:
-    answer = await tenant_client.post(SETTINGS, content=b"{}", headers={"Content-Type": content_type})
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        "application/json; charset=UTF-8",
+        "Application/JSON",
+        "application/json;",
+        "application/json ; ;",
+        "application/json; foo=bar",
+        'application/json;foo="a\\"b; charset=x" ; Charset="utf-8";',
+    ],
+)
+@pytest.mark.parametrize("path", [SETTINGS, "/events"])
+async def test_json_in_utf8_is_taken_however_it_is_said(
+    tenant_client: httpx.AsyncClient, path: str, content_type: str
+) -> None:
+    answer = await tenant_client.post(path, content=b"{}", headers={"Content-Type": content_type})
 
     assert answer.status_code == 422
+
+
+def test_a_content_type_is_read_in_no_time() -> None:
+    started = time.perf_counter()
+
+    for piece in (b"; ", b";\t ;", b"; a=b", b';a="'):
+        assert not is_json(b"application/json" + piece * (MAX_HEADERS // len(piece)) + b"\x00")
+    assert time.perf_counter() - started < 1
+
+
+@pytest.mark.parametrize("path", [SETTINGS, "/events"])
+@pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip"])
+async def test_a_body_in_another_coding_is_415_and_told_so(
+    tenant_client: httpx.AsyncClient, path: str, coding: str
+) -> None:
+    answer = await tenant_client.post(path, content=b"\x1f\x8b\x08", headers=JSON | {"Content-Encoding": coding})
+
+    assert (answer.status_code, code_of(answer)) == (415, "UNSUPPORTED_MEDIA_TYPE")
+    assert "Content-Encoding" in answer.json()["errors"][0]["message"]
+
+
+async def test_a_body_that_is_said_to_be_as_it_is_is_taken(tenant_client: httpx.AsyncClient) -> None:
+    headers = JSON | {"Content-Encoding": "Identity"}
+
+    assert (await tenant_client.post("/events", json={"type": "DISK_LOW"}, headers=headers)).status_code == 202
+
+
+@pytest.mark.parametrize("path", [SETTINGS, "/events"])
+async def test_two_content_types_are_400(tenant_client: httpx.AsyncClient, path: str) -> None:
+    twice = [("Content-Type", "application/json"), ("Content-Type", "application/json")]
+
+    answer = await tenant_client.post(path, content=b'{"type": "DISK_LOW"}', headers=twice)
+
+    assert (answer.status_code, code_of(answer)) == (400, "BAD_REQUEST")
+
+
+@pytest.mark.parametrize("hosts", [b"", b"Host: x\r\nHost: x\r\n", b"Host:\r\nHost:\r\n"])
+async def test_no_host_or_two_are_400(live: str, hosts: bytes) -> None:
+    answer = await raw(live, b"GET /healthz HTTP/1.1\r\n" + hosts + b"\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b'{"errors":[{"code":"BAD_REQUEST"' in answer
+
+
+async def test_http_1_0_needs_no_host(live: str) -> None:
+    assert (await raw(live, b"GET /healthz HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    ("lines", "body"),
+    [
+        (b"Transfer-Encoding: gzip", b"x"),
+        (b"Transfer-Encoding: chunked, gzip", b"x"),
+        (b"Transfer-Encoding: chunked", b"nonsense\r\n"),
+        (b"Transfer-Encoding: chunked", b"2\r\n{}X"),
+        (b"Transfer-Encoding: chunked\r\nContent-Length: 2", b"{}"),
+    ],
+)
+@pytest.mark.parametrize("path", [SETTINGS, "/events"])
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_body_that_is_not_http_is_400_in_the_one_form(
+    live: str, acme_token: str, path: str, lines: bytes, body: bytes, at_once: bool
+) -> None:
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {acme_token}\r\n".encode()
+    pieces = [head + b"Content-Type: application/json\r\n" + lines + b"\r\n\r\n", body]
+
+    answer = await raw(live, *([b"".join(pieces)] if at_once else pieces), end=False)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b'{"errors":[{"code":"BAD_REQUEST"' in answer
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+async def test_a_request_whose_body_is_not_http_does_nothing(live: str, acme_token: str) -> None:
+    head = f"POST /logout HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {acme_token}\r\n".encode()
+
+    with capture_logs() as logs:
+        answer = await raw(live, head + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n", end=False)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert [log for log in logs if log["log_level"] == "error"] == []
 
 
 @pytest.mark.parametrize(
@@ -255,11 +361,14 @@ async def chunks(size: int) -> AsyncIterator[bytes]:
         yield b" " * min(65_536, size - start)
 
 
-async def raw(url: str, request: bytes, *, end: bool = True) -> bytes:
+async def raw(url: str, *pieces: bytes, end: bool = True) -> bytes:
     """What the server answers to these very octets."""
     target = urlsplit(url)
     reader, writer = await asyncio.open_connection(target.hostname, target.port)
-    writer.write(request)
+    for piece in pieces:
+        writer.write(piece)
+        await writer.drain()
+        await asyncio.sleep(0.05 if len(pieces) > 1 else 0)
     answer = await reader.readuntil(b"\r\n\r\n")
     length = int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
     answer += await reader.readexactly(length)

@@ -249,6 +249,8 @@ async def test_a_connection_is_closed_when_the_client_wants_that(caller: Caller)
         ([], {"path": "/events?tenant=1"}),
         ([], {"path": "/events/"}),
         (["Content-Type: text/plain"], {}),
+        (["Host: x"], {}),
+        (["Content-Encoding: gzip"], {}),
     ],
 )
 async def test_what_is_out_of_the_ordinary_goes_the_ordinary_way(
@@ -258,6 +260,13 @@ async def test_what_is_out_of_the_ordinary_goes_the_ordinary_way(
     body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(one), one) if lines == ["Transfer-Encoding: chunked"] else one
 
     assert (await caller.ask(body, *lines, **what))[0] == 404
+
+
+async def test_without_a_host_it_goes_the_ordinary_way(caller: Caller) -> None:
+    head = f"POST /events HTTP/1.1\r\nAuthorization: Bearer {caller.token}\r\nContent-Type: application/json\r\n"
+    caller.writer.write(f"{head}Content-Length: {len(SEEN_BEFORE)}\r\n\r\n".encode() + SEEN_BEFORE)
+
+    assert (await caller.hear())[0] == 404
 
 
 async def test_a_long_body_goes_the_ordinary_way(caller: Caller) -> None:

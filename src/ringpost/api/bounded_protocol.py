@@ -5,7 +5,7 @@ from math import inf
 from typing import Any, Final, cast
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from ringpost.api import problems
 from ringpost.api.http_rules import MAX_HEADERS
@@ -75,6 +75,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """What answers are written to."""
         self.between = True
         """No octet of a request has come to the parser since the end of the last one."""
+        self._refused = False
         self._in_head = True
         self._head_octets = 0
         self._ends_at = inf
@@ -85,6 +86,14 @@ class BoundedProtocol(HttpToolsProtocol):
         """A request has come of which the answer is not out yet."""
         cycle = cast("Any", self.cycle)
         return cycle is not None and not cycle.response_complete
+
+    @property
+    def _may_refuse(self) -> bool:
+        """No other answer is due before, or has begun."""
+        if not self.answering:
+            return True
+        in_body = not (self._in_head or self.between or self.pipeline)
+        return in_body and not cast("Any", self.cycle).response_started
 
     def connection_made(self, transport: BaseTransport) -> None:
         """A client came."""
@@ -177,6 +186,13 @@ class BoundedProtocol(HttpToolsProtocol):
         elif not self._in_head and self._ends_at == inf:
             self._allow(IDLE_S)
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        async def unless_refused(*request: Any) -> None:
+            if not self._refused:  # what came with its head was no HTTP
+                await app(*request)
+
+        super()._start_asgi_task(cycle, unless_refused)
+
     def send_400_response(self, msg: str) -> None:
         """The request is not HTTP."""
         self._refuse("BAD_REQUEST", msg)
@@ -206,9 +222,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _refuse(self, code: str, message: str) -> None:
         response = problems.problem(code, message, headers={"Connection": "close"})
-        if not self.answering:  # else the answer would stand in the middle of another
+        if self._may_refuse:
             status = problems.CODES[code].status
             head = [f"HTTP/1.1 {status.value} {status.phrase}".encode()]
             head += [name + b": " + value for name, value in response.raw_headers]
             self.transport.write(b"\r\n".join([*head, b"", bytes(response.body)]))
+            self._refused = True
+            if self.answering:
+                self.cycle.disconnected = True  # it hears no other answer
         self.transport.close()

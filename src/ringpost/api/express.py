@@ -28,9 +28,9 @@ MOST_KEPT: Final = 1024
 
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _PATHS: Final = frozenset({b"/events", f"{PREFIX}/events".encode()})
-_ONCE: Final = frozenset({b"authorization", b"content-length", b"content-type"})
+_ONCE: Final = frozenset({b"authorization", b"content-length", b"content-type", b"host"})
 """Headers that are looked at; which of two would count is for the ordinary way to say."""
-_ORDINARY: Final = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
+_ORDINARY: Final = frozenset({b"content-encoding", b"expect", b"transfer-encoding", b"upgrade"})
 """Headers of requests that need more than a body and an answer."""
 _SAFE: Final = b"".join(b"%b: %b\r\n" % header for header in SAFE_HEADERS)
 _ACCEPTED: Final = b"HTTP/1.1 202 Accepted\r\ncontent-type: application/json\r\n" + _SAFE + b"content-length: %d\r\n"
@@ -94,10 +94,12 @@ class Express:
         found: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:
             size += len(name) + len(value) + LINE_OVERHEAD
-            if name in _ONCE and found.setdefault(name, value) is not value:
+            if name in found or name in _ORDINARY:
                 return None
-            if name in _ORDINARY:
-                return None
+            if name in _ONCE:
+                found[name] = value
+        if b"host" not in found:
+            return None
         length = int(found.get(b"content-length", b"0"))  # the parser has seen to its being a number
         token = hash_of(found.get(b"authorization"))
         plain = 0 < length <= LONGEST_BODY and size <= MAX_HEADERS and is_json(found.get(b"content-type"))

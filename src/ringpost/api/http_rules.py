@@ -40,7 +40,11 @@ LINE_OVERHEAD: Final = 4
 _BAD_PATH = re.compile(rb"%00|%2e%2e|/(?:\.|%2e){1,2}(?:/|\Z)", re.IGNORECASE)
 """NUL, and whatever one reader takes for `..` and another does not."""
 _ENCODED_SLASH = re.compile(rb"%2f|%5c", re.IGNORECASE)
-_JSON = re.compile(rb'\s*application/json\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?', re.IGNORECASE)
+# RFC 9110 5.6.6: any parameters, also none behind a semicolon. Each blank and name is tried in one way only.
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
+_CHARSET = rb'charset[ \t]*+=[ \t]*+(?:utf-?8|"utf-?8")'
+_PARAMETER = rb'(?:%b|(?!charset[ \t]*+=)%b=(?:%b|"(?:[^"\\]|\\.)*"))' % (_CHARSET, _TOKEN, _TOKEN)
+_JSON = re.compile(rb"[ \t]*+application/json[ \t]*+(?:;[ \t]*+(?:%b[ \t]*+)?)*" % _PARAMETER, re.IGNORECASE)
 _EVERYWHERE: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -167,6 +171,8 @@ def require_json(request: Request) -> None:
     content_type = request.headers.get("content-type")
     if not is_json(None if content_type is None else content_type.encode("latin-1")):
         raise Refused("UNSUPPORTED_MEDIA_TYPE", "Send JSON, with the header Content-Type: application/json.")
+    if any(coding.strip().lower() != "identity" for coding in request.headers.getlist("content-encoding")):
+        raise Refused("UNSUPPORTED_MEDIA_TYPE", "Send the body as it is, without Content-Encoding.")
 
 
 class JsonRequest(Request):
@@ -231,10 +237,19 @@ def _check(scope: Scope) -> int:
     if b"%00" in scope["query_string"]:
         raise Invalid(FieldError("query", "must not hold the character NUL (%00)"))
     size, length = len(scope.get("raw_path") or b"") + len(scope["query_string"]), 0
+    hosts = kinds = 0
     for name, value in scope["headers"]:
         size += len(name) + len(value) + LINE_OVERHEAD
         if name == b"content-length":
             length = int(value) if value.isdigit() else 0
+        elif name == b"host":
+            hosts += 1
+        elif name == b"content-type":
+            kinds += 1
     if size > MAX_HEADERS:
         raise Refused("HEADERS_TOO_LARGE", f"The headers are larger than {MAX_HEADERS >> 10} KiB.")
+    if hosts > 1 or (not hosts and scope["http_version"] == "1.1"):  # RFC 9112 3.2
+        raise Refused("BAD_REQUEST", f"The request has {'two Host headers' if hosts else 'no Host header'}. Send one.")
+    if kinds > 1:
+        raise Refused("BAD_REQUEST", "The request has two Content-Type headers. Send one.")
     return length
