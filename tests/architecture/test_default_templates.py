@@ -144,6 +144,22 @@ def test_without_values_no_label_link_or_image_is_left_dangling(sample: Sample) 
     assert not re.search(r"\s{2,}$|[:(]$", rendered.subject)
 
 
+@each_language
+@pytest.mark.parametrize("given", [(), ("CALLEE_NUMBER",), ("CALLER_NUMBER",), ("CALLEE_NUMBER", "CALLER_NUMBER")])
+def test_the_subject_of_an_emergency_reads_well_whatever_is_known(language: str, given: tuple[str, ...]) -> None:
+    event_type = CATALOGUE["EMERGENCY_CALL"]
+    values = {name: event_type.samples[name] for name in given}
+
+    rendered = prepare(default_template(event_type, language), event_type).render(values, STAMP)
+
+    call = {"en": "EMERGENCY CALL", "de": "NOTRUF"}[language]
+    callee, caller = values.get("CALLEE_NUMBER"), values.get("CALLER_NUMBER")
+    assert rendered.subject.replace("  ", " ") == (f"{callee} " if callee else "") + call + (
+        f": {caller}" if caller else ""
+    )
+    assert re.search(rf"<title>{callee or ''} ?{call}: *{re.escape(caller or '')}</title>", rendered.html or "")
+
+
 @each_template
 def test_each_body_is_a_whole_well_formed_document(sample: Sample) -> None:
     for html in (sample.template.body, render(sample).html or "", render(sample, empty=True).html or ""):
