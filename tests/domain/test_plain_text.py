@@ -29,6 +29,22 @@ def test_text_keeps_its_shape(html: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("html", "text"),
     [
+        ("<pre>a\n  b</pre>", "a\n  b\n"),
+        ("<pre>  a\r\n    b  c</pre>", "  a\n    b  c\n"),
+        ("x  y<pre>  a <b> b</b></pre>x  y", "x y\n\n  a  b\n\nx y\n"),
+        ("<table><tr><td><pre>a\n  b</pre></td></tr></table>", "a\n  b\n"),
+        ("<pre>%%A%%\n  %%B%%</pre>", "%%A%%\n  %%B%%\n"),
+        ("<pre>  </pre>", ""),
+        ("<pre>a\x05b</pre>", "ab\n"),
+    ],
+)
+def test_preformatted_text_keeps_its_blanks(html: str, text: str) -> None:
+    assert derive_text(html).text == text
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
         ('<a href="https://x.example/">Open it</a>', "Open it: https://x.example/\n"),
         ('See <a href="%%LINK%%">the report</a>.', "See the report: %%LINK%%.\n"),
         ('<a href="https://x.example/">https://x.example/</a>', "https://x.example/\n"),

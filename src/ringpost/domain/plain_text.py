@@ -22,12 +22,14 @@ _LINE = re.compile("div|tr|li|dt|dd|center|form|fieldset|figure|figcaption|addre
 _FRAMES = frozenset({"a", "table", "tr", "td", "th"})
 _LINE_ENDS, _PARAGRAPH_ENDS = "\x01", "\x02"
 _CONDITION, _CONDITION_END = "\x03", "\x04"
+_BLANK_IN_PRE = "\x05"
+"""Stands for a blank that is kept as it is, until all is written."""
 _MARK = re.compile("\x03([^\x03]*)\x03|\x04")
 _MOST_BLOCKS = 200
 _INLINE = re.compile("a|abbr|b|big|em|font|i|small|span|strong|u")
 _BREAKS = re.compile(r" ?[\n\x01\x02][ \n\x01\x02]*")
 _SPACES = re.compile(r"[ \t\n\r\f\u00a0]+")
-_INVISIBLE = re.compile("[\x01-\x04\u00ad\u034f\u200b-\u200f\u2060\ufeff]+")
+_INVISIBLE = re.compile("[\x01-\x05\u00ad\u034f\u200b-\u200f\u2060\ufeff]+")
 _MANY_SPACES = re.compile(r" {2,}")
 _HIDDEN_STYLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all)", re.IGNORECASE)
 
@@ -86,7 +88,7 @@ class _Writer:
     def finish(self) -> str:
         while len(self._frames) > 1:
             self._close()
-        return _tidy("".join(self._frames[0].parts))
+        return _tidy("".join(self._frames[0].parts)).replace(_BLANK_IN_PRE, " ").rstrip()
 
     def _start(self, token: Token) -> None:
         name = token.name
@@ -166,7 +168,10 @@ class _Writer:
         text = unescape(text)
         if not (text.isascii() and text.isprintable()):
             text = _INVISIBLE.sub("", text)
-        self._put(text if self._pre else _SPACES.sub(" ", text))
+        if self._pre:
+            self._put(text.replace("\r\n", "\n").replace("\r", "\n").replace(" ", _BLANK_IN_PRE))
+        else:
+            self._put(_SPACES.sub(" ", text))
 
     def _put(self, text: str) -> None:
         self._frames[-1].parts.append(text)
