@@ -1,5 +1,6 @@
 """Values in HTML: each place has its own escape, and none lets a value become markup."""
 
+import time
 from html import unescape
 from html.parser import HTMLParser
 
@@ -146,10 +147,80 @@ def test_a_url_with_an_allowed_scheme_or_none_stays(value: str, url: str) -> Non
         ("%%B%%%%A%%", "javascript:alert(1)", "javascript%3Aalert%281%29"),
         ("&#106;avascript:%%A%%", "x", "&#106;avascript:"),
         ("https&colon;//x/%%A%%", "y", "https&colon;//x/y"),
+        ("mailto:%%A%%", "a+b@x.com", "mailto:a+b@x.com"),
+        ("mailto:%%A%%", "a@x.com?bcc=evil@x.com&cc=b@x.com", "mailto:a@x.com%3Fbcc=evil@x.com%26cc=b@x.com"),
+        ("MAILTO:a@x.com,%%A%%", "b@x.com?bcc=c@x.com", "MAILTO:a@x.com,b@x.com%3Fbcc=c@x.com"),
+        ("mailto:%%A%%?subject=%%A%%", "a&b=c", "mailto:a%26b=c?subject=a%26b%3Dc"),
     ],
 )
 def test_what_stands_before_in_a_url_decides(href: str, value: str, url: str) -> None:
     assert html_of(f'<a href="{href}">', value) == f'<a href="{url}">'
+
+
+@pytest.mark.parametrize(
+    ("href", "value", "url"),
+    [
+        ("https://pbx.example.com%%A%%", "/voicemail?id=7#x", "https://pbx.example.com/voicemail?id=7#x"),
+        ("https://pbx.example.com%%A%%", ":8443/x", "https://pbx.example.com:8443/x"),
+        ("https://pbx.example.com:%%A%%", "8443/x", "https://pbx.example.com:8443/x"),
+        ("https://pbx.example.com%%A%%/x", ":8443", "https://pbx.example.com:8443/x"),
+        ("https://%%A%%", "x.example:8443/a?b#c", "https://x.example:8443/a?b#c"),
+        ("https://%%A%%:8443/", "x.example", "https://x.example:8443/"),
+        ("https://www.%%A%%/x", "example.com", "https://www.example.com/x"),
+        ("https://pbx%%A%%.example.com/x", "-1", "https://pbx-1.example.com/x"),
+        ("https://pbx%%A%%", "1", "https://pbx1"),
+        ("https://localhost%%A%%", "/x", "https://localhost/x"),
+        ("https://%%B%%x.example%%A%%", "/a", "https://x.example/a"),
+    ],
+)
+def test_a_value_may_end_a_host_or_be_a_part_of_it(href: str, value: str, url: str) -> None:
+    assert html_of(f'<a href="{href}">', value) == f'<a href="{url}">'
+
+
+@pytest.mark.parametrize(
+    "value", ["@evil.com/", ":@evil.com", ":80@evil.com/", ".evil.com", "\\@evil.com", "x", " .evil.com"]
+)
+@pytest.mark.parametrize(
+    "href",
+    [
+        "https://pbx.example.com%%A%%",
+        "HTTPS:pbx.example.com%%A%%",
+        "https:/\\pbx.example.com%%A%%",
+        "//pbx.example.com%%A%%",
+        "https://user@pbx.example.com%%A%%",
+        "https://%%B%%pbx.example.com%%A%%",
+        "https:&#47;&sol;pbx.example.com%%A%%",
+        "https://pbx.example.com%%A%%/x",
+        "https://pbx.example.com%%A%%%%B%%",
+    ],
+)
+def test_a_value_behind_a_host_does_not_move_the_link(href: str, value: str) -> None:
+    assert html_of(f'<a href="{href}">', value) == html_of(f'<a href="{href}">', "")
+
+
+@pytest.mark.parametrize(
+    ("href", "value", "url"),
+    [
+        ("https://pbx.%%A%%", "x@evil.com/", "https://pbx.x%40evil.com%2F"),
+        ("https://pbx%%A%%.example.com/", "/evil.com", "https://pbx%2Fevil.com.example.com/"),
+        ("https://%%A%%.example.com/", "evil.com/?", "https://evil.com%2F%3F.example.com/"),
+        ("https://pbx%%A%%&#46;example.com/", "#", "https://pbx%23&#46;example.com/"),
+        ("https://%%A%%@pbx.example.com/", "evil.com/", "https://evil.com%2F@pbx.example.com/"),
+        ("https://%%A%%%%B%%.example.com/", "evil.com/", "https://evil.com%2F.example.com/"),
+        ("https://pbx.example.com:%%A%%/", "80@evil.com", "https://pbx.example.com:/"),
+    ],
+)
+def test_a_value_within_a_host_stays_there_or_breaks_the_link(href: str, value: str, url: str) -> None:
+    assert html_of(f'<a href="{href}">', value) == f'<a href="{url}">'
+
+
+@pytest.mark.parametrize("piece", ["%%A%%", "a%%A%%", "a.%%A%%", "@%%A%%", ":%%A%%"])
+def test_a_host_of_many_values_is_cut_in_no_time(piece: str) -> None:
+    started = time.perf_counter()
+
+    html_of(f'<a href="https://{piece * 30_000}">', "")
+
+    assert time.perf_counter() - started < 5
 
 
 @pytest.mark.parametrize(

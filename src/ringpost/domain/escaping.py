@@ -4,6 +4,10 @@
 |----------------------------------|---------------------------------------------------------------------------------|
 | text, title, ordinary attribute  | `& < > " '` become references                                                   |
 | start of a URL                   | dropped unless the URL has an allowed scheme or none; then as inside a URL      |
+| host of a URL, all of it         | as inside a URL: it may bring port and path                                     |
+| host of a URL, a part of it      | everything special is percent-encoded                                           |
+| behind a whole host              | as inside a URL when it ends the host, as a port or path does; else dropped     |
+| address of a mailto              | as inside a URL, and `? & #` are percent-encoded: nothing of it is a header     |
 | inside a URL                     | what no URL may hold is percent-encoded; after `?` and `#` everything special is |
 | URL with another scheme          | dropped                                                                         |
 | style                            | dropped unless it is a plain word, number or colour                             |
@@ -40,6 +44,13 @@ _SAFE_CSS = re.compile(r"#?[A-Za-z0-9.%_ -]*")
 _NOT_WORD = re.compile(r"[^A-Za-z0-9 ]")
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _RESERVED = ":/?#[]@!$&'()*+,;=%~"
+# Behind http: and https: browsers take slashes of either kind, or none (WHATWG URL, 4.4, special authority).
+_AUTHORITY = re.compile(r"(?:https?:[/\\]*+|[/\\]{2,}+)([^/\\?#]*+)", re.IGNORECASE)
+_AUTHORITY_END = re.compile(r"[/\\?#]")
+_ENDS_HOST = re.compile(r"(?::[0-9]*+)?(?:[/?#]|\Z)")
+_ENDS_PORT = re.compile(r"[0-9]*+(?:[/?#]|\Z)")
+_LONGEST_HOST = 256
+_LONGEST_REFERENCE = 40
 
 
 def escapes_in(token: Token, source: str) -> Iterator[tuple[re.Match[str], Escape]]:
@@ -66,13 +77,31 @@ def escape_script(value: str) -> str:
 
 
 def escape_url(value: str) -> str:
-    """Inside a URL whose scheme and host are settled: reserved characters keep their meaning."""
+    """Inside a URL whose scheme is settled, and its host unless it is the value's: reserved characters keep meaning."""
     return escape_text(quote(_STRAY_PERCENT.sub("%25", value.strip()), safe=_RESERVED, errors="replace"))
 
 
 def escape_url_component(value: str) -> str:
     """Inside a query, a fragment, or where a scheme could still come about: nothing keeps a meaning."""
     return quote(value, safe="", errors="replace")
+
+
+def escape_mailbox(value: str) -> str:
+    """In the address of a mailto URL, where `?` would begin headers (RFC 6068 2)."""
+    value = value.replace("?", "%3F").replace("&", "%26").replace("#", "%23")
+    return escape_url(value)
+
+
+@dataclass(frozen=True, slots=True)
+class HostEnd:
+    """Escapes a value that stands behind a host, or its port: one that ends it may stay."""
+
+    ends: re.Pattern[str]
+    otherwise: Escape
+
+    def __call__(self, value: str) -> str:
+        value = _SKIPPED.sub("", value)
+        return escape_url(value) if self.ends.match(value) else self.otherwise(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,22 +175,59 @@ def _in_url(
         return
     at, first, lead = attribute.value_start, True, ""
     escape: Escape | None = None
+    host, alone = None, True  # of a host that has not ended, what the template has of it, and whether that is all
     for match in matches:
         literal = _SKIPPED.sub("", unescape(source[at : match.start()]))
         at = match.end()
         if escape is None:
             lead += literal
             if _SCHEME_END.search(literal):
-                escape = escape_url if _is_allowed(lead) else drop
-        if escape is escape_url and ("?" in literal or "#" in literal):
+                escape, host = _settled(lead), _host_in(lead)
+        elif host is not None:
+            host = None if _AUTHORITY_END.search(literal) else (host + literal).rpartition("@")[2][-_LONGEST_HOST:]
+        if escape in (escape_url, escape_mailbox) and ("?" in literal or "#" in literal):
             escape = escape_url_component
-        if escape is not None:
+        if escape is escape_url and host is not None:
+            yield match, _in_host(host, _next_of(source, at, attribute.value_end), alone=alone)
+            alone = False
+        elif escape is not None:
             yield match, escape
         elif first and not lead:
             yield match, UrlStart(unescape(source[at : attribute.value_end].split("%%", 1)[0]))
         else:
             yield match, escape_url_component
         first = False
+
+
+def _settled(lead: str) -> Escape:
+    """For values behind the scheme of a URL."""
+    if not _is_allowed(lead):
+        return drop
+    return escape_mailbox if lead[:7].lower() == "mailto:" else escape_url
+
+
+def _host_in(lead: str) -> str | None:
+    """The host in which a URL stops for a variable, as far as it goes; None when it stops elsewhere."""
+    found = _AUTHORITY.match(lead)
+    return found[1].rpartition("@")[2] if found and found.end() == len(lead) else None
+
+
+def _in_host(host: str, after: str, *, alone: bool) -> Escape:
+    """For a value that stands behind `host` and before `after`. `alone`: no other value belongs to the host."""
+    goes_on = after not in ("", ":") and not _AUTHORITY_END.match(after)
+    if goes_on and not (host and after == "%"):  # behind a host, what another value may be is all that can follow
+        return escape_url_component
+    if ":" in host:
+        return HostEnd(_ENDS_PORT, drop)
+    if not host and alone:
+        return escape_url
+    is_part = host[-1:] == "." or (host and "." not in host)  # `www.` and `pbx` may go on, `pbx.example.com` may not
+    return HostEnd(_ENDS_HOST, escape_url_component if is_part else drop)
+
+
+def _next_of(source: str, at: int, end: int) -> str:
+    """The character behind a variable; empty at the end of the attribute."""
+    return _SKIPPED.sub("", unescape(source[at : min(at + _LONGEST_REFERENCE, end)]))[:1]
 
 
 def _is_allowed(url: str) -> bool:
