@@ -40,6 +40,23 @@ async def test_an_empty_query_value_is_not_given(tenant_client: httpx.AsyncClien
     assert (await tenant_client.get("/deliveries", params={"top": "many"})).status_code == 422
 
 
+@pytest.mark.parametrize("field", ["top", "skip"])
+@pytest.mark.parametrize("number", ["1.0", "1_0", " 1", "1 ", "+1", "1e1", "0x1", "\u0661", "-1"])
+async def test_a_number_in_a_query_is_digits_only(tenant_client: httpx.AsyncClient, field: str, number: str) -> None:
+    answer = await tenant_client.get("/deliveries", params={field: number})
+
+    assert (answer.status_code, answer.json()["errors"][0]["detail"]) == (422, {"field": field})
+    assert (await tenant_client.get("/deliveries", params={field: "07"})).status_code == 200
+
+
+@pytest.mark.parametrize("query", ["state=sent&state=queued", "top=1&top=1", "%74op=1&top=", "x=1&x=2"])
+async def test_a_parameter_that_is_given_twice_is_refused(tenant_client: httpx.AsyncClient, query: str) -> None:
+    answer = await tenant_client.get(f"/deliveries?{query}")
+
+    field = query.partition("=")[0].replace("%74", "t")
+    assert (answer.status_code, answer.json()["errors"][0]["detail"]) == (422, {"field": field})
+
+
 @pytest.mark.parametrize(
     ("posted", "kept", "asked"),
     [

@@ -1,5 +1,6 @@
 """Tenants over HTTP, for system administrators."""
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -90,6 +91,8 @@ async def test_a_domain_belongs_to_one_tenant_however_it_is_written(client: Clie
         ("locale", "deutsch!"),
         ("locale", "de_CH"),
         ("locale", "x" * 36),
+        ("locale", "en-u-ca-buddhist"),
+        ("locale", "x-private"),
     ],
 )
 async def test_a_wrong_field_is_refused_by_name_and_changes_nothing(client: Client, field: str, value: Any) -> None:
@@ -100,6 +103,33 @@ async def test_a_wrong_field_is_refused_by_name_and_changes_nothing(client: Clie
         (error,) = answer.json()["errors"]
         assert (answer.status_code, error["code"], error["detail"]["field"]) == (422, "VALIDATE_FAILED", field)
     assert (await client.get("/tenants")).json() == before
+
+
+@pytest.mark.parametrize(
+    ("field", "good", "bad"),
+    [
+        ("name", ["Acme Ltd.", "x" * 128], ["", "x" * 129, "a\nb", "a\x9fb"]),
+        ("domain", ["acme.example"], ["", "x" * 254]),
+        ("timezone", ["Europe/Berlin", "Etc/GMT+12", "", None], ["../etc", "x" * 65, "Europe/Berlin\n"]),
+        ("locale", ["de-CH", "sr-Latn-RS", "de-1996", "", None], ["de_CH", "x-private", "en-u-ca-buddhist", "x" * 36]),
+    ],
+)
+async def test_the_document_tells_what_fields_may_be(
+    client: Client, field: str, good: list[Any], bad: list[Any]
+) -> None:
+    schemas = (await client.get("/openapi.json")).json()["components"]["schemas"]
+    told = schemas["TenantRequest"]["properties"][field]
+    shapes = [one for one in told.get("anyOf", [told]) if one["type"] == "string"]
+
+    def fits(value: str | None) -> bool:
+        if value is None:
+            return {"type": "null"} in told.get("anyOf", [])
+        (shape,) = shapes
+        long_enough = shape.get("minLength", 0) <= len(value) <= shape["maxLength"]
+        return long_enough and re.search(shape.get("pattern", "").replace("$", r"\Z"), value) is not None
+
+    assert [fits(value) for value in good] == [True] * len(good)
+    assert [fits(value) for value in bad] == [False] * len(bad)
 
 
 async def test_all_wrong_fields_are_named_at_once(client: Client) -> None:
@@ -141,3 +171,4 @@ async def test_the_list_is_read_in_pages(client: Client) -> None:
     assert len(first) == 3
     assert {item["domain"] for item in first + rest} == {f"t{number}.example" for number in range(5)}
     assert (await client.get("/tenants", params={"top": 0})).status_code == 422
+    assert (await client.get("/tenants", params={"skip": "1_0"})).status_code == 422

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from ringpost.api.authentication import Follower, TenantEditor
 from ringpost.api.openapi import errors
+from ringpost.api.queries import Whole
 from ringpost.domain.deliveries import State, Urgency
 from ringpost.domain.tenants import TenantId
 from ringpost.domain.times import rfc3339
@@ -100,8 +101,8 @@ class DeliveryQuery(BaseModel):
         None, max_length=320, description="The whole address; upper and lower case are alike in its domain."
     )
     event: str | None = Field(None, max_length=255, description="The event id.")
-    top: int = Field(50, ge=1, le=MOST_ON_A_PAGE)
-    skip: int = Field(0, ge=0, le=1_000_000)
+    top: Whole = Field(50, ge=1, le=MOST_ON_A_PAGE)
+    skip: Whole = Field(0, ge=0, le=1_000_000)
 
     @model_validator(mode="before")
     @classmethod

@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, cast
+from urllib.parse import parse_qsl
 
 import structlog
 from fastapi import Request, Response
@@ -19,6 +20,7 @@ from ringpost.api import problems
 from ringpost.api.authentication import authenticate
 from ringpost.api.problems import Refused
 from ringpost.domain import strict_json
+from ringpost.domain.addresses import visible
 from ringpost.domain.tenant_files import LARGEST_FILE
 from ringpost.errors import FieldError, Invalid, RingpostError
 
@@ -234,8 +236,8 @@ def _check(scope: Scope) -> int:
     slash = None if of_an_event else _ENCODED_SLASH.search(raw)
     if slash or _BAD_PATH.search(raw) or "\0" in scope["path"]:
         raise Refused("NOT_FOUND", problems.CODES["NOT_FOUND"].example)
-    if b"%00" in scope["query_string"]:
-        raise Invalid(FieldError("query", "must not hold the character NUL (%00)"))
+    if scope["query_string"]:
+        _check_query(scope["query_string"])
     size, length = len(scope.get("raw_path") or b"") + len(scope["query_string"]), 0
     hosts = kinds = 0
     for name, value in scope["headers"]:
@@ -253,3 +255,13 @@ def _check(scope: Scope) -> int:
     if kinds > 1:
         raise Refused("BAD_REQUEST", "The request has two Content-Type headers. Send one.")
     return length
+
+
+def _check_query(query: bytes) -> None:
+    if b"%00" in query:
+        raise Invalid(FieldError("query", "must not hold the character NUL (%00)"))
+    names: set[str] = set()
+    for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+        if name in names:  # else it would be up to who reads it which of the two counts
+            raise Invalid(FieldError(visible(name), "This is given twice. Give it once."))
+        names.add(name)

@@ -44,8 +44,8 @@ _TAGS = (
     ("System templates", "What mails about the whole system look like, for system administrators."),
     ("Operation", "For monitoring."),
 )
-_ALWAYS = ("TOO_LARGE", "HEADERS_TOO_LARGE", "INTERNAL", "STORAGE_UNAVAILABLE")
-_WITH_TOKEN = ("BAD_REQUEST", "UNAUTHORIZED", "FORBIDDEN", "RATE_LIMITED")
+_ALWAYS = ("BAD_REQUEST", "TOO_LARGE", "HEADERS_TOO_LARGE", "INTERNAL", "STORAGE_UNAVAILABLE")
+_WITH_TOKEN = ("UNAUTHORIZED", "FORBIDDEN", "RATE_LIMITED")
 _WITH_BODY = ("MALFORMED_JSON", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "VALIDATE_FAILED")
 _EXTRA_DETAIL: Final[dict[str, dict[str, Any]]] = {
     "VALIDATE_FAILED": {"field": "port"},

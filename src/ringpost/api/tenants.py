@@ -1,6 +1,6 @@
 """Tenants, for system administrators."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from ringpost.api.authentication import Authenticator, SystemAdmin
 from ringpost.api.http_rules import JsonRoute
 from ringpost.api.openapi import errors, no_content
-from ringpost.domain.tenants import Tenant, TenantDraft, TenantId
+from ringpost.api.queries import Whole
+from ringpost.domain.addresses import MAX_DOMAIN
+from ringpost.domain.tenants import LOCALE, LONGEST_LOCALE, LONGEST_NAME, Tenant, TenantDraft, TenantId
 from ringpost.domain.times import rfc3339
 from ringpost.storage import tenants
 from ringpost.usecases.change_tenant import change_tenant
@@ -23,18 +25,51 @@ router = APIRouter(prefix="/tenants", route_class=JsonRoute, tags=["Tenants"])
 TenantPath = Annotated[str, Path(description="Id of the tenant.", examples=["018c2f9a5b0a1b2c3d4e5f60"])]
 
 
+def _shaped(pattern: str, longest: int) -> Any:
+    """Tells the shape of a text that the domain checks; empty is not given."""
+    return Field(json_schema_extra={"pattern": f"^(?:{pattern})?$", "maxLength": longest})
+
+
 class TenantRequest(BaseModel):
     """A tenant, as a client says it. What is left out or null takes its default."""
 
     model_config = ConfigDict(strict=True)
 
-    name: Annotated[str, Field(description="1 to 128 characters.", examples=["Acme Ltd."])]
-    domain: Annotated[str, Field(description="A host name, its own.", examples=["acme.example"])]
+    name: Annotated[
+        str,
+        Field(
+            description=f"1 to {LONGEST_NAME} characters, none of them control characters.",
+            examples=["Acme Ltd."],
+            json_schema_extra={
+                "minLength": 1,
+                "maxLength": LONGEST_NAME,
+                "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$",
+            },
+        ),
+    ]
+    domain: Annotated[
+        str,
+        Field(
+            description="A host name, its own.",
+            examples=["acme.example"],
+            json_schema_extra={"minLength": 1, "maxLength": MAX_DOMAIN},
+        ),
+    ]
     enabled: Annotated[
         bool | None, Field(description="Default true. Tokens of a disabled tenant answer 403, and it sends no mail.")
     ] = None
-    timezone: Annotated[str | None, Field(description="IANA name. Default UTC.", examples=["Europe/Berlin"])] = None
-    locale: Annotated[str | None, Field(description="BCP 47 tag. Default en.", examples=["de-CH"])] = None
+    timezone: Annotated[
+        Annotated[str, _shaped("[A-Za-z0-9+_/-]+", 64)] | None,
+        Field(description="A name of the IANA database. Default UTC.", examples=["Europe/Berlin"]),
+    ] = None
+    locale: Annotated[
+        Annotated[str, _shaped(LOCALE, LONGEST_LOCALE)] | None,
+        Field(
+            description="BCP 47 tag of a language, with script, region and variants if need be; no extensions and no "
+            "private tags. Default en.",
+            examples=["de-CH"],
+        ),
+    ] = None
 
     def draft(self) -> TenantDraft:
         """With the defaults in place."""
@@ -70,8 +105,8 @@ class CreatedAnswer(BaseModel):
 async def get_tenants(
     _principal: SystemAdmin,
     request: Request,
-    top: Annotated[int, Query(ge=1, le=MOST_AT_ONCE, description="How many at most.")] = MOST_AT_ONCE,
-    skip: Annotated[int, Query(ge=0, le=1 << 31, description="How many to leave out first.")] = 0,
+    top: Annotated[Whole, Query(ge=1, le=MOST_AT_ONCE, description="How many at most.")] = MOST_AT_ONCE,
+    skip: Annotated[Whole, Query(ge=0, le=1 << 31, description="How many to leave out first.")] = 0,
 ) -> TenantList:
     """All tenants, `top` of them at a time."""
     found = await _room(request).database.read(tenants.list_all, top, skip)

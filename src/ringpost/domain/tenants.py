@@ -3,7 +3,7 @@
 import re
 import zoneinfo
 from dataclasses import dataclass, fields
-from typing import NewType
+from typing import Final, NewType
 
 import idna
 
@@ -16,10 +16,13 @@ TenantId = NewType("TenantId", str)
 SYSTEM = TenantId("system")
 """The owner of the system level's own settings and events. No tenant can have this id: ids of tenants are made here."""
 
-# The parts of RFC 5646 2.1 that name a language as people use it: language, script, region, variants.
-_LOCALE = re.compile(
-    r"[A-Za-z]{2,3}(?:-[A-Za-z]{4})?(?:-(?:[A-Za-z]{2}|[0-9]{3}))?(?:-(?:[A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*"
+LOCALE: Final = (
+    "[A-Za-z]{2,3}(?:-[A-Za-z]{4})?(?:-(?:[A-Za-z]{2}|[0-9]{3}))?(?:-(?:[A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*"
 )
+"""The parts of RFC 5646 2.1 that name a language as people use it: language, script, region, variants."""
+LONGEST_LOCALE: Final = 35
+LONGEST_NAME: Final = 128
+_LOCALE = re.compile(LOCALE)
 
 _NO_ZONES = frozenset({"localtime", "posixrules", "Factory"})
 """Files beside those of the IANA database: what they mean is up to the machine, or they say that nothing was chosen."""
@@ -64,7 +67,7 @@ def parse_tenant(draft: TenantDraft) -> TenantDraft:
     name, locale = draft.name.strip(), draft.locale.strip()
     wrong: list[FieldError] = []
     domain, timezone = draft.domain.strip(), draft.timezone.strip()
-    if not 1 <= len(name) <= 128 or not name.isprintable():
+    if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
         wrong.append(FieldError("name", "A name has 1 to 128 characters, none of them control characters."))
     try:
         domain = parse_domain(domain)
@@ -75,15 +78,20 @@ def parse_tenant(draft: TenantDraft) -> TenantDraft:
     if timezone in _NO_ZONES or timezone not in zoneinfo.available_timezones():
         wrong.append(FieldError("timezone", "A timezone is a name of the IANA database, such as Europe/Berlin."))
     if not is_locale(locale):
-        wrong.append(FieldError("locale", "A locale is a BCP 47 tag, such as en or de-CH."))
+        wrong.append(
+            FieldError(
+                "locale",
+                "A locale is a BCP 47 tag of a language, with script and region if need be, such as en or de-CH.",
+            )
+        )
     if wrong:
         raise Invalid(*wrong)
     return TenantDraft(name, domain, draft.enabled, timezone, locale)
 
 
 def is_locale(text: str) -> bool:
-    """Whether this is a BCP 47 tag. Any will do: where there are no templates in its language, English ones serve."""
-    return len(text) <= 35 and _LOCALE.fullmatch(text) is not None
+    """Whether this is such a BCP 47 tag. Where there are no templates in its language, English ones serve."""
+    return len(text) <= LONGEST_LOCALE and _LOCALE.fullmatch(text) is not None
 
 
 def parse_domain(text: str) -> str:
