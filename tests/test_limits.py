@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringpost.errors import RateLimited
-from ringpost.limits import BackOff, LoginLimits, SlidingWindow
+from ringpost.errors import FieldError, Invalid, MailServerFailed, NotConfigured, RateLimited, RingpostError
+from ringpost.limits import BackOff, Limits, LoginLimits, SlidingWindow
 
 if TYPE_CHECKING:
     from tests.conftest import Clock
@@ -114,3 +114,17 @@ def test_good_logins_are_never_slowed_down(clock: "Clock") -> None:
     for _ in range(1000):
         limits.begin("anna", "192.0.2.1")
         limits.succeeded("anna", "192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("fault", "counts"),
+    [(NotConfigured("x"), False), (Invalid(FieldError("recipient", "x")), False), (MailServerFailed("x", {}), True)],
+)
+def test_a_test_mail_counts_when_it_was_tried(clock: "Clock", fault: RingpostError, counts: bool) -> None:
+    limits = Limits.start(clock.monotonic)
+
+    for _ in range(5):
+        with pytest.raises(type(fault)), limits.test_mail("acme"):
+            raise fault
+    with pytest.raises(RateLimited) if counts else contextlib.nullcontext(), limits.test_mail("acme"):
+        pass

@@ -5,13 +5,14 @@ Time is monotonic seconds and comes in as a function, so that a clock set back o
 
 import math
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from starlette.requests import HTTPConnection
 
-from ringpost.errors import RateLimited
+from ringpost.errors import Invalid, NotConfigured, RateLimited
 
 Clock = Callable[[], float]
 LARGEST_TABLE = 10_000
@@ -124,7 +125,17 @@ class Limits:
     bad_tokens: SlidingWindow
     logins: LoginLimits
     test_mails: SlidingWindow
-    """Counted by tenant: `limits.test_mails.hit(principal.tenant)` before a test mail is sent."""
+    """Counted by tenant; an examination of a mail server counts as one."""
+
+    @contextmanager
+    def test_mail(self, tenant: str) -> Generator[None]:
+        """Round the sending of a test mail. Raises RateLimited; what cannot be tried is not counted."""
+        self.test_mails.hit(tenant)
+        try:
+            yield
+        except (Invalid, NotConfigured):
+            self.test_mails.take_back(tenant)
+            raise
 
     @classmethod
     def start(cls, clock: Clock) -> "Limits":

@@ -71,6 +71,16 @@ async def test_nothing_configured_is_409(tenant_client: httpx.AsyncClient) -> No
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (409, "NOT_CONFIGURED")
 
 
+async def test_what_could_not_be_tried_does_not_count(tenant_client: httpx.AsyncClient, mailbox: Mailbox) -> None:
+    for _ in range(6):
+        assert (await tenant_client.post(TEST_MAIL, json=MAIL)).status_code == 409
+    await tenant_client.post("/tenant/notification", json=mailbox.settings())
+
+    answers = [(await tenant_client.post(TEST_MAIL, json=MAIL)).status_code for _ in range(6)]
+
+    assert answers == [200] * 5 + [429]
+
+
 async def test_the_sixth_a_minute_is_429(tenant_client: httpx.AsyncClient, mailbox: Mailbox) -> None:
     await tenant_client.post("/tenant/notification", json=mailbox.settings())
     for _ in range(5):

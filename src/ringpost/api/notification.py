@@ -72,8 +72,8 @@ async def send_test_now(request: Request, principal: Principal, body: Mapping[st
     """For the tenant and the system level alike."""
     mail = parse_test_mail(body)
     limits: Limits = request.app.state.limits
-    limits.test_mails.hit(principal.tenant)
-    await send_test_mail(request.app.state.room, principal, mail)
+    with limits.test_mail(principal.tenant):
+        await send_test_mail(request.app.state.room, principal, mail)
 
 
 def _settings(connection: Connection, tenant: TenantId) -> dict[str, object]:

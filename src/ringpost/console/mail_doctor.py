@@ -129,8 +129,8 @@ async def _tested(level: Level, visit: Visit, saved: Saved, to: str) -> Verdict:
     content = visit.say("This is a test. If you read it, the mail server of your phone system works.")
     try:
         mail = parse_test_mail({"recipient": to, "subject": subject, "content": content})
-        visit.limits.test_mails.hit(level.owner(visit))
-        await send_test_mail(visit.room, level.principal(visit), mail)
+        with visit.limits.test_mail(level.owner(visit)):
+            await send_test_mail(visit.room, level.principal(visit), mail)
     except Invalid as reason:
         return Verdict("bad", visit.say(reason.errors[0].message))
     except NotConfigured as reason:

@@ -23,8 +23,8 @@ async def try_mail(visit: Visit, owner: TenantId, to: str, send: Callable[[Addre
     """Send one through the mail server of `owner`, and say what its server answered."""
     try:
         recipient = parse_address(to, "to")
-        visit.limits.test_mails.hit(owner)
-        await send(recipient)
+        with visit.limits.test_mail(owner):
+            await send(recipient)
     except Invalid as reason:
         return Told("bad", visit.say(reason.errors[0].message))
     except RateLimited:
