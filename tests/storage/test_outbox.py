@@ -1,5 +1,8 @@
 """The outbox: who is claimed when, what an outcome changes, and what happens when a worker is lost."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from sqlalchemy import Connection, insert, select
 from tests.storage.mails import DOWN, GOOD, NOW, claim, ids, one_of_each, put, row, said
 
@@ -41,6 +44,32 @@ def test_the_ring_goes_on_where_the_last_claim_ended(connection: Connection) -> 
     second, end = outbox.claim(connection, Claim("w-2", NOW, until, Urgency.NORMAL, 1000, one_of_each, after))
     assert len(ids(first) | ids(second)) == 100
     assert end == "", "the ring was walked to its end"
+
+
+def test_a_queue_with_room_again_does_not_wait_for_the_walk_to_come_round(connection: Connection) -> None:
+    for number in range(70):  # more queues than one look walks
+        put(connection, f"slow{number:02}", f"slow{number:02}")
+    put(connection, "quick", "t1")
+    put(connection, "lent", "t2", queue="system:t2")
+
+    def look(ready: list[str], **fields: Any) -> set[str]:
+        room = {"t1": 5, "system:t2": 5, "gone": 5}  # nobody else has any
+        values: dict[str, Any] = {"name": "w-1", "now": NOW, "lease_until": NOW + 1, "urgency": Urgency.NORMAL} | fields
+        shares: Callable[[Sequence[str]], dict[str, int]] = lambda queues: {  # noqa: E731
+            queue: room[queue] for queue in queues if queue in room
+        }
+        wanted = Claim(**values, limit=100, share_out=shares, after="", ready=ready)
+        claimed, end = outbox.claim(connection, wanted)
+        assert end == "slow63", "the walk goes on where it would have"
+        return ids(claimed)
+
+    assert look([]) == set()
+    assert look(["t1", "slow00", "gone"]) == {"quick-1"}
+    connection.execute(holds.insert().values(lane="system", since=1, until=9, failures=1, party="network",
+                                             stage="connect", reply="", hint=""))  # fmt: skip
+    assert look(["system:t2"], name="w-2") == set(), "its lane is on hold"
+    connection.execute(holds.delete())
+    assert look(["system:t2"], name="w-3") == {"lent-1"}
 
 
 def test_what_is_due_first_is_claimed_first(connection: Connection) -> None:

@@ -64,6 +64,8 @@ class Claim:
     """Says how many each of the queues that wait may take; they come in the order of the ring."""
     after: str
     """Where on the ring of queues the last claim ended; empty to start."""
+    ready: Sequence[str] = ()
+    """Queues to look at whatever part of the ring it is: something waits there, and there is room for it again."""
 
 
 _WIDTH = 64
@@ -88,15 +90,27 @@ def claim(connection: Connection, wanted: Claim) -> tuple[list[Claimed], str]:
     emergency, whose mail is tried on its own schedule whatever the lane says.
     """
     ring = connection.execute(taking.RING, {"urgency": wanted.urgency, "after": wanted.after, "width": _WIDTH}).all()
-    if not ring:
+    ready = sorted({*wanted.ready}.difference(row.queue for row in ring))
+    if not ring and not ready:
         return [], ""
     end = ring[-1].queue if len(ring) == _WIDTH else ""
-    free = [row.queue for row in ring if not row.held or wanted.urgency is Urgency.EMERGENCY]
+    held = {row.queue for row in ring if row.held} | _held(connection, ready)
+    queues = sorted((*(row.queue for row in ring), *ready))
+    free = [queue for queue in queues if queue not in held or wanted.urgency is Urgency.EMERGENCY]
     shares = _within(wanted.share_out(free), wanted.limit)
     if not shares:
         return [], end
     rows = taking.take(connection, wanted.name, wanted.lease_until, shares, wanted.urgency.value, wanted.now)
     return [from_row(row, wanted.name) for row in rows], end
+
+
+def _held(connection: Connection, queues: Sequence[str]) -> set[str]:
+    """Those of these queues that are on hold, or whose lane is."""
+    if not queues:
+        return set()
+    lanes = {*queues, *map(lane_of, queues)}
+    found = set(connection.execute(select(holds.c.lane).where(holds.c.lane.in_(sorted(lanes)))).scalars())
+    return {queue for queue in queues if queue in found or lane_of(queue) in found}
 
 
 def _within(shares: dict[str, int], limit: int) -> dict[str, int]:

@@ -56,6 +56,8 @@ class Wanted:
     """It has nothing in hand, so it takes one mail however large."""
     bytes_kept: int = 0
     """How many of `bytes_left` are for class emergency only."""
+    ready: Collection[tuple[str, Urgency]] = ()
+    """Queues that something waits in, and of which a mail has just ended."""
 
 
 class Look(NamedTuple):
@@ -141,7 +143,8 @@ def _claim_of_class(
         return wanted.share_out(queues, urgency, limit, {} if urgency is Urgency.EMERGENCY else taken)
 
     name = f"{wanted.name}.{urgency.value}"
-    return outbox.Claim(name, now, now + wanted.lease_ms, urgency, limit, share_out, after)
+    ready = [queue for queue, its in wanted.ready if its is urgency]
+    return outbox.Claim(name, now, now + wanted.lease_ms, urgency, limit, share_out, after, ready)
 
 
 def _within_memory(

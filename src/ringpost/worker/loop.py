@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 import structlog
 
@@ -36,6 +37,8 @@ BREATH_S = 0.002
 """The pause between two claims, so that each finds more to take than a slot that has just become free."""
 LONGEST_REST_S = 1.0
 """The longest rest that the bell cannot cut short."""
+MOST_READY = 64
+"""How many queues with room again one look takes on, beside the part of the ring that it walks."""
 WALKING = 0.1
 """The share of its time that an idle worker spends looking."""
 
@@ -56,6 +59,8 @@ class Worker:
         self._in_hand = InHand()
         self._waiting: set[tuple[str, Urgency]] = set()
         """Queues that something waits in: what is new there has to wait in line with it."""
+        self._ready: set[tuple[str, Urgency]] = set()
+        """Those of them of which a mail has ended since: there may be room again, wherever the walk is by now."""
         self._shares: Counter[tuple[str, Urgency]] = Counter()
         self._walked_s = 0.0
         """How long it has looked in vain since it found something or had a rest."""
@@ -115,6 +120,8 @@ class Worker:
         if for_emergencies <= 0:
             return False
         self._claims += 1
+        ready = set(islice(self._ready, MOST_READY))
+        self._ready -= ready
         wanted = Wanted(
             f"{self._name}-{self._claims}",
             int(self._options.lease_s * 1000),
@@ -124,6 +131,7 @@ class Worker:
             bytes_left=for_emergencies * SLOT_BYTES,
             empty_handed=not self._in_hand,
             bytes_kept=(for_emergencies - free) * SLOT_BYTES,
+            ready=ready,
         )
         self._shares.clear()
         works, more, took_s = await self._ring.claim_deliveries(self._room, wanted)
@@ -134,7 +142,7 @@ class Worker:
             pace = self._room.pace_of(work.server.endpoint) if work.server else None
             self._windows.took(work.claimed.queue, work.claimed.urgency, work.size, pace)
         self.begin(works)
-        return more
+        return more or bool(self._ready)
 
     def _share_out(
         self, queues: Sequence[str], urgency: Urgency, free: int, taken: Mapping[str, int]
@@ -183,9 +191,12 @@ class Worker:
                 if self._room.trace is not None:
                     self._room.trace.attempted(recorded)
         finally:
-            self._windows.ended(work.claimed.queue, work.claimed.urgency, said, work.size)
+            lot = work.claimed.queue, work.claimed.urgency
+            self._windows.ended(*lot, said, work.size)
             if self._waiting:
                 self._room.bell.set()
+            if lot in self._waiting:
+                self._ready.add(lot)
 
     async def _deliver(self, work: Work) -> outcomes.Recorded:
         jitter = random.uniform(-1, 1)  # noqa: S311  spreads retries, guards nothing
