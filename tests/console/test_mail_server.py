@@ -11,19 +11,13 @@ from tests.console.leftovers import english_of
 from tests.console.mail_servers import Authority, issue, wired
 
 from ringpost.cli.opening import operator
-from ringpost.console.doctor_words import TITLES, TO_DO
 from ringpost.console.guard import LANGUAGE_COOKIE
-from ringpost.console.languages import languages
-from ringpost.console.recognition import PASSWORDS, USER_NAMES
 from ringpost.console.server_form import FLAGS
 from ringpost.domain.access import Role
 from ringpost.domain.addresses import parse_address
-from ringpost.domain.diagnosis import StepName
 from ringpost.domain.mail_servers import tls_mode
-from ringpost.domain.providers import PROVIDERS
 from ringpost.domain.settings import Settings, SystemSettings
 from ringpost.domain.tenants import SYSTEM, TenantId
-from ringpost.domain.traps import TRAPS
 from ringpost.storage import oauth, settings
 from ringpost.usecases.change_settings import change_settings, change_system_settings
 from ringpost.usecases.room import Room
@@ -325,19 +319,6 @@ async def test_who_borrows_the_mail_server_says_where_answers_go(
     assert re.search(r'name="answers_to"[^>]* value="office@acme.example"', page)
 
 
-async def test_thresholds_that_a_program_has_set_stay_what_they_are(client_of: ClientOf, room: Room) -> None:
-    client = await client_of(Role.SYSTEM_ADMIN)
-    wanted = {"cpu_threshold": "12.5", "memory_threshold": "0,5 %", "hard_disk_threshold": "99.9"}
-    assert (await send(client, "/system/notifications", **wanted)).status_code == 303
-    page = (await client.get("/console/system/notifications")).text
-    shown = {name: re.findall(rf'name="{name}"[^>]*? value="([^"]*)"', page)[0] for name in wanted}
-    assert shown == {"cpu_threshold": "12.5", "memory_threshold": "0.5", "hard_disk_threshold": "99.9"}
-    assert (await send(client, "/system/notifications", **shown)).status_code == 303
-
-    saved: SystemSettings = await room.database.read(settings.load_system, room.sealer)
-    assert (saved.cpu_threshold, saved.memory_threshold, saved.hard_disk_threshold) == (0.125, 0.005, 0.999)
-
-
 async def test_oauth_secrets_stay_when_left_empty_and_are_never_shown(
     client_of: ClientOf, room: Room, acme: TenantId
 ) -> None:
@@ -403,29 +384,3 @@ class TestWithWaysOut:
         assert "Tage, die das Zertifikat noch gilt" in pages[1]
         assert "Gilt bis" in pages[1]
         assert {text for page in pages for text in english_of(page)} == {"2.7.0 welcome"}
-
-
-def test_every_word_of_the_catalogues_can_be_translated() -> None:
-    assert {one.username for one in PROVIDERS} <= set(USER_NAMES)
-    assert {one.password for one in PROVIDERS} <= set(PASSWORDS)
-    assert set(TITLES) == set(StepName)
-    assert set(TO_DO) <= set(TRAPS)
-
-
-def test_advice_to_choose_microsoft_365_says_whom_it_is_not_for() -> None:
-    told = {code: text for code, text in TO_DO.items() if "Microsoft 365" in text}
-
-    assert told
-    for text in told.values():
-        for language, word in (("en", "personal"), ("de", "persönlichen")):
-            assert word in languages()[language].say(text)
-
-
-def test_no_advice_speaks_of_fields_of_the_api() -> None:
-    fields = re.compile(
-        r"enable_|starttls_auto|\bset auth|auth setting|client_id|client_secret|reply_to|\busername\b|MS365|Set cloud"
-    )
-    for code, trap in TRAPS.items():
-        for text in (trap.title, trap.sign, trap.explanation, TO_DO.get(code, trap.what_to_do)):
-            for language in languages().values():
-                assert not fields.search(language.say(text)), (code, language.tag)

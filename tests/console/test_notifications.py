@@ -9,7 +9,7 @@ from ringpost.console.notifications import GROUPS
 from ringpost.console.template_levels import LEVELS
 from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
 from ringpost.domain.catalogue import CATALOGUE
-from ringpost.domain.settings import TENANT_SWITCHES
+from ringpost.domain.settings import TENANT_SWITCHES, SystemSettings
 from ringpost.domain.tenants import TenantId
 from ringpost.storage import settings
 from ringpost.usecases.change_settings import change_settings
@@ -173,3 +173,20 @@ async def test_every_event_type_is_on_the_page(client_of: ClientOf) -> None:
     page = (await (await client_of(Role.TENANT_ADMIN)).get("/console/notifications")).text
 
     assert [name for name in CATALOGUE if f'id="sample-{name}"' not in page] == []
+
+
+async def test_thresholds_that_a_program_has_set_stay_what_they_are(client_of: ClientOf, room: Room) -> None:
+    client = await client_of(Role.SYSTEM_ADMIN)
+
+    async def save(thresholds: dict[str, str]) -> None:
+        form = {"csrf": await csrf_of(client), **thresholds}
+        assert (await client.post("/console/system/notifications", data=form)).status_code == 303
+
+    await save({"cpu_threshold": "12.5", "memory_threshold": "0,5 %", "hard_disk_threshold": "99.9"})
+    page = (await client.get("/console/system/notifications")).text
+    shown = dict(re.findall(r'name="((?:cpu|memory|hard_disk)_threshold)"[^>]*? value="([^"]*)"', page))
+    assert shown == {"cpu_threshold": "12.5", "memory_threshold": "0.5", "hard_disk_threshold": "99.9"}
+    await save(shown)
+
+    saved: SystemSettings = await room.database.read(settings.load_system, room.sealer)
+    assert (saved.cpu_threshold, saved.memory_threshold, saved.hard_disk_threshold) == (0.125, 0.005, 0.999)

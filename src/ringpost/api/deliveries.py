@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from ringpost.api.authentication import Follower, TenantEditor
 from ringpost.api.openapi import errors
 from ringpost.api.queries import Whole
-from ringpost.domain.deliveries import State, Urgency
+from ringpost.domain.deliveries import State
 from ringpost.domain.tenants import TenantId
 from ringpost.domain.times import rfc3339
 from ringpost.storage import deliveries
@@ -165,18 +165,7 @@ def _story(connection: Connection, tenant: TenantId, delivery: str) -> dict[str,
 
 def _delivery(row: Any) -> dict[str, Any]:
     return {
-        "id": row.id,
-        "event": row.event_id,
-        "type": row.type,
-        "recipient": row.recipient,
-        "urgency": Urgency(row.urgency).word,
-        "state": row.state,
-        "attempts": row.attempts,
-        "created_at": rfc3339(row.created_at),
-        "due_at": rfc3339(deliveries.next_try(row)) if row.ended_at is None else None,
-        "expires_at": rfc3339(row.expires_at),
-        "sent_at": rfc3339(row.sent_at),
-        "ended_at": rfc3339(row.ended_at),
+        **deliveries.shown(row),
         "last_attempt": None if row.attempt_number is None else _attempt(row, "attempt_"),
     }
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from ringpost.cli.opening import AsJson, DataDir, SystemOption, TenantOption, find_owner, in_room, operator
 from ringpost.cli.output import print_fields, print_json, print_rows, say
-from ringpost.domain.deliveries import State, Urgency
+from ringpost.domain.deliveries import State
 from ringpost.domain.tenants import TenantId
 from ringpost.domain.times import rfc3339
 from ringpost.storage import deliveries
@@ -130,18 +130,7 @@ def _story(connection: Connection, tenant: TenantId, delivery: str) -> dict[str,
     row = deliveries.show(connection, tenant, delivery)
     hold = deliveries.hold_of(connection, row.queue) if row.state == State.QUEUED else None
     return {
-        "id": row.id,
-        "event": row.event_id,
-        "type": row.type,
-        "recipient": row.recipient,
-        "urgency": Urgency(row.urgency).word,
-        "state": row.state,
-        "attempts": row.attempts,
-        "created_at": rfc3339(row.created_at),
-        "due_at": rfc3339(deliveries.next_try(row)) if row.ended_at is None else None,
-        "expires_at": rfc3339(row.expires_at),
-        "sent_at": rfc3339(row.sent_at),
-        "ended_at": rfc3339(row.ended_at),
+        **deliveries.shown(row),
         "waiting_for_server": _waiting(hold) if hold else None,
         "all_attempts": [_attempt(attempt) for attempt in deliveries.attempts_of(connection, tenant, delivery)],
     }

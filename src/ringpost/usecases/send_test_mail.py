@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection
 
@@ -49,8 +49,7 @@ def parse_test_mail(raw: Mapping[str, object]) -> TestMail:
     subject = fields.parsed("subject", _subject, "", required=True)
     content = fields.parsed("content", _content, "", required=True)
     fields.finish()
-    assert recipient is not None  # noqa: S101  else it would have been told
-    return TestMail(recipient, subject, content)
+    return TestMail(cast("Address", recipient), subject, content)  # `finish` has raised when there is none
 
 
 def _recipient(text: str) -> Address | None:

@@ -138,11 +138,6 @@ class Windows:
         with self._lock:
             return self._free(urgency)
 
-    def room_for(self, queue: str, urgency: Urgency, *, others_wait: bool = True) -> int:
-        """How many more mails of a queue may be taken on, as far as its server and its own share go."""
-        with self._lock:
-            return self._room_for(self._queue(_lot(queue, urgency)), others_wait)
-
     def share_out(self, queues: Sequence[str], urgency: Urgency, free: int, taken: Mapping[str, int]) -> dict[str, int]:
         """How many mails each of these queues, which wait, may take of the free slots.
 
@@ -172,9 +167,7 @@ class Windows:
         with self._lock:
             known = self._queue(_lot(queue, urgency))
             there_is_room = (
-                self._free(urgency) >= slots
-                and self._room_for(known, others_wait=True) > 0
-                and (pace is None or pace.soon() > 0)
+                self._free(urgency) >= slots and self._room_for(known) > 0 and (pace is None or pace.soon() > 0)
             )
             if there_is_room:
                 self._took(known, slots, pace)
@@ -224,9 +217,10 @@ class Windows:
         kept = 0 if urgency is Urgency.EMERGENCY else self._kept
         return max(0, self._slots - kept - self._taken)
 
-    def _room_for(self, known: _Queue, others_wait: bool) -> int:
+    def _room_for(self, known: _Queue) -> int:
+        """How many more mails of a queue may be taken on, as if others waited: whether any do is not known here."""
         room, left = self._room_of_lane(known.lane), self._left_for(known.lane)
-        of_queue = self._room_of_queue(known, others_wait)
+        of_queue = self._room_of_queue(known, others_wait=True)
         return min(room, of_queue) if left is None else min(room, of_queue, left)
 
     def _took(self, known: _Queue, slots: int, pace: Paced | None) -> None:
