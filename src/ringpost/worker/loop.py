@@ -122,6 +122,7 @@ class Worker:
         self._claims += 1
         ready = set(islice(self._ready, MOST_READY))
         self._ready -= ready
+        some_are_left = bool(self._ready)
         wanted = Wanted(
             f"{self._name}-{self._claims}",
             int(self._options.lease_s * 1000),
@@ -142,7 +143,7 @@ class Worker:
             pace = self._room.pace_of(work.server.endpoint) if work.server else None
             self._windows.took(work.claimed.queue, work.claimed.urgency, work.size, pace)
         self.begin(works)
-        return more or bool(self._ready)
+        return more or some_are_left
 
     def _share_out(
         self, queues: Sequence[str], urgency: Urgency, free: int, taken: Mapping[str, int]
