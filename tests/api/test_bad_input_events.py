@@ -298,6 +298,25 @@ async def test_of_many_wrong_recipients_the_first_ten_are_named(tenant_client: h
     assert details == [{"field": "recipients", "item": f"{number}@localhost"} for number in range(10)]
 
 
+async def test_a_new_user_whose_address_is_none_is_told(tenant_client: httpx.AsyncClient) -> None:
+    variables = {"USER_NAME": "jane", "USER_EMAIL": "jane.doe@localhost"}
+
+    answer = await post(tenant_client, type="USER_CREATION", variables=variables)
+
+    assert answer.status_code == 422
+    [error] = answer.json()["errors"]
+    assert error["detail"] == {"field": "variables", "item": "jane.doe@localhost"}
+    assert error["message"].startswith("variables.USER_EMAIL: ")
+
+
+@pytest.mark.parametrize("told", [{"recipients": ["hr@example.com"]}, {"variables": {"USER_EMAIL": " "}}])
+async def test_an_address_of_a_new_user_that_is_not_needed_is_a_text(
+    tenant_client: httpx.AsyncClient, told: dict[str, object]
+) -> None:
+    answer = await post(tenant_client, **{"type": "USER_CREATION", "variables": {"USER_EMAIL": "n/a"}, **told})
+    assert answer.status_code == 202
+
+
 async def test_every_wrong_attachment_is_named(tenant_client: httpx.AsyncClient) -> None:
     good, bad = {"filename": "a.wav", "content": ""}, {"filename": "a.wav", "content": "&&"}
     answer = await post(tenant_client, attachments=[good, bad, 7])

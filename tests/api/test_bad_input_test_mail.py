@@ -71,6 +71,17 @@ async def test_nothing_configured_is_409(tenant_client: httpx.AsyncClient) -> No
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (409, "NOT_CONFIGURED")
 
 
+async def test_all_that_is_missing_is_told_at_once(tenant_client: httpx.AsyncClient) -> None:
+    unfinished = {"type": "MS365", "username": "pbx"}
+    assert (await tenant_client.post("/tenant/notification", json=unfinished)).status_code == 200
+
+    [error] = (await tenant_client.post(TEST_MAIL, json=MAIL)).json()["errors"]
+
+    assert error["code"] == "NOT_CONFIGURED"
+    assert "There is no address to send from." in error["message"]
+    assert "The password is missing." in error["message"]
+
+
 async def test_what_could_not_be_tried_does_not_count(tenant_client: httpx.AsyncClient, mailbox: Mailbox) -> None:
     for _ in range(6):
         assert (await tenant_client.post(TEST_MAIL, json=MAIL)).status_code == 409

@@ -188,7 +188,7 @@ def _answer(connection: Connection, visit: Visit, q: str, meant: list[str]) -> A
     """`meant`: the recipients of mails that are like `q`."""
     tenant, whole = visit.tenant_id, whole_address(q)
     saved = settings.show(connection, tenant)
-    own = saved.mail_server is not None and saved.mail_server.missing() is None
+    own = saved.mail_server is not None and saved.mail_server.complete
     told_nobody, _ = search.find_skipped(connection, tenant, Wanted(most=SKIPPED_SHOWN))
     recipients = [one.canonical for one in saved.recipients]
     asked = (whole or q).lower()

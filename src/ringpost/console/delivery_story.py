@@ -159,7 +159,7 @@ def _story(connection: Connection, visit: Visit, delivery: str) -> Story:
     if event is None:
         raise NotFound(N_("There is no such delivery."))
     own = settings.show(connection, tenant).mail_server
-    can_send = (own is not None and own.missing() is None) or settings.system_server_offered(connection)
+    can_send = (own is not None and own.complete) or settings.system_server_offered(connection)
     ids = [one for one in search.deliveries_of(connection, tenant, row.event) if one != row.id]
     return Story(
         row,

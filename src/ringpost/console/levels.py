@@ -37,7 +37,7 @@ class Saved:
     @property
     def can_send(self) -> bool:
         """Whether the level's own mail server is complete."""
-        return self.own is not None and self.own.missing() is None
+        return self.own is not None and self.own.complete
 
     @property
     def fields(self) -> dict[str, object]:

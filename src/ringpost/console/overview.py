@@ -80,7 +80,7 @@ def _midnight(visit: Visit) -> int:
 
 def _overview(connection: Connection, tenant: TenantId, since: int) -> Overview:
     saved = settings.show(connection, tenant)
-    own = saved.mail_server if saved.mail_server and saved.mail_server.missing() is None else None
+    own = saved.mail_server if saved.mail_server and saved.mail_server.complete else None
     queue = queues.queue_of(tenant, own_server=own is not None)
     troubles = [
         row

@@ -43,7 +43,7 @@ def _overview(connection: Connection, now: int) -> SystemOverview:
     own = saved.mail_server
     return SystemOverview(
         tenants=tenants.count(connection),
-        server=own if own is not None and own.missing() is None else None,
+        server=own if own is not None and own.complete else None,
         lent=settings.system_server_offered(connection),
         recipients=len(saved.recipients),
         health=look(connection, now),

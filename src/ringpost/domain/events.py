@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple, cast
 
 from ringpost.domain.addresses import Address, parse_address, visible
-from ringpost.domain.catalogue import IMAGE_VARIABLES, EventType
+from ringpost.domain.catalogue import IMAGE_VARIABLES, Audience, EventType
 from ringpost.domain.mime import is_composite
 from ringpost.domain.system_events import SYSTEM_CATALOGUE, catalogue_of
 from ringpost.domain.tenants import TenantId
@@ -92,7 +92,22 @@ def parse_event(tenant: TenantId, fields: Mapping[str, Any]) -> Event:
             errors.extend(FieldError(name, one.message, one.item) for one in error.errors)
     if errors:
         raise Invalid(*errors)
-    return Event(tenant, cast("str", kind), **found)
+    event = Event(tenant, cast("str", kind), **found)
+    if known[event.type].audience is Audience.USER and not event.recipients:
+        new_user(event)
+    return event
+
+
+def new_user(event: Event) -> tuple[Address, ...]:
+    """The address in the variable USER_EMAIL, none when it is empty. Invalid when it is no address."""
+    text = str(event.variables.get("USER_EMAIL", "")).strip()
+    if not text:
+        return ()
+    try:
+        return (parse_address(text),)
+    except Invalid as fault:
+        message = f"variables.USER_EMAIL: {fault.errors[0].message}"
+        raise Invalid(FieldError("variables", message, visible(text))) from None
 
 
 def _no_such_type(kind: object, known: Mapping[str, EventType]) -> str:

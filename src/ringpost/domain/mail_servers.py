@@ -59,20 +59,30 @@ class MailServer:
         """The TLS mode and the port in effect of a server of type SMTP."""
         return tls_mode(self.enable_tls_ssl, self.enable_starttls_auto, self.port)
 
-    def missing(self) -> str | None:
-        """What has to be added before this server can send, for a person; None when it can.
+    @property
+    def complete(self) -> bool:
+        """Whether it can send. Others are saved all the same: a form may be filled in bit by bit."""
+        return not self.missing()
 
-        Such settings are saved all the same, because a form may be filled in bit by bit; they are just not used.
-        """
-        if sender_of(self) is None:
-            return "There is no address to send from. Make the username a mail address, or fill in reply_to."
-        if self.type is ServerType.SMTP:
-            if self.server is None:
-                return "The name of the mail server is missing. Fill in server."
-            if not self.password and self.auth in (Auth.LOGIN, Auth.PLAIN):
-                return "The password is missing. Fill it in, or set auth to DISABLE."
-        elif self.lacks_login:
+    def missing(self) -> tuple[str, ...]:
+        """All that has to be added before this server can send, each in words for a person."""
+        return tuple(filter(None, (self._missing_sender(), self._missing_server(), self._missing_login())))
+
+    def _missing_sender(self) -> str | None:
+        if sender_of(self) is not None:
+            return None
+        return "There is no address to send from. Make the username a mail address, or fill in reply_to."
+
+    def _missing_server(self) -> str | None:
+        if self.type is not ServerType.SMTP or self.server is not None:
+            return None
+        return "The name of the mail server is missing. Fill in server."
+
+    def _missing_login(self) -> str | None:
+        if self.lacks_login:
             return "The password is missing. Fill in an app password, or better, set up OAuth credentials."
+        if self.type is ServerType.SMTP and not self.password and self.auth in (Auth.LOGIN, Auth.PLAIN):
+            return "The password is missing. Fill it in, or set auth to DISABLE."
         return None
 
     @property
@@ -88,9 +98,8 @@ class MailServer:
 
     def endpoint(self, *, restricted: bool, hosts: ProviderHosts = _PROVIDERS) -> Endpoint:
         """Where and how to send. NotConfigured, saying what is missing, when nothing can be sent yet."""
-        missing = self.missing()
-        if missing is not None:
-            raise NotConfigured(missing)
+        if missing := self.missing():
+            raise NotConfigured(" ".join(missing))
         if self.type is not ServerType.SMTP:
             return self._hosted(restricted, hosts)
         tls, port = self.tls

@@ -219,7 +219,7 @@ def _is_offered(system: Any) -> bool:
 
 def _can_send(row: Any) -> bool:
     server = _stored_server(row)
-    return server is not None and server.missing() is None
+    return server is not None and server.complete
 
 
 def _stored_server(row: Any) -> MailServer | None:
@@ -260,7 +260,7 @@ def _system_json(settings: SystemSettings) -> str:
 def _whole_server(connection: Connection, sealer: Sealer, row: Any) -> MailServer | None:
     """The mail server with all its secrets; None when it cannot send, and then nothing is opened."""
     server = _stored_server(row)
-    if server is None or server.missing() is not None:
+    if server is None or not server.complete:
         return None
     if server.password is not None:
         server = replace(server, password=_open(sealer, row))

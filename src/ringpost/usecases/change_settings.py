@@ -87,4 +87,4 @@ def _password(settings: Settings) -> object:
 
 
 def _can_send(settings: Settings) -> bool:
-    return settings.mail_server is not None and settings.mail_server.missing() is None
+    return settings.mail_server is not None and settings.mail_server.complete

@@ -122,7 +122,7 @@ def _plan(
     server = merge_password(old.mail_server if opened else None, wanted.mail_server)
     server = replace(server, oauth=_credentials(connection, room, tenant))
     sender = sender_of(server)
-    if sender is None or server.missing() is not None:
+    if sender is None or not server.complete:
         return DiagnosisPlan(server, None)
     endpoint = server.endpoint(restricted=tenant != SYSTEM, hosts=room.options.provider_hosts)
     return DiagnosisPlan(server, Case(endpoint, sender, recipient or next(iter(wanted.recipients), None)))
@@ -165,7 +165,7 @@ def _incomplete(server: MailServer | None) -> list[Step]:
 def _lack(server: MailServer | None) -> tuple[Trap, str]:
     """Without a sender or a password; a server of type SMTP without a name is never saved."""
     trap = mail.NO_SENDER if server is not None and sender_of(server) is None else login.NO_PASSWORD
-    return trap, (server.missing() if server else None) or trap.explanation
+    return trap, " ".join(server.missing() if server else ()) or trap.explanation
 
 
 def _finding(step: Step, plan: DiagnosisPlan, provider: Provider | None) -> Finding:

@@ -10,17 +10,17 @@ from typing import NamedTuple
 
 import msgspec
 
-from ringpost.domain.addresses import Address, parse_address
+from ringpost.domain.addresses import Address
 from ringpost.domain.catalogue import Audience, EventType
 from ringpost.domain.deliveries import Urgency
-from ringpost.domain.events import Event, SkipReason, Value
+from ringpost.domain.events import Event, SkipReason, Value, new_user
 from ringpost.domain.hosts import parse_host
 from ringpost.domain.messages import Message
 from ringpost.domain.rendering import Rendered, Stamp
 from ringpost.domain.system_events import catalogue_of
 from ringpost.domain.tenants import Tenant
 from ringpost.domain.times import local_time
-from ringpost.errors import Invalid, NotFound
+from ringpost.errors import NotFound
 from ringpost.storage.default_templates import language_of
 from ringpost.storage.identifiers import new_id
 from ringpost.storage.sealing import Place
@@ -135,20 +135,13 @@ def _audience(event: Event, audience: Audience, tenants: tuple[Address, ...]) ->
         case Audience.EVENT:
             return event.recipients
         case Audience.USER:
-            return event.recipients or _new_user(event)
+            return event.recipients or new_user(event)
         case Audience.TENANT:
             return tenants
         case Audience.EVENT_ELSE_TENANT:
             return event.recipients or tenants
         case Audience.EVENT_AND_TENANT:
             return tuple({address.key: address for address in (*tenants, *event.recipients)}.values())
-
-
-def _new_user(event: Event) -> tuple[Address, ...]:
-    try:
-        return (parse_address(str(event.variables.get("USER_EMAIL", ""))),)
-    except Invalid:
-        return ()
 
 
 def _render(room: Room, event: Event, kind: EventType, tenant: Tenant, revision: Revision | None, now: int) -> Rendered:

@@ -104,7 +104,7 @@ def _server_for(connection: Connection, room: Room, tenant: TenantId, recipient:
     settings = rows.show(connection, tenant)
     if server is None:
         own = rows.own_server(connection, tenant)
-        raise NotConfigured((own.missing() if own else None) or _NO_SERVER)
+        raise NotConfigured(" ".join(own.missing()) if own else _NO_SERVER)
     if server.lane == SYSTEM and tenant != SYSTEM and recipient.key not in {one.key for one in settings.recipients}:
         message = "Without a mail server of your own, test mails go only to the recipients in your settings."
         raise Invalid(FieldError("recipient", message))
