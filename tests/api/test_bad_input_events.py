@@ -317,6 +317,19 @@ async def test_an_address_of_a_new_user_that_is_not_needed_is_a_text(
     assert answer.status_code == 202
 
 
+async def test_a_mail_that_would_be_too_large_is_told_by_what_makes_it_so(tenant_client: httpx.AsyncClient) -> None:
+    template = {"name": "TRUNK_CONNECTED", "from": "PBX", "subject": "Up", "body": "<p>%%TRUNK_NAME%%</p>" * 40}
+    assert (await tenant_client.post("/custom_email_templates", json=template)).status_code == 201
+
+    answer = await post(tenant_client, variables={"TRUNK_NAME": "x" * 65_536})
+
+    [error] = answer.json()["errors"]
+    assert (answer.status_code, error["detail"]) == (422, {"field": "variables"})
+    assert error["message"] == (
+        "The mail would be larger than 2 MiB. Shorten them, or use them less often in the template TRUNK_CONNECTED."
+    )
+
+
 async def test_every_wrong_attachment_is_named(tenant_client: httpx.AsyncClient) -> None:
     good, bad = {"filename": "a.wav", "content": ""}, {"filename": "a.wav", "content": "&&"}
     answer = await post(tenant_client, attachments=[good, bad, 7])

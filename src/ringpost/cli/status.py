@@ -19,11 +19,12 @@ from ringpost.cli.opening import AsJson, DataDir, load_config, open_room, requir
 from ringpost.cli.output import console, print_json, say
 from ringpost.cli.status_view import draw
 from ringpost.config import Config
-from ringpost.domain.deliveries import Verdict
+from ringpost.domain.deliveries import Urgency, Verdict
 from ringpost.domain.tenants import TenantId
 from ringpost.domain.times import rfc3339
 from ringpost.errors import StorageUnavailable
 from ringpost.storage import overview, tenants
+from ringpost.storage.overview import OpenMail, Rates
 from ringpost.usecases.room import Room
 
 EVERY_S: Final = 1.0
@@ -115,25 +116,9 @@ def _seen(connection: Connection, now: int) -> dict[str, Any]:
     name = _names(connection, [*(row.lane for row in held), *(queue for queue, _, _ in queues)])
     return {
         "at": rfc3339(now),
-        "waiting": [
-            {
-                "class": urgency.word,
-                "queued": mail.queued,
-                "sending": mail.sending,
-                "oldest_s": None if mail.oldest_at is None else max(0, now - mail.oldest_at) / 1000,
-            }
-            for urgency, mail in glance.classes.items()
-        ],
+        "waiting": [_waiting(urgency, mail, now) for urgency, mail in glance.classes.items()],
         "counts_end_at": overview.MOST_COUNTED,
-        "per_minute": {
-            "accepted": round(rates.accepted, 1),
-            "sent": round(rates.attempts.get((Verdict.SENT, None), 0.0), 1),
-            "failed": [
-                {"verdict": verdict.value, "party": party.value if party else None, "attempts": round(rate, 1)}
-                for (verdict, party), rate in sorted(rates.attempts.items(), key=str)
-                if verdict is not Verdict.SENT
-            ],
-        },
+        "per_minute": _per_minute(rates),
         "lanes_on_hold": sum(glance.lanes_on_hold.values()),
         "queues_over_loan": glance.queues_over_loan,
         "holds": [
@@ -159,6 +144,27 @@ def _seen(connection: Connection, now: int) -> dict[str, Any]:
                 "in_hand": row.in_hand,
             }
             for row in overview.workers_alive(connection, now)
+        ],
+    }
+
+
+def _waiting(urgency: Urgency, mail: OpenMail, now: int) -> dict[str, Any]:
+    return {
+        "class": urgency.word,
+        "queued": mail.queued,
+        "sending": mail.sending,
+        "oldest_s": None if mail.oldest_at is None else max(0, now - mail.oldest_at) / 1000,
+    }
+
+
+def _per_minute(rates: Rates) -> dict[str, Any]:
+    return {
+        "accepted": round(rates.accepted, 1),
+        "sent": round(rates.attempts.get((Verdict.SENT, None), 0.0), 1),
+        "failed": [
+            {"verdict": verdict.value, "party": party.value if party else None, "attempts": round(rate, 1)}
+            for (verdict, party), rate in sorted(rates.attempts.items(), key=str)
+            if verdict is not Verdict.SENT
         ],
     }
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from ringpost.domain.access import Principal, Role, User, checked_role, parse_password, parse_username
-from ringpost.domain.tenants import TenantId
-from ringpost.storage import access, audit, passwords, tenants
+from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.storage import access, audit, passwords, sessions, tenants
 from ringpost.storage.identifiers import new_id
+from ringpost.usecases.invite_user import FIRST_ADMINISTRATOR
 from ringpost.usecases.room import Room
 
 
@@ -21,7 +22,10 @@ class NewUser:
 
 
 async def create_user(room: Room, tenant: TenantId, new: NewUser, actor: Principal | None = None) -> User:
-    """Create a person of a tenant, or of the system level (`SYSTEM`). Raises Invalid, NotFound, AlreadyExists."""
+    """Create a person of a tenant, or of the system level (`SYSTEM`). Raises Invalid, NotFound, AlreadyExists.
+
+    One-time links that were made for the same person before are of no use any more; nor is that of the first start.
+    """
     now = room.clock()
     username, password = parse_username(new.username), parse_password(new.password)
     user = User(new_id(now), tenant, username, checked_role(tenant, new.role), enabled=True, created_at=now)
@@ -29,7 +33,10 @@ async def create_user(room: Room, tenant: TenantId, new: NewUser, actor: Princip
 
     def store(connection: Connection) -> None:
         tenants.must_exist(connection, tenant)
+        if tenant == SYSTEM and not access.list_users(connection, SYSTEM):
+            sessions.withdraw(connection, SYSTEM, FIRST_ADMINISTRATOR)
         access.add_user(connection, user, password_hash)
+        sessions.withdraw(connection, tenant, username)
         audit.record(connection, tenant, audit.Entry(now, audit.name_of(actor), "create_user", user.id))
 
     await room.database.write(store)

@@ -20,7 +20,7 @@ from ringpost.domain.rendering import Rendered, Stamp
 from ringpost.domain.system_events import catalogue_of
 from ringpost.domain.tenants import Tenant
 from ringpost.domain.times import local_time
-from ringpost.errors import NotFound
+from ringpost.errors import FieldError, Invalid, NotFound
 from ringpost.storage.default_templates import language_of
 from ringpost.storage.identifiers import new_id
 from ringpost.storage.sealing import Place
@@ -152,12 +152,13 @@ def _render(room: Room, event: Event, kind: EventType, tenant: Tenant, revision:
         "PBX_WEB_DOMAIN": room.options.pbx_web_domain,
         "DATE_TIME": local_time(occurred_at // 1000, tenant.timezone),
     }
-    return prepared(kind, revision, language_of(tenant.locale)).render(
-        values,
-        Stamp(now, _host(tenant.domain)),
-        qr_png=qr_code(event.variables),
-        attachments=event.attachments,
-    )
+    template = prepared(kind, revision, language_of(tenant.locale))
+    stamp, qr_png = Stamp(now, _host(tenant.domain)), qr_code(event.variables)
+    try:
+        return template.render(values, stamp, qr_png=qr_png, attachments=event.attachments)
+    except Invalid as fault:  # it names a field of the template
+        message = f"{fault.errors[0].message} Shorten them, or use them less often in the template {kind.name}."
+        raise Invalid(FieldError("variables", message)) from None
 
 
 def _seal_variables(room: Room, key: str, event: Event) -> bytes | None:
