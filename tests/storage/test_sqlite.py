@@ -151,8 +151,10 @@ async def test_what_came_while_a_process_waited_for_its_turn_goes_in_the_same_co
     stored_before: list[int] = []
 
     def look_and_add(connection: Connection, word: str) -> None:
-        with create_engine(f"sqlite:///{database_path}").connect() as other:
+        engine = create_engine(f"sqlite:///{database_path}")
+        with engine.connect() as other:
             stored_before.append(other.execute(text("SELECT count(*) FROM note")).scalar_one())
+        engine.dispose()
         add(connection, word)
 
     with locked(database_path) as stranger:
