@@ -28,6 +28,7 @@ demo: $(INSTALLED) ## Show it all: a phone system's events become mails you can 
 test: $(INSTALLED) ## Run the tests (ARGS="tests/journeys -k demo": some of them)
 	@$(BIN)/python -m tools.mail_servers
 	@$(BIN)/python -m tools.browser
+	@$(BIN)/python -m tools.curl
 	@$(BIN)/pytest -n auto $(ARGS)
 
 chaos: $(INSTALLED) ## Kill, stop, fill and lie at random for an hour; nothing may be lost (ARGS="--minutes 5 --database postgresql")

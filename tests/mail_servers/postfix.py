@@ -17,6 +17,7 @@ from tests.mail_servers.processes import (
     can_listen_below_1024,
     no_loopback_addresses,
     process,
+    wait_for,
     wait_for_ports,
 )
 
@@ -88,17 +89,8 @@ log_path = {folder}/dovecot.log
 instance_name = {folder.name}
 protocols =
 ssl = no
-disable_plaintext_auth = no
 auth_mechanisms = plain login
 auth_failure_delay = 0
-passdb {{
-  driver = passwd-file
-  args = scheme=PLAIN {folder}/people
-}}
-userdb {{
-  driver = static
-  args = uid=nobody gid=nogroup home=/nonexistent
-}}
 service anvil {{
   unix_listener anvil-auth-penalty {{
     mode = 0
@@ -112,6 +104,36 @@ service auth {{
   }}
 }}
 """
+_DOVECOT_2_3: Final = """
+disable_plaintext_auth = no
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN {folder}/people
+}}
+userdb {{
+  driver = static
+  args = uid=nobody gid=nogroup home=/nonexistent
+}}
+"""
+_DOVECOT_2_4: Final = """
+auth_allow_cleartext = yes
+passdb passwd-file {{
+  passwd_file_path = {folder}/people
+  default_password_scheme = PLAIN
+}}
+userdb static {{
+  fields {{
+    uid = nobody
+    gid = nogroup
+    home = /nonexistent
+  }}
+}}
+"""
+_WRITTEN_FOR_2_4: Final = """
+dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+"""
+"""Must stand first."""
 
 
 def missing() -> str | None:
@@ -133,11 +155,11 @@ def running(folder: Path, address: str, certificates: Certificates) -> Generator
     master = [_postconf(folder, "-xh", "daemon_directory") + "/master", "-d", "-c", str(folder / "etc")]
     log = folder / "server.log"
     with ExitStack() as stack:
-        stack.enter_context(process(dovecot, log))
+        pid = stack.enter_context(process(dovecot, log))
+        wait_for(pid, (folder / "queue" / "private" / "auth").exists, "Dovecot", folder)
         pid = stack.enter_context(process(master, log))
         wait_for_ports(pid, address, list(PORTS), folder)
-        dovecot_version = _output("dovecot", "--version").split()[0]
-        version = f"{_postconf(folder, '-dh', 'mail_version')} with Dovecot {dovecot_version}"
+        version = f"{_postconf(folder, '-dh', 'mail_version')} with Dovecot {_dovecot_version()}"
         yield RunningServer(NAME, version, address, folder / "box" / "new")
 
 
@@ -159,7 +181,7 @@ def _furnish(folder: Path, address: str, certificates: Certificates) -> None:
     main = _MAIN.format(folder=folder, certificates=certificates, owner=owner)
     (folder / "etc" / "main.cf").write_text(main, encoding="utf-8")
     (folder / "etc" / "master.cf").write_text(_MASTER + _listeners(address, certificates), encoding="utf-8")
-    (folder / "dovecot.conf").write_text(_DOVECOT.format(folder=folder), encoding="utf-8")
+    (folder / "dovecot.conf").write_text(_dovecot_settings(folder), encoding="utf-8")
     (folder / "people").write_text(f"{USERNAME}:{{PLAIN}}{PASSWORD}\n", encoding="utf-8")
 
 
@@ -173,6 +195,17 @@ def _listeners(address: str, certificates: Certificates) -> str:
             options += " -o smtpd_discard_ehlo_keywords=smtputf8"
         lines.append(f"{address}:{port} inet n - n - - smtpd {options}\n")
     return "".join(lines)
+
+
+def _dovecot_settings(folder: Path) -> str:
+    """From 2.4 on, Dovecot reads no settings that were written for an earlier one."""
+    is_new = tuple(map(int, _dovecot_version().split(".")[:2])) >= (2, 4)
+    parts = (_WRITTEN_FOR_2_4, _DOVECOT, _DOVECOT_2_4) if is_new else (_DOVECOT, _DOVECOT_2_3)
+    return "".join(parts).format(folder=folder)
+
+
+def _dovecot_version() -> str:
+    return _output("dovecot", "--version").split()[0].partition("-")[0]
 
 
 def _postconf(folder: Path, *arguments: str) -> str:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,15 +79,22 @@ def process(command: Sequence[str], log: Path, environment: Mapping[str, str] | 
 
 def wait_for_ports(pid: int, address: str, ports: Sequence[int], logs: Path) -> None:
     """Until all of them are open. AssertionError with the logs of the folder when the server ends or takes too long."""
-    end = time.monotonic() + PATIENCE_S
     for port in ports:
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex((address, port)) == 0:
-                    break
-            assert _lives(pid), f"the server ended at once:\n{_read(logs)}"
-            assert time.monotonic() < end, f"port {port} is not open:\n{_read(logs)}"
-            time.sleep(0.02)
+        wait_for(pid, lambda port=port: _is_open(address, port), f"port {port}", logs)
+
+
+def wait_for(pid: int, there: Callable[[], bool], what: str, logs: Path) -> None:
+    """Until it is there. AssertionError with the logs of the folder when the server ends or takes too long."""
+    end = time.monotonic() + PATIENCE_S
+    while not there():
+        assert _lives(pid), f"the server ended at once:\n{_read(logs)}"
+        assert time.monotonic() < end, f"{what} is not there:\n{_read(logs)}"
+        time.sleep(0.02)
+
+
+def _is_open(address: str, port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((address, port)) == 0
 
 
 def _read(logs: Path) -> str:
