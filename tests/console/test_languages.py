@@ -53,6 +53,16 @@ def test_every_text_is_extracted() -> None:
     assert done.returncode == 0, f"{done.stderr}{RUN} {FOLDER}"
 
 
+def test_what_is_said_within_a_formatted_text_is_extracted_too() -> None:
+    with (FOLDER / "ringpost.pot").open("rb") as file:
+        extracted = {text.id for text in read_po(file)}
+
+    said = {text for path in (SOURCE / "console").glob("*.py") for text in _said_in(path)}
+
+    assert len(said) > 300
+    assert said - extracted == set()
+
+
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*/LC_MESSAGES/*.po")), ids=lambda path: path.parts[-3])
 def test_every_text_is_translated(path: Path) -> None:
     with path.open("rb") as file:
@@ -150,6 +160,18 @@ async def test_times_are_in_the_tenants_zone(client_of: ClientOf, room: Room, ac
 def _said(string: Any) -> bool:
     parts: list[str] = [string] if isinstance(string, str) else list(string)
     return all(parts)
+
+
+def _said_in(path: Path) -> Iterator[str]:
+    """The texts that stand in the calls of `say` and `N_`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(attr="say") | ast.Name(id="say" | "N_"), args=[ast.Constant(value=str(text)), *_]
+            ):
+                yield text
+            case _:
+                pass
 
 
 def _messages(path: Path) -> Iterator[str]:

@@ -42,4 +42,5 @@ def _failed(visit: Visit, reason: MailServerFailed) -> str:
     if trap is not None:
         why = f"{visit.say(trap.explanation)} {visit.say(TO_DO.get(trap.code, trap.what_to_do))}"
     said = visit.say("The server said: %(reply)s", reply=reply) if reply else ""
-    return f"{visit.say('It was not sent. %(why)s', why=why)} {said}".strip()
+    told = visit.say("It was not sent. %(why)s", why=why)
+    return f"{told} {said}".strip()

@@ -127,8 +127,8 @@ class Fields:
         if value is None and not required:
             return default
         if not isinstance(value, str) or value not in choices.__members__.values():
-            beside = "" if value is None else beside
-            self.wrong(field, f"This must be one of {', '.join(choices)}{beside}, spelled exactly so.")
+            words = ", ".join(choices) + ("" if value is None else beside)
+            self.wrong(field, f"This must be one of {words}, spelled exactly so.")
             return default
         return choices(value)
 

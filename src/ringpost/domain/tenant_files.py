@@ -149,8 +149,9 @@ def _check_head(tenant: TenantId, content: Mapping[str, object]) -> None:
 
 def _unknown(content: Mapping[str, object], known: Iterable[str], place: str) -> list[FieldError]:
     """A mistyped section would be left out without a word."""
+    names = ", ".join(known)
     return [
-        FieldError(f"{place}{name[:64]}", f"There is no such part; there are {', '.join(known)}.")
+        FieldError(f"{place}{name[:64]}", f"There is no such part; there are {names}.")
         for name in content
         if name not in known
     ]
@@ -178,8 +179,9 @@ def _section(
 
 
 def _templates(content: Mapping[str, object], known: Mapping[str, Any]) -> dict[str, Parts]:
+    names = ", ".join(known)
     faults = [
-        FieldError(name[:64], f"There is no template of this name; there are {', '.join(known)}.")
+        FieldError(name[:64], f"There is no template of this name; there are {names}.")
         for name in content
         if name not in known
     ]
