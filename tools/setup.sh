@@ -5,12 +5,13 @@ set -eu
 venv=$1
 lock=requirements/dev.lock
 
-fits() { # A Python that runs and is new enough. A name alone says nothing: version managers put empty shims on PATH.
-    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+fits() { # A Python that runs and for which all that is locked has wheels (3.15 lacks those of SQLite and PostgreSQL). A
+    # name alone says nothing: version managers put empty shims on PATH.
+    "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' >/dev/null 2>&1
 }
 
 explain_no_python() {
-    echo "setup: no Python 3.11 or newer was found on PATH." >&2
+    echo "setup: no Python 3.11 to 3.14 was found on PATH." >&2
     echo "setup: install one (Debian, Ubuntu: apt install python3 python3-venv; Fedora: dnf install python3;" >&2
     echo "setup: macOS: brew install python), or install uv, and run make setup again." >&2
     exit 1
