@@ -55,7 +55,7 @@ def test_every_text_is_extracted() -> None:
 
 def test_what_is_said_within_a_formatted_text_is_extracted_too() -> None:
     with (FOLDER / "ringpost.pot").open("rb") as file:
-        extracted = {text.id for text in read_po(file)}
+        extracted = {str(text.id) for text in read_po(file)}
 
     said = {text for path in (SOURCE / "console").glob("*.py") for text in _said_in(path)}
 
@@ -150,11 +150,17 @@ async def test_pages_speak_the_tenants_language_until_another_is_chosen(
 async def test_times_are_in_the_tenants_zone(client_of: ClientOf, room: Room, acme: TenantId) -> None:
     await change_tenant(room, acme, TenantDraft("Acme", "acme.example", timezone="Asia/Kolkata"))
 
-    page = (await (await client_of(Role.TENANT_ADMIN)).get("/console/account")).text
+    client = await client_of(Role.TENANT_ADMIN)
+
+    page = (await client.get("/console/account")).text
 
     # The clock of these tests stands at 2027-01-15T08:00:00Z.
     assert '<time datetime="2027-01-15T08:00:00Z"' in page
-    assert "15 Jan 2027, 13:30" in page
+    assert "15 Jan 2027, 13:30<" in page
+
+    await change_tenant(room, acme, TenantDraft("Acme", "acme.example", timezone="Asia/Kolkata", locale="de"))
+
+    assert "15.01.2027, 13:30<" in (await client.get("/console/account")).text
 
 
 def _said(string: Any) -> bool:

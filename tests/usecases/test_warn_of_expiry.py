@@ -1,6 +1,9 @@
 """Credentials that end soon are told of at each threshold, once, through the system's mail server."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import SMTP
 from typing import Any
 
 import httpx
@@ -46,6 +49,16 @@ async def queued(room: Room) -> list[tuple[str, str, str]]:
     def read(connection: Connection) -> list[tuple[str, str, str]]:
         rows = connection.execute(select(deliveries).order_by(deliveries.c.id))
         return [(row.tenant, row.type, row.recipient) for row in rows]
+
+    return await room.database.read(read)
+
+
+async def the_message(room: Room) -> Message:
+    """The one that waits."""
+
+    def read(connection: Connection) -> Message:
+        row = connection.execute(select(messages)).one()
+        return Message.unpack(room.sealer.unseal(Place(row.tenant, "messages", row.event, "content"), row.content))
 
     return await room.database.read(read)
 
@@ -100,14 +113,24 @@ async def test_the_mail_names_the_mailbox_and_the_end_and_no_secret(
     await clients.post(OAUTH, json=app(clock, 14))
     await warn_of_expiry(room)
 
-    def read(connection: Connection) -> Message:
-        row = connection.execute(select(messages)).one()
-        return Message.unpack(room.sealer.unseal(Place(row.tenant, "messages", row.event, "content"), row.content))
-
-    text = repr(await room.database.read(read))
+    text = repr(await the_message(room))
     assert "Microsoft 365" in text
     assert "pbx@sender.example" in text
     assert SECRET not in text
+
+
+@pytest.mark.parametrize(("locale", "name"), [("en", "client secret"), ("de-AT", "geheimer Clientschlüssel")])
+async def test_what_ends_is_named_in_the_language_of_the_mail(
+    clients: httpx.AsyncClient, room: Room, clock: Clock, locale: str, name: str
+) -> None:
+    speaking = replace(room, options=replace(room.options, system_locale=locale))
+    await clients.post(OAUTH, json=app(clock, 14))
+    await warn_of_expiry(speaking)
+
+    mail = message_from_bytes((await the_message(room)).content, policy=SMTP)
+    text = mail.get_body(("plain",))
+    assert text
+    assert name in text.get_content()
 
 
 async def test_without_a_mail_server_of_the_system_it_waits_for_one(

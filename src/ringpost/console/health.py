@@ -4,6 +4,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 from babel.dates import format_timedelta
@@ -101,7 +102,8 @@ async def show_health(visit: Visit) -> Response:
         "most": overview.MOST_COUNTED,
         "borrowed_an_hour": visit.room.options.borrowed_mails_per_hour,
         "versions": (("Ringpost", __version__), ("Python", platform.python_version())),
-        "span": lambda ms: _span(visit, ms),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+        "span": partial(_span, visit),
+        "ahead": partial(_span, visit, ahead=True),
     }
     return render(visit, "health_state.html" if visit.wants_fragment else "health.html", **values)
 
@@ -129,10 +131,10 @@ def _lanes(connection: Connection, names: list[str]) -> dict[str, Lane]:
     return {name: Lane(known.get(owner), is_borrowed(name)) for name, owner in owners.items()}
 
 
-def _span(visit: Visit, milliseconds: int) -> str:
-    """How long, in words: `3 minutes`."""
+def _span(visit: Visit, milliseconds: int, *, ahead: bool = False) -> str:
+    """How long, in words: `3 minutes`, and `in 3 minutes` for what is ahead."""
     span = timedelta(seconds=max(0, milliseconds) // 1000)
-    return format_timedelta(span, threshold=1.5, locale=visit.language.locale)
+    return format_timedelta(span, threshold=1.5, add_direction=ahead, locale=visit.language.locale)
 
 
 routes = (get("/system/health", show_health, Access.SYSTEM),)

@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from babel import Locale
 from babel.dates import format_datetime
 from babel.numbers import format_decimal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
@@ -72,6 +73,14 @@ def _moment(context: Context, milliseconds: int | None, *, seconds: bool = False
         return Markup("–")  # noqa: RUF001  a dash, typographically
     visit: Visit = context["visit"]
     at = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    shown = format_datetime(at, "medium" if seconds else "d MMM y, HH:mm", visit.zone, visit.language.locale)
-    whole = format_datetime(at, "full", visit.zone, visit.language.locale)
+    locale = visit.language.locale
+    shown = format_datetime(at, "medium" if seconds else _to_the_minute(locale), visit.zone, locale)
+    whole = format_datetime(at, "full", visit.zone, locale)
     return Markup('<time datetime="{}" title="{}">{}</time>').format(f"{at:%Y-%m-%dT%H:%M:%SZ}", whole, shown)
+
+
+@cache
+def _to_the_minute(locale: Locale) -> str:
+    """The pattern of a date and a time as in `medium`, which has no form without seconds."""
+    date, time = (formats.pattern for formats in (locale.date_formats["medium"], locale.time_formats["short"]))
+    return locale.datetime_formats["medium"].replace("{1}", date).replace("{0}", time)

@@ -41,6 +41,8 @@ class Words:
     """The language of the document: a BCP 47 tag."""
     badges: dict[str, str]
     """Name of an urgency in lower case -> what stands above the title of such mails."""
+    credentials: dict[str, str]
+    """What ends, in the mail that says so: `certificate` and `client_secret`."""
     sent_by: str
     """The last line of a tenant's mail, in HTML."""
     sent_by_system: str

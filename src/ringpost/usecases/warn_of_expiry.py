@@ -4,6 +4,7 @@ The mail goes to whom the credentials belong: the recipients in the settings of 
 While the system has no mail server, nothing is lost: the API shows the same, and the mail goes once there is one.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -13,12 +14,13 @@ from sqlalchemy import Connection
 
 from ringpost.domain.addresses import Address
 from ringpost.domain.events import Event
-from ringpost.domain.oauth import Method, OAuthSettings, Provider, warning_due
+from ringpost.domain.oauth import Method, Provider, warning_due
 from ringpost.domain.tenants import SYSTEM
 from ringpost.errors import RingpostError
 from ringpost.storage import oauth as rows
 from ringpost.storage import settings as settings_rows
 from ringpost.storage import tenants as tenant_rows
+from ringpost.storage.default_templates import language_of, words_in
 from ringpost.usecases.accept_events import accept
 from ringpost.usecases.room import Room
 
@@ -63,13 +65,14 @@ def _due(connection: Connection, room: Room) -> list[DueWarning]:
     if not soon or not settings_rows.can_send(connection, SYSTEM):
         return []
     owners = tenant_rows.by_id(connection, {one.tenant for one, _ in soon})
+    names = words_in(language_of(room.options.system_locale)).credentials
     warnings: list[DueWarning] = []
     for one, step in soon:
         settings = settings_rows.show(connection, one.tenant)
         owner = owners.get(one.tenant)
         awake = one.tenant == SYSTEM or (owner is not None and owner.enabled)
         if awake and settings.recipients and settings.mail_server is not None:
-            event = _event(one, step, now, settings.mail_server.username, settings.recipients)
+            event = _event(one, step, now, settings.mail_server.username, settings.recipients, names)
             warnings.append(DueWarning(one, step, event))
     return warnings
 
@@ -79,7 +82,9 @@ def _threshold(one: rows.Expiring, now: int) -> int | None:
     return None if days is None else warning_due(days, one.warned_days)
 
 
-def _event(one: rows.Expiring, step: int, now: int, mailbox: str, recipients: tuple[Address, ...]) -> Event:
+def _event(
+    one: rows.Expiring, step: int, now: int, mailbox: str, recipients: tuple[Address, ...], names: Mapping[str, str]
+) -> Event:
     settings = one.settings
     days, ends = settings.days_left(now), settings.expires_at or now
     return Event(
@@ -89,7 +94,7 @@ def _event(one: rows.Expiring, step: int, now: int, mailbox: str, recipients: tu
         occurred_at=None,
         variables={
             "PROVIDER": _PROVIDERS[settings.provider],
-            "CREDENTIAL": _credential(settings),
+            "CREDENTIAL": names["certificate" if settings.method is Method.CERTIFICATE else "client_secret"],
             "CLIENT_ID": settings.client_id or "",
             "MAILBOX": mailbox,
             "EXPIRES_AT": f"{datetime.fromtimestamp(ends / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC",
@@ -98,7 +103,3 @@ def _event(one: rows.Expiring, step: int, now: int, mailbox: str, recipients: tu
         recipients=recipients,
         attachments=(),
     )
-
-
-def _credential(settings: OAuthSettings) -> str:
-    return "certificate" if settings.method is Method.CERTIFICATE else "client secret"
