@@ -4,11 +4,13 @@ import json
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 
 import pytest
 from chaos.disks import small_disk
-from tests.journeys.machine import Machine
+from tests.journeys.machine import DEADLINE_S, Machine
 from tests.left_out import left_out
 
 pytestmark = pytest.mark.timeout(180)
@@ -164,6 +166,34 @@ def test_an_env_file_in_another_encoding_is_said_plainly(machine: Machine) -> No
     assert done.returncode == 78
     assert ".env is not UTF-8" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_folder_that_may_not_be_searched_has_no_env_file(machine: Machine) -> None:
+    """Such as root's own, where `runuser` starts commands as the service's user."""
+    hidden = machine.folder / "hidden"
+    hidden.mkdir()
+    (hidden / ".env").write_text("RINGPOST_PORT=9001\n")
+
+    done = subprocess.run(
+        [sys.executable, "-c", _CONFIG_IN_A_HIDDEN_FOLDER, str(hidden)],
+        cwd=machine.folder, env=machine.env, text=True, capture_output=True, timeout=DEADLINE_S, check=False,
+    )  # fmt: skip
+    hidden.chmod(0o700)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "8025\n", "")
+
+
+_CONFIG_IN_A_HIDDEN_FOLDER = """
+import os, sys
+from ringpost.cli.opening import load_config
+
+load_config()  # imports what it needs while it may
+os.chdir(sys.argv[1])
+os.chmod(".", 0)
+if os.geteuid() == 0:
+    os.setuid(65534)
+print(load_config().port)
+"""
 
 
 def test_settings_that_are_not_known_are_warned_of(machine: Machine) -> None:

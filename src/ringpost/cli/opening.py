@@ -57,7 +57,8 @@ def load_config(data_dir: Path | None = None, **chosen: Any) -> Config:
     """The configuration in force: what was chosen on the command line, the environment, `.env`, the defaults."""
     use_data_dir(data_dir)
     try:
-        config = Config(**{name: value for name, value in chosen.items() if value is not None})
+        given: dict[str, Any] = {"_env_file": _env_file()}
+        config = Config(**given, **{name: value for name, value in chosen.items() if value is not None})
     except UnicodeDecodeError as error:
         raise Misconfigured(f"The file .env is not UTF-8 text: byte {error.start} does not fit.") from None
     except PermissionError as error:
@@ -147,10 +148,17 @@ def operator(tenant: TenantId) -> Principal:
     return Principal(tenant, Role.TENANT_ADMIN, SCOPES_OF_ROLE[Role.TENANT_ADMIN], "cli", "cli")
 
 
+def _env_file() -> Path | None:
+    """`.env`, if this folder may be searched for one: root's own may not, when `runuser` starts a command in it."""
+    return Path(".env") if os.access(".", os.X_OK) else None
+
+
 def _unknown_settings() -> list[str]:
     """Names like ours, in the environment and in `.env`, that no setting has."""
     known = {TRACEBACK, *(f"RINGPOST_{name.upper()}" for name in Config.model_fields)}
-    names = {name.upper() for name in (*os.environ, *dotenv_values(".env", interpolate=False))}
+    file = _env_file()
+    in_file = dotenv_values(file, interpolate=False) if file else ()
+    names = {name.upper() for name in (*os.environ, *in_file)}
     return sorted(name for name in names - known if name.startswith("RINGPOST_"))
 
 
