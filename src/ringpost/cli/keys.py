@@ -1,5 +1,7 @@
 """keys rotate, reseal, retire: a new key for what is sealed at rest, in three steps."""
 
+from collections.abc import Sequence
+
 import typer
 
 from ringpost import wiring
@@ -8,6 +10,8 @@ from ringpost.cli.opening import DataDir, in_room, load_config, require_database
 from ringpost.cli.output import say
 from ringpost.config import Config
 from ringpost.storage.keyring import KeyRing
+from ringpost.storage.overview import workers_alive
+from ringpost.storage.tables import AnyRow
 from ringpost.usecases.reseal import Resealed, reseal
 from ringpost.usecases.room import Room
 
@@ -51,10 +55,19 @@ def reseal_(data_dir: DataDir = None) -> None:
 def retire(data_dir: DataDir = None) -> None:
     """Drop all keys but the newest, after a last reseal. A backup from before needs the old ones: keep that key file.
 
+    Refused while workers run that were started before the newest key was made: what they seal could not be opened.
+
     Example: [b]ringpost keys retire[/b]
     """
     config = _with_key_file(data_dir)
-    _refuse_broken(in_room(data_dir, reseal))
+
+    async def reseal_for_the_last_time(room: Room) -> Resealed:
+        if len(wiring.key_file(config)) > 1:
+            made = (config.data_dir / "keys").stat().st_mtime_ns // 1_000_000
+            _refuse_older(made, await room.database.read(workers_alive, room.clock()))
+        return await reseal(room)
+
+    _refuse_broken(in_room(data_dir, reseal_for_the_last_time))
     before = wiring.key_file(config)
     before.without_old_keys().save(config.data_dir / "keys")
     say(f"{len(before) - 1} old keys were dropped; {before.current} is the only one.")
@@ -70,6 +83,16 @@ def _with_key_file(data_dir: DataDir) -> Config:
             "again, and run: ringpost keys reseal"
         )
     return config
+
+
+def _refuse_older(made: int, workers: Sequence[AnyRow]) -> None:
+    older = [f"{worker.name} on {worker.host}" for worker in workers if worker.since < made]
+    if older:
+        raise Failed(
+            "Workers from before the newest key still seal with an old one, and what they seal would be lost: "
+            f"{', '.join(older)}. Restart all processes of Ringpost, then try again; a worker that was killed counts "
+            "for a minute."
+        )
 
 
 def _refuse_broken(done: Resealed) -> None:
