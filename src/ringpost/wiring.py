@@ -49,15 +49,16 @@ POLL_WITH_BELL_S = 1.0
 
 
 @asynccontextmanager
-async def open_room(config: Config, *, traced: bool = False) -> AsyncGenerator[Room]:
+async def open_room(config: Config, *, traced: bool = False, make: bool = True) -> AsyncGenerator[Room]:
     """The room with its database open; made on the first start. Raises StorageUnavailable, KeyRingError, ValueError.
 
+    `make`: without it, NothingThere is raised where there is no database yet.
     `traced`: keep traces, if the operator wants them; for what serves, as no command makes any.
     """
     traces = telemetry.open_traces() if traced else None
     config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     sealer = Sealer(KeyRing.from_text(config.keys.get_secret_value())) if config.keys else _sealer_by_file(config)
-    database = await open_database(config.url)
+    database = await open_database(config.url, make=make)
     try:
         await database.read(check_keys, sealer)
         if not await database.read(is_proven):

@@ -12,6 +12,7 @@ import pytest
 from chaos.disks import small_disk
 from tests.journeys.machine import DEADLINE_S, Machine
 from tests.left_out import left_out
+from tests.postgresql import PostgresServer
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -209,3 +210,20 @@ def test_settings_that_are_not_known_are_warned_of(machine: Machine) -> None:
         ("unknown_setting", "RINGPOST_PROT", "RINGPOST_PORT"),
     ]
     assert "secret-value" not in done.stdout + done.stderr
+
+
+def test_a_command_that_finds_nothing_in_the_database_leaves_it_as_it_is(
+    machine: Machine, postgres: PostgresServer
+) -> None:
+    """What it made there would be sealed with keys that the services do not have."""
+    machine.env["RINGPOST_DATABASE_URL"] = postgres.url(name := postgres.new_database())
+
+    for command in (["status"], ["tenant", "list"], ["keys", "rotate"]):
+        done = machine.run(*command)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"There is nothing of Ringpost in the database yet. The database is {postgres.url(name)}" in done.stderr
+    with postgres.connect(name) as connection:
+        assert connection.execute("SELECT FROM pg_class WHERE relname = 'tenants'").fetchall() == []
+
+    machine.output("tenant", "create", "acme.example.com")
+    assert "acme.example.com" in machine.output("tenant", "list")

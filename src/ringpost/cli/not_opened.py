@@ -7,11 +7,11 @@ from typing import Final
 
 from alembic.util import CommandError
 
-from ringpost.cli.exits import Misconfigured
+from ringpost.cli.exits import Failed, Misconfigured
 from ringpost.cli.output import without_password
 from ringpost.config import Config
 from ringpost.errors import StorageUnavailable
-from ringpost.storage.engines import database_file
+from ringpost.storage.engines import NothingThere, database_file
 from ringpost.storage.keyring import KeyRingError
 
 NO_ROOM: Final = 1024 * 1024
@@ -24,6 +24,11 @@ def why(config: Config, error: Exception) -> Exception | None:
     match error:
         case StorageUnavailable():
             told = about_the_database(config, error)
+        case NothingThere():
+            told = Failed(
+                f"There is nothing of Ringpost in the database yet. {_which_database(config)} Name the right one, or "
+                "begin: ringpost tenant create acme.example.com"
+            )
         case CommandError():
             told = Misconfigured(
                 f"The database was made by a newer version of Ringpost ({error}). Install that version again, or bring "

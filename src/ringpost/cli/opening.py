@@ -96,7 +96,9 @@ def log_format(config: Config) -> logs.Format:
 
 
 @asynccontextmanager
-async def open_room(config: Config, *, tell: Callable[[str], Any], traced: bool = False) -> AsyncGenerator[Room]:
+async def open_room(
+    config: Config, *, tell: Callable[[str], Any], traced: bool = False, makes_database: bool = True
+) -> AsyncGenerator[Room]:
     """The room; tells what was made. Raises Misconfigured when what the configuration names cannot be used.
 
     When the database cannot be used in it, also later, StorageUnavailable says which one that is.
@@ -104,7 +106,7 @@ async def open_room(config: Config, *, tell: Callable[[str], Any], traced: bool 
     to_make = missing(config)
     async with AsyncExitStack() as stack:
         try:
-            room = await stack.enter_async_context(wiring.open_room(config, traced=traced))
+            room = await stack.enter_async_context(wiring.open_room(config, traced=traced, make=makes_database))
         except Exception as error:
             said = why(config, error)
             if said is None:
@@ -125,7 +127,7 @@ def in_room(data_dir: Path | None, work: Callable[[Room], Awaitable[T]], *, make
         require_database(config)
 
     async def run() -> T:
-        async with open_room(config, tell=say) as room:
+        async with open_room(config, tell=say, makes_database=makes_database) as room:
             return await work(room)
 
     return asyncio.run(run())

@@ -51,7 +51,7 @@ def status(once: Once = False, as_json: AsJson = False, data_dir: DataDir = None
 
 
 async def _print(config: Config, *, as_json: bool) -> None:
-    async with open_room(config, tell=say) as room:
+    async with open_room(config, tell=say, makes_database=False) as room:
         seen = await _look(room)
     if as_json:
         print_json(seen)
@@ -60,7 +60,7 @@ async def _print(config: Config, *, as_json: bool) -> None:
 
 
 async def _watch(config: Config) -> None:
-    async with open_room(config, tell=say) as room:
+    async with open_room(config, tell=say, makes_database=False) as room:
         seen = await _look(room)
         picture = Live(draw(seen), console=console(), screen=True, auto_refresh=False)
         with _keys() as keys, _no_logs(), picture as live:

@@ -156,13 +156,14 @@ class Database:
             return work(connection, *args, **kwargs)
 
 
-async def open_database(url: str) -> Database:
+async def open_database(url: str, *, make: bool = True) -> Database:
     """Open the database at `url` (`sqlite:///path`, `postgresql://host/name`), after migrating it.
 
-    Raises StorageUnavailable when it cannot be opened, ValueError when the URL is of no known kind.
+    Raises StorageUnavailable when it cannot be opened, ValueError when the URL is of no known kind. Without `make`, an
+    empty one stays empty: NothingThere.
     """
     try:
-        reader, writer = await asyncio.to_thread(engines.open_engines, url)
+        reader, writer = await asyncio.to_thread(engines.open_engines, url, make=make)
     except exc.DBAPIError as error:
         raise StorageUnavailable(f"The database cannot be opened: {str(error.orig).strip()}") from error
     return Database(url, reader, writer)

@@ -5,7 +5,7 @@ from typing import Final
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
-from sqlalchemy import Engine
+from sqlalchemy import Engine, inspect
 
 from ringpost.storage import sqlite
 from ringpost.storage.patience import come_back_at_once
@@ -14,10 +14,15 @@ _IN_A_FILE: Final = "sqlite:///"
 """How the URL of an embedded database begins. All that follows is the path of its file, whatever it holds."""
 
 
-def open_engines(url: str) -> tuple[Engine, Engine]:
-    """Engines to read and to write with, after the schema was brought up to date.
+class NothingThere(Exception):
+    """The database has no tables of ours, and none were to be made."""
 
-    Raises ValueError when the URL is of no known kind, StorageUnavailable when the database is not what we need.
+
+def open_engines(url: str, *, make: bool = True) -> tuple[Engine, Engine]:
+    """Engines to read and to write with, after the schema was brought up to date; without `make`, it has to have one.
+
+    Raises ValueError when the URL is of no known kind, StorageUnavailable when the database is not what we need, and
+    NothingThere.
     """
     check_url(url)
     file = database_file(url)
@@ -32,7 +37,7 @@ def open_engines(url: str) -> tuple[Engine, Engine]:
     try:
         if check is not None:
             check(writer)
-        migrate(writer)
+        migrate(writer, make=make)
         for engine in (reader, writer):
             come_back_at_once(engine)
     except BaseException:
@@ -56,8 +61,11 @@ def check_url(url: str) -> None:
         )
 
 
-def migrate(engine: Engine) -> None:
-    """Bring the schema to the newest revision. Safe to run at every start, and from several processes."""
+def migrate(engine: Engine, *, make: bool = True) -> None:
+    """Bring the schema to the newest revision. Safe to run at every start, and from several processes.
+
+    Without `make`, raises NothingThere when there is none.
+    """
     config = AlembicConfig()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.begin() as connection:
@@ -65,5 +73,7 @@ def migrate(engine: Engine) -> None:
             from ringpost.storage import postgresql  # noqa: PLC0415  as above
 
             postgresql.be_the_only_one_to_migrate(connection)
+        if not make and not inspect(connection).has_table("alembic_version"):
+            raise NothingThere
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
