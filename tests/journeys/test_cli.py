@@ -251,6 +251,8 @@ def test_a_backup_is_made_as_the_docs_say_while_it_runs_and_can_be_restored(acme
         acme.output("tenant", "create", "written-last.example.com")
         subprocess.run(["sh", "-ec", command], check=True, timeout=DEADLINE_S)
     assert {file.stat().st_mode & 0o777 for file in there.iterdir()} == {0o600}
+    assert subprocess.call(["sh", "-ec", command.replace("ringpost.db ", "no.db ")], stderr=subprocess.DEVNULL) != 0
+    assert not (here / "no.db").exists(), "else it would be root's, and in the way of the service"
 
     assert acme.output("tenant", "list", "--data-dir", str(there)) == acme.output("tenant", "list")
 
