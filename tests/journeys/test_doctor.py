@@ -23,7 +23,9 @@ def acme(tmp_path: Any) -> Machine:
     return machine
 
 
-async def doctor(machine: Machine, answers: Mapping[str, Answer], *arguments: str) -> subprocess.CompletedProcess[str]:
+async def doctor(
+    machine: Machine, answers: Mapping[str, Answer], *arguments: str, **env: str
+) -> subprocess.CompletedProcess[str]:
     """Save settings for a server that answers like this, and run the command."""
     token = (await asyncio.to_thread(machine.output, "token", "create")).strip()
     async with ScriptedServer(polite(answers)) as server:
@@ -40,7 +42,7 @@ async def doctor(machine: Machine, answers: Mapping[str, Answer], *arguments: st
                 base_url=api.match[1], headers={"Authorization": f"Bearer {token}"}, timeout=30
             ) as client:
                 assert (await client.post("/tenant/notification", json=settings)).status_code == 200
-        return await asyncio.to_thread(machine.run, "doctor", "--tenant", "acme.example.com", *arguments)
+        return await asyncio.to_thread(machine.run, "doctor", "--tenant", "acme.example.com", *arguments, **env)
 
 
 async def test_a_good_server_ends_with_0(acme: Machine) -> None:
@@ -68,6 +70,15 @@ async def test_json_has_all_of_it(acme: Machine) -> None:
 
     diagnosis = json.loads(done.stdout)
     assert (done.returncode, diagnosis["ok"], diagnosis["findings"][0]["code"]) == (1, False, "SENDER_REFUSED")
+
+
+async def test_the_operator_is_told_what_allows_a_host(acme: Machine) -> None:
+    """Such as when only the services have been told of the network."""
+    done = await doctor(acme, {}, RINGPOST_ALLOWED_MAIL_NETWORKS="")
+
+    assert done.returncode == 1
+    assert "This host is not allowed" in done.stdout
+    assert "What to do: Allow its network in RINGPOST_ALLOWED_MAIL_NETWORKS" in " ".join(done.stdout.split())
 
 
 def test_without_a_mail_server_it_says_so(acme: Machine) -> None:

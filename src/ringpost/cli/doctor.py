@@ -11,6 +11,7 @@ from ringpost.cli.exits import FAILED
 from ringpost.cli.opening import AsJson, DataDir, TenantOption, find_owner, in_room, operator
 from ringpost.cli.output import console, one_line, print_json
 from ringpost.domain.diagnosis import Diagnosis, Finding, Step, StepName, StepStatus, diagnosis_to_json
+from ringpost.domain.traps.reaching import NOT_ALLOWED
 from ringpost.usecases.diagnose import RECIPIENT, conclude, examine, plan_diagnosis
 from ringpost.usecases.room import Room
 
@@ -38,6 +39,13 @@ TITLES: Final = {
     StepName.DMARC: "Domain: DMARC",
 }
 WIDEST: Final = max(map(len, TITLES.values()))
+FOR_THE_OPERATOR: Final = {
+    NOT_ALLOWED.code: (
+        "Allow its network in RINGPOST_ALLOWED_MAIL_NETWORKS or its port in RINGPOST_EXTRA_MAIL_PORTS, for this "
+        "command as for the services; ringpost config show prints what is in force here."
+    )
+}
+"""What tenants are not told, because they would learn what the operator's network looks like."""
 
 System = Annotated[bool, typer.Option("--system", help="The system's own mail server instead of a tenant's.")]
 Recipient = Annotated[
@@ -109,8 +117,9 @@ def result_lines(diagnosis: Diagnosis) -> Iterator[Text]:
 def _finding_lines(one: Finding) -> Iterator[Text]:
     yield Text.assemble((one.code, "bold"), f"  {one.title}")
     yield Text(f"  {one_line(one.explanation)}")
-    if one.what_to_do:
-        yield Text(f"  What to do: {one_line(one.what_to_do)}")
+    what_to_do = one.what_to_do or FOR_THE_OPERATOR.get(one.code)
+    if what_to_do:
+        yield Text(f"  What to do: {one_line(what_to_do)}")
     if one.suggested_settings:
         changes = ", ".join(f"{name}: {_json(value)}" for name, value in one.suggested_settings.items())
         yield Text.assemble("  Try these settings: ", (changes, "bold"))
