@@ -49,5 +49,7 @@ async def test_a_link_that_nobody_used_is_replaced_at_the_next_start(tmp_path: P
 
         old, new = links_of(running)
 
-        assert (await client.get(old)).status_code == 404
+        answer = await client.get(old)
+        assert answer.status_code == 404
+        assert "a newer one has taken its place" in answer.text
         assert (await client.get(new)).status_code == 200
