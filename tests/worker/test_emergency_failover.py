@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import Clock
 from tests.journeys.running import Mailbox, mailbox, settings_for
 from tests.transports.scripted_server import ScriptedServer, Trick, polite
-from tests.worker.posts import is_sent, save, story, tried
+from tests.worker.posts import is_sent, is_waiting, save, story, tried
 
 EMERGENCY = {"type": "EMERGENCY_CALL", "variables": {"CALLER_NUMBER": "101", "CALLEE_NUMBER": "112"}}
 
@@ -162,6 +162,22 @@ async def test_without_a_server_that_is_lent_it_goes_on_trying_its_own(
 
     assert found["state"] == "queued"
     assert systems.received == []
+
+
+async def test_what_waits_for_its_own_server_goes_at_once_when_the_system_lends_one(
+    tenant_client: httpx.AsyncClient, admin_client: httpx.AsyncClient, systems: Mailbox
+) -> None:
+    await save(admin_client, systems.port, enable_tenant_access=False)
+    await save(tenant_client, closed_port())
+    emergencies = [await report(tenant_client) for _ in range(3)]
+    for delivery in emergencies:
+        await story(tenant_client, delivery, lambda found: is_waiting(found) and found["state"] == "queued")
+
+    await save(admin_client, systems.port)  # the clock stands still: no probe and no retry is due
+    for delivery in emergencies:
+        await story(tenant_client, delivery, is_sent)
+
+    assert len(systems.received) == 3
 
 
 async def test_when_the_system_takes_its_server_back_it_returns_to_its_own(

@@ -5,11 +5,11 @@ it borrows the system's. The system level's own mail has a lane of its own, so t
 not lent any more) does not keep the operator's alerts waiting.
 """
 
-from sqlalchemy import Connection, case, false, update
+from sqlalchemy import Connection, case, false, literal, select, update
 
-from ringpost.domain.deliveries import State
+from ringpost.domain.deliveries import State, Urgency
 from ringpost.domain.tenants import SYSTEM, TenantId
-from ringpost.storage.tables import deliveries
+from ringpost.storage.tables import deliveries, holds
 
 _BORROWED = f"{SYSTEM}:"
 
@@ -53,4 +53,22 @@ def move_queue(connection: Connection, tenant: TenantId, now: int, *, own_server
         update(deliveries)
         .where(deliveries.c.state == State.QUEUED, deliveries.c.queue == old, deliveries.c.tenant == tenant)
         .values(queue=new, due_at=case((deliveries.c.deferred, now), else_=deliveries.c.due_at), deferred=false())
+    )
+
+
+def lend_to_emergencies(connection: Connection, now: int) -> None:
+    """The system's server is lent: emergencies that wait for a server that fails go through it, at once."""
+    connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.state == State.QUEUED,
+            deliveries.c.urgency == Urgency.EMERGENCY,
+            deliveries.c.queue == deliveries.c.tenant,
+            deliveries.c.queue.in_(select(holds.c.lane)),
+        )
+        .values(
+            queue=literal(_BORROWED) + deliveries.c.tenant,
+            due_at=case((deliveries.c.deferred, now), else_=deliveries.c.due_at),
+            deferred=false(),
+        )
     )

@@ -52,6 +52,8 @@ def replace_settings(connection: Connection, room: Room, principal: Principal, w
     if tenant != SYSTEM and _can_send(old) != _can_send(wanted):
         queues.move_queue(connection, tenant, now, own_server=_can_send(wanted))
     outcomes.release(connection, tenant, now)
+    if isinstance(wanted, SystemSettings) and wanted.enable_tenant_access and _can_send(wanted):
+        queues.lend_to_emergencies(connection, now)
 
 
 def stored_settings(connection: Connection, room: Room, tenant: TenantId) -> tuple[Settings, bool]:
