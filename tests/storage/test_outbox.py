@@ -46,6 +46,23 @@ def test_the_ring_goes_on_where_the_last_claim_ended(connection: Connection) -> 
     assert end == "", "the ring was walked to its end"
 
 
+def test_the_last_queues_of_the_ring_are_seen_among_the_first(connection: Connection) -> None:
+    for number in range(70):
+        put(connection, f"e{number:03}", f"t{number:03}")
+    seen: list[str] = []
+
+    def share_out(queues: Sequence[str]) -> dict[str, int]:
+        seen.extend(queues)
+        return {}
+
+    ends = [""]
+    for number in range(3):
+        wanted = Claim(f"w-{number}", NOW, NOW + 60_000, Urgency.NORMAL, 1000, share_out, ends[-1])
+        ends.append(outbox.claim(connection, wanted)[1])
+    assert seen == [f"t{number % 70:03}" for number in range(3 * 64)]
+    assert ends == ["", "t063", "t057", "t051"]
+
+
 def test_a_queue_with_room_again_does_not_wait_for_the_walk_to_come_round(connection: Connection) -> None:
     for number in range(70):  # more queues than one look walks
         put(connection, f"slow{number:02}", f"slow{number:02}")

@@ -115,6 +115,21 @@ async def test_hundreds_of_slow_servers_are_waited_for_at_once_and_quick_ones_do
 
 
 @pytest.mark.usefixtures("worker")
+async def test_when_slots_are_scarce_more_queues_than_a_look_sees_get_on_alike(crowd: Crowd) -> None:
+    queues, each = 80, 20
+    async with slow_server() as server:
+        server.answers.clear()
+        for number in range(queues):
+            await report(await crowd.joined_by(f"t{number:02}", server), NORMAL, each)
+        server.each_takes_s = 0.05
+        server.answers.set()
+        await until(lambda: sum(server.mails.values()) >= queues * each // 2)
+        got = [server.mails[f"t{number:02}@example.com".encode()] for number in range(queues)]
+
+    assert min(got) >= each // 5
+
+
+@pytest.mark.usefixtures("worker")
 async def test_borrowers_of_one_slow_server_take_turns(
     room: Room, app: FastAPI, admin_client: httpx.AsyncClient
 ) -> None:

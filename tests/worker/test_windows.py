@@ -78,6 +78,38 @@ def test_whoever_was_last_is_not_the_first_again(windows: Windows) -> None:
     assert got == [{"a": 1}, {"b": 1}, {"c": 1}] * 2
 
 
+def test_queues_of_which_a_look_sees_a_part_only_take_turns_too(windows: Windows) -> None:
+    queues = [f"queue{number:02}" for number in range(90)]
+    got = dict.fromkeys(queues, 0)
+    for start in range(0, 90 * 60, 60):
+        seen = [queues[number % 90] for number in range(start, start + 60)]
+        for queue, mails in windows.share_out(seen, NORMAL, 7, {}).items():
+            got[queue] += mails
+    assert min(got.values()) >= max(got.values()) - 2
+
+
+def test_borrowers_take_turns_beside_whoever_has_a_server_with_more_room(windows: Windows) -> None:
+    borrowers = [f"system:t{number}" for number in range(20)]
+    prove(windows, "flood", 20)
+    take(windows, share(windows, "flood", *borrowers))
+    in_hand = borrowers[:8]
+    got = dict.fromkeys(borrowers, 0)
+    for _ in range(100):
+        windows.ended(in_hand.pop(0), NORMAL, Said(2.0))
+        windows.ended("flood", NORMAL, QUICK)
+        windows.forget_idle()
+        for queue in take(windows, share(windows, "flood", *borrowers)).keys() & got.keys():
+            got[queue] += 1
+            in_hand.append(queue)
+    assert min(got.values()) >= max(got.values()) - 1
+
+
+def test_what_is_left_to_silent_servers_goes_to_those_that_have_room(windows: Windows) -> None:
+    silent = [f"silent{number:03}" for number in range(811)]  # one less than they may have together
+    take(windows, dict.fromkeys(silent, 1))
+    assert share(windows, *silent[:50], "unknown") == {"unknown": 1}
+
+
 def test_borrowers_of_one_server_share_its_window(windows: Windows) -> None:
     borrowers = [f"system:t{number}" for number in range(4)]
     assert share(windows, *borrowers) == dict.fromkeys(borrowers, 2)

@@ -61,7 +61,7 @@ class Claim:
     urgency: Urgency
     limit: int
     share_out: Callable[[Sequence[str]], dict[str, int]]
-    """Says how many each of the queues that wait may take; they come in the order of the ring."""
+    """Says how many each of the queues that wait may take."""
     after: str
     """Where on the ring of queues the last claim ended; empty to start."""
     ready: Sequence[str] = ()
@@ -86,22 +86,37 @@ def bring_due(connection: Connection, now: int) -> None:
 def claim(connection: Connection, wanted: Claim) -> tuple[list[Claimed], str]:
     """Take due deliveries, walking round the ring of queues; returns them and where the walk ended.
 
-    An end of `""` means that the ring was walked to its last queue. Lanes on hold are passed over, except for class
-    emergency, whose mail is tried on its own schedule whatever the lane says.
+    An end of `""` means that it saw the whole ring; one that is not behind where it began, that it came round. Lanes on
+    hold are passed over, except for class emergency, whose mail is tried on its own schedule whatever the lane says.
     """
-    ring = connection.execute(taking.RING, {"urgency": wanted.urgency, "after": wanted.after, "width": _WIDTH}).all()
+    ring = _walk(connection, wanted.urgency, wanted.after)
+    end = ring[-1].queue if len(ring) == _WIDTH else ""
     ready = sorted({*wanted.ready}.difference(row.queue for row in ring))
     if not ring and not ready:
-        return [], ""
-    end = ring[-1].queue if len(ring) == _WIDTH else ""
+        return [], end
     held = {row.queue for row in ring if row.held} | _held(connection, ready)
-    queues = sorted((*(row.queue for row in ring), *ready))
+    queues = [*(row.queue for row in ring), *ready]
     free = [queue for queue in queues if queue not in held or wanted.urgency is Urgency.EMERGENCY]
     shares = _within(wanted.share_out(free), wanted.limit)
     if not shares:
         return [], end
     rows = taking.take(connection, wanted.name, wanted.lease_until, shares, wanted.urgency.value, wanted.now)
     return [from_row(row, wanted.name) for row in rows], end
+
+
+def _walk(connection: Connection, urgency: Urgency, after: str) -> list[AnyRow]:
+    """The next part of the ring. After the last queue come the first ones, so that each is seen among as many others.
+
+    Else those of a short last part would get more than all others.
+    """
+
+    def part(after: str, width: int) -> list[AnyRow]:
+        return list(connection.execute(taking.RING, {"urgency": urgency, "after": after, "width": width}))
+
+    ring = part(after, _WIDTH)
+    if after and len(ring) < _WIDTH:
+        ring += [row for row in part("", _WIDTH - len(ring)) if row.queue <= after]
+    return ring
 
 
 def _held(connection: Connection, queues: Sequence[str]) -> set[str]:

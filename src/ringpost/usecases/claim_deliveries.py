@@ -95,9 +95,10 @@ class Ring:
         quick = self._usual and room.database.writes_at_once
         walk = _of_few(wanted) if quick else wanted, dict(self._after)
         found = await room.database.write_each(_claim_each, room, walk, quick=quick, weight=QUICK_MAILS)
-        self._after |= found.ends
+        goes_on = any(end > self._after[urgency] for urgency, end in found.ends.items())
+        more = bool(found.works) or goes_on or (quick and not found.usual)
+        self._after |= found.ends if more else dict.fromkeys(found.ends, "")
         self._usual = found.usual
-        more = bool(found.works) or any(found.ends.values()) or (quick and not found.usual)
         return Look(found.works, more, found.took_s)
 
 

@@ -15,7 +15,7 @@ costs that only waits for its server. Who may take them:
 Emergencies have windows of their own: what hangs at a server must not keep an emergency from being tried.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final, NamedTuple, Protocol
@@ -112,6 +112,8 @@ class _Queue:
     """Slots that one of its mails takes, on the average of late."""
     debt: float = 0.0
     """Turns that its heavy mails still cost it."""
+    visit: int = 0
+    """When it was last visited, for `shares`."""
     asked: bool = True
     """Whether it waited since `forget_idle`."""
 
@@ -131,7 +133,7 @@ class Windows:
         self._slow = 0
         self._unproven = 0
         self._looked_at = float("-inf")
-        self._after = dict.fromkeys(Urgency, "")
+        self._visits = 0
 
     def free(self, urgency: Urgency) -> int:
         """How many slots there are for a class."""
@@ -144,21 +146,22 @@ class Windows:
         `taken`: mails of queues that were claimed in the same go and are not in hand yet.
         """
         with self._lock:
-            room_of = self._rooms({lane_of(queue) for queue in queues}, urgency, taken)
+            known_as = {queue: self._queue(_lot(queue, urgency)) for queue in queues}
+            circle = sorted(queues, key=lambda queue: known_as[queue].visit)
+            room_of = self._rooms(dict.fromkeys(map(lane_of, circle)), urgency, taken)
             bids: list[Bid] = []
-            for queue in queues:
+            for queue, known in known_as.items():
+                known.asked = True
                 if room_of[lane_of(queue)] <= 0:
                     continue
-                known = self._queue(_lot(queue, urgency))
-                known.asked = True
                 room = self._room_of_queue(known, others_wait=len(queues) > 1) - taken.get(queue, 0)
-                bids.append(Bid(queue, lane_of(queue), room, known.weight, known.debt))
+                bids.append(Bid(queue, lane_of(queue), room, known.weight, known.debt, known.visit))
             for queue, mails in taken.items():
                 if lane_of(queue) in room_of:
                     room_of[lane_of(queue)] -= mails
-            self._after[urgency] = share_out(bids, free, room_of, self._after[urgency])
+            self._visits = share_out(bids, free, room_of, self._visits)
             for bid in bids:
-                self._queue(_lot(bid.queue, urgency)).debt = bid.debt
+                known_as[bid.queue].debt, known_as[bid.queue].visit = bid.debt, bid.visit
             return {bid.queue: bid.given for bid in bids if bid.given}
 
     def take(self, queue: str, urgency: Urgency, size: int, pace: Paced | None = None) -> bool:
@@ -203,9 +206,7 @@ class Windows:
         """Drop what is known of idle lanes and queues, so that memory follows the work."""
         with self._lock:
             self._lanes = {lot: lane for lot, lane in self._lanes.items() if lane.mails or lane.paced_lately}
-            self._queues = {
-                lot: known for lot, known in self._queues.items() if known.mails or (known.asked and known.debt)
-            }
+            self._queues = {lot: known for lot, known in self._queues.items() if known.mails or known.asked}
             for lot, known in self._queues.items():
                 known.asked = False
                 known.lane = self._lane(lane_of(lot[0]), emergency=lot[1])
@@ -252,17 +253,20 @@ class Windows:
         known.slots -= slots
         self._taken -= slots
 
-    def _rooms(self, servers: set[str], urgency: Urgency, taken: Mapping[str, int]) -> dict[str, int]:
-        """How many more mails each server is given; those not known to be quick divide what is left to them."""
+    def _rooms(self, servers: Iterable[str], urgency: Urgency, taken: Mapping[str, int]) -> dict[str, int]:
+        """How many more mails each server is given; those not known to be quick divide what is left to them.
+
+        What cannot be divided goes to the first of them.
+        """
         emergency = urgency is Urgency.EMERGENCY
         lanes = {server: self._lane(server, emergency=emergency) for server in servers}
         rooms = {server: self._room_of_lane(lane) for server, lane in lanes.items()}
         doubtful = {server: left for server, lane in lanes.items() if (left := self._left_for(lane)) is not None}
         if doubtful:
             claimed = sum(mails for queue, mails in taken.items() if lane_of(queue) in doubtful)
-            after = lane_of(self._after[urgency])
-            for place, server in enumerate(sorted(doubtful, key=lambda server: (server <= after, server))):
-                each, more = divmod(max(0, doubtful[server] - claimed), len(doubtful))
+            with_room = [server for server in doubtful if rooms[server] > 0]
+            for place, server in enumerate(with_room):
+                each, more = divmod(max(0, doubtful[server] - claimed), len(with_room))
                 rooms[server] = min(rooms[server], each + (place < more))
         return rooms
 
