@@ -117,7 +117,7 @@ async def room(database_url: str, clock: Clock) -> AsyncIterator[Room]:
     """A room over a fresh database; nothing can be sent from it."""
     database = await open_database(database_url)
     room = Room(database, Sealer(KeyRing.fresh()), clock, _no_way_out, Options("pbx.example", ServerRules()))
-    database.on_ring(room.bell.set)
+    database.on_ring(room.bell.ring)
     yield room
     await database.close()
 

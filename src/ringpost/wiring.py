@@ -67,7 +67,7 @@ async def open_room(config: Config, *, traced: bool = False, make: bool = True) 
         examine = Doctor(options, DnsServers(config.name_servers)).examine
         opener, pace_of = _opener(options, providers), _pace_of(Paces(config.paces), providers)
         room = Room(database, sealer, clock, opener, _options(config), examine, pace_of, traces)
-        database.on_ring(room.bell.set)
+        database.on_ring(room.bell.ring)
         yield room
     finally:
         await database.close()

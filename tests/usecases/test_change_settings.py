@@ -57,12 +57,12 @@ async def test_a_change_releases_the_hold_of_the_lane_and_rings_the_bell(room: R
     await change_settings(room, administrator(ACME), RAW)
     for lane in (ACME, "other", SYSTEM):
         await room.database.write(hold, lane)
-    room.bell.clear()
+    rung = room.bell.rings
 
     await change_settings(room, administrator(ACME), RAW | {"password": "corrected"})
 
     assert await room.database.read(lanes_on_hold) == {"other", SYSTEM}
-    assert room.bell.is_set()
+    assert room.bell.rings > rung
 
 
 async def test_a_change_of_the_system_releases_the_lane_of_the_system(room: Room) -> None:

@@ -9,13 +9,17 @@ from dataclasses import replace
 
 import httpx
 import pytest
+from sqlalchemy import Connection, insert
 from tests.conftest import Clock
+from tests.storage.mails import put, row
 from tests.worker.posts import report, save
 from tests.worker.test_memory import wanted
 
 from ringpost.domain.deliveries import Urgency
+from ringpost.storage.tables import holds
 from ringpost.usecases.claim_deliveries import LATELY_MS, QUICK_BYTES, QUICK_MAILS, Look, Ring
 from ringpost.usecases.room import Room
+from ringpost.worker import Worker, WorkerOptions
 
 LOOP, THREAD = "MainThread", "ringpost-write"
 
@@ -139,3 +143,30 @@ async def test_waiting_for_others_to_write_is_no_part_of_looking(room: Room, loo
     found = await looking
     assert time.monotonic() - begun - found.took_s >= 0.5
     await other
+
+
+async def test_what_comes_behind_a_walk_is_found_by_the_next_one_at_once(room: Room) -> None:
+    far = room.clock() + 600_000
+
+    def put_on_hold(connection: Connection) -> None:
+        why = {"failures": 1, "party": "mail_server", "stage": "connect", "reply": "", "hint": ""}
+        lanes = [f"held{number:03}" for number in range(700)]
+        for lane in lanes:
+            put(connection, lane, lane, expires_at=far)
+        times = {"since": room.clock(), "until": far}
+        connection.execute(insert(holds), [{"lane": lane, **times, **why} for lane in lanes])
+
+    await room.database.write(put_on_hold)
+    worker = Worker(room, WorkerOptions(poll_s=60, sweep_s=60))
+    working = asyncio.create_task(worker.run())
+    async with asyncio.timeout(20):
+        for number in range(10):
+            await asyncio.sleep(0.1)
+            room.bell.ring()
+            await asyncio.sleep(0.005 * number)
+            await room.database.write(put, f"new{number}", f"held100-{number}", expires_at=far)
+            room.bell.ring()
+            while not (await room.database.read(row, f"new{number}-1")).attempts:
+                await asyncio.sleep(0.01)
+    worker.stop()
+    await working

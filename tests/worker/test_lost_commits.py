@@ -18,6 +18,7 @@ from tests.worker.posts import is_sent, report, save, sent, story
 
 from ringpost.storage.database import open_database
 from ringpost.storage.tables import deliveries
+from ringpost.usecases.bell import Bell
 from ringpost.usecases.room import Room
 from ringpost.worker import Worker, WorkerOptions
 
@@ -45,7 +46,7 @@ async def between(postgres: PostgresServer) -> AsyncIterator[Middleman]:
 async def room(room: Room, between: Middleman, postgres: PostgresServer, database_url: str) -> AsyncIterator[Room]:
     """The room, with the middleman between it and its database."""
     database = await open_database(database_url.replace(f":{postgres.port}/", f":{between.port}/"))
-    yield replace(room, database=database, bell=asyncio.Event())
+    yield replace(room, database=database, bell=Bell())
     await database.close()
 
 

@@ -172,7 +172,7 @@ class _Desk:
         queued = len(self.works) < len(self.deliveries)
         if queued:
             bell.ring(connection)
-        works, taker, ring = self.works, self.taker, self.room.bell.set
+        works, taker, ring = self.works, self.taker, self.room.bell.ring
 
         def begin() -> None:
             if works and taker is not None:

@@ -25,13 +25,13 @@ async def change_oauth(room: Room, principal: Principal, raw: Mapping[str, objec
     """Replace the credentials by what was posted. Raises Invalid, PasswordRequired."""
     wanted = parse_oauth(raw, Keys())
     await room.database.write(replace_oauth, room, principal, wanted)
-    room.bell.set()
+    room.bell.ring()
 
 
 async def destroy_oauth(room: Room, principal: Principal) -> None:
     """Forget the credentials, secrets and all. Raises NotFound when there are none."""
     await room.database.write(remove_oauth, room, principal)
-    room.bell.set()
+    room.bell.ring()
 
 
 def replace_oauth(connection: Connection, room: Room, principal: Principal, wanted: OAuthSettings) -> None:

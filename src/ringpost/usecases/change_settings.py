@@ -27,14 +27,14 @@ async def change_settings(room: Room, principal: Principal, raw: Mapping[str, ob
     """Replace the settings of the principal's tenant by what was posted. Raises Invalid, PasswordRequired."""
     wanted = parse_settings(raw, room.options.rules_for(principal.tenant))
     await room.database.write(replace_settings, room, principal, wanted)
-    room.bell.set()
+    room.bell.ring()
 
 
 async def change_system_settings(room: Room, principal: Principal, raw: Mapping[str, object]) -> None:
     """Replace the system level's settings. Its own mail server may be anywhere. Raises Invalid, PasswordRequired."""
     wanted = parse_system_settings(raw, room.options.rules_for(SYSTEM))
     await room.database.write(replace_settings, room, principal, wanted)
-    room.bell.set()
+    room.bell.ring()
 
 
 def replace_settings(connection: Connection, room: Room, principal: Principal, wanted: Settings) -> None:

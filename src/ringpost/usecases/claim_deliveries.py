@@ -86,6 +86,11 @@ class Ring:
         self._after = dict.fromkeys(Urgency, "")
         self._usual = False
 
+    @property
+    def begins(self) -> bool:
+        """Whether the next look begins at the first queue, so that looks from now on see all."""
+        return not any(self._after.values())
+
     async def claim_deliveries(self, room: Room, wanted: Wanted) -> Look:
         """Take what is due, the urgent first.
 

@@ -92,7 +92,7 @@ async def import_tenant(room: Room, principal: Principal, raw: object, *, dry_ru
     imported, revisions = await room.database.write(_import, room, principal, file)
     for revision in revisions:
         await prepare_now(room, revision)
-    room.bell.set()
+    room.bell.ring()
     return imported
 
 

@@ -12,14 +12,14 @@ from ringpost.usecases.room import Room
 async def retry_delivery(room: Room, actor: Principal, delivery: str) -> None:
     """Queue a delivery once more. Raises NotFound, WrongState."""
     await room.database.write(_retry_and_tell, room, actor, delivery)
-    room.bell.set()
+    room.bell.ring()
 
 
 async def retry_deliveries(room: Room, actor: Principal, chosen: Chosen) -> Done:
     """Queue many once more; those whose state does not permit it are left alone."""
     ids, more = await room.database.read(select, actor, chosen, RETRIABLE)
     changed = await change_each(room, actor, ids, _retry, "retry_deliveries")
-    room.bell.set()
+    room.bell.ring()
     return tell(chosen, ids, changed, more=more)
 
 

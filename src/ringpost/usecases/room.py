@@ -1,6 +1,5 @@
 """The room that every use case works in: database, sealing, clock, the way out, and what the operator chose."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -16,6 +15,7 @@ from ringpost.storage.standing import Memory
 from ringpost.transports import Transport
 from ringpost.transports.doctor import Examine, no_doctor
 from ringpost.transports.pacing import Pace
+from ringpost.usecases.bell import Bell
 from ringpost.usecases.hand_over import Takers
 from ringpost.usecases.trace import Trace
 
@@ -81,5 +81,5 @@ class Room:
     """What is in force, for writes that need to know."""
     takers: Takers = field(default_factory=Takers)
     """The workers of this process."""
-    bell: asyncio.Event = field(default_factory=asyncio.Event)
+    bell: Bell = field(default_factory=Bell)
     """Rung when there is new mail, so that a worker in this process need not wait for its next look."""

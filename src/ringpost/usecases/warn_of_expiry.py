@@ -44,7 +44,7 @@ async def warn_of_expiry(room: Room) -> int:
     if not await room.database.read(_due, room):  # nothing is written, and nobody waits, as long as nothing is due
         return 0
     warned = await room.database.write(_warn, room)
-    room.bell.set()
+    room.bell.ring()
     return warned
 
 

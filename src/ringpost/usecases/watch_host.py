@@ -22,7 +22,7 @@ async def watch_host(room: Room, readings: Sequence[Reading]) -> None:
     """Compare readings with what is known and report what has changed. Raises StorageUnavailable."""
     if await room.database.read(_changes, room, readings):
         await room.database.write(_report, room, readings)
-        room.bell.set()
+        room.bell.ring()
 
 
 _Change = tuple[Reading, Watched, Watched]

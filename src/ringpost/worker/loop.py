@@ -6,6 +6,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 
@@ -62,6 +63,8 @@ class Worker:
         self._ready: set[tuple[str, Urgency]] = set()
         """Those of them of which a mail has ended since: there may be room again, wherever the walk is by now."""
         self._shares: Counter[tuple[str, Urgency]] = Counter()
+        self._heard = room.bell.rings
+        """How many rings of the bell it has heard."""
         self._walked_s = 0.0
         """How long it has looked in vain since it found something or had a rest."""
         self._stopping = asyncio.Event()
@@ -85,7 +88,7 @@ class Worker:
     def stop(self) -> None:
         """Take on nothing new; `run` returns when what is in hand has ended."""
         self._stopping.set()
-        self._room.bell.set()
+        self._room.bell.ring()
 
     async def run(self) -> None:
         """Work until `stop`. What is in hand then gets its time to end; the rest goes back into the outbox."""
@@ -115,7 +118,8 @@ class Worker:
 
     async def _claim(self) -> bool:
         """Take on what is due; True when there may be more at once."""
-        self._room.bell.clear()
+        if self._ring.begins:  # else a ring may be for a queue that the walk has passed
+            self._heard = self._room.bell.rings
         free, for_emergencies = self._windows.free(Urgency.NORMAL), self._windows.free(Urgency.EMERGENCY)
         if for_emergencies <= 0:
             return False
@@ -195,7 +199,7 @@ class Worker:
             lot = work.claimed.queue, work.claimed.urgency
             self._windows.ended(*lot, said, work.size)
             if self._waiting:
-                self._room.bell.set()
+                self._room.bell.ring()
             if lot in self._waiting:
                 self._ready.add(lot)
 
@@ -232,10 +236,10 @@ class Worker:
         """
         walked_s, self._walked_s = self._walked_s, 0.0
         await asyncio.sleep(min(walked_s, LONGEST_REST_S))
-        try:
-            await asyncio.wait_for(self._room.bell.wait(), max(self._options.poll_s, walked_s / WALKING))
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            heard = self._room.bell.wait(self._heard)
+            await asyncio.wait_for(heard, max(self._options.poll_s, walked_s / WALKING))
+        self._heard = self._room.bell.rings
 
     async def _settle(self) -> bool:
         await settle(self._room)

@@ -89,7 +89,7 @@ class Sweeper:
             newly = {worker_of(claim) for claim in recovered.claims} - self._lost
             self._lost |= newly
             metrics.observe_lost(len(newly), recovered.set_aside)
-            self._room.bell.set()
+            self._room.bell.ring()
         return False
 
     async def _give_back(self, not_in_hand: set[str]) -> None:
@@ -104,7 +104,7 @@ class Sweeper:
         again -= self._in_hand.claims() | self._in_hand.unrecorded
         if again:
             await give_back(self._room, again)
-            self._room.bell.set()
+            self._room.bell.ring()
 
     async def _expire(self) -> bool:
         expired = await expire_overdue(self._room)
