@@ -186,9 +186,9 @@ class Config(BaseSettings):
         le=1_000_000,
         description=(
             "What a worker has in hand at once: a mail takes one slot for every 16 KiB that it has. At the very most a "
-            "worker takes four times that in memory (0.5 GB); servers that are slow to answer cost slots, and nothing "
-            "else. Where file descriptors are few, the workers of a process have fewer slots: together half as many as "
-            "it may have connections to mail servers."
+            "worker takes four times that in memory (0.5 GB), and one large mail beside it; servers that are slow to "
+            "answer cost slots, and nothing else. Where file descriptors are few, the workers of a process have fewer "
+            "slots: together half as many as it may have connections to mail servers."
         ),
     )
     borrowed_mails_per_hour: int = Field(

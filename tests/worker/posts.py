@@ -1,6 +1,7 @@
 """What tests of the worker do over the API."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,14 @@ async def report(client: httpx.AsyncClient, kind: str, count: int = 1) -> list[s
     answer = await client.post("/events", json={"events": [{"type": kind}] * count})
     assert answer.status_code == 202, answer.text
     return [one["id"] for result in answer.json()["results"] for one in result["event"]["deliveries"]]
+
+
+async def report_large(client: httpx.AsyncClient, octets: int) -> None:
+    """Report a voicemail whose recording has so many octets."""
+    recording = {"filename": "a.wav", "content_type": "audio/wav", "content": b64encode(b"\1" * octets).decode()}
+    voicemail = {"type": "VOICEMAIL_RECEIVED", "recipients": ["a@example.com"], "attachments": [recording]}
+    answer = await client.post("/events", json=voicemail)
+    assert answer.status_code == 202, answer.text
 
 
 async def story(client: httpx.AsyncClient, delivery: str, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

@@ -24,9 +24,11 @@ async def eight(tenant_client: httpx.AsyncClient, admin_client: httpx.AsyncClien
     await report(tenant_client, "DISK_LOW", 8)
 
 
-async def claims(room: Room, name: str, bytes_left: int = 1_000_000, *, empty_handed: bool = True) -> list[Claimed]:
+async def claims(
+    room: Room, name: str, bytes_left: int = 1_000_000, *, one_however_large: bool = True
+) -> list[Claimed]:
     """What a worker takes."""
-    works, *_ = await Ring().claim_deliveries(room, wanted(name, bytes_left, empty_handed=empty_handed))
+    works, *_ = await Ring().claim_deliveries(room, wanted(name, bytes_left, one_however_large=one_however_large))
     return [work.claimed for work in works]
 
 

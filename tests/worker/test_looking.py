@@ -3,7 +3,6 @@
 import asyncio
 import threading
 import time
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -12,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, insert
 from tests.conftest import Clock
 from tests.storage.mails import put, row
-from tests.worker.posts import report, save
+from tests.worker.posts import report, report_large, save
 from tests.worker.test_memory import wanted
 
 from ringpost.domain.deliveries import Urgency
@@ -35,7 +34,7 @@ class Looker:
 
     async def look(self) -> Look:
         self._looks += 1
-        asked = wanted(f"w-{self._looks}", 100_000_000, empty_handed=False)
+        asked = wanted(f"w-{self._looks}", 100_000_000, one_however_large=False)
         return await self._ring.claim_deliveries(
             self._room, replace(asked, slots=1000, emergency_slots=1000, share_out=self._share_out)
         )
@@ -59,13 +58,6 @@ async def looker(tenant_client: httpx.AsyncClient, room: Room) -> Looker:
 def quickly(kind_of_database: str) -> str:
     """The thread of a quick look."""
     return LOOP if kind_of_database == "sqlite" else THREAD
-
-
-async def report_large(client: httpx.AsyncClient, octets: int) -> None:
-    recording = {"filename": "a.wav", "content_type": "audio/wav", "content": b64encode(b"\1" * octets).decode()}
-    voicemail = {"type": "VOICEMAIL_RECEIVED", "recipients": ["a@example.com"], "attachments": [recording]}
-    answer = await client.post("/events", json=voicemail)
-    assert answer.status_code == 202, answer.text
 
 
 async def test_after_small_mail_of_late_or_nothing_the_event_loop_looks(

@@ -33,7 +33,7 @@ def _hold(connection: Connection, lane: str, now: int) -> None:
 
 async def claims(room: Room, name: str, bytes_left: int = 1_000_000) -> list[Claimed]:
     """What a worker with mail in hand takes."""
-    works, *_ = await Ring().claim_deliveries(room, wanted(name, bytes_left, empty_handed=False))
+    works, *_ = await Ring().claim_deliveries(room, wanted(name, bytes_left, one_however_large=False))
     return [work.claimed for work in works]
 
 

@@ -133,6 +133,13 @@ def test_large_mails_are_paid_for(windows: Windows) -> None:
     assert sent["system:large"] == pytest.approx(sent["system:small"], rel=0.2)
 
 
+def test_bytes_that_there_were_no_slots_for_are_paid_for_too(windows: Windows) -> None:
+    windows.took("system:large", NORMAL, SLOT_BYTES, more=3 * SLOT_BYTES)
+    windows.ended("system:large", NORMAL, QUICK, SLOT_BYTES)
+    assert windows.free(NORMAL) == 900
+    assert windows.share_out(["system:large", "system:small"], NORMAL, 3, {}) == {"system:small": 3}
+
+
 def test_large_mails_alone_wait_for_nobody(windows: Windows) -> None:
     for _ in range(20):
         assert share(windows, "large")["large"] >= 1

@@ -52,8 +52,8 @@ class Wanted:
     """How many mails each of these queues may take of so many free slots, when others of them are claimed already."""
     bytes_left: int
     """How many bytes of messages it still has memory for."""
-    empty_handed: bool
-    """It has nothing in hand, so it takes one mail however large."""
+    one_however_large: bool
+    """It has no mail in hand that is larger than what there was memory for, so it may take one, however large."""
     bytes_kept: int = 0
     """How many of `bytes_left` are for class emergency only."""
     ready: Collection[tuple[str, Urgency]] = ()
@@ -76,7 +76,22 @@ class _Found(NamedTuple):
     """Where the walks of those classes ended that there was a slot for."""
     usual: bool
     """Whether few queues wait, with nothing but small mail of late."""
+    gave_back: bool
+    """Whether there was a mail that there was no memory for."""
     took_s: float
+
+
+class _Within(NamedTuple):
+    """What there is memory for."""
+
+    items: Sequence[outbox.Claimed]
+    contents: Mapping[str, bytes]
+    """Their messages, by event."""
+    counts_as: Mapping[str, int]
+    """By id, as how many bytes the one counts that there was less memory for."""
+    all_small: bool
+    gave_back: bool
+    """Whether there was more."""
 
 
 class Ring:
@@ -85,6 +100,8 @@ class Ring:
     def __init__(self) -> None:
         self._after = dict.fromkeys(Urgency, "")
         self._usual = False
+        self._too_large: bool = False
+        """Whether a mail waits that there was no memory for."""
 
     @property
     def begins(self) -> bool:
@@ -97,13 +114,15 @@ class Ring:
         When the last look found what is usual, this one expects the same, and is quick: the event loop may do it itself
         (`storage.at_once`), and it takes no more than may keep that waiting.
         """
-        quick = self._usual and room.database.writes_at_once
+        quick = self._usual and not self._too_large and room.database.writes_at_once
         walk = _of_few(wanted) if quick else wanted, dict(self._after)
         found = await room.database.write_each(_claim_each, room, walk, quick=quick, weight=QUICK_MAILS)
         goes_on = any(end > self._after[urgency] for urgency, end in found.ends.items())
         more = bool(found.works) or goes_on or (quick and not found.usual)
         self._after |= found.ends if more else dict.fromkeys(found.ends, "")
         self._usual = found.usual
+        taken_on = not found.works or any(work.counts_as is not None for work in found.works)
+        self._too_large = found.gave_back or (self._too_large and not taken_on)
         return Look(found.works, more, found.took_s)
 
 
@@ -113,6 +132,7 @@ def _of_few(wanted: Wanted) -> Wanted:
         slots=min(wanted.slots, QUICK_MAILS),
         emergency_slots=min(wanted.emergency_slots, QUICK_MAILS),
         bytes_left=min(wanted.bytes_left, wanted.bytes_kept + QUICK_BYTES),
+        one_however_large=False,
     )
 
 
@@ -134,10 +154,15 @@ def _claim(connection: Connection, room: Room, wanted: Wanted, after: dict[Urgen
         claimed += lend_server(connection, room, taken)
     if len(claimed) < wanted.slots:
         claimed += outbox.claim_probes(connection, _probes(wanted, now, min(PROBES, wanted.slots - len(claimed))))
-    kept, contents, small = _within_memory(connection, room, wanted, claimed)
-    works = _with_all_they_need(connection, room, kept, contents)
-    usual = small and not any(ends.values()) and all(item.created_at >= now - LATELY_MS for item in claimed)
-    return _Found(works, ends, usual, time.monotonic() - begun)
+    within = _within_memory(connection, room, wanted, claimed)
+    works = _with_all_they_need(connection, room, within)
+    usual = (
+        within.all_small
+        and not within.gave_back
+        and not any(ends.values())
+        and all(item.created_at >= now - LATELY_MS for item in claimed)
+    )
+    return _Found(works, ends, usual, within.gave_back, time.monotonic() - begun)
 
 
 def _claim_of_class(
@@ -153,22 +178,23 @@ def _claim_of_class(
     return outbox.Claim(name, now, now + wanted.lease_ms, urgency, limit, share_out, after, ready)
 
 
-def _within_memory(
-    connection: Connection, room: Room, wanted: Wanted, claimed: Sequence[outbox.Claimed]
-) -> tuple[Sequence[outbox.Claimed], dict[str, bytes], bool]:
-    """As many as there is memory for, in their order, and their messages by event; the rest is given back.
+def _within_memory(connection: Connection, room: Room, wanted: Wanted, claimed: Sequence[outbox.Claimed]) -> _Within:
+    """As many as there is memory for, in their order; the rest is given back. Recordings can be large.
 
-    Recordings can be large. The flag tells that none was.
+    One may be larger than what is left, or it would wait for as long as small ones take whatever becomes free.
     """
     if not claimed:
-        return claimed, {}, True
+        return _Within((), {}, {}, all_small=True, gave_back=False)
     found = outbox.small_contents(connection, sorted({item.event for item in claimed}))
     left, over = wanted.bytes_left, list[outbox.Claimed]()
     kept: list[outbox.Claimed] = []
+    counts_as: dict[str, int] = {}
     for item in claimed:
         size, _ = found.get(item.event, (0, None))
-        kept_back = 0 if item.urgency is Urgency.EMERGENCY else wanted.bytes_kept
-        if size <= left - kept_back or (wanted.empty_handed and not kept):
+        room_left = max(0, left if item.urgency is Urgency.EMERGENCY else left - wanted.bytes_kept)
+        if size > room_left and wanted.one_however_large and not counts_as:
+            size = counts_as[item.id] = room_left
+        if size <= room_left:
             kept.append(item)
             left -= size
         else:
@@ -177,16 +203,16 @@ def _within_memory(
         put_back(connection, room, over)
     contents = {event: content for event, (_, content) in found.items() if content is not None}
     large = {item.event for item in kept if item.event in found} - contents.keys()
-    return kept, contents | outbox.contents(connection, sorted(large)), not over and not large
+    contents |= outbox.contents(connection, sorted(large))
+    return _Within(kept, contents, counts_as, all_small=not large, gave_back=bool(over))
 
 
 def _probes(wanted: Wanted, now: int, limit: int) -> outbox.Claim:
     return outbox.Claim(wanted.name, now, now + wanted.lease_ms, Urgency.EMERGENCY, limit, lambda _queues: {}, "")
 
 
-def _with_all_they_need(
-    connection: Connection, room: Room, claimed: Sequence[outbox.Claimed], contents: Mapping[str, bytes]
-) -> list[Work]:
+def _with_all_they_need(connection: Connection, room: Room, within: _Within) -> list[Work]:
+    claimed = within.items
     if not claimed:
         return []
     ways = _servers(connection, room, {_way(item) for item in claimed})
@@ -196,10 +222,11 @@ def _with_all_they_need(
     return [
         Work(
             item,
-            contents.get(item.event),
+            within.contents.get(item.event),
             server,
             failures.get(item.lane, 0),
             falls_over_to=standing_by.get(_way(item)) if item.urgency is Urgency.EMERGENCY else None,
+            counts_as=within.counts_as.get(item.id),
         )
         for item, server in with_servers
     ]

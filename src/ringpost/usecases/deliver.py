@@ -34,12 +34,18 @@ class Work:
     """How often in a row the lane has failed before."""
     falls_over_to: str | None = None
     """The queue on which an emergency goes on when this server fails: its tenant's other server is not known to."""
+    counts_as: int | None = None
+    """As how many bytes it counts, when there was no memory for it; None for as many as it has."""
 
     size: int = field(init=False)
-    """Bytes of the message."""
+    """Bytes of the message that count."""
+    more: int = field(init=False)
+    """Bytes of the message beside those."""
 
     def __post_init__(self) -> None:
-        self.size = len(self.content.content if isinstance(self.content, Message) else self.content or b"")
+        octets = len(self.content.content if isinstance(self.content, Message) else self.content or b"")
+        self.size = octets if self.counts_as is None else self.counts_as
+        self.more = octets - self.size
 
     def take_content(self) -> bytes | Message | None:
         """The message, which is kept here no longer: while it is being sent, once in memory is enough."""

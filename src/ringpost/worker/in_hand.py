@@ -22,6 +22,8 @@ class InHand:
         self._works: dict[asyncio.Task[None], Work] = {}
         self.unrecorded: set[str] = set()
         """Claims of mails that were tried although no outcome was recorded."""
+        self.too_large = 0
+        """Mails that there was no memory for when they were taken on."""
 
     def __len__(self) -> int:
         return len(self._works)
@@ -30,10 +32,12 @@ class InHand:
         """It is in hand as long as it is being handled."""
         task = asyncio.get_running_loop().create_task(handling)
         self._works[task] = work
+        self.too_large += work.counts_as is not None
         task.add_done_callback(self._let_go)
 
     def _let_go(self, task: asyncio.Task[None]) -> None:
         work = self._works.pop(task)
+        self.too_large -= work.counts_as is not None
         if task.cancelled():  # a stop has cut it short
             self.unrecorded.add(work.claimed.claim)
         elif (fault := task.exception()) is not None:

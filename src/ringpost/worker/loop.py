@@ -134,7 +134,7 @@ class Worker:
             for_emergencies,
             self._share_out,
             bytes_left=for_emergencies * SLOT_BYTES,
-            empty_handed=not self._in_hand,
+            one_however_large=not self._in_hand.too_large,
             bytes_kept=(for_emergencies - free) * SLOT_BYTES,
             ready=ready,
         )
@@ -145,7 +145,7 @@ class Worker:
         self._waiting -= {lot for lot, missing in self._shares.items() if missing > 0}
         for work in works:
             pace = self._room.pace_of(work.server.endpoint) if work.server else None
-            self._windows.took(work.claimed.queue, work.claimed.urgency, work.size, pace)
+            self._windows.took(work.claimed.queue, work.claimed.urgency, work.size, pace, more=work.more)
         self.begin(works)
         return more or some_are_left
 

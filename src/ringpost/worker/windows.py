@@ -176,10 +176,15 @@ class Windows:
                 self._took(known, slots, pace)
             return there_is_room
 
-    def took(self, queue: str, urgency: Urgency, size: int = 0, pace: Paced | None = None) -> None:
-        """One more of the queue is in hand, with so many bytes; `pace` is that of its server, if it has one."""
+    def took(self, queue: str, urgency: Urgency, size: int = 0, pace: Paced | None = None, *, more: int = 0) -> None:
+        """One more of the queue is in hand, with so many bytes; `pace` is that of its server, if it has one.
+
+        `more`: bytes that take no slots, because there are none for them; its queue pays for them all the same.
+        """
         with self._lock:
-            self._took(self._queue(_lot(queue, urgency)), slots_of(size), pace)
+            known = self._queue(_lot(queue, urgency))
+            self._took(known, slots_of(size), pace)
+            known.debt += slots_of(size + more) - slots_of(size)
 
     def ended(self, queue: str, urgency: Urgency, said: Said, size: int = 0) -> None:
         """One of the queue is no longer in hand."""
