@@ -137,6 +137,25 @@ async def test_waiting_for_others_to_write_is_no_part_of_looking(room: Room, loo
     await other
 
 
+async def test_each_ring_is_walked_round_once_however_long_the_others_are(looker: Looker, room: Room) -> None:
+    def put_on_hold(connection: Connection) -> None:
+        far = room.clock() + 600_000
+        why = {"failures": 1, "party": "mail_server", "stage": "connect", "reply": "", "hint": ""}
+        for number in range(11 * 64):
+            lane = f"held{number:03}"
+            put(connection, lane, lane, expires_at=far)
+            if number < 10 * 64:
+                put(connection, f"alert-{lane}", lane, urgency=Urgency.ALERT, expires_at=far)
+            connection.execute(insert(holds), {"lane": lane, "since": room.clock(), "until": far, **why})
+
+    await room.database.write(put_on_hold)
+
+    looks = 1
+    while (await looker.look()).more:
+        looks += 1
+    assert looks <= 12
+
+
 async def test_what_comes_behind_a_walk_is_found_by_the_next_one_at_once(room: Room) -> None:
     far = room.clock() + 600_000
 

@@ -99,6 +99,8 @@ class Ring:
 
     def __init__(self) -> None:
         self._after = dict.fromkeys(Urgency, "")
+        self._round = set[Urgency]()
+        """The classes whose ring was walked round in vain since anything was found."""
         self._usual = False
         self._too_large: bool = False
         """Whether a mail waits that there was no memory for."""
@@ -117,9 +119,11 @@ class Ring:
         quick = self._usual and not self._too_large and room.database.writes_at_once
         walk = _of_few(wanted) if quick else wanted, dict(self._after)
         found = await room.database.write_each(_claim_each, room, walk, quick=quick, weight=QUICK_MAILS)
-        goes_on = any(end > self._after[urgency] for urgency, end in found.ends.items())
-        more = bool(found.works) or goes_on or (quick and not found.usual)
+        self._round |= {urgency for urgency, end in found.ends.items() if end <= self._after[urgency]}
+        more = bool(found.works) or not self._round.issuperset(found.ends) or (quick and not found.usual)
         self._after |= found.ends if more else dict.fromkeys(found.ends, "")
+        if found.works or not more:
+            self._round.clear()
         self._usual = found.usual
         taken_on = not found.works or any(work.counts_as is not None for work in found.works)
         self._too_large = found.gave_back or (self._too_large and not taken_on)
