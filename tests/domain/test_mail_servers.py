@@ -124,14 +124,15 @@ def test_auto_without_a_password_sends_without_login() -> None:
 )
 def test_a_server_that_cannot_send_says_what_is_missing(changed: dict[str, Any], word: str) -> None:
     server = replace(STORED, **changed)
-    assert word in (server.missing() or "")
+    assert not server.complete
+    assert word in " ".join(server.missing())
     with pytest.raises(NotConfigured, match=word):
         server.endpoint(restricted=True)
 
 
 def test_a_server_that_can_send_misses_nothing() -> None:
-    assert STORED.missing() is None
-    assert replace(SERVER, auth=Auth.DISABLE).missing() is None
+    assert STORED.missing() == ()
+    assert replace(SERVER, auth=Auth.DISABLE).complete
 
 
 @pytest.mark.parametrize(
