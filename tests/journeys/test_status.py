@@ -90,6 +90,10 @@ async def test_in_a_terminal_it_outlives_a_database_that_is_away(tmp_path: Path)
             "RINGPOST_DATA_DIR": str(tmp_path / "data"),
             "RINGPOST_DATABASE_URL": server.url(server.new_database()),
         }
+        migrating = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "ringpost", "migrate", env={**here, **of_ours}
+        )
+        assert await migrating.wait() == 0
         async with Terminal.that_shows_status({**here, **of_ours}) as terminal:
             await terminal.shows("class", times=2)
             await asyncio.to_thread(server.stop)
