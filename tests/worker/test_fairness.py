@@ -7,12 +7,15 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import Connection, func, select
 from tests.conftest import client_with, make_key
 from tests.journeys.running import settings_for
 from tests.worker.posts import report, save
 from tests.worker.slow_server import SlowServer, slow_server
 
+from ringpost.domain.deliveries import State
 from ringpost.domain.tenants import TenantDraft
+from ringpost.storage.tables import deliveries
 from ringpost.usecases.create_tenant import create_tenant
 from ringpost.usecases.room import Room
 from ringpost.worker import Worker, WorkerOptions
@@ -127,6 +130,30 @@ async def test_when_slots_are_scarce_more_queues_than_a_look_sees_get_on_alike(c
         got = [server.mails[f"t{number:02}@example.com".encode()] for number in range(queues)]
 
     assert min(got) >= each // 5
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_flood_leaves_three_quarters_to_who_waits_where_its_look_does_not_see_it(
+    room: Room, crowd: Crowd
+) -> None:
+    async with slow_server() as flooded, slow_server() as others:
+        a, b = await crowd.joined_by("a", flooded), await crowd.joined_by("b", others)
+        others.answers.clear()
+        await report(b, NORMAL, 100)
+        await until(lambda: others.held.total() > 0)
+        for _ in range(6):
+            await report(a, "RECHARGE", 500)  # of another class: each is looked at apart
+        most = 0
+        while flooded.mails.total() < 3000:
+            most = max(most, await room.database.read(in_hand, "RECHARGE"))
+        others.answers.set()
+
+    assert 8 < most <= 16  # of 64 slots
+
+
+def in_hand(connection: Connection, kind: str) -> int:
+    sending = deliveries.c.state == State.SENDING, deliveries.c.type == kind
+    return connection.execute(select(func.count()).where(*sending)).scalar_one()
 
 
 @pytest.mark.usefixtures("worker")

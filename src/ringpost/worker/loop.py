@@ -153,9 +153,12 @@ class Worker:
         self, queues: Sequence[str], urgency: Urgency, free: int, taken: Mapping[str, int]
     ) -> dict[str, int]:
         """As the windows say; notes what each queue may take, because one that has less has nothing left that waits."""
-        shares = self._windows.share_out(queues, urgency, free, taken)
+        waiting = tuple(self._waiting) if len(queues) == 1 else ()  # the event loop may add to it meanwhile
+        alone = all(queue in queues for queue, _ in waiting)
+        shares = self._windows.share_out(queues, urgency, free, taken, others_wait=not alone)
         self._waiting.update((queue, urgency) for queue in queues)
-        self._shares.update({(queue, urgency): share for queue, share in shares.items()})
+        for queue, share in shares.items():  # a write that is tried again asks again
+            self._shares[queue, urgency] = share
         return shares
 
     # What was just accepted ----------------------------------------------------------------------------------------

@@ -140,11 +140,14 @@ class Windows:
         with self._lock:
             return self._free(urgency)
 
-    def share_out(self, queues: Sequence[str], urgency: Urgency, free: int, taken: Mapping[str, int]) -> dict[str, int]:
+    def share_out(
+        self, queues: Sequence[str], urgency: Urgency, free: int, taken: Mapping[str, int], *, others_wait: bool = False
+    ) -> dict[str, int]:
         """How many mails each of these queues, which wait, may take of the free slots.
 
-        `taken`: mails of queues that were claimed in the same go and are not in hand yet.
+        `taken`: mails of queues that were claimed in the same go and are not in hand yet. `others_wait`: beside these.
         """
+        others_wait = others_wait or len(queues) > 1
         with self._lock:
             known_as = {queue: self._queue(_lot(queue, urgency)) for queue in queues}
             circle = sorted(queues, key=lambda queue: known_as[queue].visit)
@@ -154,7 +157,7 @@ class Windows:
                 known.asked = True
                 if room_of[lane_of(queue)] <= 0:
                     continue
-                room = self._room_of_queue(known, others_wait=len(queues) > 1) - taken.get(queue, 0)
+                room = self._room_of_queue(known, others_wait=others_wait) - taken.get(queue, 0)
                 bids.append(Bid(queue, lane_of(queue), room, known.weight, known.debt, known.visit))
             for queue, mails in taken.items():
                 if lane_of(queue) in room_of:
