@@ -326,7 +326,8 @@ async def test_a_mail_that_would_be_too_large_is_told_by_what_makes_it_so(tenant
     [error] = answer.json()["errors"]
     assert (answer.status_code, error["detail"]) == (422, {"field": "variables"})
     assert error["message"] == (
-        "The mail would be larger than 2 MiB. Shorten them, or use them less often in the template TRUNK_CONNECTED."
+        "The mail would be larger than 2 MiB. "
+        "Shorten the variables, or use them less often in the template TRUNK_CONNECTED."
     )
 
 

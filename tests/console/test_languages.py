@@ -35,7 +35,7 @@ SAID_BY = [
 """Where what people read in the console is written."""
 ONLY_PROGRAMS = re.compile(
     r"A token takes|The token is|An API key does not log out|There is no such tenant any more|was accepted before with|"
-    r"To change it, post to|the format must be|Shorten them, or use them less"
+    r"To change it, post to|the format must be|Shorten the variables, or use"
 )
 """Answers of routes that the console does not have."""
 RAISED = {

@@ -79,8 +79,13 @@ def process(command: Sequence[str], log: Path, environment: Mapping[str, str] | 
 
 def wait_for_ports(pid: int, address: str, ports: Sequence[int], logs: Path) -> None:
     """Until all of them are open. AssertionError with the logs of the folder when the server ends or takes too long."""
-    for port in ports:
-        wait_for(pid, lambda port=port: _is_open(address, port), f"port {port}", logs)
+    closed = list(ports)
+
+    def are_open() -> bool:
+        closed[:] = [port for port in closed if not _is_open(address, port)]
+        return not closed
+
+    wait_for(pid, are_open, f"one of the ports {list(ports)}", logs)
 
 
 def wait_for(pid: int, there: Callable[[], bool], what: str, logs: Path) -> None:

@@ -5,7 +5,7 @@ it borrows the system's. The system level's own mail has a lane of its own, so t
 not lent any more) does not keep the operator's alerts waiting.
 """
 
-from sqlalchemy import Connection, case, false, literal, select, update
+from sqlalchemy import ColumnElement, Connection, case, false, literal, select, update
 
 from ringpost.domain.deliveries import State, Urgency
 from ringpost.domain.tenants import SYSTEM, TenantId
@@ -44,31 +44,27 @@ def queues_of(lane: str) -> tuple[str, str]:
 
 
 def move_queue(connection: Connection, tenant: TenantId, now: int, *, own_server: bool) -> None:
-    """The tenant has got, or lost, a mail server of its own: what waits goes on through the one now in force, at once.
-
-    Also what waited for another try: that was one at the other server.
-    """
+    """The tenant has got, or lost, a mail server of its own: what waits goes on through the one now in force."""
     old, new = queue_of(tenant, own_server=not own_server), queue_of(tenant, own_server=own_server)
-    connection.execute(
-        update(deliveries)
-        .where(deliveries.c.state == State.QUEUED, deliveries.c.queue == old, deliveries.c.tenant == tenant)
-        .values(queue=new, due_at=case((deliveries.c.deferred, now), else_=deliveries.c.due_at), deferred=false())
-    )
+    _move(connection, now, literal(new), deliveries.c.queue == old, deliveries.c.tenant == tenant)
 
 
 def lend_to_emergencies(connection: Connection, now: int) -> None:
-    """The system's server is lent: emergencies that wait for a server that fails go through it, at once."""
+    """The system's server is lent: emergencies that wait for a server that fails go through it."""
+    _move(
+        connection,
+        now,
+        literal(_BORROWED) + deliveries.c.tenant,
+        deliveries.c.urgency == Urgency.EMERGENCY,
+        deliveries.c.queue == deliveries.c.tenant,
+        deliveries.c.queue.in_(select(holds.c.lane)),
+    )
+
+
+def _move(connection: Connection, now: int, queue: ColumnElement[str], *which: ColumnElement[bool]) -> None:
+    """Have what waits go on through another server at once, also what waited for another try at the one before."""
     connection.execute(
         update(deliveries)
-        .where(
-            deliveries.c.state == State.QUEUED,
-            deliveries.c.urgency == Urgency.EMERGENCY,
-            deliveries.c.queue == deliveries.c.tenant,
-            deliveries.c.queue.in_(select(holds.c.lane)),
-        )
-        .values(
-            queue=literal(_BORROWED) + deliveries.c.tenant,
-            due_at=case((deliveries.c.deferred, now), else_=deliveries.c.due_at),
-            deferred=false(),
-        )
+        .where(deliveries.c.state == State.QUEUED, *which)
+        .values(queue=queue, due_at=case((deliveries.c.deferred, now), else_=deliveries.c.due_at), deferred=false())
     )

@@ -125,8 +125,8 @@ class Ring:
         if found.works or not more:
             self._round.clear()
         self._usual = found.usual
-        taken_on = not found.works or any(work.counts_as is not None for work in found.works)
-        self._too_large = found.gave_back or (self._too_large and not taken_on)
+        still_waits = bool(found.works) and all(work.counts_as is None for work in found.works)
+        self._too_large = found.gave_back or (self._too_large and still_waits)
         return Look(found.works, more, found.took_s)
 
 

@@ -157,7 +157,9 @@ def _render(room: Room, event: Event, kind: EventType, tenant: Tenant, revision:
     try:
         return template.render(values, stamp, qr_png=qr_png, attachments=event.attachments)
     except Invalid as fault:  # it names a field of the template
-        message = f"{fault.errors[0].message} Shorten them, or use them less often in the template {kind.name}."
+        message = (
+            f"{fault.errors[0].message} Shorten the variables, or use them less often in the template {kind.name}."
+        )
         raise Invalid(FieldError("variables", message)) from None
 
 
