@@ -151,7 +151,10 @@ class Config(BaseSettings):
         default=4, ge=1, le=100, description="Requests to Microsoft Graph at once, per app and mailbox and process."
     )
     microsoft_messages_per_minute: int = Field(
-        default=30, ge=1, le=10_000, description="Mails a minute through Microsoft Graph, per app, mailbox and process."
+        default=30,
+        ge=1,
+        le=10_000,
+        description="Mails a minute through Microsoft Graph, per app, mailbox and process; a tenth is for emergencies.",
     )
     microsoft_requests_per_10_minutes: int = Field(
         default=10_000, ge=1, le=100_000, description="Requests to Microsoft Graph in ten minutes, counted likewise."
@@ -160,7 +163,10 @@ class Config(BaseSettings):
         default=4, ge=1, le=100, description="Requests to the Gmail API at once, per mailbox and process."
     )
     gmail_messages_per_minute: int = Field(
-        default=120, ge=1, le=10_000, description="Mails a minute through the Gmail API, per mailbox and process."
+        default=120,
+        ge=1,
+        le=10_000,
+        description="Mails a minute through the Gmail API, per mailbox and process; a tenth is for emergencies.",
     )
     dns_servers: Annotated[str, AfterValidator(rules.name_servers)] = Field(
         default="",

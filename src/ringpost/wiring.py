@@ -31,7 +31,7 @@ from ringpost.transports.gmail import gmail
 from ringpost.transports.microsoft365 import microsoft365
 from ringpost.transports.oauth import Authorities, microsoft
 from ringpost.transports.pacing import Allowance, Pace, Paces
-from ringpost.transports.providers import ProviderOptions, Providers
+from ringpost.transports.providers import KEPT, ProviderOptions, Providers
 from ringpost.transports.smtp import SmtpOptions, SmtpTransport
 from ringpost.transports.smtp.sockets import PLENTY, Sockets
 from ringpost.transports.web import WebOptions
@@ -188,11 +188,11 @@ def _sockets_for_mail() -> int:
 
 
 def _opener(options: SmtpOptions, providers: Providers) -> OpenTransport:
-    def open_transport(endpoint: Endpoint, *, overall_s: float | None = None) -> Transport:
+    def open_transport(endpoint: Endpoint, *, overall_s: float | None = None, urgent: bool = False) -> Transport:
         if isinstance(endpoint, GraphEndpoint):
-            return microsoft365(endpoint, providers, overall_s=overall_s)
+            return microsoft365(endpoint, providers, overall_s=overall_s, urgent=urgent)
         if isinstance(endpoint, GmailEndpoint):
-            return gmail(endpoint, providers, overall_s=overall_s)
+            return gmail(endpoint, providers, overall_s=overall_s, urgent=urgent)
         if overall_s is None:
             return SmtpTransport(endpoint, options)
         return SmtpTransport(endpoint, replace(options, deadlines=replace(options.deadlines, overall=overall_s)))
@@ -216,6 +216,6 @@ def _provider_options(config: Config) -> ProviderOptions:
         ),
         graphs={**microsoft.GRAPHS, Cloud.GLOBAL: config.microsoft_graph_url},
         gmail=config.gmail_api_url,
-        graph_allowance=Allowance(at_once, ((a_minute, 60), (config.microsoft_requests_per_10_minutes, 600))),
-        gmail_allowance=Allowance(config.gmail_requests_at_once, ((config.gmail_messages_per_minute, 60),)),
+        graph_allowance=Allowance(at_once, ((a_minute, 60), (config.microsoft_requests_per_10_minutes, 600)), KEPT),
+        gmail_allowance=Allowance(config.gmail_requests_at_once, ((config.gmail_messages_per_minute, 60),), KEPT),
     )

@@ -214,6 +214,34 @@ async def test_no_more_requests_at_once_than_allowed(provider: StandIn, ca_file:
     assert provider.connections <= 2 + 2  # two that are kept, and those of the token
 
 
+async def test_some_of_what_is_allowed_is_kept_for_emergencies(provider: StandIn, ca_file: str) -> None:
+    providers = provider.providers(ca_file, graph_allowance=Allowance(4, ((10, 60.0),), 0.1))
+    mails, emergencies = microsoft365(GRAPH, providers), microsoft365(GRAPH, providers, urgent=True)
+    of_mails = [await mails.send(envelope(), MESSAGE) for _ in range(10)]
+    of_emergencies = [await emergencies.send(envelope(), MESSAGE) for _ in range(2)]
+    await mails.close()
+    await emergencies.close()
+    assert [one.verdict for one in of_mails] == [SENT] * 9 + [RETRY]
+    assert [one.verdict for one in of_emergencies] == [SENT, RETRY], "and what the provider allows in all, holds"
+
+
+async def test_an_emergency_does_not_wait_for_requests_that_hang(provider: StandIn, ca_file: str) -> None:
+    provider.say("send", *[Say(202, after_s=60)] * 3)
+    providers = provider.providers(ca_file, graph_allowance=Allowance(4, (), 0.1))
+    mails, emergencies = microsoft365(GRAPH, providers), microsoft365(GRAPH, providers, urgent=True)
+    hanging = [asyncio.create_task(mails.send(envelope(), MESSAGE)) for _ in range(6)]
+    async with asyncio.timeout(20):
+        while len(provider.of("send")) < 3:
+            await asyncio.sleep(0.02)
+        outcome = await emergencies.send(envelope(), MESSAGE)
+    for task in hanging:
+        task.cancel()
+    await asyncio.gather(*hanging, return_exceptions=True)
+    await mails.close()
+    await emergencies.close()
+    assert (outcome.verdict, len(provider.of("send"))) == (SENT, 4)
+
+
 async def test_a_connection_that_ends_after_the_mail_is_ambiguous(provider: StandIn, ca_file: str) -> None:
     provider.say("send", Say(drop=True))
     outcome = await send(provider.providers(ca_file), GRAPH)

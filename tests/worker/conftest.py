@@ -27,7 +27,7 @@ def kind_of_database(request: pytest.FixtureRequest) -> str:
 def room(room: Room) -> Room:
     """The room, with a way out to this machine."""
 
-    def open_transport(endpoint: Endpoint, *, overall_s: float | None = None) -> Transport:
+    def open_transport(endpoint: Endpoint, *, overall_s: float | None = None, **_: bool) -> Transport:
         assert isinstance(endpoint, SmtpEndpoint)
         egress = EgressRules(allowed=LOOPBACK)
         return SmtpTransport(endpoint, SmtpOptions("ringpost.test", Deadlines(overall=overall_s), egress=egress))

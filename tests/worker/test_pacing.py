@@ -21,9 +21,15 @@ AT_ONCE = PER_MINUTE // 10
 
 
 @pytest.fixture
-async def paced_worker(room: Room) -> AsyncIterator[Worker]:
+def per_minute() -> int:
+    """The pace of this machine's mail servers."""
+    return PER_MINUTE
+
+
+@pytest.fixture
+async def paced_worker(room: Room, per_minute: int) -> AsyncIterator[Worker]:
     """A worker at work, for whom this machine's mail servers have a pace."""
-    paces = Paces(parse_paces(f"127.0.0.1={PER_MINUTE}"))
+    paces = Paces(parse_paces(f"127.0.0.1={per_minute}"))
 
     def pace_of(endpoint: Endpoint) -> Pace | None:
         return paces.of(endpoint.host) if isinstance(endpoint, SmtpEndpoint) else None
@@ -55,3 +61,16 @@ async def test_a_server_gets_its_pace_and_an_emergency_does_not_wait_for_it(tena
     assert len(hands) <= 3 * AT_ONCE, "most of them wait in the outbox"
     assert {one["attempts"] for one in stories} <= {0, 1}
     assert not any(one["waiting_for_server"] for one in stories)
+
+
+@pytest.mark.parametrize("per_minute", [1])
+@pytest.mark.usefixtures("paced_worker")
+async def test_an_emergency_is_taken_on_when_the_minute_is_used_up(tenant_client: httpx.AsyncClient) -> None:
+    async with mailbox() as box:
+        await save(tenant_client, box.port)
+        await report(tenant_client, "DISK_LOW", 5)
+        await box.holds(1)
+        for _ in range(2):
+            [emergency] = await report(tenant_client, "EMERGENCY_CALL")
+            await story(tenant_client, emergency, is_sent)
+        assert len(box.raw) == 3

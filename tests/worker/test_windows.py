@@ -36,7 +36,7 @@ class Pace:
         self.left = left
         self.idle = False
 
-    def soon(self) -> int:
+    def soon(self, *, urgent: bool) -> int:  # noqa: ARG002  the same for both
         return self.left
 
 

@@ -14,10 +14,12 @@ from ringpost.transports.providers import ApiTransport, Providers, not_taken
 from ringpost.transports.web import Answer
 
 
-def gmail(endpoint: GmailEndpoint, providers: Providers, *, overall_s: float | None = None) -> ApiTransport:
+def gmail(
+    endpoint: GmailEndpoint, providers: Providers, *, overall_s: float | None = None, urgent: bool = False
+) -> ApiTransport:
     """The transport for one mailbox."""
     api = Gmail(endpoint, providers.options.gmail)
-    return ApiTransport(api, providers, providers.pace_of(endpoint), overall_s=overall_s)
+    return ApiTransport(api, providers, providers.pace_of(endpoint), overall_s=overall_s, urgent=urgent)
 
 
 class Gmail:

@@ -13,10 +13,14 @@ from ringpost.transports.providers import ApiTransport, Providers, not_taken
 from ringpost.transports.web import Answer
 
 
-def microsoft365(endpoint: GraphEndpoint, providers: Providers, *, overall_s: float | None = None) -> ApiTransport:
+def microsoft365(
+    endpoint: GraphEndpoint, providers: Providers, *, overall_s: float | None = None, urgent: bool = False
+) -> ApiTransport:
     """The transport for one mailbox."""
     base = providers.options.graphs[endpoint.app.cloud]
-    return ApiTransport(Graph(endpoint, base), providers, providers.pace_of(endpoint), overall_s=overall_s)
+    return ApiTransport(
+        Graph(endpoint, base), providers, providers.pace_of(endpoint), overall_s=overall_s, urgent=urgent
+    )
 
 
 class Graph:

@@ -5,9 +5,11 @@ counts are one process's own; with several, the operator divides the settings.
 """
 
 import asyncio
+import math
+import sys
 import time
 from bisect import bisect_right
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,6 +35,17 @@ class Allowance:
     at_once: int
     spans: tuple[tuple[int, float], ...]
     """Requests, and the seconds in which there may be so many."""
+    kept: float | None = None
+    """The share of it that is kept for emergencies; None when these do not wait for their turn, although they count."""
+
+    @property
+    def of_others(self) -> "Allowance":
+        """What is left to mail that is no emergency; one at least."""
+
+        def left(count: int) -> int:
+            return max(1, count - math.ceil(count * (self.kept or 0)))
+
+        return Allowance(left(self.at_once), tuple((left(count), span) for count, span in self.spans))
 
 
 class Pace:
@@ -40,68 +53,98 @@ class Pace:
 
     def __init__(self, allowance: Allowance) -> None:
         self.allowance = allowance
+        self._of_others = allowance.of_others
         self._slots = asyncio.Semaphore(allowance.at_once)
+        self._slots_of_others = asyncio.Semaphore(self._of_others.at_once)
         self._begun: deque[float] = deque(maxlen=max((count for count, _ in allowance.spans), default=1))
         self._resting_until = 0.0
-        self._under_way = 0
+        self._under_way = Counter[bool]()
+        """Of emergencies, and of others."""
 
-    def soon(self) -> int:
+    def soon(self, *, urgent: bool) -> int:
         """How many requests can be under way or begin within `PATIENCE`; what is more would only wait."""
+        if not self._waits(urgent=urgent):
+            return sys.maxsize
         by = _now() + PATIENCE
         if self._resting_until > by:
             return 0
-        begun = self._begun
-        left = [count - (len(begun) - bisect_right(begun, by - span)) for count, span in self.allowance.spans]
-        return self._under_way + max(0, min(left, default=self.allowance.at_once))
+        begun, allowance = self._begun, self._allowance(urgent=urgent)
+        left = [count - (len(begun) - bisect_right(begun, by - span)) for count, span in allowance.spans]
+        return self._under_way[urgent] + max(0, min(left, default=allowance.at_once))
 
     @property
     def idle(self) -> bool:
         """Whether nothing that has begun counts any more."""
         longest = max((span for _, span in self.allowance.spans), default=0.0)
-        return not self._under_way and (not self._begun or self._begun[-1] + longest <= _now())
+        return not any(self._under_way.values()) and (not self._begun or self._begun[-1] + longest <= _now())
 
     def rest(self, seconds: float) -> None:
         """The provider asked for it: nothing goes for so long."""
         self._resting_until = max(self._resting_until, _now() + seconds)
 
-    def wait(self) -> float:
+    def wait(self, *, urgent: bool) -> float:
         """Seconds until one more request may begin; 0 for now."""
         now = _now()
         ready = self._resting_until
-        for count, span in self.allowance.spans:
+        for count, span in self._allowance(urgent=urgent).spans:
             if len(self._begun) >= count:
                 ready = max(ready, self._begun[-count] + span)
         return max(0.0, ready - now)
 
-    async def begin(self, patience: float = PATIENCE) -> float | None:
+    async def begin(self, patience: float = PATIENCE, *, urgent: bool) -> float | None:
         """Take a turn: None when it has come, to be given back with `end`; else the seconds to come back after."""
-        give_up = _now() + patience
+        if self._waits(urgent=urgent):
+            wait = await self._wait_for_turn(_now() + patience, urgent=urgent)
+            if wait is not None:
+                return wait
+        self._begun.append(_now())
+        self._under_way[urgent] += 1
+        return None
+
+    def end(self, *, urgent: bool) -> None:
+        """Give the turn back."""
+        self._under_way[urgent] -= 1
+        if self._waits(urgent=urgent):
+            self._release(urgent=urgent)
+
+    def _waits(self, *, urgent: bool) -> bool:
+        return not urgent or self.allowance.kept is not None
+
+    async def _wait_for_turn(self, give_up: float, *, urgent: bool) -> float | None:
         try:
-            async with asyncio.timeout(patience):
-                await self._slots.acquire()
+            async with asyncio.timeout(give_up - _now()):
+                await self._acquire(urgent=urgent)
         except TimeoutError:
-            return max(1.0, self.wait())
+            return max(1.0, self.wait(urgent=urgent))
         try:
-            while (wait := self.wait()) > 0:
+            while (wait := self.wait(urgent=urgent)) > 0:
                 if _now() + wait > give_up:
-                    self._slots.release()
+                    self._release(urgent=urgent)
                     return wait
                 await asyncio.sleep(wait)
         except asyncio.CancelledError:
-            self._slots.release()
+            self._release(urgent=urgent)
             raise
-        self._begun.append(_now())
-        self._under_way += 1
         return None
 
-    def end(self) -> None:
-        """Give the turn back."""
-        self._under_way -= 1
-        self._slots.release()
+    async def _acquire(self, *, urgent: bool) -> None:
+        if urgent:
+            await self._slots.acquire()
+            return
+        await self._slots_of_others.acquire()
+        try:
+            await self._slots.acquire()
+        except asyncio.CancelledError:
+            self._slots_of_others.release()
+            raise
 
-    def jump(self) -> None:
-        """Something goes without waiting for its turn; what comes after it waits the longer."""
-        self._begun.append(_now())
+    def _release(self, *, urgent: bool) -> None:
+        self._slots.release()
+        if not urgent:
+            self._slots_of_others.release()
+
+    def _allowance(self, *, urgent: bool) -> Allowance:
+        return self.allowance if urgent else self._of_others
 
 
 class Paces:
@@ -132,16 +175,14 @@ class PacedTransport:
 
     async def send(self, envelope: Envelope, message: bytes) -> Outcome:
         """Send when its turn comes; try again later when that is not soon."""
-        if self._urgent:
-            self._pace.jump()
-            return await self._transport.send(envelope, message)
-        wait = await self._pace.begin(PATIENCE + BURST_S)  # also when emergencies went before it
+        patience = PATIENCE + BURST_S  # also when emergencies went before it
+        wait = await self._pace.begin(patience, urgent=self._urgent)
         if wait is not None:
             return Outcome(RETRY, Stage.CONNECT, Party.MAIL_SERVER, hint=_RESTING, retry_after=wait)
         try:
             return await self._transport.send(envelope, message)
         finally:
-            self._pace.end()
+            self._pace.end(urgent=self._urgent)
 
     async def close(self) -> None:
         """Close the other one."""

@@ -14,9 +14,11 @@ from ringpost.transports.oauth import Authorities, Tokens, google, microsoft
 from ringpost.transports.pacing import Allowance, Pace
 from ringpost.transports.web import Answer, WebOptions, open_client, post, words_of
 
-GRAPH_ALLOWANCE: Final = Allowance(4, ((30, 60), (10_000, 600)))
+KEPT: Final = 0.1
+"""The share of a mailbox's allowance that is kept for emergencies."""
+GRAPH_ALLOWANCE: Final = Allowance(4, ((30, 60), (10_000, 600)), KEPT)
 """What one app may do at one mailbox: requests at once; messages a minute; requests in ten minutes."""
-GMAIL_ALLOWANCE: Final = Allowance(4, ((120, 60),))
+GMAIL_ALLOWANCE: Final = Allowance(4, ((120, 60),), KEPT)
 """What one user may do: Google counts 100 units for a message, and gives 15,000 a minute."""
 MOST_PACES: Final = 10_000
 _CLOSING: Final = "Ringpost is shutting down. The mail is tried again."
@@ -82,12 +84,16 @@ class MailApi(Protocol):
 class ApiTransport:
     """Sends the mail of one mailbox. Implements `Transport`."""
 
-    def __init__(self, api: MailApi, providers: Providers, pace: Pace, *, overall_s: float | None = None) -> None:
+    def __init__(
+        self, api: MailApi, providers: Providers, pace: Pace, *, overall_s: float | None = None, urgent: bool = False
+    ) -> None:
+        """`overall_s`: how long one send may take in all; `urgent`: what it sends are emergencies."""
         self._api = api
         self._tokens = providers.tokens
         self._pace = pace
         self._web = providers.options.web
         self._overall_s = overall_s
+        self._urgent = urgent
         self._client = open_client(self._web, pace.allowance.at_once)
         self._closed = False
 
@@ -96,13 +102,13 @@ class ApiTransport:
         if self._closed:
             return Outcome(RETRY, Stage.CONNECT, Party.NETWORK, hint=_CLOSING)
         ends_at = None if self._overall_s is None else _now() + self._overall_s
-        wait = await self._pace.begin()
+        wait = await self._pace.begin(urgent=self._urgent)
         if wait is not None:
             return Outcome(RETRY, Stage.API, Party.MAIL_SERVER, hint=_RESTING, retry_after=wait)
         try:
             outcome = await self._send(message, ends_at)
         finally:
-            self._pace.end()
+            self._pace.end(urgent=self._urgent)
         if outcome.retry_after is not None:
             self._pace.rest(outcome.retry_after)
         return outcome

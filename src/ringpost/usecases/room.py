@@ -26,8 +26,11 @@ PaceOf = Callable[[Endpoint], Pace | None]
 class OpenTransport(Protocol):
     """Opens a fresh transport to one mail server; whoever opens it closes it."""
 
-    def __call__(self, endpoint: Endpoint, *, overall_s: float | None = None) -> Transport:
-        """`overall_s`: how long one send may take in all; None leaves it to the timeouts of each stage."""
+    def __call__(self, endpoint: Endpoint, *, overall_s: float | None = None, urgent: bool = False) -> Transport:
+        """`overall_s`: how long one send may take in all; None leaves it to the timeouts of each stage.
+
+        `urgent`: it is for emergencies, for which some of what a provider allows is kept.
+        """
         ...
 
 

@@ -41,7 +41,7 @@ class Lanes:
         """
         lane = self._open.get(key := (endpoint, overall_s, urgent))
         if lane is None:
-            transport = self._open_transport(endpoint, overall_s=overall_s)
+            transport = self._open_transport(endpoint, overall_s=overall_s, urgent=urgent)
             pace = self._pace_of(endpoint)
             if pace is not None and isinstance(endpoint, SmtpEndpoint):  # the APIs keep their pace themselves
                 transport = PacedTransport(transport, pace, urgent=urgent)

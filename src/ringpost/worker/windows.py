@@ -65,8 +65,8 @@ def said_by(outcome: Outcome, took_s: float) -> Said:
 class Paced(Protocol):
     """What says how many mails may go through a server soon."""
 
-    def soon(self) -> int:
-        """How many may begin within the time that a mail waits for its turn."""
+    def soon(self, *, urgent: bool) -> int:
+        """How many emergencies, or others, may be under way or begin within the time that a mail waits for its turn."""
         ...
 
     @property
@@ -173,7 +173,9 @@ class Windows:
         with self._lock:
             known = self._queue(_lot(queue, urgency))
             there_is_room = (
-                self._free(urgency) >= slots and self._room_for(known) > 0 and (pace is None or pace.soon() > 0)
+                self._free(urgency) >= slots
+                and self._room_for(known) > 0
+                and (pace is None or pace.soon(urgent=known.lane.emergency) > 0)
             )
             if there_is_room:
                 self._took(known, slots, pace)
@@ -281,7 +283,7 @@ class Windows:
     def _room_of_lane(self, lane: _Lane) -> int:
         crowded = self._taken > self._slots // 4
         width = 1 if crowded and lane.concurrency.best_s is None else lane.concurrency.width
-        return (width if lane.pace is None else min(width, lane.pace.soon())) - lane.mails
+        return (width if lane.pace is None else min(width, lane.pace.soon(urgent=lane.emergency))) - lane.mails
 
     def _left_for(self, lane: _Lane) -> int | None:
         """The slots left to all lanes like this one; None for those that are known to be quick, and for emergencies."""
