@@ -213,6 +213,8 @@ async def test_http_1_0_needs_no_host(live: str) -> None:
 @pytest.mark.parametrize("path", [SETTINGS, "/events"])
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_a_body_that_is_not_http_is_400_in_the_one_form(
+        (b"Transfer-Encoding: gzip, chunked", b"2\r\n{}\r\n0\r\n\r\n"),
+        (b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked", b"2\r\n{}\r\n0\r\n\r\n"),
     live: str, acme_token: str, path: str, lines: bytes, body: bytes, at_once: bool
 ) -> None:
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {acme_token}\r\n".encode()

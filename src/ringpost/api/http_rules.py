@@ -47,6 +47,7 @@ _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _CHARSET = rb'charset[ \t]*+=[ \t]*+(?:utf-?8|"utf-?8")'
 _PARAMETER = rb'(?:%b|(?!charset[ \t]*+=)%b=(?:%b|"(?:[^"\\]|\\.)*"))' % (_CHARSET, _TOKEN, _TOKEN)
 _JSON = re.compile(rb"[ \t]*+application/json[ \t]*+(?:;[ \t]*+(?:%b[ \t]*+)?)*" % _PARAMETER, re.IGNORECASE)
+_LOOKED_AT: Final = frozenset({b"host", b"content-type", b"transfer-encoding"})
 _EVERYWHERE: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -239,22 +240,29 @@ def _check(scope: Scope) -> int:
     if scope["query_string"]:
         _check_query(scope["query_string"])
     size, length = len(scope.get("raw_path") or b"") + len(scope["query_string"]), 0
-    hosts = kinds = 0
+    looked_at: list[tuple[bytes, bytes]] = []
     for name, value in scope["headers"]:
         size += len(name) + len(value) + LINE_OVERHEAD
         if name == b"content-length":
             length = int(value) if value.isdigit() else 0
-        elif name == b"host":
-            hosts += 1
-        elif name == b"content-type":
-            kinds += 1
+        elif name in _LOOKED_AT:
+            looked_at.append((name, value))
     if size > MAX_HEADERS:
         raise Refused("HEADERS_TOO_LARGE", f"The headers are larger than {MAX_HEADERS >> 10} KiB.")
-    if hosts > 1 or (not hosts and scope["http_version"] == "1.1"):  # RFC 9112 3.2
-        raise Refused("BAD_REQUEST", f"The request has {'two Host headers' if hosts else 'no Host header'}. Send one.")
-    if kinds > 1:
-        raise Refused("BAD_REQUEST", "The request has two Content-Type headers. Send one.")
+    _check_headers(looked_at, scope["http_version"])
     return length
+
+
+def _check_headers(headers: list[tuple[bytes, bytes]], http_version: str) -> None:
+    names = [name for name, _ in headers]
+    hosts = names.count(b"host")
+    if hosts > 1 or (not hosts and http_version == "1.1"):  # RFC 9112 3.2
+        raise Refused("BAD_REQUEST", f"The request has {'two Host headers' if hosts else 'no Host header'}. Send one.")
+    if names.count(b"content-type") > 1:
+        raise Refused("BAD_REQUEST", "The request has two Content-Type headers. Send one.")
+    codings = b",".join(value for name, value in headers if name == b"transfer-encoding")
+    if codings.strip().lower() not in (b"", b"chunked"):  # the parser is content when the last one is chunked
+        raise Refused("BAD_REQUEST", "The body is in a Transfer-Encoding other than chunked. Send it as it is.")
 
 
 def _check_query(query: bytes) -> None:

@@ -102,6 +102,7 @@ _BY_STATUS: Final = {
     431: "HEADERS_TOO_LARGE",
 }
 _HEADERS: Final = {
+    "BAD_REQUEST": {"Connection": "close"},  # where such a request ends, others on the way may see elsewhere
     "UNAUTHORIZED": {"WWW-Authenticate": "Bearer"},
     "STORAGE_UNAVAILABLE": {"Retry-After": str(RETRY_STORAGE_S)},
     "TOO_LARGE": {"Connection": "close"},  # what else the client sends is not read
