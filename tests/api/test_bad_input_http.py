@@ -196,6 +196,14 @@ async def test_no_host_or_two_are_400(live: str, hosts: bytes) -> None:
     assert b'{"errors":[{"code":"BAD_REQUEST"' in answer
 
 
+async def test_json_in_another_charset_is_told_that_it_must_be_utf_8(tenant_client: httpx.AsyncClient) -> None:
+    latin = {"Content-Type": "application/json; charset=iso-8859-1"}
+
+    answer = await tenant_client.post(SETTINGS, content=b"{}", headers=latin)
+
+    assert answer.json()["errors"][0]["message"].startswith("Send JSON in UTF-8, ")
+
+
 async def test_http_1_0_needs_no_host(live: str) -> None:
     assert (await raw(live, b"GET /healthz HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
 
@@ -205,6 +213,8 @@ async def test_http_1_0_needs_no_host(live: str) -> None:
     [
         (b"Transfer-Encoding: gzip", b"x"),
         (b"Transfer-Encoding: chunked, gzip", b"x"),
+        (b"Transfer-Encoding: gzip, chunked", b"2\r\n{}\r\n0\r\n\r\n"),
+        (b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked", b"2\r\n{}\r\n0\r\n\r\n"),
         (b"Transfer-Encoding: chunked", b"nonsense\r\n"),
         (b"Transfer-Encoding: chunked", b"2\r\n{}X"),
         (b"Transfer-Encoding: chunked\r\nContent-Length: 2", b"{}"),
@@ -213,8 +223,6 @@ async def test_http_1_0_needs_no_host(live: str) -> None:
 @pytest.mark.parametrize("path", [SETTINGS, "/events"])
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_a_body_that_is_not_http_is_400_in_the_one_form(
-        (b"Transfer-Encoding: gzip, chunked", b"2\r\n{}\r\n0\r\n\r\n"),
-        (b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked", b"2\r\n{}\r\n0\r\n\r\n"),
     live: str, acme_token: str, path: str, lines: bytes, body: bytes, at_once: bool
 ) -> None:
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {acme_token}\r\n".encode()

@@ -49,6 +49,24 @@ async def test_a_number_in_a_query_is_digits_only(tenant_client: httpx.AsyncClie
     assert (await tenant_client.get("/deliveries", params={field: "07"})).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("top=0", "This must be 1 or more."),
+        ("top=201", "This must be 200 or less."),
+        ("skip=-1", "This must be 0 or more."),
+        ("state=SENT", "This must be queued, sending, sent, rejected, expired or cancelled, spelled exactly so."),
+        (f"recipient={'x' * 321}", "This is too long: at most 320 characters."),
+    ],
+)
+async def test_what_is_wrong_with_a_filter_is_told_in_plain_words(
+    tenant_client: httpx.AsyncClient, query: str, message: str
+) -> None:
+    answer = await tenant_client.get(f"/deliveries?{query}")
+
+    assert (answer.status_code, answer.json()["errors"][0]["message"]) == (422, message)
+
+
 @pytest.mark.parametrize("query", ["state=sent&state=queued", "top=1&top=1", "%74op=1&top=", "x=1&x=2"])
 async def test_a_parameter_that_is_given_twice_is_refused(tenant_client: httpx.AsyncClient, query: str) -> None:
     answer = await tenant_client.get(f"/deliveries?{query}")

@@ -115,6 +115,12 @@ async def test_no_secret_is_in_a_file_or_in_what_an_import_says(
     assert CANARY not in (await tenant_client.post("/tenant/import", json=wrong)).text
 
 
+async def test_what_is_no_dry_run_is_told_in_plain_words(tenant_client: httpx.AsyncClient) -> None:
+    answer = await tenant_client.post("/tenant/import", params={"dry_run": "maybe"}, json={})
+
+    assert (answer.status_code, answer.json()["errors"][0]["message"]) == (422, "This must be true or false.")
+
+
 async def test_a_dry_run_tells_every_difference_and_changes_nothing(
     tenant_client: httpx.AsyncClient, other_client: httpx.AsyncClient
 ) -> None:

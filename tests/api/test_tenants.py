@@ -132,6 +132,16 @@ async def test_the_document_tells_what_fields_may_be(
     assert [fits(value) for value in bad] == [False] * len(bad)
 
 
+@pytest.mark.parametrize("nothing", [{}, {"name": None, "domain": None}])
+async def test_a_field_that_is_needed_is_missing_when_it_is_null(client: Client, nothing: dict[str, Any]) -> None:
+    errors = (await client.post("/tenants", json=nothing)).json()["errors"]
+
+    assert [(error["detail"]["field"], error["message"]) for error in errors] == [
+        ("name", "This field is required."),
+        ("domain", "This field is required."),
+    ]
+
+
 async def test_all_wrong_fields_are_named_at_once(client: Client) -> None:
     answer = await client.post("/tenants", json={"name": "", "domain": "", "timezone": "x", "locale": "?"})
     fields = [error["detail"]["field"] for error in answer.json()["errors"]]

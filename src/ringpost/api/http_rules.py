@@ -173,7 +173,7 @@ def require_json(request: Request) -> None:
     """Refuse a body that does not say that it is JSON."""
     content_type = request.headers.get("content-type")
     if not is_json(None if content_type is None else content_type.encode("latin-1")):
-        raise Refused("UNSUPPORTED_MEDIA_TYPE", "Send JSON, with the header Content-Type: application/json.")
+        raise Refused("UNSUPPORTED_MEDIA_TYPE", "Send JSON in UTF-8, with the header Content-Type: application/json.")
     if any(coding.strip().lower() != "identity" for coding in request.headers.getlist("content-encoding")):
         raise Refused("UNSUPPORTED_MEDIA_TYPE", "Send the body as it is, without Content-Encoding.")
 

@@ -108,17 +108,25 @@ _HEADERS: Final = {
     "TOO_LARGE": {"Connection": "close"},  # what else the client sends is not read
 }
 _OBJECT = "This must be a JSON object, such as {}."
+_REQUIRED = "This field is required."
 _IN_PLAIN_WORDS: Final = {
-    "missing": "This field is required.",
+    "missing": _REQUIRED,
     "string_type": "This must be text, in quotation marks.",
-    "string_too_short": "This field is required.",
+    "string_too_short": _REQUIRED,
+    "string_too_long": "This is too long: at most {max_length} characters.",
     "bool_type": "This must be true or false, without quotation marks.",
+    "bool_parsing": "This must be true or false.",
     "int_type": "This must be a whole number, without quotation marks.",
+    "greater_than_equal": "This must be {ge} or more.",
+    "less_than_equal": "This must be {le} or less.",
+    "enum": "This must be {expected}, spelled exactly so.",
     "dict_type": _OBJECT,
     "model_type": _OBJECT,
     "model_attributes_type": _OBJECT,
 }
-"""What pydantic finds -> what we say."""
+"""What pydantic finds -> what we say; in braces, what it has in `ctx`."""
+_OF_VALUES: Final = frozenset({"string_type", "bool_type", "int_type", "enum"})
+"""What it finds of a field whose value is null, which is the same as left out."""
 _METHODS: Final = ("GET", "POST")
 
 
@@ -232,8 +240,16 @@ def _field_detail(error: errors.FieldError) -> dict[str, str]:
 
 
 def _plainly(fault: Mapping[str, Any]) -> str:
-    message = _IN_PLAIN_WORDS.get(fault["type"])
-    return message or str(fault["msg"]).removeprefix("Value error, ").rstrip(".") + "."
+    kind = fault["type"]
+    if kind in _OF_VALUES and fault.get("input", "") is None:
+        return _REQUIRED
+    message = _IN_PLAIN_WORDS.get(kind)
+    if message is None:
+        return str(fault["msg"]).removeprefix("Value error, ").rstrip(".") + "."
+    given: Mapping[str, Any] = fault.get("ctx") or {}
+    for name, value in given.items():
+        message = message.replace(f"{{{name}}}", str(value).replace("'", ""))
+    return message
 
 
 def _path(location: Sequence[str | int]) -> str:
