@@ -55,7 +55,8 @@ async def test_what_does_not_parse_is_400(tenant_client: httpx.AsyncClient, path
 async def test_what_is_no_object_is_422(tenant_client: httpx.AsyncClient, path: str, body: bytes) -> None:
     answer = await tenant_client.post(path, content=body, headers=JSON)
 
-    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "VALIDATE_FAILED")
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["code"], error["detail"]) == (422, "VALIDATE_FAILED", {"field": "body"})
 
 
 @pytest.mark.parametrize("path", PATHS)

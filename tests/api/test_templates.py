@@ -194,6 +194,22 @@ async def test_a_preview_may_show_the_last_event(tenant_client: httpx.AsyncClien
     assert preview["preview"]["values"] == "last_event"
 
 
+@pytest.mark.parametrize("level", ["", "/admin"])
+async def test_values_that_are_null_are_those_that_are_left_out(
+    tenant_client: httpx.AsyncClient, admin_client: httpx.AsyncClient, level: str
+) -> None:
+    client, name = (admin_client, "IP_BLOCKED") if level else (tenant_client, "QUEUE_SLA")
+    checked = [
+        await client.post(f"{level}/email_templates/{name}/check", json=draft) for draft in ({}, {"values": None})
+    ]
+
+    assert [answer.status_code for answer in checked] == [200, 200]
+    assert checked[0].json() == checked[1].json()
+    wrong = await client.post(f"{level}/email_templates/{name}/check", json={"values": "event"})
+    message = "This must be samples or last_event, spelled exactly so."
+    assert (wrong.status_code, wrong.json()["errors"][0]["message"]) == (422, message)
+
+
 async def test_without_an_event_a_preview_falls_back_to_samples(tenant_client: httpx.AsyncClient) -> None:
     answer = await tenant_client.post(CHECK, json={"subject": "%%QUEUE_NAME%%", "values": "last_event"})
 

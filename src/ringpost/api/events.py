@@ -65,7 +65,7 @@ async def accept_body(room: Room, principal: Principal, body: bytes) -> Accepted
         raise _too_large()  # without reading it, which nobody else could be served during
     fields = loads_any_text(body)
     if not isinstance(fields, dict):
-        raise Invalid(FieldError("", "The body must be one event, or an object with a list of them in events."))
+        raise Invalid(FieldError("body", "The body must be one event, or an object with a list of them in events."))
     posted = cast("dict[str, Any]", fields)
     listed = posted.get("events") if "type" not in posted else None
     items = [posted] if listed is None else _checked_list(listed)

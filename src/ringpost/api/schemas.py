@@ -249,11 +249,13 @@ class DraftRequest(TemplateParts):
     model_config = ConfigDict(strict=True)
 
     values: Annotated[
-        Values,
+        Annotated[Values, Field(strict=False)] | None,
         Field(
-            strict=False, description="`last_event` takes the values of the newest event; samples when there is none."
+            description="`last_event` takes the values of the newest event; samples when there is none. "
+            "Default `samples`.",
+            examples=["samples"],
         ),
-    ] = Values.SAMPLES
+    ] = None
 
 
 class Created(BaseModel):

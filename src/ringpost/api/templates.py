@@ -23,7 +23,7 @@ from ringpost.api.template_answers import check_answer, custom_answer, default_a
 from ringpost.domain.catalogue import CATALOGUE
 from ringpost.errors import FieldError, Invalid, NotFound
 from ringpost.storage import templates
-from ringpost.usecases.check_template import Draft, check_template
+from ringpost.usecases.check_template import Draft, Values, check_template
 from ringpost.usecases.edit_template import create_template, destroy_template, update_template
 from ringpost.usecases.room import Room
 from ringpost.usecases.show_default_templates import show_default_templates
@@ -131,7 +131,9 @@ async def destroy(request: Request, name: Name, principal: TenantEditor) -> None
 async def check(request: Request, name: Name, principal: TenantEditor, body: DraftRequest) -> CheckAnswer:
     """Which variables are unknown or missing, and how the mail would look. Saves nothing."""
     draft = Draft(_known(name), parts_of(body))
-    return check_answer(await check_template(request.app.state.room, principal.tenant, draft, body.values))
+    return check_answer(
+        await check_template(request.app.state.room, principal.tenant, draft, body.values or Values.SAMPLES)
+    )
 
 
 def _known(name: str) -> str:
