@@ -107,7 +107,7 @@ POLICY: Final = Trap(
 GREYLISTED: Final = Trap(
     "GREYLISTED",
     "Put off for a while",
-    "450.",
+    "450, or a reply that speaks of greylisting.",
     "The mailbox is busy or the server puts unknown senders off for a while (greylisting).",
     "The mail is tried again.",
 )

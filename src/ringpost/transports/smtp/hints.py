@@ -26,6 +26,7 @@ _LOGIN_CODES: Final = frozenset({421, 530, 534, 535, 538})
 _GOOGLE = re.compile(r"google|gsmtp", re.IGNORECASE)
 _TLS_FIRST = re.compile(r"start ?tls|encrypt|\btls\b|\bssl\b", re.IGNORECASE)
 _TOO_MANY = re.compile(r"too many|concurren|connection (rate|limit)|rate limit|maximum", re.IGNORECASE)
+_GREYLISTING = re.compile(r"gr[ae]y[ -]?list", re.IGNORECASE)
 _WRONG_PASSWORD = re.compile(r"credentials were incorrect", re.IGNORECASE)
 _AT_AUTH: Final = {
     454: login.LOGIN_NOT_NOW,
@@ -114,6 +115,8 @@ def for_reply(stage: Stage, reply: Reply) -> Trap:
 
 
 def _by_words(reply: Reply) -> Trap | None:
+    if reply.code // 100 == 4 and _GREYLISTING.search(reply.text):  # with 450 or 451, and 4.2.0, 4.3.0 or 4.7.1
+        return mail.GREYLISTED
     return next((trap for pattern, trap in _WORDS if re.search(pattern, reply.text, re.IGNORECASE)), None)
 
 
