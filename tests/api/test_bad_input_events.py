@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import re
 from typing import Any
 
 import httpx
@@ -109,7 +110,9 @@ async def test_a_wrong_field_422(tenant_client: httpx.AsyncClient, field: str, v
     answer = await post(tenant_client, **{field: value})
     assert answer.status_code == 422, answer.text
     assert codes(answer) == ["VALIDATE_FAILED"]
-    assert answer.json()["errors"][0]["detail"]["field"] == field
+    (error,) = answer.json()["errors"]
+    assert error["detail"]["field"] == field
+    assert re.fullmatch(r"(?s)(variables\.\S+: |[A-Z]).*\.", error["message"]), "it is a sentence for a person"
     assert (await tenant_client.get("/deliveries")).json()["items"] == []
 
 
@@ -126,7 +129,8 @@ async def test_no_object_422(tenant_client: httpx.AsyncClient, body: object) -> 
 
 @pytest.mark.parametrize("listed", [{}, "x", [], 7])
 async def test_no_list_422(tenant_client: httpx.AsyncClient, listed: object) -> None:
-    assert (await tenant_client.post("/events", json={"events": listed})).status_code == 422
+    answer = await tenant_client.post("/events", json={"events": listed})
+    assert (answer.status_code, answer.json()["errors"][0]["message"][:10]) == (422, "This must ")
 
 
 async def test_attachments_have_a_limit_of_their_own(tenant_client: httpx.AsyncClient) -> None:

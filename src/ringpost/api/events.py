@@ -144,8 +144,8 @@ def _parse(principal: Principal, item: object, tenants: Mapping[str, TenantId]) 
         raise Invalid(
             FieldError(
                 "tenant",
-                "must be the id or the domain of a tenant, because the token is the system's; "
-                "only events of the system level have none",
+                "This must be the id or the domain of a tenant, because the token is the system's. "
+                "Only events of the system level have none.",
             )
         )
     return parse_event(tenants[name], fields)
@@ -161,10 +161,10 @@ async def _tenants(room: Room, principal: Principal, items: Sequence[object]) ->
 
 def _checked_list(listed: object) -> list[object]:
     if not isinstance(listed, list):
-        raise Invalid(FieldError("events", "must be a list of events"))
+        raise Invalid(FieldError("events", "This must be a list of events."))
     items = cast("list[object]", listed)
     if not 1 <= len(items) <= MOST_EVENTS:
-        raise Invalid(FieldError("events", f"must hold 1 to {MOST_EVENTS} events"))
+        raise Invalid(FieldError("events", f"This must be a list of 1 to {MOST_EVENTS} events."))
     return items
 
 

@@ -267,7 +267,7 @@ def _check_headers(headers: list[tuple[bytes, bytes]], http_version: str) -> Non
 
 def _check_query(query: bytes) -> None:
     if b"%00" in query:
-        raise Invalid(FieldError("query", "must not hold the character NUL (%00)"))
+        raise Invalid(FieldError("query", "There is the character NUL (%00) in it. Leave it out."))
     names: set[str] = set()
     for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
         if name in names:  # else it would be up to who reads it which of the two counts

@@ -76,7 +76,7 @@ def parse_event(tenant: TenantId, fields: Mapping[str, Any]) -> Event:
     errors: list[FieldError] = []
     kind, known = fields.get("type"), catalogue_of(tenant)
     if kind is None:
-        errors.append(FieldError("type", "is required: the type of the event, such as QUEUE_SLA"))
+        errors.append(FieldError("type", "This field is required: the type of the event, such as QUEUE_SLA."))
     elif not isinstance(kind, str) or kind not in known:
         errors.append(FieldError("type", _no_such_type(kind, known)))
     found: dict[str, Any] = {"id": None, "occurred_at": None, "variables": {}, "recipients": (), "attachments": ()}
@@ -112,15 +112,15 @@ def new_user(event: Event) -> tuple[Address, ...]:
 
 def _no_such_type(kind: object, known: Mapping[str, EventType]) -> str:
     if isinstance(kind, str) and kind in SYSTEM_CATALOGUE:
-        return "is an event of the system level: send it with a token of the system level, and without `tenant`"
-    return f"must be one of {', '.join(known)}"
+        return "This is an event of the system level. Send it with a token of the system level, and without `tenant`."
+    return f"This must be one of {', '.join(known)}, in upper case."
 
 
 def _id(value: object) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= LONGEST_ID or _has_control(value):
-        raise ValueError(f"must be a string of 1 to {LONGEST_ID} characters without control characters")
+        raise ValueError(f"This must be text of 1 to {LONGEST_ID} characters, none of them control characters.")
     if value in (".", ".."):  # clients take such a segment out of a path (RFC 3986 5.2.4), so nobody could ask for it
-        raise ValueError("must not be . or ..")
+        raise ValueError("This must not be . or .., because it stands in a path.")
     return value
 
 
@@ -130,7 +130,7 @@ def _has_control(text: str) -> bool:
 
 def _time(value: object) -> int:
     """RFC 3339 to milliseconds."""
-    wrong = ValueError("must be a time with zone as in RFC 3339, such as 2026-01-05T09:30:00Z")
+    wrong = ValueError("This must be a time with its zone (RFC 3339), such as 2026-01-05T09:30:00Z.")
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise wrong
     try:
@@ -153,35 +153,35 @@ def _before_leap_second(value: str) -> int | None:
 
 def _variables(value: object) -> dict[str, Value]:
     if not isinstance(value, dict):
-        raise ValueError('must be an object of names and values, such as {"QUEUE_NAME": "Sales"}')
+        raise ValueError('This must be an object of names and values, such as {"QUEUE_NAME": "Sales"}.')
     variables = cast("dict[str, object]", value)
     if len(variables) > MOST_VARIABLES:
-        raise ValueError(f"holds at most {MOST_VARIABLES} variables")
+        raise ValueError(f"At most {MOST_VARIABLES} variables are allowed. Leave some out.")
     if not all(map(_VARIABLE.fullmatch, variables)):
         wrong = next(name for name in variables if not _VARIABLE.fullmatch(name))
-        message = f"variables.{visible(wrong)}: a name has capital letters, digits and _ only, at most 64"
+        message = f"variables.{visible(wrong)}: a name has capital letters, digits and _ only, at most 64."
         raise Invalid(FieldError("variables", message))
     checked: dict[str, Value] = {}
     for name, item in variables.items():
         if isinstance(item, str):
             if len(item) > LONGEST_VALUE:
-                raise ValueError(f"{name} is longer than {LONGEST_VALUE} characters")
+                raise ValueError(f"{name} is longer than {LONGEST_VALUE} characters.")
         elif item is None:
             continue
         elif not isinstance(item, int | float):
-            raise ValueError(f"{name} must be a string, a number or a boolean")
+            raise ValueError(f"{name} must be text, a number, true or false.")
         if name in IMAGE_VARIABLES and len(str(item).encode()) > LONGEST_QR_TEXT:
-            raise ValueError(f"{name} is longer than the {LONGEST_QR_TEXT} octets that a QR code can show")
+            raise ValueError(f"{name} is longer than the {LONGEST_QR_TEXT} octets that a QR code can show.")
         checked[name] = item
     return checked
 
 
 def _recipients(value: object) -> tuple[Address, ...]:
     if not isinstance(value, list):
-        raise ValueError('must be a list of addresses, such as ["manager@example.com"]')
+        raise ValueError('This must be a list of addresses, such as ["manager@example.com"].')
     items = cast("list[object]", value)
     if len(items) > MOST_RECIPIENTS:
-        raise ValueError(f"holds at most {MOST_RECIPIENTS} addresses")
+        raise ValueError(f"At most {MOST_RECIPIENTS} addresses are allowed. Leave some out.")
     addresses: dict[str, Address] = {}
     for item in items:
         if not isinstance(item, str):
@@ -199,7 +199,7 @@ def _bad_recipients(items: list[object]) -> Invalid:
     faults: list[FieldError] = []
     for number, item in enumerate(items):
         if not isinstance(item, str):
-            faults.append(FieldError("recipients", "must be a string", f"recipients[{number}]"))
+            faults.append(FieldError("recipients", "This must be text, in quotation marks.", f"recipients[{number}]"))
             continue
         try:
             parse_address(item)
@@ -210,10 +210,10 @@ def _bad_recipients(items: list[object]) -> Invalid:
 
 def _attachments(value: object) -> tuple[Attachment, ...]:
     if not isinstance(value, list):
-        raise ValueError('must be a list of objects {"filename", "content_type", "content"}')
+        raise ValueError("This must be a list of objects, each with filename, content_type and content.")
     items = cast("list[object]", value)
     if len(items) > MOST_ATTACHMENTS:
-        raise ValueError(f"holds at most {MOST_ATTACHMENTS} files")
+        raise ValueError(f"At most {MOST_ATTACHMENTS} files are allowed. Leave some out.")
     files: list[Attachment] = []
     faults: list[FieldError] = []
     for number, item in enumerate(items):
@@ -224,32 +224,34 @@ def _attachments(value: object) -> tuple[Attachment, ...]:
     if faults:
         raise Invalid(*faults)
     if sum(len(file.data) for file in files) > LARGEST_ATTACHMENTS:
-        raise ValueError(f"are larger than {LARGEST_ATTACHMENTS // 1024 // 1024} MiB together")
+        raise ValueError(
+            f"The files are larger than {LARGEST_ATTACHMENTS // 1024 // 1024} MiB together. Leave some out."
+        )
     return tuple(files)
 
 
 def _attachment(value: object) -> Attachment:
     if not isinstance(value, dict):
-        raise ValueError('must be an object {"filename", "content_type", "content"}')
+        raise ValueError("This must be an object with filename, content_type and content.")
     fields = cast("dict[str, object]", value)
     filename, kind, content = fields.get("filename"), fields.get("content_type"), fields.get("content")
     if not isinstance(filename, str) or not 1 <= len(filename) <= LONGEST_ID or _has_control(filename):
-        raise ValueError(f"filename must be 1 to {LONGEST_ID} characters without control characters")
+        raise ValueError(f"The filename must have 1 to {LONGEST_ID} characters, none of them control characters.")
     filename = re.split(r"[/\\]", filename)[-1]  # a path of the sender's means nothing to who reads the mail
     if filename.strip() in ("", ".", ".."):
-        raise ValueError("filename must be the name of a file")
+        raise ValueError("The filename must be the name of a file.")
     if kind is None:
         kind = "application/octet-stream"
     if not isinstance(kind, str) or not _MEDIA_TYPE.fullmatch(kind.lower()):
-        raise ValueError("content_type must be a media type such as audio/wav")
+        raise ValueError("The content_type must be a media type such as audio/wav, without parameters.")
     if is_composite(kind):
-        raise ValueError("content_type must be the type of a file, not of a mail: no multipart/* and no message/*")
+        raise ValueError("The content_type must be that of a file, not of a mail: no multipart/* and no message/*.")
     if not isinstance(content, str):
-        raise ValueError("content must be the file in base64")
+        raise ValueError("The content must be the file in base64, in quotation marks.")
     try:
         return Attachment(filename, kind.lower(), b64decode(content, validate=True))
     except (Base64Error, ValueError):
-        raise ValueError("content is not valid base64 (RFC 4648, section 4)") from None
+        raise ValueError("The content is not valid base64 (RFC 4648, section 4).") from None
 
 
 _PARSERS: Final[tuple[tuple[str, Callable[[object], Any]], ...]] = (
