@@ -106,6 +106,25 @@ async def test_when_both_fail_it_tries_the_one_and_the_other_and_waits_in_betwee
     assert {*tries[:2]} == {*tries[2:]} == {f"127.0.0.1:{own}", f"127.0.0.1:{systems}"}
 
 
+async def test_when_both_may_have_taken_it_it_does_not_go_to_and_fro_at_once(
+    tenant_client: httpx.AsyncClient, admin_client: httpx.AsyncClient, clock: Clock
+) -> None:
+    hangs_up = {"DOT": Trick.DROP}
+    async with ScriptedServer(polite(hangs_up)) as own, ScriptedServer(polite(hangs_up)) as systems:
+        await save(admin_client, systems.port, username="system@example.net")
+        await save(tenant_client, own.port)
+
+        delivery = await report(tenant_client)
+        await story(tenant_client, delivery, tried(2))
+        await asyncio.sleep(0.3)
+        assert (len(own.mails), len(systems.mails)) == (1, 1), "each of them may be in the mailbox already"
+        clock.advance(18)
+        await story(tenant_client, delivery, tried(4))
+        await asyncio.sleep(0.3)
+
+        assert (len(own.mails), len(systems.mails)) == (2, 2)
+
+
 async def test_it_comes_back_when_its_own_server_does(
     tenant_client: httpx.AsyncClient, admin_client: httpx.AsyncClient, systems: Mailbox, clock: Clock
 ) -> None:

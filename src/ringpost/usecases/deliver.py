@@ -13,6 +13,7 @@ from ringpost.domain.retries import TryAgain, hold, next_step, uses_up_attempt
 from ringpost.domain.settings import Endpoint
 from ringpost.storage.outbox import Claimed
 from ringpost.storage.outcomes import Recorded
+from ringpost.storage.queues import is_borrowed
 from ringpost.storage.sealing import Place, SealBroken
 from ringpost.storage.settings import ServerInForce
 from ringpost.transports import Transport
@@ -111,7 +112,8 @@ def judge(room: Room, work: Work, outcome: Outcome, started: int, jitter: float)
 
     An emergency whose own server fails goes on through the system's at once, and back when that one fails too, each
     time only to a server that is not known to fail. That also holds when touch was lost after the final dot: better
-    twice than never.
+    twice than never. But then neither is known to fail, so on its way back it waits: else it would go to and fro as
+    fast as they take it, and may arrive each time.
     """
     claimed, policy, now = work.claimed, room.options.retry_policy, room.clock()
     costs_retry = uses_up_attempt(outcome) or claimed.urgency is Urgency.EMERGENCY
@@ -126,6 +128,7 @@ def judge(room: Room, work: Work, outcome: Outcome, started: int, jitter: float)
     hold_s = hold(outcome, work.failures + 1, policy)
     again = isinstance(step, TryAgain)
     falls_over = again and work.falls_over_to is not None and (outcome.ambiguous or not uses_up_attempt(outcome))
+    at_once = falls_over and not (outcome.ambiguous and is_borrowed(claimed.queue))
     endpoint = work.server.endpoint if work.server else None
     return Recorded(
         claimed,
@@ -134,7 +137,7 @@ def judge(room: Room, work: Work, outcome: Outcome, started: int, jitter: float)
         started_at=started,
         duration_ms=max(0, now - started),
         state=State.QUEUED if again else step.state,
-        due_at=now + int(step.after_s * 1000) if again and not falls_over else now,
+        due_at=now + int(step.after_s * 1000) if again and not at_once else now,
         costs_retry=costs_retry,
         hold_for_ms=None if hold_s is None else int(hold_s * 1000),
         erase_at=None if again else erase_at(room, now, secret=claimed.secret),
