@@ -1,10 +1,14 @@
 """Logging in and staying logged in: what lets whom in, and for how long."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import Connection, select
+from tests.storage.test_cancelling import SOMEBODY_WAITS
 from tests.usecases.tokens import who
 
 from ringpost.domain.access import Principal, Role, Scope, User, hash_token
@@ -13,6 +17,7 @@ from ringpost.domain.tenants import SYSTEM, TenantDraft, TenantId
 from ringpost.errors import AlreadyExists, Forbidden, Invalid, NotFound, Unauthorized
 from ringpost.storage import access, audit, passwords, tables
 from ringpost.storage.audit import Filter
+from ringpost.storage.database import open_database
 from ringpost.usecases.change_tenant import change_tenant
 from ringpost.usecases.change_user import UserChange, change_user
 from ringpost.usecases.create_tenant import create_tenant
@@ -25,6 +30,7 @@ from ringpost.usecases.log_out import log_out
 from ringpost.usecases.refresh_login import refresh_login
 from ringpost.usecases.revoke_token import revoke_token
 from ringpost.usecases.room import Room
+from ringpost.usecases.sign_in import sign_in
 
 if TYPE_CHECKING:
     from tests.conftest import Clock
@@ -41,6 +47,10 @@ async def anna(room: Room, acme: TenantId) -> User:
 
 def credentials(username: str = "anna", password: str = PASSWORD, domain: str | None = "acme.example") -> Credentials:
     return Credentials(username, Secret(password), domain)
+
+
+def sign_in_somewhere(room: Room, who: Credentials) -> Awaitable[Secret]:
+    return sign_in(room, who, "a browser")
 
 
 async def test_a_login_stands_for_its_user(room: Room, acme: TenantId, anna: User) -> None:
@@ -144,6 +154,24 @@ async def test_another_password_ends_all_sessions(room: Room, acme: TenantId, an
     assert await log_in(room, credentials(password="another long password"))
 
 
+@pytest.mark.parametrize("begin", [pytest.param(log_in, id="login"), pytest.param(sign_in_somewhere, id="console")])
+async def test_a_password_that_is_changed_while_it_is_checked_lets_nobody_in(
+    room: Room, acme: TenantId, anna: User, monkeypatch: pytest.MonkeyPatch, begin: Callable[..., Awaitable[Any]]
+) -> None:
+    check = passwords.verify_password
+
+    async def check_slowly(password: Secret, stored: str | None) -> bool:
+        right = await check(password, stored)
+        monkeypatch.setattr(passwords, "verify_password", check)
+        await change_user(room, acme, anna.id, UserChange(password="another long password"))
+        return right
+
+    monkeypatch.setattr(passwords, "verify_password", check_slowly)
+    with pytest.raises(Unauthorized):
+        await begin(room, credentials())
+    assert await begin(room, credentials(password="another long password"))
+
+
 async def test_another_role_is_in_force_for_tokens_that_are_out(room: Room, acme: TenantId, anna: User) -> None:
     pair = await log_in(room, credentials())
     await change_user(room, acme, anna.id, UserChange(role=Role.READ_ONLY))
@@ -189,6 +217,14 @@ async def test_hashes_with_other_parameters_are_renewed_at_the_next_login(
     assert await room.database.read(stored) == after
 
 
+@pytest.mark.usefixtures("anna")
+async def test_logins_at_once_that_renew_the_hash_all_let_in(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    stronger = passwords.PasswordHasher(time_cost=3, memory_cost=19 * 1024, parallelism=1)
+    monkeypatch.setattr(passwords, "_hasher", stronger)
+    for pair in await asyncio.gather(*(log_in(room, credentials()) for _ in range(4))):
+        assert await who(room, pair.access)
+
+
 # Refreshing ---------------------------------------------------------------------------------------------------------
 
 
@@ -215,6 +251,55 @@ async def test_a_refresh_token_that_comes_twice_ends_the_session(room: Room, acm
     assert await who(room, other.access), "the other session goes on"
     actions = [entry.action for entry in await room.database.read(audit.page, acme, Filter(), 99)]
     assert actions.count("end_session_after_reuse") == 1
+
+
+@pytest.mark.usefixtures("anna")
+async def test_a_refresh_token_that_comes_to_two_processes_at_once_ends_the_session(
+    room: Room, database_url: str
+) -> None:
+    other = replace(room, database=await open_database(database_url))
+    pair = await log_in(room, credentials())
+    found = await asyncio.gather(
+        *(refresh_login(process, pair.refresh) for process in (room, other)), return_exceptions=True
+    )
+    await other.database.close()
+    [refused] = [one for one in found if isinstance(one, BaseException)]
+    [second] = [one for one in found if not isinstance(one, BaseException)]
+    assert isinstance(refused, Unauthorized)
+    for token in (pair.access, second.access):
+        with pytest.raises(Unauthorized):
+            await who(room, token)
+
+
+@pytest.mark.parametrize("kind_of_database", ["postgresql"])
+async def test_another_password_ends_what_another_process_is_just_beginning(
+    room: Room, acme: TenantId, anna: User, database_url: str
+) -> None:
+    other = replace(room, database=await open_database(database_url))
+    first = await log_in(room, credentials())
+    go, begun, go_on = threading.Event(), threading.Event(), threading.Event()
+
+    def stay_in_the_transaction(_connection: Connection) -> None:
+        begun.set()
+        go_on.wait(20)
+
+    waiting = asyncio.create_task(other.database.write(lambda _: go.wait(20)))
+    refreshing = asyncio.create_task(refresh_login(other, first.refresh))
+    staying = asyncio.create_task(other.database.write(stay_in_the_transaction))
+    await asyncio.sleep(0.05)
+    go.set()
+    assert await asyncio.to_thread(begun.wait, 20)
+    changing = asyncio.create_task(change_user(room, acme, anna.id, UserChange(password="another long password")))
+    async with asyncio.timeout(20):
+        while not await room.database.read(lambda connection: connection.execute(SOMEBODY_WAITS).scalar_one()):
+            await asyncio.sleep(0.02)
+    go_on.set()
+    second, *_ = await asyncio.gather(refreshing, changing, waiting, staying)
+    await other.database.close()
+
+    for token in (first.access, second.access):
+        with pytest.raises(Unauthorized):
+            await who(room, token)
 
 
 @pytest.mark.usefixtures("anna")

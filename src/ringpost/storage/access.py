@@ -48,6 +48,16 @@ def show_user(connection: Connection, tenant: TenantId, user_id: str) -> User:
     return _user(row)
 
 
+def lock_user(connection: Connection, tenant: TenantId, user_id: str) -> tuple[User, str] | None:
+    """A person and the hash of the password, which stay so until the transaction ends; None when the person is gone.
+
+    Whoever begins a session asks for it, so that what ends all sessions meets those that are just beginning.
+    """
+    mine = select(users).where(users.c.tenant == tenant, users.c.id == user_id)
+    row = connection.execute(mine.with_for_update(key_share=True)).first()
+    return None if row is None else (_user(row), row.password_hash)
+
+
 def list_users(connection: Connection, tenant: TenantId) -> list[User]:
     """The people of one tenant, by name."""
     return [
@@ -119,11 +129,10 @@ def revoke_key(connection: Connection, tenant: TenantId, token_id: str, now: int
     return _token(row)
 
 
-def use_up(connection: Connection, token: Token, now: int) -> None:
-    """End one token of a session: a refresh token works once."""
-    connection.execute(
-        update(tokens).where(tokens.c.tenant == token.tenant, tokens.c.id == token.id).values(revoked_at=now)
-    )
+def use_up(connection: Connection, token: Token, now: int) -> bool:
+    """End one token of a session: a refresh token works once. False when it has ended, just now in another process."""
+    alive = (tokens.c.tenant == token.tenant, tokens.c.id == token.id, tokens.c.revoked_at.is_(None))
+    return connection.execute(update(tokens).where(*alive).values(revoked_at=now)).rowcount > 0
 
 
 def revoke_session(connection: Connection, tenant: TenantId, session: str, now: int) -> bool:

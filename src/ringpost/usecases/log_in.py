@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -31,6 +32,8 @@ from ringpost.usecases.room import Room
 WRONG = "The username or the password is wrong."
 """Also when there is no such user or tenant, or it is disabled: nobody learns who there is."""
 
+Session = TypeVar("Session", TokenPair, Secret)
+
 _log = structlog.get_logger("ringpost.access")
 
 
@@ -53,27 +56,45 @@ class Proven:
     """A person whose password was right."""
 
     user: User
+    stored_hash: str
+    """What it was checked against."""
     renewed_hash: str | None
     """The password's hash as it is made today, when the stored one is older."""
 
-    def keep(self, connection: Connection) -> None:
-        """Store the renewed hash, in the write that begins the session."""
+    def still_holds(self, connection: Connection) -> bool:
+        """Whether the password is still the same, in the write that begins the session; stores the renewed hash."""
+        found = access.lock_user(connection, self.user.tenant, self.user.id)
+        if found is None or not found[0].enabled or found[1] != self.stored_hash:
+            return False
         if self.renewed_hash is not None:
             access.change_user(connection, self.user.tenant, self.user.id, {"password_hash": self.renewed_hash})
+        return True
 
 
 async def log_in(room: Room, credentials: Credentials) -> TokenPair:
     """Check the password and begin a session. Raises Unauthorized, after the same work whatever was wrong."""
-    proven = await check_password(room, credentials)
-    now = room.clock()
-    session, tokens = new_id(now), SessionTokens.make()
 
-    def store(connection: Connection) -> None:
-        proven.keep(connection)
-        tokens.add(connection, proven.user, session, now)
+    def store(connection: Connection, user: User) -> TokenPair:
+        now, tokens = room.clock(), SessionTokens.make()
+        tokens.add(connection, user, new_id(now), now)
+        return tokens.as_pair()
 
-    await room.database.write(store)
-    return tokens.as_pair()
+    return await begin_proven(room, credentials, store)
+
+
+async def begin_proven(room: Room, credentials: Credentials, begin: Callable[[Connection, User], Session]) -> Session:
+    """Check the password and `begin` a session, while the password is the same. Raises Unauthorized.
+
+    Checking takes its time. A password that is changed meanwhile ends all sessions, and must not miss this one; it is
+    checked anew, because it may only have been hashed anew.
+    """
+
+    def store(connection: Connection, proven: Proven) -> Session | None:
+        return begin(connection, proven.user) if proven.still_holds(connection) else None
+
+    while (begun := await room.database.write(store, await check_password(room, credentials))) is None:
+        pass
+    return begun
 
 
 async def check_password(room: Room, credentials: Credentials) -> Proven:
@@ -87,7 +108,7 @@ async def check_password(room: Room, credentials: Credentials) -> Proven:
         raise Unauthorized(WRONG)
     user, stored = found
     renewed = await passwords.hash_password(password) if passwords.is_outdated(stored) else None
-    return Proven(user, renewed)
+    return Proven(user, stored, renewed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from ringpost.domain.access import Token, TokenKind, TokenPair, hash_token
 from ringpost.domain.secrets import Secret
-from ringpost.domain.tenants import SYSTEM
+from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.errors import Unauthorized
 from ringpost.storage import access, audit, tenants
 from ringpost.storage.access import UNKNOWN_TOKEN
@@ -35,15 +35,19 @@ def _rotate(connection: Connection, token_hash: bytes, tokens: SessionTokens, no
         return False
     if used.expires_at is None or used.expires_at <= now:
         return False
-    if used.revoked_at is not None:
-        _end_session(connection, used, used.session, now)
-        return False
-    user = access.show_user(connection, used.tenant, used.user_id)
-    if not user.enabled or (used.tenant != SYSTEM and not tenants.show(connection, used.tenant).enabled):
-        return False
-    access.use_up(connection, used, now)
-    tokens.add(connection, user, used.session, now)
-    return True
+    if used.revoked_at is None:
+        user, _ = access.lock_user(connection, used.tenant, used.user_id) or (None, "")
+        if user is None or not user.enabled or not _is_awake(connection, used.tenant):
+            return False
+        if access.use_up(connection, used, now):
+            tokens.add(connection, user, used.session, now)
+            return True
+    _end_session(connection, used, used.session, now)
+    return False
+
+
+def _is_awake(connection: Connection, tenant: TenantId) -> bool:
+    return tenant == SYSTEM or tenants.show(connection, tenant).enabled
 
 
 def _end_session(connection: Connection, used: Token, session: str, now: int) -> None:

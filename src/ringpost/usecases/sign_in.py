@@ -16,7 +16,7 @@ from ringpost.domain.secrets import Secret
 from ringpost.storage import sessions
 from ringpost.storage.identifiers import new_id
 from ringpost.storage.sessions import ConsoleSession
-from ringpost.usecases.log_in import Credentials, check_password
+from ringpost.usecases.log_in import Credentials, begin_proven
 from ringpost.usecases.room import Room
 
 LONGEST_AGENT = 200
@@ -29,15 +29,13 @@ async def sign_in(room: Room, credentials: Credentials, agent: str, replaced: Se
     The secret is always a fresh one: what the browser held before (`replaced`) is of no use afterwards, so nobody can
     give it a session to sign in to (session fixation).
     """
-    proven = await check_password(room, credentials)
 
-    def store(connection: Connection) -> Secret:
-        proven.keep(connection)
+    def store(connection: Connection, user: User) -> Secret:
         if replaced is not None:
             sessions.end_by_token(connection, hash_token(replaced.reveal()))
-        return begin_session(connection, proven.user, agent, room.clock())
+        return begin_session(connection, user, agent, room.clock())
 
-    return await room.database.write(store)
+    return await begin_proven(room, credentials, store)
 
 
 def begin_session(connection: Connection, user: User, agent: str, now: int) -> Secret:
