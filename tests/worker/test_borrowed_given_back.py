@@ -34,7 +34,7 @@ async def claims(
 
 async def used(room: Room, tenant: TenantId) -> int:
     """How many mails of the tenant's hour are counted."""
-    return (await room.database.read(loans.show, [tenant]))[tenant].used
+    return (await room.database.write(loans.keep, [tenant]))[tenant].used
 
 
 async def test_what_there_was_no_memory_for_goes_in_the_same_hour(room: Room, acme: TenantId) -> None:

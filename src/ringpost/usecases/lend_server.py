@@ -20,11 +20,11 @@ def lend_server(connection: Connection, room: Room, claimed: Sequence[outbox.Cla
     borrowed = _borrowed(claimed) if per_hour else {}
     if not borrowed:
         return list(claimed)
-    now, known = room.clock(), loans.show(connection, sorted(borrowed))
+    now, known = room.clock(), loans.keep_each(connection, sorted(borrowed))
     changed: dict[TenantId, Loan] = {}
     over: list[outbox.Claimed] = []
     for tenant, items in borrowed.items():
-        granted, changed[tenant] = lend(known.get(tenant), now=now, wanted=len(items), per_hour=per_hour)
+        granted, changed[tenant] = lend(known[tenant], now=now, wanted=len(items), per_hour=per_hour)
         if granted < len(items):
             over += items[granted:]
             outcomes.hold_queue(connection, items[0].queue, now, changed[tenant].until, _why(per_hour))
@@ -42,7 +42,7 @@ def take_back(connection: Connection, room: Room, untried: Sequence[outbox.Claim
     """
     per_hour = room.options.borrowed_mails_per_hour
     borrowed = _borrowed(untried) if per_hour else {}
-    known = loans.show(connection, sorted(borrowed)) if borrowed else {}
+    known = loans.keep(connection, sorted(borrowed)) if borrowed else {}
     if not known:
         return
     changed = {tenant: without(loan, len(borrowed[tenant])) for tenant, loan in known.items()}
