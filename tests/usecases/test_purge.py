@@ -1,13 +1,20 @@
 """Purging: what goes when, in small bites, and what stays."""
 
 import asyncio
+import threading
+from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Table, func, insert, select, update
 from tests.conftest import Clock
 
+from ringpost.domain.access import Principal, Role
 from ringpost.domain.deliveries import State, Urgency
+from ringpost.domain.tenants import TenantId
+from ringpost.errors import WrongState
+from ringpost.storage.database import open_database
 from ringpost.storage.engines import open_engines
 from ringpost.storage.tables import (
     attempts,
@@ -21,6 +28,7 @@ from ringpost.storage.tables import (
 )
 from ringpost.usecases.purge import BITE, purge
 from ringpost.usecases.record_attempt import expire_overdue
+from ringpost.usecases.retry_delivery import retry_delivery
 from ringpost.usecases.room import Room
 
 HOUR_MS = 3600 * 1000
@@ -184,6 +192,46 @@ async def test_a_worker_ends_what_is_overdue_without_waiting_for_another_that_do
     assert await expire_overdue(room) == 1
     reader.dispose()
     other.dispose()
+
+
+@pytest.mark.parametrize("kind_of_database", ["postgresql"])
+@pytest.mark.parametrize("first", ["the retry", "the purge"])
+async def test_what_is_retried_while_another_process_purges_keeps_its_message_or_is_refused(
+    room: Room, clock: Clock, database_url: str, first: str
+) -> None:
+    await room.database.write(put, clock.ms, 1, ended(clock.ms - DAY_MS))
+    other = replace(room, database=await open_database(database_url))
+    begun, go_on = threading.Event(), threading.Event()
+
+    def stay_in_the_transaction(_connection: Connection) -> None:
+        begun.set()
+        go_on.wait(20)
+
+    def does(process: Room, what: str) -> Awaitable[Any]:
+        by_hand = Principal(TenantId("acme"), Role.TENANT_ADMIN, frozenset(), "anna", "u1")
+        return retry_delivery(process, by_hand, "e00000-1") if what == "the retry" else purge(process)
+
+    async with asyncio.TaskGroup() as group:
+        gate = threading.Event()
+        group.create_task(other.database.write(lambda _: gate.wait(20)))
+        doing = asyncio.ensure_future(does(other, first))
+        group.create_task(other.database.write(stay_in_the_transaction))
+        await asyncio.sleep(0.05)
+        gate.set()
+        assert await asyncio.to_thread(begun.wait, 20)
+        meanwhile = asyncio.ensure_future(does(room, "the purge" if first == "the retry" else "the retry"))
+        await asyncio.wait([meanwhile], timeout=1)  # as long as it waits for the other one's rows
+        go_on.set()
+        results = await asyncio.gather(doing, meanwhile, return_exceptions=True)
+    await other.database.close()
+
+    state = await room.database.read(lambda connection: connection.execute(select(deliveries.c.state)).scalar_one())
+    kept = await room.database.read(count, messages)
+    if first == "the retry":
+        assert (state, kept) == ("queued", 1)
+    else:
+        assert (state, kept) == ("rejected", 0)
+        assert isinstance(results[1], WrongState)
 
 
 def _skip_and_expire(connection: Connection, now: int) -> None:

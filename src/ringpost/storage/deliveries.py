@@ -125,7 +125,7 @@ def retry(connection: Connection, tenant: TenantId, delivery: str, now: int, exp
     state = State(row.state)
     if state in (State.SENT, State.SENDING):
         raise WrongState("It was sent already." if state is State.SENT else "It is being sent at this moment.")
-    if not row.message_is_kept:
+    if not _message_is_kept(connection, row.event):
         raise WrongState(
             "Its message has been erased, so there is nothing to send. Send the event again with a new id."
         )
@@ -180,15 +180,19 @@ def _spellings(recipient: str) -> set[str]:
 
 def _current(connection: Connection, tenant: TenantId, delivery: str) -> AnyRow:
     """Its state, which stays so until the end of the transaction: no worker of another machine claims it meanwhile."""
-    kept = select(messages.c.event).where(messages.c.event == deliveries.c.event).correlate(deliveries).exists()
     row = connection.execute(
-        select(deliveries.c.state, kept.label("message_is_kept"))
+        select(deliveries.c.state, deliveries.c.event)
         .where(deliveries.c.tenant == tenant, deliveries.c.id == delivery)
         .with_for_update(of=deliveries)
     ).first()
     if row is None:
         raise NotFound("There is no such delivery.")
     return row
+
+
+def _message_is_kept(connection: Connection, event: str) -> bool:
+    """A query of its own: one that had to wait for the delivery would answer as of when it began to wait."""
+    return connection.execute(select(messages.c.event).where(messages.c.event == event)).first() is not None
 
 
 def _change(connection: Connection, delivery: str, state: State, values: dict[str, Any]) -> None:
