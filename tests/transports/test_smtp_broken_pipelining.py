@@ -94,6 +94,55 @@ async def test_pipelining_is_tried_again_after_a_while(connect: Connect, monkeyp
                 assert (await transport.send(envelope(), MESSAGE)).verdict is SENT
 
 
+async def test_a_server_that_has_gone_without_a_word_is_not_blamed_on_pipelining(connect: Connect) -> None:
+    """As behind a firewall that has forgotten a connection: what is said on it meets nothing but silence."""
+    afterwards = CannotPipeline(goes_on, b"250 ok\r\n250 ok\r\n354 go\r\n")
+
+    async def one_mail(client: Client) -> None:
+        await client.say(b"220 hi\r\n")
+        await client.expect(b"EHLO")
+        await client.say(b"250-hi\r\n250 PIPELINING\r\n")
+        await client.expect(b"MAIL", b"RCPT", b"DATA")
+        await client.say(b"250 ok\r\n250 ok\r\n354 go\r\n")
+        client.server.mails.append(await client.message())
+        await client.say(b"250 taken\r\n")
+        await client.reader.read()
+
+    async with ScriptedServer(one_mail, afterwards) as server:
+        transport = connect(endpoint(server.port), options(deadlines=short(mail=0.2)))
+
+        outcomes = [await transport.send(envelope(), MESSAGE) for _ in range(2)]
+        await transport.close()
+
+        assert [outcome.verdict for outcome in outcomes] == [SENT, SENT]
+        assert afterwards.at_once == [3], "the new connection gets its commands at once, as the old one did"
+
+
+async def test_a_server_that_loses_what_comes_behind_a_final_dot_gets_one_command_at_a_time(connect: Connect) -> None:
+    at_once: list[int] = []
+
+    async def loses(client: Client) -> None:
+        await client.say(b"220 hi\r\n")
+        while data := await client.reader.read(65536):
+            if b"\r\n.\r\n" in data:  # and whatever is behind it
+                client.server.mails.append(data)
+                await client.say(b"250 taken\r\n")
+                continue
+            verbs = [line.split()[0].split(b":")[0].upper() for line in data.splitlines()]
+            at_once.append(len(verbs))
+            said = {b"EHLO": b"250-hi\r\n250 PIPELINING\r\n", b"DATA": b"354 go\r\n"}
+            await client.say(b"".join(said.get(verb, b"250 ok\r\n") for verb in verbs))
+
+    async with ScriptedServer(loses) as server:
+        transport = connect(endpoint(server.port), options(deadlines=short(mail=0.2), connections=1))
+        outcomes = await asyncio.gather(*(transport.send(envelope(), MESSAGE) for _ in range(3)))
+        await transport.close()
+
+        assert [outcome.verdict for outcome in outcomes] == [SENT, SENT, SENT]
+        assert len(server.mails) == 3
+        assert at_once.count(3) == 1
+
+
 async def test_a_server_that_drops_every_connection_is_not_blamed_on_pipelining(connect: Connect) -> None:
     async with ScriptedServer(polite({"MAIL": Trick.DROP})) as server:
         outcome = await connect(endpoint(server.port)).send(envelope(), MESSAGE)

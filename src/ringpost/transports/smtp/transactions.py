@@ -58,6 +58,10 @@ class Transactions:
         self._reset_first = False
         self._again: Mail | None = None
         self._kept = False
+        self._group_answered = False
+        """A group was answered whole, so the server can do PIPELINING, at least of what comes by itself."""
+        self._behind_dot = False
+        """The group that was written last went behind a final dot."""
 
     @property
     def awaited(self) -> Kind | None:
@@ -119,7 +123,8 @@ class Transactions:
 
     def timed_out(self) -> None:
         """A reply did not come in time."""
-        if self._pipelining and self._expected and self._expected[0][0] in _GROUP:
+        in_group = self._pipelining and self._expected and self._expected[0][0] in _GROUP
+        if in_group and (self._behind_dot or not self._group_answered):
             self._give_up_pipelining()
         else:
             self._fail(classify.for_timeout, written=len(self._expected))
@@ -154,6 +159,7 @@ class Transactions:
         except ValueError:
             mail.settle(classify.unwritable())
             return False
+        self._behind_dot = bool(self._expected)
         reset, self._reset_first = self._reset_first, False
         if reset:
             self._say(_RSET, mail, commands.RSET)
@@ -191,6 +197,7 @@ class Transactions:
             self._say(_DATA, mail, commands.DATA)
 
     def _on_data(self, mail: Mail, reply: Reply) -> None:
+        self._group_answered = True
         if reply.code != 354:
             self._reset_first = True
             if reply.code // 100 not in (4, 5) or (self._pipelining and reply.blames_pipelining):
