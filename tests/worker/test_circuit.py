@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 from tests.conftest import Clock
-from tests.transports.scripted_server import ScriptedServer, polite
+from tests.transports.scripted_server import Client, ScriptedServer, polite
 from tests.worker.posts import is_sent, is_waiting, report, save, sent, story
 
 AWAY = b"421 4.3.2 Away for now\r\n"
@@ -46,6 +46,34 @@ async def test_one_probe_at_a_time_and_ever_more_seldom_until_the_server_is_back
     assert all(one["waiting_for_server"] for one in stories)
     assert len(server.mails) == 30
     assert server.connections <= 4 + 4, "it is not run down when it is back"
+
+
+async def test_what_a_server_says_that_was_replaced_meanwhile_does_not_hold_the_new_one(
+    tenant_client: httpx.AsyncClient,
+) -> None:
+    go_on = asyncio.Event()
+
+    async def thinks_about_the_login(client: Client) -> None:
+        await client.say(b"220 hi\r\n")
+        await client.expect(b"EHLO")
+        await client.say(b"250 hi\r\n")
+        await client.expect(b"MAIL")
+        await go_on.wait()
+        await client.say(b"535 5.7.8 Wrong password\r\n")
+        await client.reader.read()
+
+    async with ScriptedServer(thinks_about_the_login) as old, ScriptedServer(polite()) as new:
+        await save(tenant_client, old.port)
+        [delivery] = await report(tenant_client, "DISK_LOW")
+        async with asyncio.timeout(15):
+            while not old.said(b"MAIL"):
+                await asyncio.sleep(0.01)
+        await save(tenant_client, new.port)
+        go_on.set()
+
+        found = await story(tenant_client, delivery, is_sent)
+
+    assert [attempt["code"] for attempt in found["all_attempts"]] == [535, 250]
 
 
 async def test_new_mail_of_the_system_itself_waits_in_line_while_its_own_server_fails(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, delete, func, insert, literal_column, or_, select, text, update
 
 from ringpost.domain.deliveries import OPEN_STATES, Outcome, State, Urgency
+from ringpost.domain.settings import Endpoint
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.storage import bell
 from ringpost.storage.bulk import Insert, RowValues, Update, UpdateWithInsert, ask
@@ -37,6 +38,10 @@ class Recorded(NamedTuple):
     """When the message may go; None while the delivery is open."""
     queue: str | None = None
     """Another queue to go on in; None for the same."""
+    endpoint: Endpoint | None = None
+    """What was tried; None when there was nothing to send through."""
+    of_before: bool = False
+    """It is about a mail server that is not in force any more, and so says nothing about its lane."""
 
 
 _of = deliveries.c
@@ -245,7 +250,8 @@ def _hold_or_release(
 
 def _server_answered(item: Recorded) -> bool:
     """Whether the lane works; what failed before its server was asked says nothing about it."""
-    return item.hold_for_ms is None and (item.outcome.code is not None or item.state is State.SENT)
+    said = item.outcome.code is not None or item.state is State.SENT
+    return said and item.hold_for_ms is None and not item.of_before
 
 
 def _is_over_unheard(item: Recorded) -> bool:

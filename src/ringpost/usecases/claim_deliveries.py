@@ -6,26 +6,19 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-import structlog
 from sqlalchemy import Connection
 
 from ringpost.domain.deliveries import Urgency
-from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.domain.tenants import SYSTEM
 from ringpost.storage import outbox, outcomes, queues
 from ringpost.storage import settings as settings_rows
 from ringpost.storage.at_once import LARGEST
-from ringpost.storage.sealing import SealBroken
 from ringpost.storage.settings import ServerInForce
-from ringpost.storage.standing import Standing
+from ringpost.usecases.choose_server import Way, choose_server, way_of
 from ringpost.usecases.deliver import Work
 from ringpost.usecases.give_back import put_back
 from ringpost.usecases.lend_server import lend_server
 from ringpost.usecases.room import Room
-
-_log = structlog.get_logger("ringpost.claim")
-
-_Way = tuple[TenantId, bool]
-"""Whose mail it is, and whether it is an emergency on its way through the system's server."""
 
 LATELY_MS = 60_000
 """Messages of mails that were accepted so long ago at most are still in the database's memory."""
@@ -219,8 +212,8 @@ def _with_all_they_need(connection: Connection, room: Room, within: _Within) -> 
     claimed = within.items
     if not claimed:
         return []
-    ways = _servers(connection, room, {_way(item) for item in claimed})
-    with_servers = [(_on_its_queue(item, ways[_way(item)]), ways[_way(item)]) for item in claimed]
+    ways = _servers(connection, room, {way_of(item) for item in claimed})
+    with_servers = [(_on_its_queue(item, ways[way_of(item)]), ways[way_of(item)]) for item in claimed]
     failures = outcomes.failures_of(connection, sorted({item.lane for item, _ in with_servers}))
     standing_by = _standing_by(connection, [item for item, _ in with_servers])
     return [
@@ -229,20 +222,20 @@ def _with_all_they_need(connection: Connection, room: Room, within: _Within) -> 
             within.contents.get(item.event),
             server,
             failures.get(item.lane, 0),
-            falls_over_to=standing_by.get(_way(item)) if item.urgency is Urgency.EMERGENCY else None,
+            falls_over_to=standing_by.get(way_of(item)) if item.urgency is Urgency.EMERGENCY else None,
             counts_as=within.counts_as.get(item.id),
         )
         for item, server in with_servers
     ]
 
 
-def _standing_by(connection: Connection, claimed: Sequence[outbox.Claimed]) -> dict[_Way, str]:
+def _standing_by(connection: Connection, claimed: Sequence[outbox.Claimed]) -> dict[Way, str]:
     """For emergencies on these ways, the queue of the tenant's other server, where that is not known to fail."""
-    ways = {_way(item) for item in claimed if item.urgency is Urgency.EMERGENCY}
+    ways = {way_of(item) for item in claimed if item.urgency is Urgency.EMERGENCY}
     if not ways:
         return {}
     lent = settings_rows.system_server_offered(connection)
-    others: dict[_Way, str] = {}
+    others: dict[Way, str] = {}
     for tenant, borrows in ways:
         if borrows:
             if settings_rows.can_send(connection, tenant):
@@ -253,29 +246,12 @@ def _standing_by(connection: Connection, claimed: Sequence[outbox.Claimed]) -> d
     return {way: queue for way, queue in others.items() if queues.lane_of(queue) not in failing}
 
 
-def _way(item: outbox.Claimed) -> _Way:
-    return item.tenant, item.urgency is Urgency.EMERGENCY and queues.is_borrowed(item.queue)
-
-
-def _servers(connection: Connection, room: Room, ways: Collection[_Way]) -> dict[_Way, ServerInForce | None]:
+def _servers(connection: Connection, room: Room, ways: Collection[Way]) -> dict[Way, ServerInForce | None]:
     """The mail server to try on each way."""
     standing = room.standing.now(connection)
     own = [tenant for tenant, fell_over in ways if not fell_over]
     standing.load_servers(connection, room.sealer, own, room.options.provider_hosts)
-    return {way: _server(connection, room, standing, *way) for way in ways}
-
-
-def _server(
-    connection: Connection, room: Room, standing: Standing, tenant: TenantId, fell_over: bool
-) -> ServerInForce | None:
-    """None when there is no mail server, or when its password does not open, which stops nobody else."""
-    hosts = room.options.provider_hosts
-    try:
-        system = settings_rows.borrowed_server(connection, room.sealer, tenant, hosts) if fell_over else None
-        return system or standing.server(connection, room.sealer, tenant, hosts)
-    except SealBroken:
-        _log.error("settings_do_not_open", tenant=tenant)
-        return None
+    return {way: choose_server(connection, room, standing, way) for way in ways}
 
 
 def _on_its_queue(item: outbox.Claimed, server: ServerInForce | None) -> outbox.Claimed:

@@ -142,6 +142,7 @@ def judge(room: Room, work: Work, outcome: Outcome, started: int, jitter: float)
         hold_for_ms=None if hold_s is None else int(hold_s * 1000),
         erase_at=None if again else erase_at(room, now, secret=claimed.secret),
         queue=work.falls_over_to if falls_over else None,
+        endpoint=endpoint,
     )
 
 

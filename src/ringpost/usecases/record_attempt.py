@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from ringpost.domain.deliveries import State
 from ringpost.storage import leases, outbox, outcomes
+from ringpost.usecases.choose_server import choose_server, way_of
 from ringpost.usecases.deliver import erase_at, lost_worker, set_aside
 from ringpost.usecases.room import Room
 
@@ -26,7 +27,21 @@ def record_attempt(room: Room, item: outcomes.Recorded) -> Awaitable[bool]:
 
 
 def _record(connection: Connection, room: Room, items: Sequence[outcomes.Recorded]) -> list[bool]:
-    return outcomes.record(connection, room.clock(), items)
+    now = room.clock()
+    return outcomes.record(connection, now, [_as_of_now(connection, room, item, now) for item in items])
+
+
+def _as_of_now(connection: Connection, room: Room, item: outcomes.Recorded, now: int) -> outcomes.Recorded:
+    """When a mail server has failed that was replaced meanwhile, the mail goes at once through the one in force.
+
+    Nothing is held for it: who has just corrected a password would wait as long as for a wrong one.
+    """
+    if item.hold_for_ms is None:
+        return item
+    server = choose_server(connection, room, room.standing.now(connection), way_of(item.claimed))
+    if item.endpoint == (server.endpoint if server else None):
+        return item
+    return item._replace(hold_for_ms=None, due_at=now, of_before=True)
 
 
 @dataclass(frozen=True, slots=True)
