@@ -203,7 +203,7 @@ async def _report_trouble(client: Client) -> str:
     """One event that tells somebody whom the mail server does not know, and one that tells nobody; the first mail."""
     known = northwind.event_of(CATALOGUE["EMERGENCY_CALL"])
     told = await client.post("/events", {**known, "id": "call-to-a-former-colleague", "recipients": [STRANGER]})
-    variables = {"CALLER_NUMBER": "+1 202 555 0143"}
+    variables = {"CALLER_NUMBER": "+1 555 0143"}
     await client.post("/events", {"type": "VOICEMAIL_RECEIVED", "id": "voicemail-for-nobody", "variables": variables})
     items: list[dict[str, Any]] = (await client.get("/deliveries", event=told["id"]))["items"]
     return next(cast("str", item["id"]) for item in items if item["recipient"] == STRANGER)

@@ -279,8 +279,8 @@ class Preview(BaseModel):
 
     from_: str = Field(alias="from", examples=["Northwind Traders phones"])
     subject: str = Field(examples=["Sales: a caller waits"])
-    html: str | None = Field(description="null for a plain-text template.", examples=["<p>+1 202 555 0143</p>"])
-    text: str = Field(examples=["+1 202 555 0143"])
+    html: str | None = Field(description="null for a plain-text template.", examples=["<p>+1 555 0143</p>"])
+    text: str = Field(examples=["+1 555 0143"])
     values: Values = Field(description="What it was filled with.")
 
 

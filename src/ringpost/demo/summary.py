@@ -109,7 +109,7 @@ def _curl_lines(url: str, token: str) -> list[str]:
     as_json = "-H 'Content-Type: application/json'"
     event = {
         "type": "QUEUE_CALL_LOST",
-        "variables": {"QUEUE_NAME": "Support", "QUEUE_NUMBER": "8002", "CALLER_NUMBER": "+1 202 555 0177"},
+        "variables": {"QUEUE_NAME": "Support", "QUEUE_NUMBER": "8002", "CALLER_NUMBER": "+1 555 0177"},
     }
     test_mail = {"recipient": f"you@{DOMAIN}", "subject": "A test", "content": "Does it work? It does."}
     return [

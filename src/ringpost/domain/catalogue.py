@@ -108,9 +108,9 @@ _DISPLAY_NAME = Variable("DISPLAY_NAME", "The full name of the person.", "Jane D
 _QUEUE_NAME = Variable("QUEUE_NAME", "The name of the queue.", "Sales", essential=True)
 _QUEUE_NUMBER = Variable("QUEUE_NUMBER", "The extension number of the queue.", "8001", Kind.PHONE)
 _CALLER_NAME = Variable("CALLER_NAME", "The caller's name, as far as it is known.", "Alex Rivera")
-_CALLER_NUMBER = Variable("CALLER_NUMBER", "The caller's number.", "+1 202 555 0143", Kind.PHONE, essential=True)
+_CALLER_NUMBER = Variable("CALLER_NUMBER", "The caller's number.", "+1 555 0143", Kind.PHONE, essential=True)
 _CALL_BACK_NUMBER = Variable(
-    "CALL_BACK_NUMBER", "The number that is called back.", "+1 202 555 0143", Kind.PHONE, essential=True
+    "CALL_BACK_NUMBER", "The number that is called back.", "+1 555 0143", Kind.PHONE, essential=True
 )
 _TRUNK_NAME = Variable("TRUNK_NAME", "The name of the SIP trunk.", "Carrier East", essential=True)
 _QUEUE_CALL = (_QUEUE_NAME, _QUEUE_NUMBER, _CALLER_NAME, _CALLER_NUMBER)
@@ -282,7 +282,7 @@ _EVENT_TYPES = (
             Variable("TOPIC", "What the meeting is about.", "Quarterly planning", essential=True),
             Variable("TIME", "When the meeting begins.", "12 January 2026, 14:00", Kind.TIME, essential=True),
             Variable("JOIN_LINK", "The link to join by.", "https://pbx.example.com/meet/314159", Kind.URL),
-            Variable("DIAL_NUMBER", "The number to join by telephone.", "+1 202 555 0199", Kind.PHONE),
+            Variable("DIAL_NUMBER", "The number to join by telephone.", "+1 555 0199", Kind.PHONE),
             Variable("PASSWORD", "The password of the meeting.", "271828", secret=True),
             *_COMMON,
         ),
