@@ -58,6 +58,13 @@ def test_a_secret_in_a_file_is_checked_like_any_other(folder: Path) -> None:
         Config()
 
 
+def test_an_empty_file_does_not_make_the_current_folder_the_data_folder(folder: Path) -> None:
+    (folder / "ringpost_data_dir").write_text("")
+
+    with pytest.raises(ValidationError, match="must name a folder"):
+        Config()
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RINGPOST_SECRETS_DIR", str(tmp_path / "missing"))

@@ -13,7 +13,8 @@ _HEAD = """# Configuration
 
 Every setting is an environment variable, or a line of a file `.env` in the folder that Ringpost is started in. An
 environment variable wins over the file, and an option on the command line (`--data-dir`, `--host`, `--port`,
-`--workers`) wins over both. None has to be set: a data folder is enough, and it has a default too.
+`--workers`) wins over both. A variable that is empty counts as not set. None has to be set: a data folder is enough,
+and it has a default too.
 
 `ringpost config show` prints what is in force, with secrets masked. A value that cannot be right stops the start
 with exit code 78 and a sentence that says which setting and why; secrets are not repeated. What only its use can show

@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -28,7 +28,7 @@ class Config(BaseSettings):
         env_prefix="RINGPOST_", env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True
     )
 
-    data_dir: Path = Field(
+    data_dir: Annotated[Path, BeforeValidator(rules.named_folder)] = Field(
         default=Path("ringpost-data"),
         description="Folder of the embedded database and the key file. Made on the first start, for this user only.",
     )

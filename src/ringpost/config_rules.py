@@ -30,6 +30,13 @@ def _or_empty(rule: Callable[[str], str]) -> Callable[[str], str]:
     return check
 
 
+def named_folder(path: str | Path) -> str | Path:
+    """A folder by its name. No name at all, as in an empty file of secrets, would be the folder that we are in."""
+    if path == "":
+        raise ValueError("this must name a folder; . is the one that Ringpost is started in")
+    return path
+
+
 def existing_folder(path: Path) -> Path:
     """A folder that is there."""
     if not path.is_dir():

@@ -30,11 +30,20 @@ T = TypeVar("T")
 
 _log = structlog.get_logger("ringpost.cli")
 
+
+def _folder(text: str) -> Path:
+    """What --data-dir names. An empty text names the current folder for `Path`, and nothing for people: `"$UNSET"`."""
+    if not text:
+        raise typer.BadParameter("this must name a folder; . is the one that you are in")
+    return Path(text)
+
+
 DataDir = Annotated[
     Path | None,
     typer.Option(
         "--data-dir",
         metavar="FOLDER",
+        parser=_folder,
         help="Folder of the database and the key file; the same as RINGPOST_DATA_DIR.",
         show_default=False,
     ),
