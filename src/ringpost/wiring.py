@@ -56,12 +56,14 @@ async def open_room(config: Config, *, traced: bool = False, make: bool = True) 
     `traced`: keep traces, if the operator wants them; for what serves, as no command makes any.
     """
     traces = telemetry.open_traces() if traced else None
-    config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    sealer = Sealer(KeyRing.from_text(config.keys.get_secret_value())) if config.keys else _sealer_by_file(config)
+    _keys_there_are(config)  # wrong ones are told before anything is made, or the schema is changed
     database = await open_database(config.url, make=make)
     try:
+        config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        proven = await database.read(is_proven)
+        sealer = _sealer(config, make=not proven)
         await database.read(check_keys, sealer)
-        if not await database.read(is_proven):
+        if not proven:
             await database.write(leave_proof, sealer)
         options = _smtp_options(config, providers := Providers(_provider_options(config)))
         examine = Doctor(options, DnsServers(config.name_servers)).examine
@@ -80,9 +82,23 @@ def key_file(config: Config) -> KeyRing:
     return KeyRing.load_or_create(config.data_dir / "keys")
 
 
-def _sealer_by_file(config: Config) -> Sealer:
-    """It opens what another process has sealed with a key that came into the file since this one started."""
-    return Sealer(key_file(config), lambda: KeyRing.load(config.data_dir / "keys"))
+def _keys_there_are(config: Config) -> KeyRing | None:
+    """Those of the operator, or of the key file; None before it is made."""
+    if config.keys:
+        return KeyRing.from_text(config.keys.get_secret_value())
+    try:
+        return KeyRing.load(config.data_dir / "keys")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _sealer(config: Config, *, make: bool) -> Sealer:
+    """With a key file, it opens what another process has sealed with a key that came into it since this one started.
+
+    `make`: without it, the database has seen other keys, and a file of new ones would only be in the way of those.
+    """
+    ring = _keys_there_are(config) or (key_file(config) if make else KeyRing.fresh())
+    return Sealer(ring, None if config.keys else lambda: KeyRing.load(config.data_dir / "keys"))
 
 
 class Site(NamedTuple):

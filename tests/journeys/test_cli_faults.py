@@ -130,6 +130,7 @@ def test_keys_of_another_database_are_refused_also_when_both_are_empty(machine: 
         done = machine.run(*command)
         assert done.returncode == 78
         assert "The keys do not belong to this database" in done.stderr
+        assert not (machine.folder / "data" / "keys").exists(), "it would be in the way of the right one"
 
 
 def test_a_full_disk_at_the_start_is_said_to_be_full(machine: Machine) -> None:
@@ -151,6 +152,14 @@ def test_a_full_disk_at_the_start_is_said_to_be_full(machine: Machine) -> None:
 def test_a_command_that_finds_no_database_makes_nothing(machine: Machine) -> None:
     assert machine.run("tenant", "list").returncode == 1
 
+    assert not (machine.folder / "data").exists()
+
+
+@pytest.mark.parametrize("command", [["serve", "--port", "0"], ["migrate"], ["tenant", "list"]], ids=str)
+def test_what_does_not_reach_its_database_makes_nothing(machine: Machine, command: list[str]) -> None:
+    done = machine.run(*command, RINGPOST_DATABASE_URL="postgresql://ringpost@127.0.0.1:1/ringpost")
+
+    assert done.returncode == 75
     assert not (machine.folder / "data").exists()
 
 
