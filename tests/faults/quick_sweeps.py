@@ -1,12 +1,13 @@
-"""Runs Ringpost with workers that look for the lost twice a second, so that tests need not wait five seconds for it."""
+"""Runs Ringpost with workers that look for the lost twice a second, and at their host, so that tests need not wait."""
 
 import sys
 from functools import partial
 
 from ringpost import wiring
 from ringpost.cli import main
-from ringpost.worker import WorkerOptions
+from ringpost.worker import HostWatch, WorkerOptions
 
 if __name__ == "__main__":
     wiring.WorkerOptions = partial(WorkerOptions, sweep_s=0.5)  # pyright: ignore[reportAttributeAccessIssue]
+    wiring.HostWatch = partial(HostWatch, interval_s=0.5)  # pyright: ignore[reportAttributeAccessIssue]
     sys.exit(main())

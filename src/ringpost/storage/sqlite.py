@@ -9,6 +9,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, exc
 
 from ringpost.errors import StorageUnavailable
 from ringpost.storage.turns import Turns
+from ringpost.storage.whereabouts import Whereabouts
 
 OLDEST = (3, 51, 3)
 """3.7.0 to 3.51.2 can lose committed writes in WAL mode with two connections (WAL-reset bug, sqlite.org/wal.html)."""
@@ -41,9 +42,12 @@ def engines(path: Path) -> tuple[Engine, Engine]:
         raise StorageUnavailable(f"SQLite {found} can lose committed writes; at least {needed} is needed.")
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.touch(mode=0o600)
-    turns = Turns(path, LINE_PATIENCE_S)
-    reader, writer = _engine(path, "BEGIN", CACHE_KIB), _engine(path, "BEGIN IMMEDIATE", WRITERS_CACHE_KIB, turns)
+    turns, file = Turns(path, LINE_PATIENCE_S), Whereabouts(path)
+    reader = _engine(path, "BEGIN", CACHE_KIB)
+    writer = _engine(path, "BEGIN IMMEDIATE", WRITERS_CACHE_KIB, turns)
     _turns[writer] = turns
+    for engine, moment in ((reader, "begin"), (writer, "commit"), (reader, "do_connect"), (writer, "do_connect")):
+        event.listen(engine, moment, lambda *_: file.must_be_known(), insert=True)
     return reader, writer
 
 
@@ -62,7 +66,7 @@ def begin_at_once(writer: Engine) -> Connection | None:
             turns.give()
         else:
             connection.close()
-        if isinstance(error, exc.DBAPIError):
+        if isinstance(error, exc.DBAPIError | StorageUnavailable):
             return None
         raise
     return connection

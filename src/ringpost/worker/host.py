@@ -51,18 +51,25 @@ class Host:
         self._worked = _processors()
 
     def read(self) -> Sequence[Reading]:
-        """The readings that there are by now; CPU and memory have one once they were read for a minute."""
-        disk, memory = psutil.disk_usage(str(self._folder)), psutil.virtual_memory()
+        """The readings that there are by now: of the disk while the folder is there, of the others after a minute."""
+        memory = psutil.virtual_memory()
         before, self._worked = self._worked, _processors()
         self._cpu.append(self._worked.load_since(before))
         self._memory.append(memory.percent / 100)
-        facts = {"FREE_SIZE": size(disk.free), "DISK_PATH": str(self._folder)}
-        readings = [Reading(Gauge.HARD_DISK, disk.percent / 100, facts)]
+        readings = self._disk()
         if len(self._cpu) == AVERAGED:
             readings.append(Reading(Gauge.CPU, sum(self._cpu) / AVERAGED, {}))
             available = {"FREE_SIZE": size(memory.available)}
             readings.append(Reading(Gauge.MEMORY, sum(self._memory) / AVERAGED, available))
         return readings
+
+    def _disk(self) -> list[Reading]:
+        try:
+            disk = psutil.disk_usage(str(self._folder))
+        except FileNotFoundError:
+            return []
+        facts = {"FREE_SIZE": size(disk.free), "DISK_PATH": str(self._folder)}
+        return [Reading(Gauge.HARD_DISK, disk.percent / 100, facts)]
 
 
 class HostWatch:
@@ -73,6 +80,9 @@ class HostWatch:
         self._read = read
         self._interval_s = interval_s
         self._stopping = asyncio.Event()
+        self._folder = ""
+        """Where the disk was when it was read last."""
+        self._gone = False
 
     def stop(self) -> None:
         """Look no more."""
@@ -82,7 +92,9 @@ class HostWatch:
         """Look every few seconds until `stop`. What goes wrong is logged; the next look may do better."""
         while not self._stopping.is_set():
             try:
-                await watch_host(self._room, await asyncio.to_thread(self._read))
+                readings = await asyncio.to_thread(self._read)
+                await watch_host(self._room, readings)
+                self._tell_of_the_folder(readings)
             except StorageUnavailable:
                 pass  # whoever writes says so already
             except Exception:  # noqa: BLE001  watching the host must not stop the mail
@@ -91,6 +103,15 @@ class HostWatch:
                 await asyncio.wait_for(self._stopping.wait(), self._interval_s)
             except TimeoutError:
                 continue
+
+    def _tell_of_the_folder(self, readings: Sequence[Reading]) -> None:
+        """Once when it goes, and once when it is back. With the database in it, that is told of the database alone."""
+        known = [reading.facts["DISK_PATH"] for reading in readings if reading.gauge is Gauge.HARD_DISK]
+        self._folder = known[0] if known else self._folder
+        if self._gone == bool(known):
+            self._gone = not known
+            tell = _log.error if self._gone else _log.info
+            tell("data_folder_gone" if self._gone else "data_folder_back", folder=self._folder)
 
 
 def size(count: float) -> str:

@@ -38,7 +38,8 @@ class Presence:
         """Those of these workers that are certainly not alive."""
         if self._folder is None:
             return set()
-        return {name for name in names if name != self.name and _is_free(self._folder / name)}
+        found = {name for name in names if name != self.name and _is_free(self._folder / name)}
+        return found if self._folder.is_dir() else set()  # without it, nobody's file is found
 
 
 def _locked(path: Path) -> int:
