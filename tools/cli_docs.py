@@ -22,7 +22,7 @@ command takes `--data-dir`, and where a table is printed `--json` prints JSON.
 | 1 | It could not be done; one sentence on stderr says why. |
 | 2 | Wrong usage. |
 | 74 | The disk failed during a commit to the embedded database. Nothing of it was acknowledged; see to the disk. |
-| 75 | The database cannot be used now (disk full, locked, away). Nothing was changed; try again. |
+| 75 | The database cannot be used now (disk full, locked, away; not made yet). Nothing was changed; try again. |
 | 78 | The [configuration](configuration.md) is wrong. |
 
 The commands work on the database directly, as the operator at the machine: they need no token and no running server,

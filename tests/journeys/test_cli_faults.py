@@ -33,6 +33,7 @@ def test_a_port_that_is_taken_is_said_plainly(machine: Machine) -> None:
         (["tenant", "show", "nobody.example.com"], {}, 1, "There is no database in "),
         (["user", "create", "anna", "--password-stdin"], {}, 1, "There is no database in "),
         (["keys", "rotate"], {}, 1, "There is no database in "),
+        (["worker"], {}, 75, "There is no database in "),
         (["tenant", "create", "no domain"], {}, 1, "domain"),
         (["event", "send", "NOT_A_TYPE"], {}, 2, "NOT_A_TYPE"),
         (["event", "send", "DISK_LOW", "--set", "FREE_SIZE"], {}, 2, "NAME=VALUE"),
@@ -149,8 +150,9 @@ def test_a_full_disk_at_the_start_is_said_to_be_full(machine: Machine) -> None:
         left_out("a full disk, because only root may mount a small one")
 
 
-def test_a_command_that_finds_no_database_makes_nothing(machine: Machine) -> None:
-    assert machine.run("tenant", "list").returncode == 1
+@pytest.mark.parametrize(("command", "code"), [(["tenant", "list"], 1), (["worker"], 75)], ids=str)
+def test_a_command_that_finds_no_database_makes_nothing(machine: Machine, command: list[str], code: int) -> None:
+    assert machine.run(*command).returncode == code
 
     assert not (machine.folder / "data").exists()
 

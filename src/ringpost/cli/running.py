@@ -8,10 +8,11 @@ import typer
 from sqlalchemy import Connection
 
 from ringpost import serving
-from ringpost.cli.opening import DataDir, load_config, log_format, open_room
+from ringpost.cli.opening import DataDir, load_config, log_format, missing, open_room
 from ringpost.cli.output import print_line, say, without_password
 from ringpost.config import Config
 from ringpost.domain.tenants import SYSTEM
+from ringpost.errors import StorageUnavailable
 from ringpost.logs import Shown
 from ringpost.storage import access, tenants
 from ringpost.usecases.invite_user import invite_first_administrator
@@ -50,11 +51,14 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None, data_di
 def worker(data_dir: DataDir = None) -> None:
     """Run one worker without an API.
 
-    Several of them, and `serve`, can share one database: each mail is claimed by one of them.
+    Several of them, and `serve`, can share one database: each mail is claimed by one of them. It makes no data folder:
+    where `serve` has not made one yet, it ends with exit code 75, and a service manager starts it again.
 
     Example: [b]ringpost worker --data-dir /var/lib/ringpost[/b]
     """
-    serving.run(_work(load_config(data_dir)))
+    config = load_config(data_dir)
+    _require_file(config)
+    serving.run(_work(config))
 
 
 def migrate(data_dir: DataDir = None) -> None:
@@ -80,6 +84,16 @@ async def _serve(config: Config) -> None:
             if not config.admin_token and await room.database.read(_is_nobody_there):
                 tell(f"Nobody can use it yet. {FIRST_STEPS}")
             await serving.serve(room, config, listener)
+
+
+def _require_file(config: Config) -> None:
+    """Raise StorageUnavailable without an embedded database: a worker on a mistyped folder would look healthy."""
+    path = missing(config).get("the database")
+    if path is not None:
+        raise StorageUnavailable(
+            f"There is no database in {path.parent} ({path.name} is missing), and a worker makes none. Name the folder "
+            "with --data-dir or RINGPOST_DATA_DIR, or start ringpost serve there first."
+        )
 
 
 async def _work(config: Config) -> None:
