@@ -10,7 +10,7 @@ import httpx
 import pytest
 from tests.conftest import Clock
 from tests.journeys.running import Mailbox, mailbox, settings_for
-from tests.transports.scripted_server import ScriptedServer, Trick, polite
+from tests.transports.scripted_server import Client, ScriptedServer, Trick, polite
 from tests.worker.posts import is_sent, is_waiting, save, story, tried
 
 EMERGENCY = {"type": "EMERGENCY_CALL", "variables": {"CALLER_NUMBER": "101", "CALLEE_NUMBER": "112"}}
@@ -197,6 +197,30 @@ async def test_what_waits_for_its_own_server_goes_at_once_when_the_system_lends_
         await story(tenant_client, delivery, is_sent)
 
     assert len(systems.received) == 3
+
+
+async def test_what_is_being_sent_while_the_system_begins_to_lend_its_server_goes_through_it_when_its_own_fails(
+    tenant_client: httpx.AsyncClient, admin_client: httpx.AsyncClient, systems: Mailbox
+) -> None:
+    is_lent = asyncio.Event()
+
+    async def hangs_up_late(_client: Client) -> None:
+        await is_lent.wait()
+
+    await save(admin_client, systems.port, enable_tenant_access=False)
+    async with ScriptedServer(hangs_up_late) as own:
+        ports = own.port, systems.port
+        await save(tenant_client, own.port)
+        delivery = await report(tenant_client)
+        async with asyncio.timeout(10):
+            while not own.connections:
+                await asyncio.sleep(0.01)
+
+        await save(admin_client, systems.port)
+        is_lent.set()
+        found = await story(tenant_client, delivery, is_sent)  # the clock stands still: no probe is due
+
+    assert servers_of(found) == [f"127.0.0.1:{port}" for port in ports]
 
 
 async def test_when_the_system_takes_its_server_back_it_returns_to_its_own(

@@ -127,7 +127,7 @@ def judge(room: Room, work: Work, outcome: Outcome, started: int, jitter: float)
     )
     hold_s = hold(outcome, work.failures + 1, policy)
     again = isinstance(step, TryAgain)
-    falls_over = again and work.falls_over_to is not None and (outcome.ambiguous or not uses_up_attempt(outcome))
+    falls_over = again and work.falls_over_to is not None and another_server_may_take_it(outcome)
     at_once = falls_over and not (outcome.ambiguous and is_borrowed(claimed.queue))
     endpoint = work.server.endpoint if work.server else None
     return Recorded(
@@ -144,6 +144,11 @@ def judge(room: Room, work: Work, outcome: Outcome, started: int, jitter: float)
         queue=work.falls_over_to if falls_over else None,
         endpoint=endpoint,
     )
+
+
+def another_server_may_take_it(outcome: Outcome) -> bool:
+    """Whether it was not the mail's or its recipient's fault that it was not sent."""
+    return outcome.ambiguous or not uses_up_attempt(outcome)
 
 
 def erase_at(room: Room, now: int, *, secret: bool) -> int:

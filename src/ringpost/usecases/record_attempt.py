@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import Connection
 
-from ringpost.domain.deliveries import State
-from ringpost.storage import leases, outbox, outcomes
+from ringpost.domain.deliveries import State, Urgency
+from ringpost.domain.tenants import SYSTEM
+from ringpost.storage import leases, outbox, outcomes, queues, settings
 from ringpost.usecases.choose_server import choose_server, way_of
-from ringpost.usecases.deliver import erase_at, lost_worker, set_aside
+from ringpost.usecases.deliver import another_server_may_take_it, erase_at, lost_worker, set_aside
 from ringpost.usecases.room import Room
 
 _log = structlog.get_logger("ringpost.record")
@@ -28,7 +29,8 @@ def record_attempt(room: Room, item: outcomes.Recorded) -> Awaitable[bool]:
 
 def _record(connection: Connection, room: Room, items: Sequence[outcomes.Recorded]) -> list[bool]:
     now = room.clock()
-    return outcomes.record(connection, now, [_as_of_now(connection, room, item, now) for item in items])
+    known = [_as_of_now(connection, room, item, now) for item in items]
+    return outcomes.record(connection, now, _fallen_over(connection, now, known))
 
 
 def _as_of_now(connection: Connection, room: Room, item: outcomes.Recorded, now: int) -> outcomes.Recorded:
@@ -42,6 +44,27 @@ def _as_of_now(connection: Connection, room: Room, item: outcomes.Recorded, now:
     if item.endpoint == (server.endpoint if server else None):
         return item
     return item._replace(hold_for_ms=None, due_at=now, of_before=True)
+
+
+def _fallen_over(connection: Connection, now: int, items: Sequence[outcomes.Recorded]) -> Sequence[outcomes.Recorded]:
+    """The items; emergencies go on through the system's server when that has been lent since they were claimed."""
+    stranded = {item.claimed.id for item in items if _is_stranded(item)}
+    if not stranded or not settings.system_server_offered(connection) or outcomes.on_hold(connection, [SYSTEM]):
+        return items
+    return [
+        item._replace(queue=queues.queue_of(item.claimed.tenant, own_server=False), due_at=now)
+        if item.claimed.id in stranded
+        else item
+        for item in items
+    ]
+
+
+def _is_stranded(item: outcomes.Recorded) -> bool:
+    """Whether it is an emergency that its tenant's own server in force has failed, when no other one stood by."""
+    claimed = item.claimed
+    waits_there = item.state is State.QUEUED and item.queue is None and claimed.queue == claimed.tenant
+    may_go_on = waits_there and not item.of_before and another_server_may_take_it(item.outcome)
+    return may_go_on and claimed.urgency is Urgency.EMERGENCY
 
 
 @dataclass(frozen=True, slots=True)
