@@ -1,10 +1,14 @@
 """The first start of the service: a printed one-time link makes whoever reads it the administrator."""
 
+import asyncio
 import re
 import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import httpx
+from chaos.locks import writing_is_held_up
 from tests.console.conftest import PASSWORD
 from tests.journeys.running import Service, service
 
@@ -53,3 +57,44 @@ async def test_a_link_that_nobody_used_is_replaced_at_the_next_start(tmp_path: P
         assert answer.status_code == 404
         assert "a newer one has taken its place" in answer.text
         assert (await client.get(new)).status_code == 200
+
+
+async def test_of_two_first_starts_at_once_one_prints_a_link_and_it_works(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o700)
+    database = tmp_path / "data" / "ringpost.db"
+    with closing(sqlite3.connect(database)) as empty:
+        empty.execute("PRAGMA journal_mode = WAL")
+    both = [Service(tmp_path / "data"), Service(tmp_path / "data")]
+    both[1].log = tmp_path / "other.log"
+    try:
+        with writing_is_held_up(f"sqlite:///{database}"):  # neither is through before the other has begun
+            for one in both:
+                await one.launch("serve", "--port", str(one.port))
+            for one in both:
+                await until_it_listens(one)
+        async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+            for one in both:
+                async with asyncio.timeout(60):
+                    while "administrator's password" not in one.log.read_text():
+                        await asyncio.sleep(0.05)
+            (link,) = [link for one in both for link in links_of(one)]
+
+            done = await set_password(client, link)
+    finally:
+        for one in both:
+            await one.stop(signal.SIGKILL)
+
+    assert done.headers["location"] == "/console/?done=welcome"
+    assert sum("is told by another process" in one.log.read_text() for one in both) == 1
+
+
+async def until_it_listens(running: Service) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", running.port)
+            except ConnectionError:
+                await asyncio.sleep(0.05)
+            else:
+                writer.close()
+                return

@@ -7,7 +7,7 @@ import structlog
 import typer
 from sqlalchemy import Connection
 
-from ringpost import serving
+from ringpost import serving, wiring
 from ringpost.cli.opening import DataDir, load_config, log_format, missing, open_room
 from ringpost.cli.output import print_line, say, without_password
 from ringpost.config import Config
@@ -72,15 +72,17 @@ def migrate(data_dir: DataDir = None) -> None:
 
 
 async def _serve(config: Config) -> None:
-    tell = _teller(config)
+    tell, begun_at = _teller(config), wiring.clock()
     with serving.listen(config.host, config.port) as listener:
         async with open_room(config, tell=tell, traced=True) as room:
             url = serving.url_of(listener)
             tell(f"Ringpost listens on {url} (console: {url}/console/, API: {url}/docs). Ctrl-C stops it.")
-            secret = await invite_first_administrator(room)
+            secret = await invite_first_administrator(room, begun_at)
             if secret is not None:
                 link = f"{url}/console/welcome/{secret.reveal()}"
                 tell(Shown(f"Set the administrator's password: {link} (once, within a day)"))
+            elif not await room.database.read(access.list_users, SYSTEM):
+                tell("The link to set the administrator's password is told by another process that has just started.")
             if not config.admin_token and await room.database.read(_is_nobody_there):
                 tell(f"Nobody can use it yet. {FIRST_STEPS}")
             await serving.serve(room, config, listener)

@@ -30,6 +30,9 @@ from ringpost.usecases.sign_in import begin_session
 FIRST_ADMINISTRATOR = "admin"
 """What the first system administrator is called."""
 
+MOST_INVITED = 1000
+"""Invitations of the system level that are looked through, while it has no user."""
+
 GONE = "This link has been used or has ended. Ask for a new one."
 
 
@@ -46,25 +49,46 @@ async def invite_user(room: Room, tenant: TenantId, guest: Guest, actor: Princip
 
     Raises Invalid, NotFound (no such tenant).
     """
-    username, role = parse_username(guest.username), checked_role(tenant, guest.role)
-    now = room.clock()
-    secret = write_token(SecretKind.WELCOME, os.urandom(TOKEN_BYTES))
-
-    def store(connection: Connection) -> None:
-        tenants.must_exist(connection, tenant)
-        invitation = Invitation(tenant, username, role, now, now + INVITATION_S * 1000)
-        sessions.invite(connection, invitation, hash_token(secret.reveal()))
-        audit.record(connection, tenant, audit.Entry(now, audit.name_of(actor), "invite_user", username))
-
-    await room.database.write(store)
+    invitation, secret = _invitation(room, tenant, guest)
+    await room.database.write(_invite, invitation, secret, audit.name_of(actor))
     return secret
 
 
-async def invite_first_administrator(room: Room) -> Secret | None:
-    """The secret of a fresh link while nobody is a user of the system level; None when somebody is."""
-    if await room.database.read(access.list_users, SYSTEM):
-        return None
-    return await invite_user(room, SYSTEM, Guest(FIRST_ADMINISTRATOR, Role.SYSTEM_ADMIN))
+async def invite_first_administrator(room: Room, begun_at: int | None = None) -> Secret | None:
+    """The secret of a fresh link while nobody is a user of the system level; None when somebody is.
+
+    Also None when somebody was invited since `begun_at`, when this process began to start: of several that start at
+    once, one tells a link, which the others must not take the worth of.
+    """
+    invitation, secret = _invitation(room, SYSTEM, Guest(FIRST_ADMINISTRATOR, Role.SYSTEM_ADMIN))
+
+    def store(connection: Connection) -> Secret | None:
+        if access.list_users(connection, SYSTEM) or _is_invited(connection, invitation, begun_at):
+            return None
+        _invite(connection, invitation, secret, audit.name_of(None))
+        return secret
+
+    return await room.database.write(store)
+
+
+def _invitation(room: Room, tenant: TenantId, guest: Guest) -> tuple[Invitation, Secret]:
+    username, role = parse_username(guest.username), checked_role(tenant, guest.role)
+    now = room.clock()
+    secret = write_token(SecretKind.WELCOME, os.urandom(TOKEN_BYTES))
+    return Invitation(tenant, username, role, now, now + INVITATION_S * 1000), secret
+
+
+def _invite(connection: Connection, invitation: Invitation, secret: Secret, actor: str) -> None:
+    tenant, username = invitation.tenant, invitation.username
+    tenants.must_exist(connection, tenant)
+    sessions.invite(connection, invitation, hash_token(secret.reveal()))
+    audit.record(connection, tenant, audit.Entry(invitation.created_at, actor, "invite_user", username))
+
+
+def _is_invited(connection: Connection, invitation: Invitation, since: int | None) -> bool:
+    found = sessions.list_invitations(connection, invitation.tenant, invitation.created_at, MOST_INVITED)
+    mine = (one for one in found if one.username == invitation.username)
+    return since is not None and any(one.created_at >= since for one in mine)
 
 
 async def accept_invitation(room: Room, secret: Secret, password: str, agent: str) -> Secret:
