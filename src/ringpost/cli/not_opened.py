@@ -70,5 +70,8 @@ def _folder(config: Config) -> Path | None:
 
 
 def _about_the_keys(config: Config, said: str) -> str:
-    where = "RINGPOST_KEYS" if config.keys else str((config.data_dir / "keys").resolve())
+    file = (config.data_dir / "keys").resolve()
+    if config.keys is None and not file.exists():
+        return f"{file} is missing. {said}"
+    where = "RINGPOST_KEYS" if config.keys else str(file)
     return said if where in said or "RINGPOST_KEYS" in said else f"{where}: {said}"
