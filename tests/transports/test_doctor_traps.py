@@ -57,6 +57,7 @@ WITHOUT_LOGIN: list[tuple[str, dict[str, Answer]]] = [
     ("SENDER_DOMAIN_POLICY", {"MAIL": b"550 5.7.23 SPF validation failed\r\n"}),
     ("SENDER_DOMAIN_UNKNOWN", {"MAIL": b"550 5.1.8 no such domain\r\n"}),
     ("SENDER_REFUSED", {"MAIL": b"550 no\r\n"}),
+    ("NOT_SMTP", {"MAIL": b"354 go on\r\n"}),
     ("RELAYING_DENIED", {"RCPT": b"554 5.7.1 Relay access denied\r\n"}),
     ("TAKEN_FOR_SPAM", {"RCPT": b"554 5.7.1 blocked using zen.example\r\n"}),
     ("NO_SUCH_MAILBOX", {"RCPT": b"550 5.1.1 unknown\r\n"}),

@@ -200,8 +200,10 @@ class Examination:
             return self._refused(classify.for_drop(self._stage))
         if isinstance(reply, Garbage):
             return self._refused(classify.server_failed(self._stage, reply.why))
-        if reply.code // 100 != 2:
+        if reply.code // 100 in (4, 5):
             return self._refused(judge.refused(self._stage, reply))
+        if reply.code // 100 != 2:  # it fits no command here: the two sides are out of step
+            return self._refused(classify.server_failed(self._stage, reaching.NOT_SMTP, judge.words(reply)))
         self._accepted(name, summary, reply, judge)
         return True
 

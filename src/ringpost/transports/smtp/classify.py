@@ -139,9 +139,6 @@ def _whose(stage: Stage, code: int) -> tuple[Party, bool]:
     permanent = code // 100 == 5
     if stage is Stage.AUTH:
         return (Party.CONFIGURATION if permanent else Party.MAIL_SERVER), False
-    if code // 100 not in (4, 5):
-        # An answer that fits no command here: the two sides are out of step.
-        return Party.MAIL_SERVER, False
     if stage is Stage.RCPT_TO:
         return Party.RECIPIENT, permanent and code not in _BUSY
     return Party.MESSAGE, permanent
