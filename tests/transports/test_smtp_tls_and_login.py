@@ -3,6 +3,7 @@
 import base64
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from tests.transports.mail_samples import MESSAGE, PASSWORD, Connect, endpoint, envelope, options, short, with_login
@@ -107,6 +108,21 @@ async def test_a_password_that_the_server_echoes_is_not_repeated(
 
         assert form[:6].decode() not in outcome.reply
         assert len(outcome.reply.encode()) <= 512
+
+
+@pytest.mark.parametrize("password", ["correct horse batter", "correct horse batte"])
+async def test_a_password_that_the_server_echoes_without_its_padding_is_not_repeated(
+    connect: Connect, good_tls: ssl.SSLContext, ca_file: str, password: str
+) -> None:
+    for form in (password.encode(), f"\0user\0{password}".encode()):
+        echo = base64.b64encode(form).rstrip(b"=")
+        answers = {"AUTH": b"535 5.7.8 bad: " + echo + b"\r\n"}
+        async with ScriptedServer(polite(answers, capabilities=LOGIN, context=good_tls)) as server:
+            chosen = replace(with_login(server.port), password=Secret(password))
+            outcome = await connect(chosen, options(ca_file=ca_file)).send(envelope(), MESSAGE)
+
+        assert outcome.code == 535
+        assert echo[:6].decode() not in outcome.reply
 
 
 @pytest.mark.parametrize("tls", [TlsMode.STARTTLS, TlsMode.OPPORTUNISTIC, TlsMode.IMPLICIT])

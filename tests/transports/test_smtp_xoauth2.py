@@ -92,6 +92,22 @@ async def test_a_login_that_is_refused_with_a_fresh_token_too_is_a_matter_of_the
         assert base64.b64encode(response("access-2")).decode().rstrip("=") not in outcome.reply
 
 
+@pytest.mark.parametrize("longer", ["", "a", "aa"])
+async def test_a_token_that_the_server_echoes_in_base64_is_not_repeated(
+    connect: Connect, good_tls: ssl.SSLContext, ca_file: str, longer: str
+) -> None:
+    """However long the name before it is: base64 writes the same token in three ways."""
+    async with stand_in(good_tls) as provider, ScriptedServer(logging_in(), context=good_tls) as server:
+        named = replace(mailbox(server.port), username=longer + MAILBOX)
+        tokens = provider.providers(ca_file).tokens
+        outcome = await connect(named, options(ca_file=ca_file, tokens=tokens)).send(envelope(), MESSAGE)
+
+        said = base64.b64encode(f"user={longer}{MAILBOX}\x01auth=Bearer access-2\x01\x01".encode()).decode()
+        assert (outcome.stage, outcome.code) == (Stage.AUTH, 535)
+        assert "unsuccessful for ***" in outcome.reply
+        assert said[-12:].rstrip("=") not in outcome.reply
+
+
 async def test_without_a_token_nothing_is_dialed(connect: Connect, good_tls: ssl.SSLContext, ca_file: str) -> None:
     async with stand_in(good_tls) as provider, ScriptedServer(logging_in("x"), context=good_tls) as server:
         provider.say("token", Say(401, {"error": "invalid_client", "error_description": "AADSTS7000222: expired"}))
