@@ -109,6 +109,18 @@ async def test_cancelling_twice_is_once(tenant_client: httpx.AsyncClient, room: 
     assert [one.subject for one in log if one.action == "cancel_delivery"] == [delivery["id"]]
 
 
+async def test_who_retried_a_mail_by_hand_is_in_the_audit_log(
+    tenant_client: httpx.AsyncClient, room: Room, acme: TenantId
+) -> None:
+    await report(tenant_client, "a@example.com")
+    (delivery,) = (await tenant_client.get("/deliveries")).json()["items"]
+
+    assert (await tenant_client.post(f"/deliveries/{delivery['id']}/retry")).status_code == 204
+
+    log = await room.database.read(audit.page, acme, Filter(), 99)
+    assert [(one.actor, one.subject) for one in log if one.action == "retry_delivery"] == [("test", delivery["id"])]
+
+
 async def test_of_two_who_cancel_the_same_mails_only_one_has_done_it(
     tenant_client: httpx.AsyncClient, room: Room, acme: TenantId
 ) -> None:

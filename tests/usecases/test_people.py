@@ -25,12 +25,15 @@ from ringpost.usecases.create_token import NewKey, create_token
 from ringpost.usecases.create_user import NewUser, create_user
 from ringpost.usecases.destroy_tenant import destroy_tenant
 from ringpost.usecases.destroy_user import destroy_user
+from ringpost.usecases.invite_user import Guest, accept_invitation, invite_user
 from ringpost.usecases.log_in import Credentials, log_in
 from ringpost.usecases.log_out import log_out
 from ringpost.usecases.refresh_login import refresh_login
 from ringpost.usecases.revoke_token import revoke_token
 from ringpost.usecases.room import Room
 from ringpost.usecases.sign_in import sign_in
+from ringpost.usecases.sign_out import sign_out_everywhere
+from ringpost.usecases.withdraw_invitation import withdraw_invitation
 
 if TYPE_CHECKING:
     from tests.conftest import Clock
@@ -402,6 +405,27 @@ async def test_every_change_is_in_the_audit_log_without_values(room: Room, acme:
         ("destroy_tenant", "root", ()),
     }
     assert len(of_the_system) == 3
+
+
+async def test_every_invitation_and_what_becomes_of_it_is_in_the_audit_log(room: Room, acme: TenantId) -> None:
+    actor = Principal(acme, Role.TENANT_ADMIN, frozenset(), "boss", "t")
+    await invite_user(room, acme, Guest("ben", Role.READ_ONLY), actor)
+    await withdraw_invitation(room, acme, "ben", actor)
+    secret = await invite_user(room, acme, Guest("zoe", Role.READ_ONLY), actor)
+    await accept_invitation(room, secret, PASSWORD, "a browser")
+    (zoe,) = await room.database.read(access.list_users, acme)
+    await sign_out_everywhere(room, zoe)
+    await destroy_user(room, acme, zoe.id, actor)
+
+    log = await room.database.read(audit.page, acme, Filter(), 99)
+    assert sorted((entry.action, entry.actor, entry.subject, entry.fields) for entry in log) == [
+        ("accept_invitation", "zoe", zoe.id, ("password",)),
+        ("destroy_user", "boss", zoe.id, ()),
+        ("invite_user", "boss", "ben", ()),
+        ("invite_user", "boss", "zoe", ()),
+        ("sign_out_everywhere", "zoe", zoe.id, ()),
+        ("withdraw_invitation", "boss", "ben", ()),
+    ]
 
 
 @pytest.mark.usefixtures("anna")
