@@ -218,13 +218,23 @@ def test_quoted_printable_reads_back_and_is_the_same_at_a_glance(text: str) -> N
 # --- Headers ---
 
 
-@given(value=st.text(st.sampled_from("a \r\n\0:"), max_size=8))
+@pytest.mark.parametrize(
+    "value",
+    ["a\r\nBcc: z@y", "a\nb", "a\rb", "a\0b", "\r\n", "a\r\n", "a\n b", "a\r b", "a\r\n\r\nb", "a\r\n\r\n b", "\n"],
+)
+def test_a_line_break_that_is_no_fold_is_no_value(value: str) -> None:
+    with pytest.raises(ValueError, match="line break or NUL"):
+        mime.header("X", value)
+
+
+@given(value=st.lists(st.sampled_from(["a", " ", "\r", "\n", "\r\n", "\r\n ", "\0", ":"]), max_size=5).map("".join))
 def test_a_header_cannot_begin_another(value: str) -> None:
     try:
         written = mime.header("X", value)
     except ValueError:
         assert re.search("[\r\n\0]", value)
     else:
+        assert "\0" not in written
         assert [line for line in written.split("\r\n") if line and not line.startswith(" ")] == [
             f"X: {value}".split("\r\n")[0]
         ]

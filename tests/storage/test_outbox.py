@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import pytest
 from sqlalchemy import Connection, insert, select
 from tests.storage.mails import DOWN, GOOD, NOW, claim, ids, one_of_each, put, row, said
 
@@ -10,6 +11,8 @@ from ringpost.domain.deliveries import REJECTED, RETRY, Outcome, Party, Stage, S
 from ringpost.storage import leases, outbox, outcomes
 from ringpost.storage.outbox import Claim
 from ringpost.storage.tables import attempts, deliveries, events, holds, messages
+
+REFUSED = Outcome(REJECTED, Stage.RCPT_TO, Party.RECIPIENT)
 
 
 def test_what_is_claimed_is_not_claimed_again(connection: Connection) -> None:
@@ -174,12 +177,25 @@ def test_what_was_never_tried_does_not_expire_unless_its_server_fails(connection
     assert outcomes.expire(connection, NOW, 1000, 10) == 2
 
 
-def test_secrets_are_erased_the_moment_their_last_delivery_ends(connection: Connection) -> None:
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [(GOOD, State.SENT), (REFUSED, State.REJECTED), (Outcome(RETRY, Stage.RCPT_TO, Party.RECIPIENT), State.EXPIRED)],
+)
+def test_secrets_are_erased_the_moment_their_last_delivery_ends(
+    connection: Connection, outcome: Outcome, state: State
+) -> None:
     put(connection, "a", secret=True)
     (claimed,) = claim(connection)
-    outcomes.record(connection, NOW, [said(claimed, GOOD)])
+    outcomes.record(connection, NOW, [said(claimed, outcome, state)])
     assert connection.execute(select(messages)).all() == []
     assert connection.execute(select(events.c.variables)).scalar_one() is None
+
+
+def test_secrets_are_erased_the_moment_their_time_is_up(connection: Connection) -> None:
+    put(connection, "a", secret=True, expires_at=NOW, attempts=1)
+    put(connection, "b", expires_at=NOW, attempts=1)
+    assert outcomes.expire(connection, NOW, 1000, 10) == 2
+    assert connection.execute(select(messages.c.event)).scalars().all() == ["b"], "what is no secret stays for a while"
 
 
 def test_a_message_stays_while_one_of_its_deliveries_is_open(connection: Connection) -> None:
@@ -187,8 +203,19 @@ def test_a_message_stays_while_one_of_its_deliveries_is_open(connection: Connect
     values = {**row(connection, "a-1")._mapping, "id": "a-2"}
     connection.execute(insert(deliveries).values(**values))
     (first,) = claim(connection, limit=1)
-    outcomes.record(connection, NOW, [said(first, Outcome(REJECTED, Stage.RCPT_TO, Party.RECIPIENT), State.REJECTED)])
+    outcomes.record(connection, NOW, [said(first, REFUSED, State.REJECTED)])
+    assert len(connection.execute(select(messages)).all()) == 1, "one waits"
+
+
+def test_a_message_stays_while_one_of_its_deliveries_is_being_sent(connection: Connection) -> None:
+    put(connection, "a", secret=True)
+    values = {**row(connection, "a-1")._mapping, "id": "a-2"}
+    connection.execute(insert(deliveries).values(**values))
+    first, second = claim(connection)
+    outcomes.record(connection, NOW, [said(first, REFUSED, State.REJECTED)])
     assert len(connection.execute(select(messages)).all()) == 1
+    outcomes.record(connection, NOW, [said(second, GOOD)])
+    assert connection.execute(select(messages)).all() == []
 
 
 def test_what_may_not_be_erased_yet_does_not_hide_what_may(connection: Connection) -> None:
