@@ -39,6 +39,21 @@ def test_a_probe_that_gets_through_opens_the_lane_and_one_that_fails_counts(conn
     assert connection.execute(select(holds)).all() == []
 
 
+def test_of_what_failed_together_the_probe_says_how_long_the_lane_waits(connection: Connection) -> None:
+    for key in ("a", "b", "c"):
+        put(connection, key)
+    first, straggler, answered = claim(connection)
+    hold: dict[str, Any] = {"state": State.QUEUED, "costs_retry": False, "hold_for_ms": 5000}
+    outcomes.record(connection, NOW, [said(first, DOWN, **hold)])
+    (probe,) = outbox.claim_probes(connection, probe_claim("w-2", NOW + 5000))
+
+    late, doubled = said(straggler, DOWN, **hold), said(probe, DOWN, **{**hold, "hold_for_ms": 10_000})
+    outcomes.record(connection, NOW + 5000, [late, doubled, said(answered, GOOD)])
+
+    held = connection.execute(select(holds)).one()
+    assert (held.failures, held.since, held.until) == (2, NOW, NOW + 15_000), "also when another one was answered"
+
+
 def test_mail_on_hold_uses_up_no_retries(connection: Connection) -> None:
     put(connection, "a")
     (claimed,) = claim(connection)
