@@ -235,6 +235,7 @@ def test_a_host_of_many_values_is_cut_in_no_time(piece: str) -> None:
         ("<meta http-equiv=refresh content='0;url=%%A%%'>", "//x", "<meta http-equiv=refresh content='0;url='>"),
         ("<p title=%%A%%>", "a b", '<p title="a b">'),
         ("<script></%%A%%></script>", "script", "<script></></script>"),
+        ("<svg><title><a href='%%A%%'></title>", "javascript:alert(1)", "<svg><title><a href=''></title>"),
         ("<p>&%%A%%;</p>", "lt", "<p>&amp;lt;</p>"),
         ("<p></%%A%%></p>", "b", "<p></></p>"),
         ("<p><%%A%%></p>", "b", "<p>&lt;b></p>"),

@@ -54,6 +54,28 @@ def test_of_what_failed_together_the_probe_says_how_long_the_lane_waits(connecti
     assert (held.failures, held.since, held.until) == (2, NOW, NOW + 15_000), "also when another one was answered"
 
 
+def test_a_straggler_of_the_same_failure_does_not_put_off_the_probe(connection: Connection) -> None:
+    put(connection, "a")
+    put(connection, "b")
+    first, straggler = claim(connection)
+    hold: dict[str, Any] = {"state": State.QUEUED, "costs_retry": False, "hold_for_ms": 5000}
+    outcomes.record(connection, NOW, [said(first, DOWN, **hold)])
+    outcomes.record(connection, NOW + 4000, [said(straggler, DOWN, **hold)])
+    assert outcomes.failures_of(connection, ["t1"]) == {"t1": 1}
+    assert len(outbox.claim_probes(connection, probe_claim("w-2", NOW + 5000))) == 1
+
+
+def test_a_lane_is_known_to_be_on_hold_however_many_others_are(connection: Connection) -> None:
+    why = {"since": NOW, "until": NOW + 9_000_000, "failures": 1, "party": "mail_server", "stage": "connect"}
+    others = [{**why, "lane": f"a{number:03}", "reply": "", "hint": ""} for number in range(150)]
+    connection.execute(insert(holds), others)
+    hold_lane(connection, "a")
+    assert outcomes.on_hold(connection, {"t1", "t2"}) == {"t1"}
+    (probe,) = outbox.claim_probes(connection, probe_claim("w-1", NOW))
+    outcomes.record(connection, NOW, [said(probe, GOOD)])
+    assert outcomes.on_hold(connection, {"t1", "a149"}) == {"a149"}
+
+
 def test_mail_on_hold_uses_up_no_retries(connection: Connection) -> None:
     put(connection, "a")
     (claimed,) = claim(connection)

@@ -148,6 +148,17 @@ def test_leases_are_known_by_their_claims_and_can_be_renewed(connection: Connect
     assert claims == 1, "claimed once without an outcome"
 
 
+def test_claims_are_counted_since_the_last_outcome(connection: Connection) -> None:
+    put(connection, "a")
+    (lost,) = claim(connection)
+    leases.return_lost(connection, lost, DOWN, due_at=NOW, at=NOW, claims=1)
+    (claimed,) = claim(connection, name="w-2")
+    assert [claims for _, claims in leases.held_under(connection, ["w-2"], 10)] == [2]
+    outcomes.record(connection, NOW, [said(claimed, Outcome(RETRY, Stage.RCPT_TO, Party.RECIPIENT), State.QUEUED)])
+    claim(connection, name="w-3")
+    assert [claims for _, claims in leases.held_under(connection, ["w-3"], 10)] == [1], "it does not break its workers"
+
+
 def test_when_slots_are_scarce_every_queue_gets_one_before_any_gets_two(connection: Connection) -> None:
     for tenant in ("t1", "t2", "t3", "t4"):
         for number in range(10):

@@ -12,6 +12,7 @@ from ringpost.errors import Invalid, PasswordRequired
 from ringpost.storage import audit, settings
 from ringpost.storage.audit import Filter
 from ringpost.storage.keyring import KeyRing
+from ringpost.storage.queues import SYSTEMS_OWN
 from ringpost.storage.sealing import Sealer
 from ringpost.storage.tables import deliveries, events, holds
 from ringpost.usecases.change_settings import change_settings, change_system_settings
@@ -65,8 +66,8 @@ async def test_a_change_releases_the_hold_of_the_lane_and_rings_the_bell(room: R
     assert room.bell.rings > rung
 
 
-async def test_a_change_of_the_system_releases_the_lane_of_the_system(room: Room) -> None:
-    for lane in (ACME, SYSTEM):
+async def test_a_change_of_the_system_releases_the_lanes_of_its_borrowers_and_its_own(room: Room) -> None:
+    for lane in (ACME, SYSTEM, SYSTEMS_OWN):
         await room.database.write(hold, lane)
 
     await change_system_settings(room, administrator(SYSTEM), RAW)
