@@ -82,8 +82,9 @@ def test_a_value_cannot_break_a_line(part: str, value: str) -> None:
     assert line.startswith("a")
 
 
-def test_a_value_cannot_turn_the_direction_of_a_line() -> None:
-    assert render("", {"A": "gpj\u202efdp"}, subject="%%A%%").subject == "gpj fdp"
+@pytest.mark.parametrize("unseen", list("\u200e\u200f\u202a\u202e\u2066\u2069\ufeff"))
+def test_a_value_cannot_turn_the_direction_of_a_line(unseen: str) -> None:
+    assert render("", {"A": f"gpj{unseen}fdp"}, subject="%%A%%").subject == "gpj fdp"
 
 
 def test_a_subject_is_cut_rather_than_refused() -> None:

@@ -112,6 +112,30 @@ def test_a_url_with_another_scheme_is_dropped(body: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "attribute",
+    [
+        *(
+            "href",
+            "src",
+            "action",
+            "background",
+            "formaction",
+            "poster",
+            "cite",
+            "data",
+            "longdesc",
+            "usemap",
+            "profile",
+        ),
+        *("classid", "codebase", "manifest", "icon", "dynsrc", "lowsrc", "to", "from", "by", "values", "srcset"),
+        *("imagesrcset", "ping", "archive", "xlink:href", "xml:src"),
+    ],
+)
+def test_every_attribute_that_may_hold_a_url_is_one(attribute: str) -> None:
+    assert html_of(f"<p {attribute}='%%A%%'>", "javascript:alert(1)") == f"<p {attribute}=''>"
+
+
+@pytest.mark.parametrize(
     ("value", "url"),
     [
         ("https://x.example/a?b=c&d=e#f", "https://x.example/a?b=c&amp;d=e#f"),
@@ -207,6 +231,7 @@ def test_a_value_behind_a_host_does_not_move_the_link(href: str, value: str) -> 
         ("https://%%A%%.example.com/", "evil.com/?", "https://evil.com%2F%3F.example.com/"),
         ("https://pbx%%A%%&#46;example.com/", "#", "https://pbx%23&#46;example.com/"),
         ("https://%%A%%@pbx.example.com/", "evil.com/", "https://evil.com%2F@pbx.example.com/"),
+        ("https://%%B%%%%A%%", "@evil.com/", "https://"),
         ("https://%%A%%%%B%%.example.com/", "evil.com/", "https://evil.com%2F.example.com/"),
         ("https://pbx.example.com:%%A%%/", "80@evil.com", "https://pbx.example.com:/"),
     ],
@@ -232,6 +257,7 @@ def test_a_host_of_many_values_is_cut_in_no_time(piece: str) -> None:
         ("<style>p{color:%%A%%}</style>", "expression(1)", "<style>p{color:}</style>"),
         ("<script>x='%%A%%'</script>", "it's </script>", r"<script>x='it\u0027s \u003c\u002fscript\u003e'</script>"),
         ("<p onclick=\"f('%%A%%')\">", "');g('", r"""<p onclick="f('\u0027\u0029\u003bg\u0028\u0027')">"""),
+        ("<p onmouseover='%%A%%'>", "f(1)", r"<p onmouseover='f\u00281\u0029'>"),
         ("<img srcset='%%A%% 2x'>", "a.png, //evil/b.png", "<img srcset='a.png%2C%20//evil/b.png 2x'>"),
         ("<meta http-equiv=refresh content='0;url=%%A%%'>", "//x", "<meta http-equiv=refresh content='0;url='>"),
         ("<p title=%%A%%>", "a b", '<p title="a b">'),

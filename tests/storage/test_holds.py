@@ -101,6 +101,16 @@ def test_the_systems_server_is_one_lane_for_all_who_borrow_it(connection: Connec
     assert len(outbox.claim_probes(connection, probe_claim("w-3", NOW + 5000))) == 1
 
 
+def test_a_queue_that_is_on_hold_by_itself_keeps_nobody_else_waiting(connection: Connection) -> None:
+    for tenant in ("t1", "t2"):
+        put(connection, f"of-{tenant}", tenant, queue=queues.queue_of(TenantId(tenant), own_server=False))
+    over = Outcome(RETRY, Stage.RESOLVE, Party.CONFIGURATION, hint="The hour is over.")
+    outcomes.hold_queue(connection, "system:t1", NOW, NOW + 5000, over)
+    assert ids(claim(connection)) == {"of-t2-1"}
+    assert outbox.claim_probes(connection, probe_claim("w-2", NOW + 5000)) == [], "there is nothing to try out"
+    assert ids(claim(connection, name="w-3")) == {"of-t1-1"}
+
+
 def test_a_released_hold_lets_mail_go_at_once(connection: Connection) -> None:
     put(connection, "a")
     (claimed,) = claim(connection)
@@ -209,6 +219,18 @@ def test_a_probe_that_is_given_back_late_leaves_the_next_ones_lane_alone(connect
     outbox.give_back(connection, NOW + 60_002, [next_one])
     outbox.give_back(connection, NOW + 60_002, [late])  # whose claim has gone
     assert len(outbox.claim_probes(connection, probe_claim("w-4", NOW + 60_002))) == 1
+
+
+def test_a_probe_that_is_given_back_leaves_what_its_lane_is_on_hold_for_since_alone(connection: Connection) -> None:
+    hold_lane(connection, "a")
+    put(connection, "b")
+    (probe,) = outbox.claim_probes(connection, probe_claim("w-1", NOW))
+    outcomes.release(connection, TenantId("t1"), NOW)  # and then it fails anew
+    (other,) = claim(connection, name="w-2")
+    outcomes.record(connection, NOW, [said(other, DOWN, State.QUEUED, costs_retry=False, hold_for_ms=5000)])
+    outbox.give_back(connection, NOW + 1000, [probe])
+    assert outbox.claim_probes(connection, probe_claim("w-3", NOW + 1000)) == []
+    assert len(outbox.claim_probes(connection, probe_claim("w-3", NOW + 5000))) == 1
 
 
 def test_an_emergency_that_is_given_back_does_not_end_the_probe_of_its_lane(connection: Connection) -> None:

@@ -172,6 +172,25 @@ def test_what_was_given_back_is_as_if_never_claimed(connection: Connection) -> N
     assert (row(connection, "a-1").state, row(connection, "a-1").claims) == ("queued", 0)
 
 
+def test_what_another_worker_has_by_now_is_not_given_back(connection: Connection) -> None:
+    put(connection, "a")
+    (stale,) = claim(connection)
+    leases.return_lost(connection, stale, DOWN, due_at=NOW, at=NOW, claims=1)
+    (fresh,) = claim(connection, name="w-2")
+    outbox.give_back(connection, NOW, [stale])
+    assert (row(connection, "a-1").state, row(connection, "a-1").claim) == ("sending", fresh.claim)
+
+
+def test_a_worker_that_was_lost_is_not_found_lost_again(connection: Connection) -> None:
+    put(connection, "a")
+    (stale,) = claim(connection)
+    leases.return_lost(connection, stale, DOWN, due_at=NOW, at=NOW, claims=1)
+    (fresh,) = claim(connection, name="w-2")
+    leases.return_lost(connection, stale, DOWN, due_at=NOW, at=NOW, claims=1)
+    assert (row(connection, "a-1").state, row(connection, "a-1").claim) == ("sending", fresh.claim)
+    assert len(connection.execute(select(attempts)).all()) == 1
+
+
 def test_what_waited_past_its_time_expires(connection: Connection) -> None:
     put(connection, "a", expires_at=NOW, attempts=1)
     put(connection, "b")
