@@ -47,7 +47,7 @@ def test_of_what_failed_together_the_probe_says_how_long_the_lane_waits(connecti
     outcomes.record(connection, NOW, [said(first, DOWN, **hold)])
     (probe,) = outbox.claim_probes(connection, probe_claim("w-2", NOW + 5000))
 
-    late, doubled = said(straggler, DOWN, **hold), said(probe, DOWN, **{**hold, "hold_for_ms": 10_000})
+    late, doubled = said(straggler, DOWN, **hold), said(probe, DOWN, **hold)._replace(hold_for_ms=10_000)
     outcomes.record(connection, NOW + 5000, [late, doubled, said(answered, GOOD)])
 
     held = connection.execute(select(holds)).one()

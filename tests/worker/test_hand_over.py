@@ -1,7 +1,8 @@
-"""Mail that a worker takes on in the commit that accepts it, when that commit fails."""
+"""Mail that a worker takes on in the commit that accepts it, when that commit fails, or one event of it does."""
 
 import asyncio
 import threading
+from collections.abc import Sequence
 
 import httpx
 import pytest
@@ -10,7 +11,10 @@ from tests.journeys.running import mailbox
 from tests.worker.next_commit import next_commit
 from tests.worker.posts import report, save, sent
 
+from ringpost.domain.deliveries import Urgency
+from ringpost.domain.settings import Endpoint
 from ringpost.errors import StorageUnavailable
+from ringpost.usecases.deliver import Work
 from ringpost.usecases.room import Room
 from ringpost.worker import Worker
 
@@ -60,3 +64,47 @@ async def test_what_was_taken_on_in_commits_that_failed_is_put_down_and_never_se
         await report(tenant_client, "DISK_LOW", AT_ONCE)
         await sent(tenant_client, 1 + AT_ONCE)
         assert sorted(box.message_ids.values()) == [1] * (1 + AT_ONCE)
+
+
+class Clumsy:
+    """A worker that fails at taking on the second mail."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.begun: list[str] = []
+        self.dropped: list[str] = []
+
+    def claim(self) -> tuple[str, int]:
+        return "clumsy-1", 60_000
+
+    def take(self, queue: str, urgency: Urgency, size: int, endpoint: Endpoint) -> bool:  # noqa: ARG002
+        self.asked += 1
+        if self.asked == 2:
+            raise RuntimeError("a fault of ours")
+        return True
+
+    def begin(self, works: Sequence[Work]) -> None:
+        self.begun += [work.claimed.recipient for work in works]
+
+    def put_down(self, works: Sequence[Work]) -> None:
+        self.dropped += [work.claimed.recipient for work in works]
+
+
+async def test_a_fault_of_ours_at_one_event_leaves_nothing_of_it_and_stops_no_other(
+    tenant_client: httpx.AsyncClient, room: Room
+) -> None:
+    await save(tenant_client, 2525)
+    clumsy = Clumsy()
+    room.takers.join(clumsy)
+
+    events = [
+        {"type": "VOICEMAIL_RECEIVED", "id": "bad", "recipients": ["a@example.com", "b@example.com"]},
+        {"type": "VOICEMAIL_RECEIVED", "id": "good", "recipients": ["c@example.com"]},
+    ]
+    answer = await tenant_client.post("/events", json={"events": events})
+
+    assert [result["status"] for result in answer.json()["results"]] == [500, 202]
+    assert (await tenant_client.get("/events/bad")).status_code == 404
+    stored = (await tenant_client.get("/deliveries")).json()["items"]
+    assert [(one["recipient"], one["state"]) for one in stored] == [("c@example.com", "sending")]
+    assert (clumsy.begun, clumsy.dropped) == (["c@example.com"], ["a@example.com"])
