@@ -257,6 +257,7 @@ async def test_a_server_that_is_silent_after_the_dot_leaves_the_mail_ambiguous(
         outcome = await transport.send(envelope(), MESSAGE)
 
     assert outcome.ambiguous
+    assert server.connections == 1, "it is for the retry schedule to send it again"
 
 
 @pytest.mark.parametrize("verb", ["GREETING", "EHLO", "MAIL"])

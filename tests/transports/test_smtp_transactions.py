@@ -128,17 +128,55 @@ async def test_a_body_in_blocks_is_past_its_dot_only_when_the_last_block_is_writ
     assert talk.core.put_back == [talk.mails[1]]
 
 
-async def test_a_mail_that_is_put_back_carries_nothing_over() -> None:
+@pytest.mark.parametrize("answered", [b"", b"250 ok\r\n550 5.1.1 nobody\r\n"], ids=["unanswered", "refused"])
+async def test_a_mail_that_is_put_back_carries_nothing_over(answered: bytes) -> None:
     talk = Talk(BODY, BODY)
     talk.written()
     talk.hear(b"250 ok\r\n250 ok\r\n354 go\r\n")
-    talk.hear(b"250 taken\r\n")
+    talk.hear(b"250 taken\r\n" + answered)
 
     talk.core.timed_out()
 
     assert talk.core.pipelining_broken
     assert talk.core.put_back == [talk.mails[1]]
     assert talk.mails[1].failure is None
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+async def test_past_its_dot_a_mail_is_not_begun_again_when_no_answer_comes_in_time(pipelining: bool) -> None:
+    talk = Talk(BODY, BODY, pipelining=pipelining)
+    for answer in (b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n"):
+        talk.hear(answer)
+
+    talk.core.timed_out()
+
+    outcome = talk.outcome(0)
+    assert outcome is not None
+    assert (outcome.verdict, outcome.ambiguous) == (RETRY, True)
+    assert talk.mails[0] not in talk.core.put_back
+    assert not talk.core.pipelining_broken
+
+
+@pytest.mark.parametrize(
+    ("answered", "stage", "ambiguous"),
+    [
+        (b"", Stage.MAIL_FROM, False),
+        (b"250 ok\r\n", Stage.RCPT_TO, False),
+        (b"250 ok\r\n250 ok\r\n", Stage.DATA, False),
+        (b"250 ok\r\n250 ok\r\n354 go\r\n", Stage.ACCEPTED, True),
+    ],
+)
+async def test_a_mail_whose_whole_time_is_over_is_ambiguous_only_past_its_dot(
+    answered: bytes, stage: Stage, ambiguous: bool
+) -> None:
+    talk = Talk(BODY)
+    talk.hear(answered)
+
+    talk.core.give_up(talk.mails[0])
+
+    outcome = talk.outcome(0)
+    assert outcome is not None
+    assert (outcome.verdict, outcome.stage, outcome.ambiguous) == (RETRY, stage, ambiguous)
 
 
 async def test_a_definite_refusal_stands_when_the_connection_is_lost_after_it() -> None:
