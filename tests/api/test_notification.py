@@ -263,3 +263,34 @@ async def test_tenants_see_whether_the_system_lends_its_server(
     assert await offered()
     await admin_client.post("/admin/notification", json=GOOD | {"enable_tenant_access": False})
     assert not await offered()
+
+
+async def test_the_first_event_after_a_change_goes_by_what_is_in_force_now(
+    tenant_client: httpx.AsyncClient, admin_client: httpx.AsyncClient, acme: TenantId
+) -> None:
+    """What an event becomes is planned before the commit, from what the last commit knew to be in force."""
+
+    async def told(kind: str, *recipients: str) -> dict[str, Any]:
+        event = {"type": kind, "recipients": list(recipients)}
+        answer = (await tenant_client.post("/events", json=event)).json()
+        return {"to": [one["recipient"] for one in answer["deliveries"]], "skipped": answer["skipped"]}
+
+    settings = {**GOOD, "recipients": "old@example.com", "notify_queue_call_lost": True}
+    await tenant_client.post(SETTINGS, json=settings)
+    assert await told("QUEUE_CALL_LOST") == {"to": ["old@example.com"], "skipped": None}
+
+    await tenant_client.post(SETTINGS, json={**settings, "recipients": "new@example.com"})
+    assert await told("QUEUE_CALL_LOST") == {"to": ["new@example.com"], "skipped": None}
+    await tenant_client.post(SETTINGS, json={**settings, "notify_queue_call_lost": False})
+    assert await told("QUEUE_CALL_LOST") == {"to": [], "skipped": "NOTIFICATION_OFF"}
+
+    assert await told("RECHARGE", "a@example.com") == {"to": ["a@example.com"], "skipped": None}
+    tenant = {"name": "Acme", "domain": "acme.example", "enabled": True}
+    await tenant_client.post("/custom_email_templates", json={"name": "RECHARGE", "subject": "custom"})
+    event = (await tenant_client.post("/events", json={"type": "RECHARGE", "recipients": ["a@example.com"]})).json()
+    shown = (await tenant_client.get(f"/events/{event['id']}")).json()
+    assert shown["template"] == {"custom": True, "revision": 1}
+
+    assert (await admin_client.post(f"/tenants/{acme}", json={**tenant, "enabled": False})).status_code == 200
+    listed = {"type": "RECHARGE", "tenant": acme, "recipients": ["a@example.com"]}
+    assert (await admin_client.post("/events", json=listed)).json()["skipped"] == "TENANT_DISABLED"
