@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import Clock
 from tests.journeys.running import Mailbox, mailbox, settings_for
 from tests.transports.scripted_server import Client, ScriptedServer, Trick, polite
-from tests.worker.posts import is_sent, is_waiting, save, story, tried
+from tests.worker.posts import borrow, is_sent, is_waiting, save, story, tried
 
 EMERGENCY = {"type": "EMERGENCY_CALL", "variables": {"CALLER_NUMBER": "101", "CALLEE_NUMBER": "112"}}
 
@@ -72,6 +72,35 @@ async def test_a_login_that_is_refused_is_a_reason_too(tenant_client: httpx.Asyn
 
     assert [attempt["party"] for attempt in found["all_attempts"]] == ["configuration", None]
     assert len(lent.received) == 1
+
+
+async def test_a_mail_that_its_own_server_may_have_goes_through_the_systems_all_the_same(
+    tenant_client: httpx.AsyncClient, lent: Mailbox
+) -> None:
+    async with ScriptedServer(polite({"DOT": Trick.DROP})) as own:
+        await save(tenant_client, own.port)
+
+        found = await story(tenant_client, await report(tenant_client), is_sent)
+
+    assert [attempt["ambiguous"] for attempt in found["all_attempts"]] == [True, False]
+    assert len(lent.received) == 1, "better twice than never"
+
+
+async def test_the_systems_server_is_not_tried_while_it_is_known_to_fail(
+    tenant_client: httpx.AsyncClient, other_client: httpx.AsyncClient, admin_client: httpx.AsyncClient
+) -> None:
+    own = closed_port()
+    await save(admin_client, closed_port())
+    await borrow(other_client)
+    await story(other_client, await report(other_client, type="DISK_LOW"), tried(1))
+    await save(tenant_client, own)
+
+    delivery = await report(tenant_client)
+    await story(tenant_client, delivery, tried(1))
+    await asyncio.sleep(0.3)
+    found = await story(tenant_client, delivery, tried(1))
+
+    assert (found["state"], servers_of(found)) == ("queued", [f"127.0.0.1:{own}"]), "it goes by its own schedule"
 
 
 async def test_a_server_that_says_nothing_has_ten_seconds_and_no_more(
