@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import Connection, Table, func, insert, select, update
 from tests.conftest import Clock
@@ -134,6 +135,41 @@ async def test_events_that_sent_nothing_are_erased_and_forgotten_in_their_time(r
     assert await purge(room)
     assert not await purge(room)
     assert (await rows(room))[0] == 0
+
+
+async def save(client: httpx.AsyncClient, **fields: bool) -> None:
+    """Save a mail server, which nothing is sent through here."""
+    server = {"type": "SMTP", "server": "mail.example.com", "username": "pbx@example.com", "password": "p"}
+    assert (await client.post("/tenant/notification", json={**server, **fields})).status_code == 200
+
+
+async def test_what_holds_secrets_goes_at_once_when_it_is_cancelled(
+    tenant_client: httpx.AsyncClient, room: Room
+) -> None:
+    await save(tenant_client, notify_user_registration=True)
+    for kind in ("USER_CREATION", "VOICEMAIL_RECEIVED"):
+        event = {"type": kind, "recipients": ["a@example.com"], "variables": {"USER_NAME": "jane"}}
+        (made,) = (await tenant_client.post("/events", json=event)).json()["deliveries"]
+        assert (await tenant_client.post(f"/deliveries/{made['id']}/cancel")).status_code == 204
+    await purge(room)
+    assert await types_with_variables(room) == ["VOICEMAIL_RECEIVED"], "which is kept for a day"
+    assert (await rows(room))[1] == 1
+
+
+async def test_secrets_of_an_event_that_sent_nothing_are_not_even_kept(
+    tenant_client: httpx.AsyncClient, room: Room
+) -> None:
+    await save(tenant_client)
+    for kind in ("USER_CREATION", "QUEUE_CALLBACK"):
+        event = {"type": kind, "recipients": ["a@example.com"], "variables": {"USER_PASSWORD": "canary"}}
+        assert (await tenant_client.post("/events", json=event)).json()["skipped"] == "NOTIFICATION_OFF"
+    assert await types_with_variables(room) == ["QUEUE_CALLBACK"]
+
+
+async def types_with_variables(room: Room) -> list[str]:
+    """Of which types there are events that have their variables yet."""
+    query = select(events.c.type).where(events.c.variables.is_not(None))
+    return await room.database.read(lambda connection: list(connection.execute(query).scalars()))
 
 
 async def test_a_message_stays_for_a_day_after_the_last_of_its_deliveries_ended(room: Room, clock: Clock) -> None:

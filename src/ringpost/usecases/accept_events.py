@@ -200,7 +200,7 @@ class _Desk:
         event, key, kind = made.event, made.key, catalogue_of(made.event.tenant)[made.event.type]
         deliveries = self._queue(made, kind)
         skipped = made.told if isinstance(made.told, SkipReason) else None
-        erase_at = self.now if kind.secret else self.now + self.room.options.keep_messages_s * 1000
+        erase_at = self.now + self.room.options.keep_messages_s * 1000  # a secret that nobody is told was not kept
         self.events.append(
             EventRow(
                 key=key,
