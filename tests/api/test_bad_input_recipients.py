@@ -76,3 +76,14 @@ async def test_good_recipients_are_shown_in_one_form(
 
     assert answer.status_code == 200
     assert (await tenant_client.get("/tenant/notification")).json()["recipients"] == shown
+
+
+async def test_who_is_among_the_tenants_recipients_and_the_events_is_told_once(
+    tenant_client: httpx.AsyncClient,
+) -> None:
+    await tenant_client.post("/tenant/notification", json=SERVER | {"recipients": "a@M\u00dcNCHEN.de, b@example.com"})
+    event = {"type": "EMERGENCY_CALL", "recipients": ["a@xn--mnchen-3ya.de", "b@EXAMPLE.com", "c@example.com"]}
+
+    made = (await tenant_client.post("/events", json=event)).json()["deliveries"]
+
+    assert sorted(one["recipient"] for one in made) == ["a@m\u00fcnchen.de", "b@example.com", "c@example.com"]
