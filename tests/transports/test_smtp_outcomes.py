@@ -180,6 +180,11 @@ async def test_a_mail_larger_than_the_server_takes_is_not_sent(connect: Connect)
         assert server.said(b"MAIL") == []
 
 
+async def test_a_mail_as_large_as_the_server_takes_is_sent(connect: Connect) -> None:
+    async with ScriptedServer(polite(capabilities=["PIPELINING", f"SIZE {len(MESSAGE)}"])) as server:
+        assert (await connect(endpoint(server.port)).send(envelope(), MESSAGE)).verdict is SENT
+
+
 async def test_a_local_part_beyond_ascii_needs_smtputf8(connect: Connect) -> None:
     outcome = await send_one(connect, polite(), "用户@recipient.example")
 

@@ -175,6 +175,12 @@ def test_a_local_part_is_quoted_where_it_has_to_be(local: str, written: bytes) -
     assert commands.path(Address(local, "x.example", "x.example")) == written
 
 
+@pytest.mark.parametrize("local", ["a\x85b", "é\u2028b", "é\u2029b", "é\x9fb", "é\x7fb"])
+def test_a_local_part_with_a_line_break_of_any_script_is_refused(local: str) -> None:
+    with pytest.raises(ValueError, match="address"):
+        commands.path(Address(local, "x.example", "x.example"))
+
+
 @pytest.mark.parametrize("domain", ["x.example>", "x y", "", "münchen.de", "x\r\n", "[127.0.0.1]", "-x.example"])
 def test_only_an_a_label_domain_goes_on_the_wire(domain: str) -> None:
     with pytest.raises(ValueError, match="domain"):

@@ -8,10 +8,14 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import select
 from tests.conftest import Clock
 from tests.journeys.running import Mailbox, mailbox, settings_for
 from tests.transports.scripted_server import Client, ScriptedServer, Trick, polite
 from tests.worker.posts import borrow, is_sent, is_waiting, save, story, tried
+
+from ringpost.storage.tables import deliveries
+from ringpost.usecases.room import Room
 
 EMERGENCY = {"type": "EMERGENCY_CALL", "variables": {"CALLER_NUMBER": "101", "CALLEE_NUMBER": "112"}}
 
@@ -200,16 +204,29 @@ async def test_a_lane_on_hold_is_not_even_tried(tenant_client: httpx.AsyncClient
 
 @pytest.mark.parametrize("there_is_one", [True, False])
 async def test_without_a_server_that_is_lent_it_goes_on_trying_its_own(
-    tenant_client: httpx.AsyncClient, admin_client: httpx.AsyncClient, systems: Mailbox, there_is_one: bool
+    tenant_client: httpx.AsyncClient,
+    admin_client: httpx.AsyncClient,
+    systems: Mailbox,
+    room: Room,
+    clock: Clock,
+    there_is_one: bool,
 ) -> None:
     if there_is_one:
         await save(admin_client, systems.port, enable_tenant_access=False)
     await save(tenant_client, closed_port())
 
-    found = await story(tenant_client, await report(tenant_client), tried(1))
+    delivery = await report(tenant_client)
+    await story(tenant_client, delivery, tried(1))
+    clock.advance(7)
+    await story(tenant_client, delivery, tried(2))
+    await asyncio.sleep(0.3)
+    found = await story(tenant_client, delivery, tried(2))
 
-    assert found["state"] == "queued"
+    assert (found["state"], found["attempts"]) == ("queued", 2), "after the delays of an emergency, not at once"
+    assert len(set(servers_of(found))) == 1
     assert systems.received == []
+    retries = select(deliveries.c.retries)
+    assert await room.database.read(lambda connection: connection.execute(retries).scalar()) == 2, "ever longer ones"
 
 
 async def test_what_waits_for_its_own_server_goes_at_once_when_the_system_lends_one(

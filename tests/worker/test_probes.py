@@ -4,14 +4,14 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import httpx
 import pytest
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, update
 from tests.conftest import Clock
 from tests.worker.posts import report, save
 from tests.worker.test_memory import wanted
 
 from ringpost.domain.tenants import TenantId
 from ringpost.storage.outbox import Claimed
-from ringpost.storage.tables import holds
+from ringpost.storage.tables import deliveries, holds
 from ringpost.usecases.claim_deliveries import Ring
 from ringpost.usecases.give_back import give_back
 from ringpost.usecases.record_attempt import leave_in_hand, recover_lost
@@ -64,3 +64,16 @@ async def test_a_lane_is_probed_anew_when_its_probe_ends_without_an_outcome(
     await ends(room, probes)
     assert [item.probe for item in await claims(room, "w3-1")] == [True]
     assert await claims(room, "w4-1") == [], "one at a time"
+
+
+@pytest.mark.usefixtures("held")
+async def test_mail_is_of_the_lane_that_it_goes_through_whatever_queue_it_was_put_into(
+    room: Room, acme: TenantId
+) -> None:
+    """Its tenant had no mail server of its own when it was last tried."""
+    await room.database.write(_put_into, f"system:{acme}")
+    assert {(item.queue, item.lane) for item in await claims(room, "w1-1")} == {(acme, acme)}
+
+
+def _put_into(connection: Connection, queue: str) -> None:
+    connection.execute(update(deliveries).values(queue=queue))
