@@ -125,6 +125,17 @@ async def test_an_ipv6_network_counts_as_one_address(app: FastAPI) -> None:
     assert answer.status_code == 429  # pyright: ignore[reportPossiblyUnboundVariable]
 
 
+async def test_an_ipv4_address_behind_an_ipv6_socket_counts_as_itself(app: FastAPI) -> None:
+    for number in range(11):
+        async with client_at(app, f"::ffff:192.0.2.{number + 1}") as client:
+            assert unauthorized(await client.get("/deliveries", headers=bearer("guess")))
+    for _ in range(9):
+        async with client_at(app, "192.0.2.1") as client:
+            assert unauthorized(await client.get("/deliveries", headers=bearer("guess")))
+    async with client_at(app, "::ffff:192.0.2.1") as client:
+        assert (await client.get("/deliveries", headers=bearer("guess"))).status_code == 429
+
+
 async def test_a_revocation_is_in_force_within_five_seconds(
     client: Client, room: Room, acme: TenantId, key: tuple[str, str], clock: "Clock"
 ) -> None:
