@@ -58,6 +58,20 @@ def test_memory_is_bounded_and_the_quietest_is_forgotten_first(clock: "Clock") -
     window.hit("0")
 
 
+def test_who_has_just_tried_is_not_forgotten_for_others_who_come(clock: "Clock") -> None:
+    window, back_off = SlidingWindow(2, 60, clock.monotonic, largest=3), BackOff(0, 60, clock.monotonic, largest=3)
+    for key in ("guesses", "quiet", "other"):
+        window.hit(key)
+        back_off.begin(key)
+    clock.advance(1)
+    for key in ("guesses", "new"):
+        window.hit(key)
+        back_off.begin(key)
+    for try_again in (window.hit, back_off.begin):
+        with pytest.raises(RateLimited):
+            try_again("guesses")
+
+
 def test_the_wait_doubles_up_to_its_limit_and_ends_when_it_was_quiet(clock: "Clock") -> None:
     back_off = BackOff(2, 10, clock.monotonic)
     waits: list[int] = []
