@@ -5,11 +5,12 @@ import threading
 
 import pytest
 from sqlalchemy import Connection, text
-from tests.storage.mails import NOW, claim, put
+from tests.storage.mails import DOWN, NOW, claim, put, said
 
+from ringpost.domain.deliveries import State
 from ringpost.domain.tenants import TenantId
-from ringpost.errors import WrongState
-from ringpost.storage import deliveries
+from ringpost.errors import NotFound, WrongState
+from ringpost.storage import deliveries, outcomes, search
 from ringpost.storage.database import Database
 
 SOMEBODY_WAITS = text(
@@ -44,3 +45,20 @@ async def test_what_is_just_being_claimed_is_not_said_to_be_cancelled(processes:
 
     with pytest.raises(WrongState, match="sending"):
         await cancelling
+
+
+def test_nothing_of_another_tenant_is_found_or_changed_by_its_id(connection: Connection) -> None:
+    """Whoever asks has looked before; each question holds by itself all the same."""
+    put(connection, "a", "t1")
+    (claimed,) = claim(connection)
+    outcomes.record(connection, NOW, [said(claimed, DOWN, State.QUEUED)])
+    other = TenantId("t2")
+    for change in (deliveries.cancel, deliveries.retry):
+        with pytest.raises(NotFound):
+            change(connection, other, "a-1", NOW, NOW)
+    assert deliveries.content_of(connection, other, "a") is None
+    assert deliveries.attempts_of(connection, other, "a-1") == []
+    assert deliveries.rows_of(connection, other, ["a-1"]) == []
+    assert search.newest_first(connection, other, ["a-1"], ()) == []
+    assert search.event(connection, other, "a") is None
+    assert len(deliveries.attempts_of(connection, TenantId("t1"), "a-1")) == 1

@@ -380,6 +380,18 @@ async def test_a_system_administrator_logs_in_without_a_domain(room: Room) -> No
     assert (await refresh_login(room, pair.refresh)).access != pair.access
 
 
+async def test_a_token_stands_for_nobody_whose_user_is_disabled_or_that_only_refreshes(
+    room: Room, acme: TenantId, anna: User
+) -> None:
+    pair = await log_in(room, credentials())
+    with pytest.raises(Unauthorized):
+        await who(room, pair.refresh)
+    assert (await who(room, pair.access)).name == anna.username
+    await room.database.write(access.change_user, acme, anna.id, {"enabled": False})  # and its sessions live on
+    with pytest.raises(Unauthorized):
+        await who(room, pair.access)
+
+
 # What is kept -------------------------------------------------------------------------------------------------------
 
 
