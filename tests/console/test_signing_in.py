@@ -54,6 +54,7 @@ async def test_cookies_are_out_of_reach_of_scripts_other_sites_and_clear_text(cl
     for made, name in ((first, VISIT_COOKIE), (answer, SESSION_COOKIE)):
         cookie = next(line for line in made.headers.get_list("set-cookie") if line.startswith(name))
         assert {"HttpOnly", "Secure", "SameSite=lax", "Path=/console"} <= set(cookie.split("; "))
+    assert VISIT_COOKIE not in client.cookies, "what a form was bound to before is of no use after"
 
 
 async def test_a_session_from_before_signing_in_is_of_no_use_after(client_of: ClientOf) -> None:
@@ -112,6 +113,7 @@ async def test_guessing_is_slowed_down(client_of: ClientOf) -> None:
         "/\\elsewhere.example",
         "/console/../elsewhere",
         "/console//elsewhere.example",
+        "/console/\\elsewhere.example",
         "/consolex",
         "javascript:alert(1)",
         "/console/\r\nSet-Cookie: a=b",
@@ -126,9 +128,7 @@ async def test_nobody_is_sent_elsewhere_after_signing_in_or_choosing(client_of: 
 
     for answer in (chosen, signed_in):
         assert answer.status_code == 303
-        there = httpx.URL("https://ringpost.example").join(answer.headers["location"])
-        assert there.host == "ringpost.example"
-        assert there.path.startswith("/console/")
+        assert answer.headers["location"] == "/console/"
 
 
 @pytest.mark.parametrize(("pauses", "alive"), [((CONSOLE_IDLE_S - 60,), True), ((CONSOLE_IDLE_S + 1,), False)])
