@@ -1,23 +1,20 @@
-"""Logging in and staying logged in: what lets whom in, and for how long."""
+"""Logging in, and the people who do: what lets whom in."""
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import Connection, select
-from tests.storage.test_cancelling import SOMEBODY_WAITS
+from tests.usecases.people import ANNA, DRAFT, PASSWORD, credentials
 from tests.usecases.tokens import who
 
-from ringpost.domain.access import Principal, Role, Scope, User, hash_token
+from ringpost.domain.access import Principal, Role, Scope, User
 from ringpost.domain.secrets import Secret
 from ringpost.domain.tenants import SYSTEM, TenantDraft, TenantId
 from ringpost.errors import AlreadyExists, Forbidden, Invalid, NotFound, Unauthorized
 from ringpost.storage import access, audit, passwords, tables
 from ringpost.storage.audit import Filter
-from ringpost.storage.database import open_database
 from ringpost.usecases.change_tenant import change_tenant
 from ringpost.usecases.change_user import UserChange, change_user
 from ringpost.usecases.create_tenant import create_tenant
@@ -27,7 +24,6 @@ from ringpost.usecases.destroy_tenant import destroy_tenant
 from ringpost.usecases.destroy_user import destroy_user
 from ringpost.usecases.invite_user import Guest, accept_invitation, invite_user
 from ringpost.usecases.log_in import Credentials, log_in
-from ringpost.usecases.log_out import log_out
 from ringpost.usecases.refresh_login import refresh_login
 from ringpost.usecases.revoke_token import revoke_token
 from ringpost.usecases.room import Room
@@ -37,19 +33,6 @@ from ringpost.usecases.withdraw_invitation import withdraw_invitation
 
 if TYPE_CHECKING:
     from tests.conftest import Clock
-
-PASSWORD = "correct horse battery"
-ANNA = NewUser("Anna", PASSWORD, Role.TENANT_ADMIN)
-DRAFT = TenantDraft("Acme", "acme.example")
-
-
-@pytest.fixture
-async def anna(room: Room, acme: TenantId) -> User:
-    return await create_user(room, acme, ANNA)
-
-
-def credentials(username: str = "anna", password: str = PASSWORD, domain: str | None = "acme.example") -> Credentials:
-    return Credentials(username, Secret(password), domain)
 
 
 def sign_in_somewhere(room: Room, who: Credentials) -> Awaitable[Secret]:
@@ -226,121 +209,6 @@ async def test_logins_at_once_that_renew_the_hash_all_let_in(room: Room, monkeyp
     monkeypatch.setattr(passwords, "_hasher", stronger)
     for pair in await asyncio.gather(*(log_in(room, credentials()) for _ in range(4))):
         assert await who(room, pair.access)
-
-
-# Refreshing ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.usefixtures("anna")
-async def test_a_refresh_token_gives_the_next_pair_of_the_same_session(room: Room, clock: "Clock") -> None:
-    first = await log_in(room, credentials())
-    clock.advance(3000)
-    second = await refresh_login(room, first.refresh)
-    assert (await who(room, second.access)).session == (await who(room, first.access)).session
-    clock.advance(29 * 24 * 3600)
-    assert await refresh_login(room, second.refresh)
-
-
-@pytest.mark.usefixtures("anna")
-async def test_a_refresh_token_that_comes_twice_ends_the_session(room: Room, acme: TenantId) -> None:
-    first = await log_in(room, credentials())
-    second = await refresh_login(room, first.refresh)
-    other = await log_in(room, credentials())
-    with pytest.raises(Unauthorized):
-        await refresh_login(room, first.refresh)
-    for refused in (who(room, first.access), who(room, second.access), refresh_login(room, second.refresh)):
-        with pytest.raises(Unauthorized):
-            await refused
-    assert await who(room, other.access), "the other session goes on"
-    actions = [entry.action for entry in await room.database.read(audit.page, acme, Filter(), 99)]
-    assert actions.count("end_session_after_reuse") == 1
-
-
-@pytest.mark.usefixtures("anna")
-async def test_a_refresh_token_that_comes_to_two_processes_at_once_ends_the_session(
-    room: Room, database_url: str
-) -> None:
-    other = replace(room, database=await open_database(database_url))
-    pair = await log_in(room, credentials())
-    found = await asyncio.gather(
-        *(refresh_login(process, pair.refresh) for process in (room, other)), return_exceptions=True
-    )
-    await other.database.close()
-    [refused] = [one for one in found if isinstance(one, BaseException)]
-    [second] = [one for one in found if not isinstance(one, BaseException)]
-    assert isinstance(refused, Unauthorized)
-    for token in (pair.access, second.access):
-        with pytest.raises(Unauthorized):
-            await who(room, token)
-
-
-@pytest.mark.parametrize("kind_of_database", ["postgresql"])
-async def test_another_password_ends_what_another_process_is_just_beginning(
-    room: Room, acme: TenantId, anna: User, database_url: str
-) -> None:
-    other = replace(room, database=await open_database(database_url))
-    first = await log_in(room, credentials())
-    go, begun, go_on = threading.Event(), threading.Event(), threading.Event()
-
-    def stay_in_the_transaction(_connection: Connection) -> None:
-        begun.set()
-        go_on.wait(20)
-
-    waiting = asyncio.create_task(other.database.write(lambda _: go.wait(20)))
-    refreshing = asyncio.create_task(refresh_login(other, first.refresh))
-    staying = asyncio.create_task(other.database.write(stay_in_the_transaction))
-    await asyncio.sleep(0.05)
-    go.set()
-    assert await asyncio.to_thread(begun.wait, 20)
-    changing = asyncio.create_task(change_user(room, acme, anna.id, UserChange(password="another long password")))
-    async with asyncio.timeout(20):
-        while not await room.database.read(lambda connection: connection.execute(SOMEBODY_WAITS).scalar_one()):
-            await asyncio.sleep(0.02)
-    go_on.set()
-    second, *_ = await asyncio.gather(refreshing, changing, waiting, staying)
-    await other.database.close()
-
-    for token in (first.access, second.access):
-        with pytest.raises(Unauthorized):
-            await who(room, token)
-
-
-@pytest.mark.usefixtures("anna")
-async def test_a_refresh_token_expires_and_is_no_access_token(room: Room, clock: "Clock") -> None:
-    pair = await log_in(room, credentials())
-    for refused in (who(room, pair.refresh), refresh_login(room, pair.access), refresh_login(room, Secret(""))):
-        with pytest.raises(Unauthorized):
-            await refused
-    clock.advance(30 * 24 * 3600)
-    with pytest.raises(Unauthorized):
-        await refresh_login(room, pair.refresh)
-
-
-@pytest.mark.usefixtures("anna")
-async def test_logging_out_ends_this_session_only(room: Room) -> None:
-    one, other = await log_in(room, credentials()), await log_in(room, credentials())
-    await log_out(room, await who(room, one.access))
-    for refused in (who(room, one.access), refresh_login(room, one.refresh)):
-        with pytest.raises(Unauthorized):
-            await refused
-    assert await who(room, other.access)
-
-
-@pytest.mark.usefixtures("anna")
-async def test_used_refresh_tokens_are_remembered_until_they_would_have_expired(room: Room, clock: "Clock") -> None:
-    first = await log_in(room, credentials())
-    clock.advance(7200)
-    second = await refresh_login(room, first.refresh)
-    await room.database.write(access.forget_ended_tokens, clock.ms)
-    assert await room.database.read(access.find_token, hash_token(first.access.reveal())) is None
-    with pytest.raises(Unauthorized):
-        await refresh_login(room, first.refresh)
-    with pytest.raises(Unauthorized):
-        await who(room, second.access)
-    clock.advance(31 * 24 * 3600)
-    while await room.database.write(access.forget_ended_tokens, clock.ms):
-        pass
-    assert await room.database.read(access.find_token, hash_token(second.refresh.reveal())) is None
 
 
 # People -------------------------------------------------------------------------------------------------------------
