@@ -29,21 +29,32 @@ def record_attempt(room: Room, item: outcomes.Recorded) -> Awaitable[bool]:
 
 def _record(connection: Connection, room: Room, items: Sequence[outcomes.Recorded]) -> list[bool]:
     now = room.clock()
-    known = [_as_of_now(connection, room, item, now) for item in items]
+    known = _as_of_now(connection, room, now, items)
     return outcomes.record(connection, now, _fallen_over(connection, now, known))
 
 
-def _as_of_now(connection: Connection, room: Room, item: outcomes.Recorded, now: int) -> outcomes.Recorded:
-    """When a mail server has failed that was replaced meanwhile, the mail goes at once through the one in force.
+def _as_of_now(
+    connection: Connection, room: Room, now: int, items: Sequence[outcomes.Recorded]
+) -> Sequence[outcomes.Recorded]:
+    """The items; where a mail server has failed that was replaced meanwhile, the mail goes at once through the new one.
 
     Nothing is held for it: who has just corrected a password would wait as long as for a wrong one.
     """
-    if item.hold_for_ms is None:
-        return item
-    server = choose_server(connection, room, room.standing.now(connection), way_of(item.claimed))
-    if item.endpoint == (server.endpoint if server else None):
-        return item
-    return item._replace(hold_for_ms=None, due_at=now, of_before=True)
+    ways = {way_of(item.claimed) for item in items if item.hold_for_ms is not None}
+    if not ways:
+        return items
+    standing = room.standing.now(connection)
+    servers = {way: choose_server(connection, room, standing, way) for way in ways}
+
+    def as_of_now(item: outcomes.Recorded) -> outcomes.Recorded:
+        if item.hold_for_ms is None:
+            return item
+        server = servers[way_of(item.claimed)]
+        if item.endpoint == (server.endpoint if server else None):
+            return item
+        return item._replace(hold_for_ms=None, due_at=now, of_before=True)
+
+    return [as_of_now(item) for item in items]
 
 
 def _fallen_over(connection: Connection, now: int, items: Sequence[outcomes.Recorded]) -> Sequence[outcomes.Recorded]:
