@@ -5,7 +5,7 @@ import random
 import secrets
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
@@ -60,6 +60,8 @@ class Worker:
         self._in_hand = InHand()
         self._waiting: set[tuple[str, Urgency]] = set()
         """Queues that something waits in: what is new there has to wait in line with it."""
+        self._seen = set[tuple[str, Urgency]]()
+        """Those of them that something was seen to wait in since the last sweep."""
         self._ready: set[tuple[str, Urgency]] = set()
         """Those of them of which a mail has ended since: there may be room again, wherever the walk is by now."""
         self._shares: Counter[tuple[str, Urgency]] = Counter()
@@ -156,7 +158,7 @@ class Worker:
         waiting = tuple(self._waiting) if len(queues) == 1 else ()  # the event loop may add to it meanwhile
         alone = all(queue in queues for queue, _ in waiting)
         shares = self._windows.share_out(queues, urgency, free, taken, others_wait=not alone)
-        self._waiting.update((queue, urgency) for queue in queues)
+        self._note_waiting((queue, urgency) for queue in queues)
         for queue, share in shares.items():  # a write that is tried again asks again
             self._shares[queue, urgency] = share
         return shares
@@ -174,8 +176,13 @@ class Worker:
             return False
         taken = self._windows.take(queue, urgency, size, self._room.pace_of(endpoint))
         if not taken:
-            self._waiting.add((queue, urgency))
+            self._note_waiting([(queue, urgency)])
         return taken
+
+    def _note_waiting(self, lots: Iterable[tuple[str, Urgency]]) -> None:
+        lots = tuple(lots)
+        self._waiting.update(lots)
+        self._seen.update(lots)
 
     def begin(self, works: Sequence[Work]) -> None:
         """They are claimed, and that is on disk: send them."""
@@ -267,7 +274,10 @@ class Worker:
             await safely(self._report)
             await self._sweeper.sweep()
             self._windows.forget_idle()
-            self._waiting.clear()  # what has been emptied by others; the rest is found again
+            # Others have emptied the rest, or it is found again; but not while a claim of it is under way. It is asked
+            # for as a tuple, because the thread that writes may add to it meanwhile.
+            self._waiting &= self._seen.union(tuple(self._shares))
+            self._seen.clear()
             self._lanes.close_idle(self._in_hand.endpoints())
             await asyncio.sleep(self._options.sweep_s)
 
