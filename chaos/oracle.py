@@ -33,6 +33,8 @@ class Verdict:
     twice_unexplained: int = 0
     faults: list[str] = field(default_factory=list[str])
     """What must not be, in words."""
+    unknown: Counter[str] = field(default_factory=Counter[str])
+    """Why nobody could know whether a server had a mail that came twice, as their stories tell it: how many attempts."""
 
     @property
     def good(self) -> bool:
@@ -97,7 +99,9 @@ async def _judge_copies(
         elif copies > 1:
             verdict.twice += 1
             story = (await clients[receipt.tenant].get(f"/deliveries/{delivery}")).json()
-            if sum(attempt["ambiguous"] for attempt in story["all_attempts"]) < copies - 1:
+            unknown = [attempt["hint"] for attempt in story["all_attempts"] if attempt["ambiguous"]]
+            verdict.unknown.update(unknown)
+            if len(unknown) < copies - 1:
                 verdict.twice_unexplained += 1
                 verdict.faults.append(f"{copies} TIMES without need: {story}")
 
