@@ -33,6 +33,10 @@ class Say:
     after_s: float = 0
     drop: bool = False
     """Close the connection instead."""
+    last: bool = False
+    """Close the connection after it, however many bytes were announced."""
+    endless: bool = False
+    """The body comes again and again, without an end."""
 
 
 @dataclass
@@ -113,6 +117,11 @@ class StandIn:
                     break
                 writer.write(_written(say))
                 await writer.drain()
+                while say.endless:
+                    writer.write(say.body)
+                    await writer.drain()
+                if say.last:
+                    break
         except (ConnectionError, ssl.SSLError, asyncio.IncompleteReadError):
             pass
         finally:
@@ -165,6 +174,7 @@ async def _read(reader: asyncio.StreamReader) -> Heard | None:
 
 def _written(say: Say) -> bytes:
     body = say.body if isinstance(say.body, bytes) else b"" if say.body is None else json.dumps(say.body).encode()
-    head = {"Content-Type": "application/json", "Content-Length": str(len(body)), **say.headers}
+    length: dict[str, str] = {} if say.endless else {"Content-Length": str(len(body))}
+    head = {"Content-Type": "application/json", **length, **say.headers}
     lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
     return f"HTTP/1.1 {say.status} X\r\n{lines}\r\n".encode() + body

@@ -77,6 +77,16 @@ async def test_smtp_has_a_token_of_its_own(provider: StandIn, ca_file: str) -> N
     ]
 
 
+@pytest.mark.parametrize("status", [302, 307, 308])
+async def test_a_secret_does_not_travel_on_to_where_somebody_points(
+    provider: StandIn, ca_file: str, status: int
+) -> None:
+    provider.say("token", Say(status, None, {"Location": f"{provider.url}/elsewhere"}))
+    outcome = await outcome_of(provider, ca_file, GRAPH.grant)
+    assert (outcome.stage, outcome.code) == (Stage.TOKEN, status)
+    assert provider.of("send") == [], "nobody asked there"
+
+
 @pytest.mark.parametrize(
     ("purpose", "scope"),
     [(Purpose.API, "https://www.googleapis.com/auth/gmail.send"), (Purpose.SMTP, "https://mail.google.com/")],

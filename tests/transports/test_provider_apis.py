@@ -87,6 +87,7 @@ async def test_gmail_takes_a_mail(provider: StandIn, ca_file: str, endpoint: Gma
         (Say(403, DENIED), RETRY, Party.CONFIGURATION, "GRAPH_NO_PERMISSION"),
         (Say(403, {"error": {"code": "ErrorSendAsDenied"}}), RETRY, Party.CONFIGURATION, "GRAPH_SEND_AS"),
         (Say(404, {"error": {"code": "ErrorInvalidUser"}}), RETRY, Party.CONFIGURATION, "GRAPH_NO_MAILBOX"),
+        (Say(408), RETRY, Party.MAIL_SERVER, "GRAPH_BUSY"),
         (Say(413), REJECTED, Party.MESSAGE, "GRAPH_TOO_LARGE"),
         (Say(429), RETRY, Party.MAIL_SERVER, "GRAPH_BUSY"),
         (Say(500, b"<html>"), RETRY, Party.MAIL_SERVER, "GRAPH_BUSY"),
@@ -246,6 +247,26 @@ async def test_a_connection_that_ends_after_the_mail_is_ambiguous(provider: Stan
     provider.say("send", Say(drop=True))
     outcome = await send(provider.providers(ca_file), GRAPH)
     assert (outcome.verdict, outcome.stage, outcome.party, outcome.ambiguous) == (RETRY, Stage.API, None, True)
+
+
+async def test_an_acceptance_that_breaks_off_before_its_words_is_ambiguous(provider: StandIn, ca_file: str) -> None:
+    provider.say("send", Say(202, None, {"Content-Length": "20"}, last=True))
+    outcome = await send(provider.providers(ca_file), GRAPH)
+    assert (outcome.verdict, outcome.party, outcome.ambiguous) == (RETRY, None, True)
+
+
+async def test_a_refusal_that_breaks_off_is_still_a_refusal(provider: StandIn, ca_file: str) -> None:
+    provider.say("send", Say(503, None, {"Content-Length": "20", "Retry-After": "40"}, last=True))
+    outcome = await send(provider.providers(ca_file), GRAPH)
+    assert (outcome.party, outcome.code, outcome.retry_after) == (Party.MAIL_SERVER, 503, 40)
+    assert not outcome.ambiguous
+
+
+async def test_of_an_answer_without_an_end_only_the_beginning_is_read(provider: StandIn, ca_file: str) -> None:
+    provider.say("send", Say(503, b"x" * 10_000, {"Retry-After": "40"}, endless=True))
+    async with asyncio.timeout(30):  # a whole answer may take two minutes
+        outcome = await send(provider.providers(ca_file), GRAPH)
+    assert (outcome.party, outcome.code, outcome.retry_after) == (Party.MAIL_SERVER, 503, 40)
 
 
 async def test_an_answer_that_does_not_come_is_ambiguous(provider: StandIn, ca_file: str) -> None:
