@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from typing import Any
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ from tests.worker.slow_server import SlowServer, slow_server
 
 from ringpost.domain.deliveries import State
 from ringpost.domain.tenants import TenantDraft
+from ringpost.storage.database import Database
 from ringpost.storage.tables import deliveries
 from ringpost.usecases.create_tenant import create_tenant
 from ringpost.usecases.room import Room
@@ -146,6 +148,32 @@ async def test_a_flood_leaves_three_quarters_to_who_waits_where_its_look_does_no
         most = 0
         while flooded.mails.total() < 3000:
             most = max(most, await room.database.read(in_hand, "RECHARGE"))
+        others.answers.set()
+
+    assert 8 < most <= 16  # of 64 slots
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_flood_leaves_them_also_when_the_database_is_slow(
+    room: Room, crowd: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_each = Database.write_each
+
+    async def write_late(*arguments: Any, **how: Any) -> Any:
+        await asyncio.sleep(0.12)  # more than two sweeps
+        return await write_each(*arguments, **how)
+
+    async with slow_server() as flooded, slow_server() as others:
+        a, b = await crowd.joined_by("a", flooded), await crowd.joined_by("b", others)
+        others.answers.clear()
+        await report(b, "RECHARGE", 100)
+        await until(lambda: others.held.total() > 0)
+        await report(a, NORMAL, 300)  # of a class that is looked at sooner
+        monkeypatch.setattr(Database, "write_each", write_late)
+        most = 0
+        while flooded.mails.total() < 250:
+            most = max(most, await room.database.read(in_hand, NORMAL))
+        monkeypatch.undo()
         others.answers.set()
 
     assert 8 < most <= 16  # of 64 slots

@@ -61,6 +61,10 @@ class Look(NamedTuple):
     """Whether there may be more at once."""
     took_s: float
     """How long the looking itself took, without waiting for the database or its commit."""
+    rounds: Collection[Urgency]
+    """The classes whose ring it has come round."""
+    gave_back: bool
+    """Whether there was a mail that there was no memory for."""
 
 
 class _Found(NamedTuple):
@@ -112,7 +116,8 @@ class Ring:
         quick = self._usual and not self._too_large and room.database.writes_at_once
         walk = _of_few(wanted) if quick else wanted, dict(self._after)
         found = await room.database.write_each(_claim_each, room, walk, quick=quick, weight=QUICK_MAILS)
-        self._round |= {urgency for urgency, end in found.ends.items() if end <= self._after[urgency]}
+        rounds = {urgency for urgency, end in found.ends.items() if end <= self._after[urgency]}
+        self._round |= rounds
         more = bool(found.works) or not self._round.issuperset(found.ends) or (quick and not found.usual)
         self._after |= found.ends if more else dict.fromkeys(found.ends, "")
         if found.works or not more:
@@ -120,7 +125,7 @@ class Ring:
         self._usual = found.usual
         still_waits = bool(found.works) and all(work.counts_as is None for work in found.works)
         self._too_large = found.gave_back or (self._too_large and still_waits)
-        return Look(found.works, more, found.took_s)
+        return Look(found.works, more, found.took_s, rounds, found.gave_back)
 
 
 def _of_few(wanted: Wanted) -> Wanted:

@@ -5,7 +5,7 @@ import random
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
@@ -16,7 +16,7 @@ from ringpost.domain.deliveries import Outcome, Party, Stage, Urgency, Verdict
 from ringpost.domain.settings import Endpoint
 from ringpost.errors import StorageUnavailable
 from ringpost.storage import leases, outcomes
-from ringpost.usecases.claim_deliveries import Ring, Wanted
+from ringpost.usecases.claim_deliveries import Look, Ring, Wanted
 from ringpost.usecases.deliver import Work, deliver, judge
 from ringpost.usecases.record_attempt import leave_in_hand, record_attempt
 from ringpost.usecases.room import Room
@@ -29,6 +29,7 @@ from ringpost.worker.presence import Presence
 from ringpost.worker.reporter import Reporter
 from ringpost.worker.steps import safely
 from ringpost.worker.sweeper import Sweeper
+from ringpost.worker.waiting import Lot, Waiting
 from ringpost.worker.windows import NOTHING, SLOT_BYTES, Windows, said_by
 
 _log = structlog.get_logger("ringpost.worker")
@@ -58,13 +59,10 @@ class Worker:
         self._lanes = Lanes(room.open_transport, room.pace_of)
         self._windows = Windows(self._options.slots, time.monotonic)
         self._in_hand = InHand()
-        self._waiting: set[tuple[str, Urgency]] = set()
-        """Queues that something waits in: what is new there has to wait in line with it."""
-        self._seen = set[tuple[str, Urgency]]()
-        """Those of them that something was seen to wait in since the last sweep."""
-        self._ready: set[tuple[str, Urgency]] = set()
-        """Those of them of which a mail has ended since: there may be room again, wherever the walk is by now."""
-        self._shares: Counter[tuple[str, Urgency]] = Counter()
+        self._waiting = Waiting()
+        self._ready = set[Lot]()
+        """Of what waits, where a mail has ended since: there may be room again, wherever the walk is by now."""
+        self._shares = Counter[Lot]()
         self._heard = room.bell.rings
         """How many rings of the bell it has heard."""
         self._walked_s = 0.0
@@ -141,27 +139,32 @@ class Worker:
             ready=ready,
         )
         self._shares.clear()
-        works, more, took_s = await self._ring.claim_deliveries(self._room, wanted)
-        self._walked_s = 0.0 if works else self._walked_s + took_s
-        self._shares.subtract((work.claimed.queue, work.claimed.urgency) for work in works)
-        self._waiting -= {lot for lot, missing in self._shares.items() if missing > 0}
-        for work in works:
+        look = await self._ring.claim_deliveries(self._room, wanted)
+        self._walked_s = 0.0 if look.works else self._walked_s + look.took_s
+        for work in look.works:
             pace = self._room.pace_of(work.server.endpoint) if work.server else None
             self._windows.took(work.claimed.queue, work.claimed.urgency, work.size, pace, more=work.more)
-        self.begin(works)
-        return more or some_are_left
+        self._note_what_waits(look)
+        self.begin(look.works)
+        return look.more or some_are_left
 
     def _share_out(
         self, queues: Sequence[str], urgency: Urgency, free: int, taken: Mapping[str, int]
     ) -> dict[str, int]:
         """As the windows say; notes what each queue may take, because one that has less has nothing left that waits."""
-        waiting = tuple(self._waiting) if len(queues) == 1 else ()  # the event loop may add to it meanwhile
-        alone = all(queue in queues for queue, _ in waiting)
-        shares = self._windows.share_out(queues, urgency, free, taken, others_wait=not alone)
-        self._note_waiting((queue, urgency) for queue in queues)
+        others_wait = len(queues) > 1 or self._waiting.elsewhere(queues)
+        self._waiting.seen(queues, urgency)
+        shares = self._windows.share_out(queues, urgency, free, taken, others_wait=others_wait)
         for queue, share in shares.items():  # a write that is tried again asks again
             self._shares[queue, urgency] = share
         return shares
+
+    def _note_what_waits(self, look: Look) -> None:
+        """Once what was taken is counted: what is accepted for an emptied queue may be taken on again."""
+        self._shares.subtract((work.claimed.queue, work.claimed.urgency) for work in look.works)
+        if not look.gave_back:
+            self._waiting.emptied([lot for lot, missing in self._shares.items() if missing > 0])
+        self._waiting.walked_round(look.rounds)
 
     # What was just accepted ----------------------------------------------------------------------------------------
 
@@ -176,13 +179,8 @@ class Worker:
             return False
         taken = self._windows.take(queue, urgency, size, self._room.pace_of(endpoint))
         if not taken:
-            self._note_waiting([(queue, urgency)])
+            self._waiting.seen([queue], urgency)
         return taken
-
-    def _note_waiting(self, lots: Iterable[tuple[str, Urgency]]) -> None:
-        lots = tuple(lots)
-        self._waiting.update(lots)
-        self._seen.update(lots)
 
     def begin(self, works: Sequence[Work]) -> None:
         """They are claimed, and that is on disk: send them."""
@@ -274,10 +272,6 @@ class Worker:
             await safely(self._report)
             await self._sweeper.sweep()
             self._windows.forget_idle()
-            # Others have emptied the rest, or it is found again; but not while a claim of it is under way. It is asked
-            # for as a tuple, because the thread that writes may add to it meanwhile.
-            self._waiting &= self._seen.union(tuple(self._shares))
-            self._seen.clear()
             self._lanes.close_idle(self._in_hand.endpoints())
             await asyncio.sleep(self._options.sweep_s)
 
