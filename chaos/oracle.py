@@ -34,7 +34,7 @@ class Verdict:
     faults: list[str] = field(default_factory=list[str])
     """What must not be, in words."""
     unknown: Counter[str] = field(default_factory=Counter[str])
-    """Why nobody could know whether a server had a mail that came twice, as their stories tell it: how many attempts."""
+    """Why nobody could know whether a server had a mail that came twice, and at how many attempts."""
 
     @property
     def good(self) -> bool:
