@@ -90,6 +90,15 @@ def test_a_server_that_becomes_slower_gets_less_and_one_that_recovers_gets_more(
     assert run.concurrency.width > 100
 
 
+def test_a_server_that_has_become_slower_for_good_is_kept_busy_at_what_it_can_do_now() -> None:
+    run = Run(Concurrency(WIDEST), hands(100, 0.1))
+    run.go_on(5000)
+    run.lasts, run.free_at = hands(8, 3.0), []
+    run.go_on(3000)
+
+    assert run.go_on(800) <= 1.15 * 800 / 8 * 3.0, "its hands are never idle for long"
+
+
 def test_it_asks_a_server_that_refuses_over_so_many_for_little_more_than_it_takes() -> None:
     limit, refused, concurrency = 10, 0, Concurrency(WIDEST)
     for _ in range(2000):
@@ -113,6 +122,24 @@ def test_one_slow_moment_is_one_cut() -> None:
     for _ in range(before):
         concurrency.answered(5.0, before)
     assert concurrency.width == before // 2
+
+
+def test_a_server_that_asks_for_less_of_all_that_it_has_is_one_cut() -> None:
+    concurrency = Concurrency(WIDEST)
+    for _ in range(100):
+        concurrency.answered(0.1, concurrency.width)
+    before = concurrency.width
+    for _ in range(before):
+        concurrency.asked_for_less(before)
+    assert concurrency.width == before // 2
+
+
+def test_a_cut_is_of_what_the_server_had_and_not_of_what_it_might_have_had() -> None:
+    concurrency = Concurrency(WIDEST)
+    for _ in range(1000):
+        concurrency.answered(0.1, concurrency.width)
+    concurrency.answered(5.0, 20)
+    assert concurrency.width == 10
 
 
 def test_what_is_not_used_proves_nothing() -> None:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -111,6 +112,33 @@ def test_who_looks_late_does_not_take_away_what_a_worker_has_made_anew(
     assert late.dead({"alive"}) == set()
     assert Presence(tmp_path, "ours").dead({"alive"}) == set()
     alive.end()
+
+
+def test_a_worker_whose_file_may_not_be_opened_is_not_taken_for_dead(tmp_path: Path) -> None:
+    alive = Presence(tmp_path, "alive")
+    alive.begin()
+    (tmp_path / "alive").chmod(0)  # as one of another user; root opens it all the same
+    assert Presence(tmp_path, "ours").dead({"alive"}) == set()
+    alive.end()
+
+
+def test_nobody_is_dead_because_the_folder_has_gone(tmp_path: Path) -> None:
+    folder = tmp_path / "workers"
+    alive, ours = Presence(folder, "alive"), Presence(folder, "ours")
+    alive.begin()
+    ours.begin()
+    shutil.rmtree(folder)
+    assert ours.dead({"alive"}) == set(), "leases tell"
+    alive.end()
+    ours.end()
+
+
+def test_a_worker_whose_own_file_has_gone_does_not_take_itself_for_dead(tmp_path: Path) -> None:
+    ours = Presence(tmp_path, "ours")
+    ours.begin()
+    (tmp_path / "ours").unlink()
+    assert ours.dead({"ours"}) == set()
+    ours.end()
 
 
 def test_without_a_folder_leases_alone_decide() -> None:
