@@ -1,7 +1,9 @@
 """Lanes whose server fails: what waits, who probes, and what makes them go on."""
 
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from sqlalchemy import Connection, insert, select
 from tests.storage.mails import DOWN, GOOD, NOW, claim, ids, probe_claim, put, row, said
 
@@ -248,3 +250,65 @@ def test_a_probe_of_what_waits_for_its_time_goes_on_waiting_when_it_is_given_bac
     assert row(connection, "a-1").deferred, "it is not on the ring"
     outcomes.release(connection, TenantId("t1"), NOW)
     assert ids(claim(connection)) == {"a-1"}
+
+
+@pytest.mark.parametrize("due", [(-1, -9), (9000, 5000)], ids=["of what is due", "of what waits for its time"])
+def test_a_lane_is_probed_with_its_most_urgent_mail_and_of_that_with_what_is_due_first(
+    connection: Connection, due: tuple[int, int]
+) -> None:
+    late, early = due
+    hold_lane(connection, "earliest", due_at=NOW + early - 1)
+    put(connection, "late", urgency=Urgency.ALERT, due_at=NOW + late)
+    put(connection, "early", urgency=Urgency.ALERT, due_at=NOW + early)
+    assert ids(outbox.claim_probes(connection, probe_claim("w-1", NOW))) == {"early-1"}
+
+
+def test_of_more_lanes_than_there_is_room_for_those_are_probed_that_have_been_due_longest(
+    connection: Connection,
+) -> None:
+    why = {"failures": 1, "party": "mail_server", "stage": "connect", "reply": "", "hint": ""}
+    for tenant, since in (("t1", 1), ("t2", 9), ("t3", 5)):
+        put(connection, f"of-{tenant}", tenant)
+        connection.execute(insert(holds).values(lane=tenant, since=NOW - 100, until=NOW - since, **why))
+    wanted = replace(probe_claim("w-1", NOW), limit=1)
+    assert [probe.lane for probe in outbox.claim_probes(connection, wanted)] == ["t2"]
+    assert [probe.lane for probe in outbox.claim_probes(connection, wanted)] == ["t3"]
+
+
+def test_a_hold_that_nothing_waits_behind_any_more_ends_when_its_probe_is_due(connection: Connection) -> None:
+    hold_lane(connection, "a")
+    connection.execute(deliveries.update().values(state=State.CANCELLED, ended_at=NOW, erase_at=NOW))
+    assert outbox.claim_probes(connection, probe_claim("w-1", NOW)) == []
+    assert outcomes.failures_of(connection, ["t1"]) == {}
+    put(connection, "b")
+    assert ids(claim(connection)) == {"b-1"}, "nobody knows whether the server still fails"
+
+
+def test_a_probe_that_waits_for_its_time_unheard_is_not_the_next_probe_at_once(connection: Connection) -> None:
+    hold_lane(connection, "a")
+    (probe,) = outbox.claim_probes(connection, probe_claim("w-1", NOW))
+    does_not_open = Outcome(RETRY, Stage.RESOLVE, Party.MESSAGE, hint="no key")
+    outcomes.record(connection, NOW, [said(probe, does_not_open, State.QUEUED, due_at=NOW + 9000)])
+    assert outbox.claim_probes(connection, probe_claim("w-2", NOW)) == []
+    assert len(outbox.claim_probes(connection, probe_claim("w-3", NOW + 60_000))) == 1
+
+
+def test_what_a_server_says_that_is_not_in_force_any_more_does_not_open_the_lane_of_the_one_that_is(
+    connection: Connection,
+) -> None:
+    hold_lane(connection, "a", urgency=Urgency.EMERGENCY)
+    (straggler,) = claim(connection, urgency=Urgency.EMERGENCY)
+    busy = Outcome(RETRY, Stage.GREETING, Party.MAIL_SERVER, code=421)
+    outcomes.record(connection, NOW, [said(straggler, busy, State.QUEUED, of_before=True)])
+    assert outcomes.failures_of(connection, ["t1"]) == {"t1": 1}
+
+
+def test_a_queue_that_is_on_hold_by_itself_may_be_put_on_hold_for_longer(connection: Connection) -> None:
+    put(connection, "a", queue="system:t1")
+    over = Outcome(RETRY, Stage.RESOLVE, Party.CONFIGURATION, hint="The hour is over.")
+    for until in (NOW + 5000, NOW + 9000):
+        outcomes.hold_queue(connection, "system:t1", NOW, until, over)
+    outbox.claim_probes(connection, probe_claim("w-1", NOW + 8999))
+    assert claim(connection, name="w-2", now=NOW + 8999) == []
+    outbox.claim_probes(connection, probe_claim("w-3", NOW + 9000))
+    assert ids(claim(connection, name="w-4", now=NOW + 9000)) == {"a-1"}

@@ -160,6 +160,16 @@ def test_the_key_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_a_key_file_that_root_replaces_stays_its_owners(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    ring = KeyRing.load_or_create(path)
+    if os.geteuid() == 0:
+        os.chown(path, 65534, 65534)  # the service's user, who has to read it at the next start
+    before = path.stat()
+    ring.with_fresh_key().save(path)
+    assert (path.stat().st_uid, path.stat().st_gid) == (before.st_uid, before.st_gid)
+
+
 def test_keys_are_read_from_text_the_first_is_current() -> None:
     one, two = (base64.b64encode(os.urandom(KEY_BYTES)).decode() for _ in range(2))
     ring = KeyRing.from_text(f"new:{one}, old:{two}")
@@ -206,6 +216,22 @@ def test_a_key_that_comes_into_the_file_opens_without_a_restart_and_does_not_sea
     file.unlink()
     with pytest.raises(SealBroken):
         running.unseal(PLACE, Sealer(KeyRing.fresh()).seal(PLACE, b"secret"))
+
+
+@pytest.mark.parametrize("broken", ["", "junk", "new:c2hvcnQ="])
+def test_a_key_file_that_is_broken_meanwhile_stops_nobody_who_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    monkeypatch.setattr("ringpost.storage.sealing.REREAD_S", 0)
+    file = tmp_path / "keys"
+    ring = KeyRing.load_or_create(file)
+    running = Sealer(ring, lambda: KeyRing.load(file))
+    file.write_text(broken)
+    strange = Sealer(KeyRing.fresh())
+    with pytest.raises(SealBroken):
+        running.unseal(PLACE, strange.seal(PLACE, b"secret"))
+    assert running.same_fingerprint(b"one", strange.fingerprint(b"another")), "nobody can tell"
+    assert running.unseal(PLACE, Sealer(ring).seal(PLACE, b"secret")) == b"secret"
 
 
 def test_keys_that_nobody_has_are_not_looked_for_again_and_again() -> None:

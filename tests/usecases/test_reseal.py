@@ -1,5 +1,6 @@
 """After re-encryption the old key can go."""
 
+import asyncio
 import dataclasses
 
 import httpx
@@ -49,6 +50,14 @@ async def test_what_does_not_open_is_counted_and_left_alone(room: Room, rings: t
     assert done == Resealed(2 * EVENTS, broken=1)
 
 
+async def test_what_does_not_open_does_not_keep_resealing_from_ending(
+    room: Room, rings: tuple[KeyRing, KeyRing]
+) -> None:
+    await room.database.write(lambda connection: connection.execute(update(events).values(variables=b"junk")).close())
+    async with asyncio.timeout(20):
+        assert await reseal(_with(room, Sealer(rings[1]))) == Resealed(EVENTS + 1, broken=EVENTS)
+
+
 async def test_what_changed_meanwhile_is_not_overwritten(room: Room, rings: tuple[KeyRing, KeyRing]) -> None:
     sealer, column = Sealer(rings[1]), resealing.SEALED[0]
     bite = await room.database.read(resealing.find_stale, sealer, column, "")
@@ -62,6 +71,16 @@ async def test_keys_of_another_database_are_noticed_at_the_start(room: Room, rin
     await room.database.read(resealing.check_keys, Sealer(rings[1]))
     with pytest.raises(KeyRingError, match="do not belong to this database"):
         await room.database.read(resealing.check_keys, Sealer(KeyRing.fresh()))
+
+
+async def test_what_was_sealed_last_tells_whose_keys_these_are(room: Room) -> None:
+    """An older value may be one that did not open when the keys were renewed, and is left alone since."""
+    old, new = KeyRing.fresh(), KeyRing.fresh()
+    for key, ring in (("event-1", old), ("event-2", new)):
+        await room.database.write(_put_event, Sealer(ring), key)
+    await room.database.read(resealing.check_keys, Sealer(new))
+    with pytest.raises(KeyRingError, match="do not belong to this database"):
+        await room.database.read(resealing.check_keys, Sealer(old))
 
 
 async def test_the_first_start_on_an_empty_database_settles_which_keys_go_with_it(room: Room) -> None:
@@ -119,16 +138,19 @@ def _fill(connection: Connection, sealer: Sealer) -> None:
         )
     )  # fmt: skip
     for number in range(EVENTS):
-        key = f"event-{number}"
-        variables = sealer.seal(Place("tenant", "events", key, "variables"), key.encode())
-        content = sealer.seal(Place("tenant", "messages", key, "content"), key.encode())
-        connection.execute(
-            insert(events).values(
-                key=key, tenant="tenant", id=key, type="QUEUE_SLA", occurred_at=1, accepted_at=1, fingerprint=b"-",
-                variables=variables,
-            )
-        )  # fmt: skip
-        connection.execute(insert(messages).values(event=key, tenant="tenant", content=content))
+        _put_event(connection, sealer, f"event-{number}")
+
+
+def _put_event(connection: Connection, sealer: Sealer, key: str) -> None:
+    variables = sealer.seal(Place("tenant", "events", key, "variables"), key.encode())
+    content = sealer.seal(Place("tenant", "messages", key, "content"), key.encode())
+    connection.execute(
+        insert(events).values(
+            key=key, tenant="tenant", id=key, type="QUEUE_SLA", occurred_at=1, accepted_at=1, fingerprint=b"-",
+            variables=variables,
+        )
+    )  # fmt: skip
+    connection.execute(insert(messages).values(event=key, tenant="tenant", content=content))
 
 
 def _break_one(connection: Connection) -> None:
