@@ -4,14 +4,18 @@ import re
 
 import httpx
 import pytest
+from tests.conftest import Clock
 from tests.console.conftest import PASSWORD, ClientOf, Visitor, assert_accessible, csrf_of
 
-from ringpost.domain.access import Role, User
+from ringpost.domain.access import INVITATION_S, Role, User
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.storage import access, audit
 from ringpost.storage.audit import Filter
+from ringpost.usecases.create_user import NewUser, create_user
 from ringpost.usecases.room import Room
 
+LISTED = re.compile(r'<th scope="row">(\w+)')
+NEXT = re.compile(r'rel="next" href="/console/people\?(after=\w+)"')
 LINK = re.compile(r"https://ringpost\.example(/console/welcome/rp_welcome_[\w-]+)")
 
 
@@ -50,6 +54,33 @@ async def test_a_link_taken_back_is_of_no_use(client_of: ClientOf) -> None:
     await client.post("/console/people/withdraw", data={"csrf": await csrf_of(client), "username": "nina"})
 
     assert (await guest.get(link[1])).status_code == 404
+
+
+async def test_whose_link_has_ended_is_not_shown_as_invited(client_of: ClientOf, clock: Clock) -> None:
+    await invite(await client_of(Role.TENANT_ADMIN), "nina")
+    clock.advance(INVITATION_S)
+    page = (await (await client_of(Role.TENANT_ADMIN)).get("/console/people")).text
+    assert "nina" not in page
+
+
+async def test_people_and_the_invited_are_listed_by_name_a_page_at_a_time(
+    client_of: ClientOf, room: Room, acme: TenantId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ringpost.console.people.ON_A_PAGE", 3)
+    for name in ("zoe", "ben"):
+        await create_user(room, acme, NewUser(name, PASSWORD, Role.READ_ONLY))
+    client = await client_of(Role.TENANT_ADMIN)
+    for name in ("xenia", "nina", "zoe"):
+        await invite(client, name)
+
+    first = (await client.get("/console/people")).text
+    more = NEXT.search(first)
+    assert more is not None
+    second = (await client.get(f"/console/people?{more[1]}")).text
+
+    assert LISTED.findall(first) == ["nina", "xenia", "anna", "ben", "ron"]
+    assert LISTED.findall(second) == ["zoe"]
+    assert NEXT.search(second) is None
 
 
 async def test_a_user_is_changed_and_removed(client_of: ClientOf, room: Room, acme: TenantId) -> None:

@@ -10,7 +10,7 @@ from ringpost.console.browsers import browser_name
 from ringpost.console.guard import SESSION_COOKIE, VISIT_COOKIE
 from ringpost.domain.access import CONSOLE_IDLE_S, CONSOLE_SESSION_S, INVITATION_S, Role
 from ringpost.domain.tenants import SYSTEM, TenantDraft, TenantId
-from ringpost.storage import access, audit
+from ringpost.storage import access, audit, sessions
 from ringpost.storage.audit import Filter
 from ringpost.usecases.change_tenant import change_tenant
 from ringpost.usecases.change_user import UserChange, change_user
@@ -174,6 +174,19 @@ async def test_signing_out_everywhere_ends_every_session(client_of: ClientOf) ->
 
     assert (await there.get("/console/account")).status_code == 303
     assert (await here.get("/console/account")).status_code == 303
+
+
+async def test_nobody_ends_a_session_of_somebody_else(client_of: ClientOf, room: Room, acme: TenantId) -> None:
+    anna, ron = await client_of(Role.TENANT_ADMIN), await client_of(Role.READ_ONLY)
+    found = await room.database.read(access.find_user, acme, "anna")
+    assert found is not None
+    (session,) = await room.database.read(sessions.list_of, found[0], room.clock())
+
+    await ron.post(f"/console/account/sessions/{session.id}/end", data={"csrf": await csrf_of(ron)})
+
+    assert (await anna.get("/console/account")).status_code == 200
+    await anna.post(f"/console/account/sessions/{session.id}/end", data={"csrf": await csrf_of(anna)})
+    assert (await anna.get("/console/account")).status_code == 303
 
 
 async def test_another_password_signs_out_all_but_this_browser(client_of: ClientOf, room: Room, acme: TenantId) -> None:

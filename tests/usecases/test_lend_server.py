@@ -28,6 +28,12 @@ async def test_what_two_processes_lend_at_the_same_time_is_counted(room: Room, d
     assert sum(granted) == used == PER_HOUR
 
 
+async def test_where_the_operator_sets_no_limit_nothing_waits_and_nothing_is_counted(room: Room) -> None:
+    unlimited = replace(room, options=replace(room.options, borrowed_mails_per_hour=0))
+    assert await borrow_again_and_again(unlimited) == ROUNDS
+    assert await room.database.read(lambda connection: connection.execute(select(loans)).all()) == []
+
+
 async def borrow_again_and_again(room: Room) -> int:
     """One mail in each write; returns how many were granted."""
     tenant, queue, to = TenantId("t1"), "system:t1", "a@acme.example"

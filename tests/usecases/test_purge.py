@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, Table, func, insert, select, update
 from tests.conftest import Clock
 
-from ringpost.domain.access import Principal, Role
+from ringpost.domain.access import CONSOLE_IDLE_S, Principal, Role
 from ringpost.domain.deliveries import State, Urgency
 from ringpost.domain.tenants import TenantId
 from ringpost.errors import WrongState
@@ -192,6 +192,29 @@ async def test_sessions_and_invitations_go_when_they_are_over_and_not_before(roo
     assert [await room.database.read(count, table) for table in (console_sessions, invitations)] == [0, 0]
 
 
+async def test_keys_that_are_long_over_go_to_the_last_and_those_that_have_just_ended_are_still_listed(
+    room: Room, clock: Clock
+) -> None:
+    await room.database.write(_give_tokens, BITE + 1, clock.ms)
+    clock.advance(1)
+    assert not await purge(room)
+    assert await room.database.read(count, tokens) == BITE + 2, "people see which keys there were"
+    clock.advance(room.options.keep_history_s + 1)
+    while await purge(room):
+        pass
+    assert await room.database.read(count, tokens) == 0
+
+
+async def test_sessions_that_nobody_uses_any_more_go_before_their_time(room: Room, clock: Clock) -> None:
+    await room.database.write(_come_to_the_console, clock.ms, clock.ms + 12 * HOUR_MS)
+    clock.advance(CONSOLE_IDLE_S - 1)
+    await purge(room)
+    assert await room.database.read(count, console_sessions) == 1
+    clock.advance(1)
+    await purge(room)
+    assert await room.database.read(count, console_sessions) == 0
+
+
 @pytest.mark.parametrize("kind_of_database", ["postgresql"])
 async def test_workers_that_purge_at_the_same_time_do_not_wait_for_each_other(
     room: Room, clock: Clock, database_url: str
@@ -281,6 +304,15 @@ def _skip_and_expire(connection: Connection, now: int) -> None:
         )
     )  # fmt: skip
     _come_to_the_console(connection, 0, now - DAY_MS)
+
+
+def _give_tokens(connection: Connection, expired: int, at: int) -> None:
+    """So many keys that have just expired, and one that was just revoked."""
+    token = {"tenant": "acme", "name": "PBX", "role": "tenant_admin", "scopes": "", "created_at": 0}
+    ends = [{"kind": "key", "expires_at": at, "revoked_at": None}] * expired
+    ends.append({"kind": "key", "expires_at": None, "revoked_at": at})
+    rows = [{**token, **end, "id": f"k{place}", "token_hash": b"%d" % place} for place, end in enumerate(ends)]
+    connection.execute(insert(tokens), rows)
 
 
 def _come_to_the_console(connection: Connection, at: int, until: int) -> None:
