@@ -167,6 +167,34 @@ async def test_pages_lead_to_everything_once_and_back(
     assert names_in(page) == first
 
 
+async def test_what_is_newer_than_the_second_page_is_no_page_of_its_own_when_it_is_less(
+    client_of: ClientOf, room: Room, acme: TenantId, clock: Clock
+) -> None:
+    ids: list[str] = []
+    for name in ("a", "b", "c"):
+        clock.advance(1)
+        ids.append(await report(room, acme, f"{name}@example.com"))
+    page = await (await client_of(Role.TENANT_ADMIN)).get(f"/console/deliveries?after={ids[1]}")
+    assert names_in(page) == ["c@example.com", "b@example.com", "a@example.com"]
+
+
+@pytest.mark.parametrize(
+    ("narrowed", "shown"),
+    [
+        ("since=2027-01-15T08:00", True),
+        ("since=2027-01-15T08:01", False),
+        ("until=2027-01-15T08:01", True),
+        ("until=2027-01-15T08:00", False),
+    ],
+)
+async def test_the_mails_of_an_event_are_narrowed_by_time_like_all_others(
+    client_of: ClientOf, room: Room, acme: TenantId, narrowed: str, shown: bool
+) -> None:
+    await report(room, acme, "jane@example.com", id="call-1")
+    page = await (await client_of(Role.TENANT_ADMIN)).get(f"/console/deliveries?q=call-1&{narrowed}")
+    assert names_in(page) == ["jane@example.com"] * shown
+
+
 async def test_times_narrow_in_the_zone_of_the_tenant(
     client_of: ClientOf, room: Room, acme: TenantId, clock: Clock
 ) -> None:

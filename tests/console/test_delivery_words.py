@@ -1,0 +1,91 @@
+"""What an attempt is told as: how far it came, what was said, and why, in one line."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+from tests.console.mails import report
+from tests.storage.mails import claim, said
+
+from ringpost.console import delivery_words
+from ringpost.console.delivery_words import NOBODY
+from ringpost.domain.deliveries import REJECTED, RETRY, SENT, Outcome, Party, Stage, State, Urgency
+from ringpost.domain.tenants import TenantId
+from ringpost.domain.traps import mail
+from ringpost.storage import deliveries, outcomes
+from ringpost.usecases.room import Room
+
+TRIED = {RETRY: State.QUEUED, REJECTED: State.REJECTED, SENT: State.SENT}
+
+
+async def tried(room: Room, tenant: TenantId, outcome: Outcome, server: str = "mail.example.com:25") -> tuple[Any, Any]:
+    """A delivery to jane@example.com after one attempt, and the attempt."""
+    delivery = await report(room, tenant, "jane@example.com")
+    now = room.clock()
+
+    def try_it(connection: Connection) -> tuple[Any, Any]:
+        waiting = claim(connection, name=delivery, urgency=Urgency.EMERGENCY, now=now, lease_until=now + 60_000)
+        (item,) = (one for one in waiting if one.id == delivery)
+        outcomes.record(connection, now, [said(item, outcome, TRIED[outcome.verdict], server=server, due_at=now)])
+        (row,) = deliveries.rows_of(connection, tenant, [delivery])
+        (attempt,) = deliveries.attempts_of(connection, tenant, delivery)
+        return row, attempt
+
+    return await room.database.write(try_it)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "way"),
+    [
+        (Outcome(RETRY, Stage.RESOLVE, Party.NETWORK), "f......"),
+        (Outcome(RETRY, Stage.EHLO, Party.MAIL_SERVER), "df....."),
+        (Outcome(RETRY, Stage.TLS, Party.MAIL_SERVER), "ddf...."),
+        (Outcome(REJECTED, Stage.ACCEPTED, Party.MESSAGE, code=554), "ddddddf"),
+        (Outcome(SENT, Stage.ACCEPTED, code=250), "ddddddd"),
+        (Outcome(RETRY, Stage.TOKEN, Party.CONFIGURATION), "f."),
+        (Outcome(RETRY, Stage.API, Party.MAIL_SERVER, code=503), "df"),
+        (Outcome(SENT, Stage.ACCEPTED, code=200), "dd"),
+        (Outcome(SENT, Stage.ACCEPTED, code=202), "dd"),
+    ],
+)
+async def test_an_attempt_shows_how_far_it_came(room: Room, acme: TenantId, outcome: Outcome, way: str) -> None:
+    _, attempt = await tried(room, acme, outcome)
+    marks = {"done": "d", "failed": "f", "open": "."}
+    assert "".join(marks[mark] for _, mark in delivery_words.way_of(attempt)) == way
+
+
+async def test_where_no_server_was_asked_there_was_no_way(room: Room, acme: TenantId) -> None:
+    _, attempt = await tried(room, acme, Outcome(RETRY, Stage.RESOLVE, Party.CONFIGURATION), server="")
+    assert delivery_words.way_of(attempt) == []
+
+
+@pytest.mark.parametrize("reply", ["5.1.1 No such user here", "No such user here"])
+async def test_the_servers_answer_has_each_of_its_codes_once(room: Room, acme: TenantId, reply: str) -> None:
+    refused = Outcome(REJECTED, Stage.RCPT_TO, Party.RECIPIENT, code=550, enhanced_code="5.1.1", reply=reply)
+    _, attempt = await tried(room, acme, refused)
+    said_by = delivery_words.said(attempt, "jane@example.com")
+    assert said_by == ("RCPT TO:<jane@example.com>", "550 5.1.1 No such user here")
+
+
+async def test_why_is_told_in_the_words_of_the_trap_also_when_numbers_follow_them(room: Room, acme: TenantId) -> None:
+    hint = f"{mail.MAIL_TOO_LARGE.hint} It has 9000 bytes; the mail server accepts 8000 bytes."
+    row, _ = await tried(room, acme, Outcome(REJECTED, Stage.MAIL_FROM, Party.MESSAGE, code=552, hint=hint))
+    assert delivery_words.why(row) == mail.MAIL_TOO_LARGE.title
+    assert delivery_words.reason_of(row, "attempt_").trap == mail.MAIL_TOO_LARGE
+
+
+async def test_why_is_told_in_our_words_and_without_any_in_the_servers(room: Room, acme: TenantId) -> None:
+    strange = Outcome(RETRY, Stage.RCPT_TO, Party.RECIPIENT, code=450, reply="Nope", hint="It is strange.")
+    assert delivery_words.why((await tried(room, acme, strange))[0]) == "It is strange."
+    unexplained = Outcome(REJECTED, Stage.RCPT_TO, Party.RECIPIENT, code=550, reply="Nope")
+    assert delivery_words.why((await tried(room, acme, unexplained))[0]) == "Nope"
+
+
+async def test_a_mail_that_was_sent_needs_no_reason(room: Room, acme: TenantId) -> None:
+    row, _ = await tried(room, acme, Outcome(SENT, Stage.ACCEPTED, code=250, reply="2.0.0 queued as 1"))
+    assert delivery_words.why(row) == ""
+
+
+async def test_when_nobody_can_know_nobody_has_to_do_anything(room: Room, acme: TenantId) -> None:
+    _, attempt = await tried(room, acme, Outcome(RETRY, Stage.ACCEPTED, hint="Touch was lost.", ambiguous=True))
+    assert delivery_words.reason_of(attempt).helper is NOBODY
