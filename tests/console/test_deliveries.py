@@ -11,7 +11,7 @@ import httpx
 import pytest
 from aiosmtpd.controller import Controller
 from markupsafe import escape
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, update
 from tests.api.mailboxes import Mailbox
 from tests.conftest import Clock
 from tests.console.conftest import ClientOf, Visitor, assert_accessible
@@ -27,6 +27,7 @@ from ringpost.domain.settings import Endpoint, ServerRules, SmtpEndpoint
 from ringpost.domain.tenants import TenantId
 from ringpost.domain.traps import TRAPS
 from ringpost.storage import counts, search
+from ringpost.storage.tables import deliveries
 from ringpost.transports import Transport
 from ringpost.transports.egress import EgressRules
 from ringpost.transports.smtp import Deadlines, SmtpOptions, SmtpTransport
@@ -300,6 +301,18 @@ async def test_what_is_unchanged_is_not_sent_again(
     changed = await client.get(path, headers=by_htmx)
     assert changed.status_code == 200
     assert "b@example.com" not in changed.text
+
+
+async def test_that_a_mail_is_tried_at_another_time_is_news(client_of: ClientOf, room: Room, acme: TenantId) -> None:
+    delivery = await report(room, acme, "a@example.com")
+    client = await client_of(Role.TENANT_ADMIN)
+    live = re.search(r'data-live="([^"]+)"', (await client.get("/console/deliveries")).text)
+    assert live is not None
+    path, by_htmx = live[1].replace("&amp;", "&"), {"HX-Request": "true"}
+    assert (await client.get(path, headers=by_htmx)).status_code == 204
+    later = update(deliveries).where(deliveries.c.id == delivery).values(due_at=room.clock() + 60_000, deferred=True)
+    await room.database.write(lambda connection: connection.execute(later).close())
+    assert (await client.get(path, headers=by_htmx)).status_code == 200
 
 
 async def test_what_a_page_costs_does_not_grow_with_the_tables(

@@ -1,16 +1,20 @@
 """The overviews of both levels: what works, what needs somebody, and why."""
 
-from sqlalchemy import Connection, insert
+import re
+
+from sqlalchemy import Connection, insert, or_, update
+from tests.conftest import Clock
 from tests.console.conftest import ClientOf
-from tests.console.mails import report
+from tests.console.mails import refused, report
 
 from ringpost.cli.opening import operator
 from ringpost.console.guard import LANGUAGE_COOKIE
 from ringpost.domain.access import Role
-from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.domain.tenants import SYSTEM, TenantDraft, TenantId
 from ringpost.domain.traps import reaching
-from ringpost.storage.tables import holds, workers
+from ringpost.storage.tables import deliveries, holds, workers
 from ringpost.usecases.change_settings import change_settings, change_system_settings
+from ringpost.usecases.change_tenant import change_tenant
 from ringpost.usecases.room import Room
 
 SERVER = {"type": "SMTP", "server": "mail.example.com", "username": "pbx@example.com", "auth": "DISABLE"}
@@ -82,6 +86,62 @@ async def test_a_hold_is_told_while_something_waits_and_leads_to_what_helps(
     line = waits[0].partition("The mail server fails, so mail waits")[2].partition("</li>")[0]
     assert 'href="/console/mail-server"' in line
     assert 'href="/console/deliveries?state=waiting"' in line
+
+
+FIGURE = re.compile(r"<dt>(\w+)</dt><dd>(\d+)</dd>")
+TROUBLE = re.compile(r'<th scope="row"><a href="/console/deliveries/[^"]+">(\w+)@')
+
+
+async def test_today_is_the_tenants_own_and_what_failed_is_told_from_the_newest_on(
+    client_of: ClientOf, room: Room, acme: TenantId, clock: Clock
+) -> None:
+    await change_tenant(room, acme, TenantDraft("Acme", "acme.example", timezone="America/Los_Angeles"))
+    clock.advance(-60)  # 23:59 over there, and another day than in Greenwich
+    await refused(room, acme, await report(room, acme, "yesterday@example.com"))
+    client = await client_of(Role.TENANT_ADMIN)
+    late = (await client.get("/console/")).text
+    clock.advance(60)
+    for name in ("one", "two", "three"):
+        clock.advance(1)
+        delivery = await report(room, acme, f"{name}@example.com")
+        if name != "three":
+            await refused(room, acme, delivery)
+    await room.database.write(_let_go, "two@example.com", "expired")
+    await room.database.write(_let_go, await report(room, acme, "four@example.com"), "sending")
+    early = (await client.get("/console/")).text
+
+    assert dict(FIGURE.findall(late)) == {"Sent": "0", "Waiting": "0", "Failed": "1"}
+    assert TROUBLE.findall(late) == ["yesterday"]
+    assert dict(FIGURE.findall(early)) == {"Sent": "0", "Waiting": "2", "Failed": "2"}
+    assert TROUBLE.findall(early) == ["two", "one"]
+
+
+async def test_which_mail_server_is_used_is_told_by_what_can_send(
+    client_of: ClientOf, room: Room, acme: TenantId
+) -> None:
+    client = await client_of(Role.TENANT_ADMIN)
+    none, own, lent = (
+        "There is no mail server, so nothing is sent",
+        "The mail server is set",
+        "Mail goes through the phone system&#39;s mail server",
+    )
+
+    async def told() -> list[str]:
+        page = (await client.get("/console/")).text
+        return [said for said in (none, own, lent) if said in page]
+
+    await change_settings(room, operator(acme), {**SERVER, "username": "nobody"})  # no address to send from
+    assert await told() == [none]
+    await change_system_settings(room, operator(SYSTEM), SERVER)
+    assert await told() == [lent]
+    await change_settings(room, operator(acme), SERVER)
+    assert await told() == [own]
+
+
+def _let_go(connection: Connection, whose: str, state: str) -> None:
+    one = or_(deliveries.c.recipient == whose, deliveries.c.id == whose)
+    claimed = {"claim": "w-1", "lease_until": 1} if state == "sending" else {}
+    connection.execute(update(deliveries).where(one).values(state=state, **claimed))
 
 
 def _put_worker(connection: Connection, now: int) -> None:

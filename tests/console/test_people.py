@@ -38,6 +38,7 @@ async def test_somebody_invited_sets_a_password_and_is_in(client_of: ClientOf, r
 
     link = LINK.search(page)
     assert link is not None
+    assert "It sets the password and signs in" in page
     assert LINK.search((await client.get("/console/people")).text) is None
     assert "Invited" in (await client.get("/console/people")).text
     csrf = await csrf_of(guest, link[1])
@@ -96,7 +97,9 @@ async def test_a_user_is_changed_and_removed(client_of: ClientOf, room: Room, ac
     await client.post(f"{at}/enable", data=csrf)
     assert (await user(room, acme, "ron")).enabled
 
-    assert LINK.search((await client.post(f"{at}/invite", data=csrf)).text)
+    renewed = (await client.post(f"{at}/invite", data=csrf)).text
+    assert LINK.search(renewed)
+    assert "It sets another password, once" in renewed
     assert "Has a link" in (await client.get("/console/people")).text
     await client.post(f"{at}/destroy", data=csrf)
     assert await room.database.read(access.find_user, acme, "ron") is None

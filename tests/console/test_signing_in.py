@@ -1,5 +1,7 @@
 """Signing in and out, one-time links, sessions that end, and acting for a tenant."""
 
+import re
+
 import httpx
 import pytest
 from sqlalchemy import Connection
@@ -174,6 +176,14 @@ async def test_signing_out_everywhere_ends_every_session(client_of: ClientOf) ->
 
     assert (await there.get("/console/account")).status_code == 303
     assert (await here.get("/console/account")).status_code == 303
+
+
+async def test_where_one_is_signed_in_is_told_from_the_newest_on(client_of: ClientOf, clock: Clock) -> None:
+    await client_of(Role.TENANT_ADMIN)
+    clock.advance(600)
+    page = (await (await client_of(Role.TENANT_ADMIN)).get("/console/account")).text
+    signed_in = page.partition("<tbody>")[2].partition("</tbody>")[0]
+    assert re.findall(r'data-label="Signed in"><time datetime="2027-01-15T([0-9:]{5})', signed_in) == ["08:10", "08:00"]
 
 
 async def test_nobody_ends_a_session_of_somebody_else(client_of: ClientOf, room: Room, acme: TenantId) -> None:

@@ -100,6 +100,32 @@ async def test_what_no_mail_can_hold_is_refused_beside_its_field(client_of: Clie
     assert "&lt;p&gt;kept&lt;/p&gt;" in answer.text
 
 
+async def test_a_part_of_blanks_is_the_defaults(client_of: ClientOf, room: Room, acme: TenantId) -> None:
+    client = await client_of(Role.TENANT_ADMIN)
+    blank = await form_of(client, subject="Paid", body=" \r\n ", text_body=" ")
+    empty = {**blank, "body": "", "text_body": ""}
+    for path in ("preview", "difference"):
+        shown = [
+            (await client.post(f"{PAGE}/{path}", data=form, headers={"HX-Request": "true"})).text
+            for form in (blank, empty)
+        ]
+        assert shown[0] == shown[1], path
+    await client.post(PAGE, data=blank)
+    assert (await room.database.read(templates.get, acme, "RECHARGE")).parts == Parts(subject="Paid")
+
+
+async def test_starting_from_the_default_takes_nothing_away_that_is_saved(
+    client_of: ClientOf, room: Room, acme: TenantId
+) -> None:
+    client = await client_of(Role.TENANT_ADMIN)
+    fresh = (await client.get(f"{PAGE}?start=body")).text
+    await create_template(room, anna_of(acme), "RECHARGE", Parts(body="<p>ours alone</p>"))
+    saved = (await client.get(f"{PAGE}?start=body")).text
+    bodies = [page.partition('name="body"')[2].partition(">")[2].partition("</textarea>")[0] for page in (fresh, saved)]
+    assert len(bodies[0]) > 100, "something to start from"
+    assert bodies[1].strip() == "&lt;p&gt;ours alone&lt;/p&gt;"
+
+
 async def test_nothing_is_lost_when_somebody_else_was_faster(client_of: ClientOf, room: Room, acme: TenantId) -> None:
     client = await client_of(Role.TENANT_ADMIN)
     mine = await form_of(client, subject="Mine")

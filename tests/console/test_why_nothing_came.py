@@ -4,18 +4,20 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import pytest
 from tests.conftest import Clock
-from tests.console.conftest import ClientOf, Visitor, assert_accessible
+from tests.console.conftest import ClientOf, Visitor, assert_accessible, csrf_of
 from tests.console.mails import admin, names_in, refused, report
 
 from ringpost.console.guard import LANGUAGE_COOKIE
 from ringpost.domain.access import Role
 from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
-from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.domain.tenants import SYSTEM, TenantDraft, TenantId
 from ringpost.storage.outcomes import hold_queue
 from ringpost.usecases.change_settings import change_settings, change_system_settings
+from ringpost.usecases.change_tenant import change_tenant
 from ringpost.usecases.room import Room
 
 SERVER = {"type": "SMTP", "server": "mail.example.com", "username": "pbx@example.com", "auth": "DISABLE"}
@@ -60,6 +62,25 @@ async def test_a_whole_address_is_not_taken_for_the_beginning_of_another(
     assert sorted(names_in(beginning)) == ["jane@acme.example.com", "jane@acme.example.net"]
     assert "They are among the recipients" in beginning.text
     assert "These addresses are alike" not in beginning.text
+
+
+async def test_what_keeps_every_mail_from_being_sent_is_told_while_it_does(
+    client_of: ClientOf, room: Room, acme: TenantId
+) -> None:
+    nothing_to_send_through, disabled = "There is no mail server, so nothing", "The tenant was disabled"
+    tenant, operators = await client_of(Role.TENANT_ADMIN), await client_of(Role.SYSTEM_ADMIN)
+
+    async def told(client: httpx.AsyncClient) -> list[str]:
+        page = (await client.get("/console/deliveries?q=jane%40example.com")).text
+        return [said for said in (nothing_to_send_through, disabled) if said in page]
+
+    await change_settings(room, admin(acme), {**SERVER, "username": "nobody"})  # no address to send from
+    assert await told(tenant) == [nothing_to_send_through]
+    await change_system_settings(room, admin(SYSTEM), SERVER)
+    assert await told(tenant) == [], "it is lent"
+    await operators.post(f"/console/system/tenants/{acme}/act", data={"csrf": await csrf_of(operators)})
+    await change_tenant(room, acme, TenantDraft("Acme", "acme.example", enabled=False))
+    assert await told(operators) == [disabled]
 
 
 async def test_a_search_that_only_its_state_leaves_empty_says_so_and_leads_to_the_mail(
