@@ -1,6 +1,7 @@
 """What a worker knows of the mails that it has in hand, and of those that it had."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -40,3 +41,22 @@ async def test_what_was_tried_without_an_outcome_is_remembered_so_that_nobody_gi
     assert cut_short.claimed.claim == "w-3"
     assert in_hand.claims() == set()
     assert in_hand.unrecorded == {"w-2", "w-3"}
+
+
+async def test_a_mail_that_there_was_no_memory_for_counts_as_long_as_it_is_in_hand() -> None:
+    in_hand = InHand()
+    in_hand.begin(replace(work(1), counts_as=1), asyncio.sleep(60))
+    in_hand.begin(work(2), asyncio.sleep(60))
+    assert in_hand.too_large == 1
+    await in_hand.finish(grace_s=0)
+    assert in_hand.too_large == 0, "the next one may come"
+
+
+async def test_only_the_lanes_of_probes_are_probed() -> None:
+    in_hand, emergency = InHand(), work(1)
+    in_hand.begin(emergency, asyncio.sleep(60))
+    assert in_hand.probed() == set()
+    probe = emergency.claimed._replace(id="e2-1", queue="system:acme", claim="w-2.probe")
+    in_hand.begin(replace(work(2), claimed=probe), asyncio.sleep(60))
+    assert in_hand.probed() == {"system"}
+    await in_hand.finish(grace_s=0)

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
+from sqlalchemy import select
 from tests.conftest import Clock
-from tests.usecases.test_purge import put
+from tests.usecases.test_purge import DAY_MS, ended, put
 
 from ringpost.domain.deliveries import State
 from ringpost.storage import leases
+from ringpost.storage.tables import deliveries
 from ringpost.usecases.deliver import Work
 from ringpost.usecases.room import Room
 from ringpost.worker import WorkerOptions
@@ -101,3 +103,32 @@ async def test_a_worker_that_loses_mail_more_than_once_is_counted_once(
             await sweeper.sweep()
     assert await in_force(room) == set()
     assert counted() - before == 1
+
+
+async def test_a_clock_that_is_set_back_later_on_keeps_no_mail_waiting(
+    room: Room, clock: Clock, in_hand: InHand
+) -> None:
+    sweeper = Sweeper(room, WorkerOptions(), Presence(None, "ours"), in_hand)
+    day_ms = 24 * 3_600_000
+    await sweeper.sweep()
+    later = {"state": State.QUEUED, "due_at": clock.ms + day_ms, "deferred": True, "ended_at": None, "erase_at": None}
+    await room.database.write(put, clock.ms + day_ms, 1, later)
+    await sweeper.sweep()
+    assert await due(room) == [clock.ms + day_ms], "nobody has touched the clock"
+    clock.advance(-60)
+    await sweeper.sweep()
+    assert await due(room) == [clock.ms]
+
+
+async def due(room: Room) -> list[int]:
+    """When everything is due."""
+    return await room.database.read(lambda connection: list(connection.execute(select(deliveries.c.due_at)).scalars()))
+
+
+async def test_one_sweep_purges_more_than_one_bite(
+    room: Room, clock: Clock, in_hand: InHand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ringpost.usecases.purge.BITE", 1)
+    await room.database.write(put, clock.ms - 100 * DAY_MS, 5, ended(clock.ms - 100 * DAY_MS))
+    await Sweeper(room, WorkerOptions(sweep_s=60), Presence(None, "ours"), in_hand).sweep()
+    assert await due(room) == []
