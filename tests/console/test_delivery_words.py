@@ -34,22 +34,32 @@ async def tried(room: Room, tenant: TenantId, outcome: Outcome, server: str = "m
     return await room.database.write(try_it)
 
 
+SMTP, GRAPH, GMAIL = "mail.example.com:25", "Microsoft Graph", "Gmail API"
+
+
 @pytest.mark.parametrize(
-    ("outcome", "way"),
+    ("server", "outcome", "way"),
     [
-        (Outcome(RETRY, Stage.RESOLVE, Party.NETWORK), "f......"),
-        (Outcome(RETRY, Stage.EHLO, Party.MAIL_SERVER), "df....."),
-        (Outcome(RETRY, Stage.TLS, Party.MAIL_SERVER), "ddf...."),
-        (Outcome(REJECTED, Stage.ACCEPTED, Party.MESSAGE, code=554), "ddddddf"),
-        (Outcome(SENT, Stage.ACCEPTED, code=250), "ddddddd"),
-        (Outcome(RETRY, Stage.TOKEN, Party.CONFIGURATION), "f."),
-        (Outcome(RETRY, Stage.API, Party.MAIL_SERVER, code=503), "df"),
-        (Outcome(SENT, Stage.ACCEPTED, code=200), "dd"),
-        (Outcome(SENT, Stage.ACCEPTED, code=202), "dd"),
+        (SMTP, Outcome(RETRY, Stage.RESOLVE, Party.NETWORK), "f......"),
+        (SMTP, Outcome(RETRY, Stage.EHLO, Party.MAIL_SERVER), "df....."),
+        (SMTP, Outcome(RETRY, Stage.TLS, Party.MAIL_SERVER), "ddf...."),
+        (SMTP, Outcome(RETRY, Stage.TOKEN, Party.CONFIGURATION), "f......."),
+        (SMTP, Outcome(REJECTED, Stage.ACCEPTED, Party.MESSAGE, code=554), "ddddddf"),
+        (SMTP, Outcome(SENT, Stage.ACCEPTED, code=250), "ddddddd"),
+        (GRAPH, Outcome(RETRY, Stage.RESOLVE, Party.MAIL_SERVER), "f.."),
+        (GRAPH, Outcome(RETRY, Stage.CONNECT, Party.MAIL_SERVER), "f.."),
+        (GMAIL, Outcome(RETRY, Stage.TLS, Party.MAIL_SERVER), "f.."),
+        (GMAIL, Outcome(RETRY, Stage.TOKEN, Party.CONFIGURATION), "df."),
+        (GRAPH, Outcome(RETRY, Stage.API, Party.MAIL_SERVER, code=503), "ddf"),
+        (GRAPH, Outcome(RETRY, Stage.DATA, Party.MESSAGE), "ddf"),
+        (GMAIL, Outcome(SENT, Stage.ACCEPTED, code=200), "ddd"),
+        (GRAPH, Outcome(SENT, Stage.ACCEPTED, code=202), "ddd"),
     ],
 )
-async def test_an_attempt_shows_how_far_it_came(room: Room, acme: TenantId, outcome: Outcome, way: str) -> None:
-    _, attempt = await tried(room, acme, outcome)
+async def test_an_attempt_shows_how_far_it_came(
+    room: Room, acme: TenantId, server: str, outcome: Outcome, way: str
+) -> None:
+    _, attempt = await tried(room, acme, outcome, server)
     marks = {"done": "d", "failed": "f", "open": "."}
     assert "".join(marks[mark] for _, mark in delivery_words.way_of(attempt)) == way
 

@@ -8,6 +8,7 @@ from ringpost.console.languages import N_
 from ringpost.console.notifications import GROUPS
 from ringpost.domain.catalogue import CATALOGUE, Audience
 from ringpost.domain.deliveries import Party, Stage, Urgency
+from ringpost.domain.endpoints import API_LABELS
 from ringpost.domain.events import SkipReason
 from ringpost.domain.traps import TRAPS, Trap
 from ringpost.storage.queues import is_borrowed
@@ -224,7 +225,18 @@ _SMTP: Final = (
     (N_("Name the recipient"), (Stage.RCPT_TO,)),
     (N_("Hand over the mail"), (Stage.DATA, Stage.ACCEPTED)),
 )
-_API: Final = ((N_("Get access"), (Stage.TOKEN,)), (N_("Hand over the mail"), (Stage.API, Stage.ACCEPTED)))
+_ACCESS: Final = (N_("Get access"), (Stage.TOKEN,))
+_API: Final = (
+    (N_("Reach the provider"), (Stage.RESOLVE, Stage.CONNECT, Stage.TLS)),
+    _ACCESS,
+    (N_("Hand over the mail"), (Stage.DATA, Stage.API, Stage.ACCEPTED)),
+)
+
+
+def _steps(server: str, stage: Stage) -> tuple[tuple[str, tuple[Stage, ...]], ...]:
+    if server in API_LABELS:
+        return _API
+    return (_ACCESS, *_SMTP) if stage is Stage.TOKEN else _SMTP
 
 
 def way_of(attempt: Any) -> list[tuple[str, str]]:
@@ -232,8 +244,7 @@ def way_of(attempt: Any) -> list[tuple[str, str]]:
     if not attempt.server:
         return []
     stage = Stage(attempt.stage)
-    by_api = stage in (Stage.TOKEN, Stage.API) or (attempt.code or 0) in range(200, 204)
-    way = _API if by_api else _SMTP
+    way = _steps(attempt.server, stage)
     last = next(place for place, (_, stages) in enumerate(way) if stage in stages)
     if attempt.verdict == "sent":
         return [(title, "done") for title, _ in way]

@@ -36,14 +36,15 @@ class Invited:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Some of the people."""
+    """A page of the people, by name."""
 
     users: list[User]
-    invitations: list[Invitation]
+    guests: list[Invitation]
     """The invitations of those who are not users yet."""
     renewals: frozenset[str]
     """Names of users who have a link to set another password."""
-    more: bool
+    last: str | None
+    """The last name, when there are more; None when there are not."""
 
 
 async def show_people(level: Level, visit: Visit) -> Response:
@@ -154,15 +155,14 @@ async def _page(
 
 
 def _listed(connection: Connection, owner: TenantId, after: str, now: int) -> Listed:
-    found = access.page_of_users(connection, owner, ON_A_PAGE + 1, after)
-    invitations = sessions.list_invitations(connection, owner, now, ON_A_PAGE)
-    known = {one.username for one in invitations if access.find_user(connection, owner, one.username)}
-    return Listed(
-        found[:ON_A_PAGE],
-        [one for one in invitations if one.username not in known],
-        frozenset(known),
-        len(found) > ON_A_PAGE,
-    )
+    users = access.page_of_users(connection, owner, ON_A_PAGE + 1, after)
+    guests = sessions.page_of_guests(connection, owner, now, ON_A_PAGE + 1, after)
+    names = sorted(one.username for one in (*users, *guests))
+    last = names[ON_A_PAGE - 1] if len(names) > ON_A_PAGE else None
+    if last is not None:
+        users, guests = [one for one in users if one.username <= last], [one for one in guests if one.username <= last]
+    renewals = sessions.invited_among(connection, owner, now, [user.username for user in users])
+    return Listed(users, guests, renewals, last)
 
 
 routes = tuple(

@@ -6,6 +6,7 @@ endpoint.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from ringpost.domain.credentials import Credentials, Grant, MicrosoftApp, Purpose
 from ringpost.domain.secrets import Secret
@@ -31,6 +32,12 @@ class TlsMode(StrEnum):
     """STARTTLS when offered, verified; never a login in clear; no going on in clear after a failed handshake."""
     CLEAR = "clear"
     """No encryption. For servers in the operator's own network."""
+
+
+GRAPH_LABEL: Final = "Microsoft Graph"
+GMAIL_LABEL: Final = "Gmail API"
+API_LABELS: Final = frozenset({GRAPH_LABEL, GMAIL_LABEL})
+"""What attempts call the servers that are not asked by SMTP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,7 @@ class GraphEndpoint:
     @property
     def label(self) -> str:
         """What people call it."""
-        return "Microsoft Graph"
+        return GRAPH_LABEL
 
     @property
     def grant(self) -> Grant:
@@ -87,7 +94,7 @@ class GmailEndpoint:
     @property
     def label(self) -> str:
         """What people call it."""
-        return "Gmail API"
+        return GMAIL_LABEL
 
     @property
     def grant(self) -> Grant:

@@ -3,10 +3,11 @@
 Neither the cookie's value nor the link's secret is kept: both are found by their SHA-256.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, Select, delete, exists, insert, or_, select, update
 
 from ringpost.domain.access import CONSOLE_IDLE_S, Invitation, Role, User
 from ringpost.domain.tenants import SYSTEM, TenantId
@@ -114,10 +115,27 @@ def find_invitation(connection: Connection, token_hash: bytes, now: int) -> Invi
     return None if row is None else _invitation(row)
 
 
-def list_invitations(connection: Connection, tenant: TenantId, now: int, top: int) -> list[Invitation]:
-    """A tenant's invitations that are still good, by name."""
-    good = select(invitations).where(invitations.c.tenant == tenant, invitations.c.expires_at > now)
-    return [_invitation(row) for row in connection.execute(good.order_by(invitations.c.username).limit(top))]
+def invitation_of(connection: Connection, tenant: TenantId, username: str, now: int) -> Invitation | None:
+    """A person's invitation, while it is good."""
+    row = connection.execute(_good(tenant, now).where(invitations.c.username == username)).first()
+    return None if row is None else _invitation(row)
+
+
+def page_of_guests(connection: Connection, tenant: TenantId, now: int, top: int, after: str = "") -> list[Invitation]:
+    """The good invitations of those who are not users yet and whose names come after this one, by name."""
+    user = exists().where(users.c.tenant == tenant, users.c.username == invitations.c.username)
+    later = _good(tenant, now).where(invitations.c.username > after, ~user).order_by(invitations.c.username)
+    return [_invitation(row) for row in connection.execute(later.limit(top))]
+
+
+def invited_among(connection: Connection, tenant: TenantId, now: int, usernames: Sequence[str]) -> frozenset[str]:
+    """Those of these who have a good invitation."""
+    rows = connection.execute(_good(tenant, now).where(invitations.c.username.in_(usernames)))
+    return frozenset(row.username for row in rows)
+
+
+def _good(tenant: TenantId, now: int) -> Select[Any]:
+    return select(invitations).where(invitations.c.tenant == tenant, invitations.c.expires_at > now)
 
 
 def withdraw(connection: Connection, tenant: TenantId, username: str) -> bool:

@@ -30,9 +30,6 @@ from ringpost.usecases.sign_in import begin_session
 FIRST_ADMINISTRATOR = "admin"
 """What the first system administrator is called."""
 
-MOST_INVITED = 1000
-"""Invitations of the system level that are looked through, while it has no user."""
-
 GONE = "This link has been used or has ended. Ask for a new one."
 
 
@@ -86,9 +83,8 @@ def _invite(connection: Connection, invitation: Invitation, secret: Secret, acto
 
 
 def _is_invited(connection: Connection, invitation: Invitation, since: int | None) -> bool:
-    found = sessions.list_invitations(connection, invitation.tenant, invitation.created_at, MOST_INVITED)
-    mine = (one for one in found if one.username == invitation.username)
-    return since is not None and any(one.created_at >= since for one in mine)
+    of_before = sessions.invitation_of(connection, invitation.tenant, invitation.username, invitation.created_at)
+    return since is not None and of_before is not None and of_before.created_at >= since
 
 
 async def accept_invitation(room: Room, secret: Secret, password: str, agent: str) -> Secret:
