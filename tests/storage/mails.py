@@ -9,7 +9,7 @@ from ringpost.domain.deliveries import RETRY, SENT, Outcome, Party, Stage, State
 from ringpost.storage import outbox
 from ringpost.storage.outbox import Claim, Claimed
 from ringpost.storage.outcomes import Recorded
-from ringpost.storage.tables import deliveries, events, messages
+from ringpost.storage.tables import deliveries, events, holds, messages
 
 NOW = 1_000_000
 GOOD = Outcome(SENT, Stage.ACCEPTED, code=250)
@@ -70,3 +70,10 @@ def ids(claimed: Sequence[Claimed]) -> set[str]:
 def probe_claim(name: str, now: int) -> Claim:
     """A claim for probes."""
     return Claim(name, now, now + 60_000, Urgency.EMERGENCY, 10, lambda queues: dict.fromkeys(queues, 10), "")
+
+
+def hold_lane(connection: Connection, key: str, **fields: Any) -> None:
+    """One mail on a lane that is due for a probe."""
+    put(connection, key, **fields)
+    why = {"failures": 1, "party": "mail_server", "stage": "connect", "reply": "", "hint": ""}
+    connection.execute(insert(holds).values(lane="t1", since=NOW, until=NOW, **why))
