@@ -105,6 +105,13 @@ def test_a_hold_that_nothing_waits_behind_any_more_ends_when_its_probe_is_due(co
     assert ids(claim(connection)) == {"b-1"}, "nobody knows whether the server still fails"
 
 
+def test_a_hold_stands_while_the_last_mail_behind_it_is_being_tried(connection: Connection) -> None:
+    hold_lane(connection, "a", urgency=Urgency.EMERGENCY)
+    assert len(claim(connection, urgency=Urgency.EMERGENCY)) == 1, "which is tried on its own schedule"
+    assert outbox.claim_probes(connection, probe_claim("w-1", NOW)) == []
+    assert outcomes.failures_of(connection, ["t1"]) == {"t1": 1}, "the next failure is not the first"
+
+
 def test_a_probe_that_waits_for_its_time_unheard_is_not_the_next_probe_at_once(connection: Connection) -> None:
     hold_lane(connection, "a")
     (probe,) = outbox.claim_probes(connection, probe_claim("w-1", NOW))

@@ -170,8 +170,15 @@ def claim_probes(connection: Connection, wanted: Claim) -> list[Claimed]:
                 probes.append(from_row(row, name))
                 break
         else:
-            connection.execute(delete(holds).where(holds.c.lane == lane))  # nothing waits: nothing to hold
+            if not _is_being_tried(connection, first, last):  # nothing waits: nothing to hold
+                connection.execute(delete(holds).where(holds.c.lane == lane))
     return probes
+
+
+def _is_being_tried(connection: Connection, first: str, last: str) -> bool:
+    """Whether mail of these queues is in hand: it will tell about its lane, which has failed so often before."""
+    of_lane = deliveries.c.state == State.SENDING.value, deliveries.c.queue.between(first, last)
+    return connection.execute(select(deliveries.c.id).where(*of_lane).limit(1)).first() is not None
 
 
 def give_back(connection: Connection, now: int, items: Sequence[Claimed]) -> None:
