@@ -41,6 +41,19 @@ async def test_why_nobody_got_a_mail_is_one_search(visitor: Visitor, room: Room,
     assert "This notification is switched off" in await page.locator("main").inner_text()
 
 
+@pytest.mark.parametrize("asked", ["Sam.Lee@Example.com", "sam.lee@EXAMPLE.com", "SAM.L"])
+async def test_a_recipient_is_known_however_the_address_is_written(
+    client_of: ClientOf, room: Room, acme: TenantId, asked: str
+) -> None:
+    await change_settings(room, admin(acme), {**SERVER, "recipients": "Sam.Lee@example.com"})
+    client = await client_of(Role.TENANT_ADMIN)
+
+    answer = (await client.get("/console/deliveries", params={"q": asked})).text
+
+    assert "They are among the recipients under Notifications" in answer
+    assert "These addresses are alike" not in answer, "it is the same"
+
+
 async def test_a_whole_address_is_not_taken_for_the_beginning_of_another(
     client_of: ClientOf, room: Room, acme: TenantId
 ) -> None:
