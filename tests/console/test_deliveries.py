@@ -5,18 +5,15 @@ import re
 import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from typing import Any
 
-import httpx
 import pytest
 from aiosmtpd.controller import Controller
 from markupsafe import escape
-from sqlalchemy import Engine, event, update
+from sqlalchemy import update
 from tests.api.mailboxes import Mailbox
 from tests.conftest import Clock
 from tests.console.conftest import ClientOf, Visitor, assert_accessible
-from tests.console.mails import admin, ended, names_in, refused, report, states
-from tests.storage.population import fill, repeatable
+from tests.console.mails import admin, ended, refused, report, states
 
 from ringpost.console.languages import languages
 from ringpost.domain.access import Role
@@ -26,7 +23,6 @@ from ringpost.domain.hosts import parse_allowed_networks
 from ringpost.domain.settings import Endpoint, ServerRules, SmtpEndpoint
 from ringpost.domain.tenants import TenantId
 from ringpost.domain.traps import TRAPS
-from ringpost.storage import counts, search
 from ringpost.storage.tables import deliveries
 from ringpost.transports import Transport
 from ringpost.transports.egress import EgressRules
@@ -132,88 +128,6 @@ async def test_new_mail_is_told_of_and_moves_nothing(
     await page.get_by_role("link", name="second@example.com").wait_for()
 
 
-@pytest.mark.parametrize(
-    "query", ["", "type=EMERGENCY_CALL", "q=a", "state=waiting", "state=waiting&type=EMERGENCY_CALL"]
-)
-async def test_pages_lead_to_everything_once_and_back(
-    client_of: ClientOf, room: Room, acme: TenantId, clock: Clock, query: str
-) -> None:
-    every: list[str] = []
-    for number in range(60):
-        clock.advance(0.001)
-        pair = f"a{number}@example.com", f"ab{number}@example.com"
-        await report(room, acme, *pair)
-        every += pair
-        if number % 10 == 0:
-            await report(room, acme)  # nobody is told
-    client = await client_of(Role.TENANT_ADMIN)
-    if query == "q=a":
-        query, every = "q=a1%40example.com", ["a1@example.com"]
-
-    page, found, first = await client.get(f"/console/deliveries?{query}"), list[str](), list[str]()
-    for _ in range(10):
-        names = names_in(page)
-        found += names
-        first = first or names
-        older = re.search(r'rel="next" href="([^"]+)"', page.text)
-        if older is None:
-            break
-        page = await client.get(older[1].replace("&amp;", "&"))
-    assert sorted(found) == sorted(every)
-    for _ in range(10):
-        newer = re.search(r'rel="prev" href="([^"]+)"', page.text)
-        if newer is None:
-            break
-        page = await client.get(newer[1].replace("&amp;", "&"))
-    assert names_in(page) == first
-
-
-async def test_what_is_newer_than_the_second_page_is_no_page_of_its_own_when_it_is_less(
-    client_of: ClientOf, room: Room, acme: TenantId, clock: Clock
-) -> None:
-    ids: list[str] = []
-    for name in ("a", "b", "c"):
-        clock.advance(1)
-        ids.append(await report(room, acme, f"{name}@example.com"))
-    page = await (await client_of(Role.TENANT_ADMIN)).get(f"/console/deliveries?after={ids[1]}")
-    assert names_in(page) == ["c@example.com", "b@example.com", "a@example.com"]
-
-
-@pytest.mark.parametrize(
-    ("narrowed", "shown"),
-    [
-        ("since=2027-01-15T08:00", True),
-        ("since=2027-01-15T08:01", False),
-        ("until=2027-01-15T08:01", True),
-        ("until=2027-01-15T08:00", False),
-    ],
-)
-async def test_the_mails_of_an_event_are_narrowed_by_time_like_all_others(
-    client_of: ClientOf, room: Room, acme: TenantId, narrowed: str, shown: bool
-) -> None:
-    await report(room, acme, "jane@example.com", id="call-1")
-    page = await (await client_of(Role.TENANT_ADMIN)).get(f"/console/deliveries?q=call-1&{narrowed}")
-    assert names_in(page) == ["jane@example.com"] * shown
-
-
-async def test_times_narrow_in_the_zone_of_the_tenant(
-    client_of: ClientOf, room: Room, acme: TenantId, clock: Clock
-) -> None:
-    await report(room, acme, "old@example.com")
-    clock.advance(7200)
-    await report(room, acme, "new@example.com")
-    client = await client_of(Role.TENANT_ADMIN)
-
-    async def found(query: str) -> list[str]:
-        return names_in(await client.get(f"/console/deliveries?{query}"))
-
-    assert await found("when=hour") == ["new@example.com"]
-    assert await found("when=day") == ["new@example.com", "old@example.com"]
-    assert await found("until=2027-01-15T09:00") == ["old@example.com"]  # the clock stands at 08:00 UTC, two hours on
-    assert await found("since=2027-01-15T09:00") == ["new@example.com"]
-    assert await found("since=rubbish&state=rubbish&type=rubbish&before=%27&when=ever") == await found("")
-
-
 async def test_the_last_day_is_drawn_and_told_by_the_hour(
     visitor: Visitor, room: Room, acme: TenantId, clock: Clock
 ) -> None:
@@ -313,57 +227,3 @@ async def test_that_a_mail_is_tried_at_another_time_is_news(client_of: ClientOf,
     later = update(deliveries).where(deliveries.c.id == delivery).values(due_at=room.clock() + 60_000, deferred=True)
     await room.database.write(lambda connection: connection.execute(later).close())
     assert (await client.get(path, headers=by_htmx)).status_code == 200
-
-
-async def test_what_a_page_costs_does_not_grow_with_the_tables(
-    client_of: ClientOf, room: Room, acme: TenantId, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Steps of SQLite's virtual machine, which are the same on every machine and every day."""
-    monkeypatch.setattr(search, "MOST_LOOKED_AT", 200)
-    monkeypatch.setattr(counts, "MOST_OF_AN_HOUR", 100)
-    delivery = await report(room, acme, "a@example.com", "b@example.com")
-    client = await client_of(Role.TENANT_ADMIN)
-    chance = repeatable(1)
-
-    await room.database.write(fill, 500, chance, acme)
-    few = await steps_of_pages(client, delivery)
-    await room.database.write(fill, 6000, chance, acme, first=500)
-    clock.advance(601)  # counts of hours that are over are kept for so long
-    many = await steps_of_pages(client, delivery)
-
-    assert len(few) == len(PAGES_OF_DELIVERIES)
-    assert {path: (few[path], many[path]) for path in few if many[path] > 1.5 * few[path] + 1000} == {}
-
-
-PAGES_OF_DELIVERIES = (
-    "", "?q=a", "?q=p1@example.com", "?q=nobody@example.com", "?q=p1@example.com&state=sent", "?when=day",
-    "?state=failed", "?state=waiting", "?state=cancelled", "?type=QUEUE_SLA", "?type=RECHARGE",
-    "?state=sent&type=RECHARGE", "?before={id}", "?after={id}", "?top={id}",
-    "/skipped", "/skipped?reason=NO_RECIPIENTS&type=DISK_LOW", "/hours", "/{id}", "/{id}/message",
-    "/many?do=retry&id={id}",
-)  # fmt: skip
-
-
-async def steps_of_pages(client: httpx.AsyncClient, delivery: str) -> dict[str, int]:
-    """How many steps the database takes for each page."""
-    steps = 0
-
-    def count() -> int:
-        nonlocal steps
-        steps += 10
-        return 0
-
-    def watch(connection: Any, *_: Any) -> None:
-        connection.connection.driver_connection.set_progress_handler(count, 10)
-
-    found: dict[str, int] = {}
-    event.listen(Engine, "before_cursor_execute", watch)
-    try:
-        for path in PAGES_OF_DELIVERIES:
-            steps = 0
-            answer = await client.get(f"/console/deliveries{path.replace('{id}', delivery)}")
-            assert answer.status_code == 200, path
-            found[path] = steps
-    finally:
-        event.remove(Engine, "before_cursor_execute", watch)
-    return found
