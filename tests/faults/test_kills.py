@@ -49,6 +49,8 @@ async def test_a_worker_killed_after_the_final_dot_sends_the_mail_again_with_the
     assert verdict.good, verdict.faults
     assert verdict.sent == 2
     assert verdict.twice >= 1, "the server had the first one, and Ringpost could not know"
+    assert verdict.unknown.total() >= verdict.twice, "which its story tells"
+    assert all("Ringpost was stopped" in why for why in verdict.unknown)
 
 
 @pytest.mark.timeout(400)

@@ -114,23 +114,18 @@ def test_it_asks_a_server_that_refuses_over_so_many_for_little_more_than_it_take
     assert refused < 2000 * limit / 10, "one in ten at the most"
 
 
-def test_one_slow_moment_is_one_cut() -> None:
+def answers_late(concurrency: Concurrency, in_hand: int) -> None:
+    concurrency.answered(5.0, in_hand)
+
+
+@pytest.mark.parametrize("each_time", [answers_late, Concurrency.asked_for_less], ids=["late", "asks for less"])
+def test_what_goes_wrong_with_all_that_a_server_has_is_one_cut(each_time: Callable[[Concurrency, int], None]) -> None:
     concurrency = Concurrency(WIDEST)
     for _ in range(100):
         concurrency.answered(0.1, concurrency.width)
     before = concurrency.width
     for _ in range(before):
-        concurrency.answered(5.0, before)
-    assert concurrency.width == before // 2
-
-
-def test_a_server_that_asks_for_less_of_all_that_it_has_is_one_cut() -> None:
-    concurrency = Concurrency(WIDEST)
-    for _ in range(100):
-        concurrency.answered(0.1, concurrency.width)
-    before = concurrency.width
-    for _ in range(before):
-        concurrency.asked_for_less(before)
+        each_time(concurrency, before)
     assert concurrency.width == before // 2
 
 

@@ -39,7 +39,7 @@ class Listed:
     """A page of the people, by name."""
 
     users: list[User]
-    guests: list[Invitation]
+    newcomers: list[Invitation]
     """The invitations of those who are not users yet."""
     renewals: frozenset[str]
     """Names of users who have a link to set another password."""
@@ -156,13 +156,14 @@ async def _page(
 
 def _listed(connection: Connection, owner: TenantId, after: str, now: int) -> Listed:
     users = access.page_of_users(connection, owner, ON_A_PAGE + 1, after)
-    guests = sessions.page_of_guests(connection, owner, now, ON_A_PAGE + 1, after)
-    names = sorted(one.username for one in (*users, *guests))
+    newcomers = sessions.page_of_newcomers(connection, owner, now, ON_A_PAGE + 1, after)
+    names = sorted(one.username for one in (*users, *newcomers))
     last = names[ON_A_PAGE - 1] if len(names) > ON_A_PAGE else None
     if last is not None:
-        users, guests = [one for one in users if one.username <= last], [one for one in guests if one.username <= last]
+        users = [one for one in users if one.username <= last]
+        newcomers = [one for one in newcomers if one.username <= last]
     renewals = sessions.invited_among(connection, owner, now, [user.username for user in users])
-    return Listed(users, guests, renewals, last)
+    return Listed(users, newcomers, renewals, last)
 
 
 routes = tuple(

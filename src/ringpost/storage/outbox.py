@@ -170,7 +170,7 @@ def claim_probes(connection: Connection, wanted: Claim) -> list[Claimed]:
                 probes.append(from_row(row, name))
                 break
         else:
-            if not _is_being_tried(connection, first, last):  # nothing waits: nothing to hold
+            if not _is_being_tried(connection, first, last):  # nothing waits and nothing is tried: nothing to hold
                 connection.execute(delete(holds).where(holds.c.lane == lane))
     return probes
 

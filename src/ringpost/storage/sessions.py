@@ -121,7 +121,9 @@ def invitation_of(connection: Connection, tenant: TenantId, username: str, now: 
     return None if row is None else _invitation(row)
 
 
-def page_of_guests(connection: Connection, tenant: TenantId, now: int, top: int, after: str = "") -> list[Invitation]:
+def page_of_newcomers(
+    connection: Connection, tenant: TenantId, now: int, top: int, after: str = ""
+) -> list[Invitation]:
     """The good invitations of those who are not users yet and whose names come after this one, by name."""
     user = exists().where(users.c.tenant == tenant, users.c.username == invitations.c.username)
     later = _good(tenant, now).where(invitations.c.username > after, ~user).order_by(invitations.c.username)

@@ -40,7 +40,7 @@ LOOK_S: Final = 0.5
 _LESS: Final = frozenset({"4.3.2", "4.4.5", "4.7.0", "4.7.28"})
 """Not accepting, congested (RFC 3463), and what large providers say when it is too fast for them."""
 
-_Lot = tuple[str, bool]
+_Side = tuple[str, bool]
 """A queue or a lane, and whether it is about its emergencies."""
 
 
@@ -128,8 +128,8 @@ class Windows:
         self._kept = max(2, slots // 10)
         self._clock = clock
         self._taken = 0
-        self._lanes: dict[_Lot, _Lane] = {}
-        self._queues: dict[_Lot, _Queue] = {}
+        self._lanes: dict[_Side, _Lane] = {}
+        self._queues: dict[_Side, _Queue] = {}
         self._slow = 0
         self._unproven = 0
         self._looked_at = float("-inf")
@@ -149,7 +149,7 @@ class Windows:
         """
         others_wait = others_wait or len(queues) > 1
         with self._lock:
-            known_as = {queue: self._queue(_lot(queue, urgency)) for queue in queues}
+            known_as = {queue: self._queue(_side(queue, urgency)) for queue in queues}
             circle = sorted(queues, key=lambda queue: known_as[queue].visit)
             room_of = self._rooms(dict.fromkeys(map(lane_of, circle)), urgency, taken)
             bids: list[Bid] = []
@@ -171,7 +171,7 @@ class Windows:
         """Take one more of the queue into hand, if there is room for it."""
         slots = slots_of(size)
         with self._lock:
-            known = self._queue(_lot(queue, urgency))
+            known = self._queue(_side(queue, urgency))
             there_is_room = (
                 self._free(urgency) >= slots
                 and self._room_for(known) > 0
@@ -187,14 +187,14 @@ class Windows:
         `more`: bytes that take no slots, because there are none for them; its queue pays for them all the same.
         """
         with self._lock:
-            known = self._queue(_lot(queue, urgency))
+            known = self._queue(_side(queue, urgency))
             self._took(known, slots_of(size), pace)
             known.debt += slots_of(size + more) - slots_of(size)
 
     def ended(self, queue: str, urgency: Urgency, said: Said, size: int = 0) -> None:
         """One of the queue is no longer in hand."""
         with self._lock:
-            known = self._queue(_lot(queue, urgency))
+            known = self._queue(_side(queue, urgency))
             lane, was_unproven = known.lane, known.lane.unproven
             if said.answered_after_s is None:
                 lane.concurrency.failed()
@@ -210,16 +210,16 @@ class Windows:
     def put_down(self, queue: str, urgency: Urgency, size: int = 0) -> None:
         """One of the queue is no longer in hand; nothing was heard of its server."""
         with self._lock:
-            self._put_down(self._queue(_lot(queue, urgency)), slots_of(size))
+            self._put_down(self._queue(_side(queue, urgency)), slots_of(size))
 
     def forget_idle(self) -> None:
         """Drop what is known of idle lanes and queues, so that memory follows the work."""
         with self._lock:
-            self._lanes = {lot: lane for lot, lane in self._lanes.items() if lane.mails or lane.paced_lately}
-            self._queues = {lot: known for lot, known in self._queues.items() if known.mails or known.asked}
-            for lot, known in self._queues.items():
+            self._lanes = {side: lane for side, lane in self._lanes.items() if lane.mails or lane.paced_lately}
+            self._queues = {side: known for side, known in self._queues.items() if known.mails or known.asked}
+            for side, known in self._queues.items():
                 known.asked = False
-                known.lane = self._lane(lane_of(lot[0]), emergency=lot[1])
+                known.lane = self._lane(lane_of(side[0]), emergency=side[1])
 
     # With the lock held: ---------------------------------------------------------------------------------------------
 
@@ -318,10 +318,10 @@ class Windows:
             lane = self._lanes[server, emergency] = _Lane(Concurrency(self._slots), emergency, self._clock())
         return lane
 
-    def _queue(self, lot: _Lot) -> _Queue:
-        known = self._queues.get(lot)
+    def _queue(self, side: _Side) -> _Queue:
+        known = self._queues.get(side)
         if known is None:
-            known = self._queues[lot] = _Queue(self._lane(lane_of(lot[0]), emergency=lot[1]))
+            known = self._queues[side] = _Queue(self._lane(lane_of(side[0]), emergency=side[1]))
         return known
 
 
@@ -330,5 +330,5 @@ def slots_of(size: int) -> int:
     return -(-size // SLOT_BYTES) or 1
 
 
-def _lot(name: str, urgency: Urgency) -> _Lot:
+def _side(name: str, urgency: Urgency) -> _Side:
     return name, urgency is Urgency.EMERGENCY
