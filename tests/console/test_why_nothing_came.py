@@ -54,6 +54,17 @@ async def test_a_recipient_is_known_however_the_address_is_written(
     assert "These addresses are alike" not in answer, "it is the same"
 
 
+@pytest.mark.parametrize("reply", ["It minds.", ""])
+async def test_nobody_is_told_to_read_the_words_of_a_server_that_said_none(
+    client_of: ClientOf, room: Room, acme: TenantId, reply: str
+) -> None:
+    delivery = await report(room, acme, "jane@example.com")
+    await refused(room, acme, delivery, reply)
+    page = (await (await client_of(Role.TENANT_ADMIN)).get(f"/console/deliveries/{delivery}")).text
+    assert ("own words below" in page, "What to do now" in page) == (bool(reply), bool(reply))
+    assert "Whom to ask" in page
+
+
 async def test_a_whole_address_is_not_taken_for_the_beginning_of_another(
     client_of: ClientOf, room: Room, acme: TenantId
 ) -> None:

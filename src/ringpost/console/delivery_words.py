@@ -162,6 +162,8 @@ class Reason:
     to_do: str
     trap: Trap | None
     helper: Helper
+    reply: str = ""
+    """The server's own words; empty when it said nothing."""
 
 
 def is_over_share(hold: Any) -> bool:
@@ -183,12 +185,12 @@ def reason_of_hold(hold: Any) -> Reason:
 
 def reason_of(row: Any, prefix: str = "") -> Reason:
     """The reason in a row that has `hint`, `reply` and `party`, each behind `prefix`."""
-    hint, party = getattr(row, f"{prefix}hint"), getattr(row, f"{prefix}party")
+    hint, party, reply = (getattr(row, f"{prefix}{name}") for name in ("hint", "party", "reply"))
     trap = _trap_of(hint)
     helper = HELPERS[Party(party)] if party else NOBODY
     if trap is not None:
-        return Reason(trap.title, trap.explanation, TO_DO.get(trap.code, trap.what_to_do), trap, helper)
-    return Reason(N_("The mail was not taken"), hint, "", None, helper)
+        return Reason(trap.title, trap.explanation, TO_DO.get(trap.code, trap.what_to_do), trap, helper, reply)
+    return Reason(N_("The mail was not taken"), hint, "", None, helper, reply)
 
 
 def why(row: Any, hold: Any = None) -> str:
