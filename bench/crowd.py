@@ -177,7 +177,7 @@ async def crowd(folder: Path, servers: Mapping[str, int]) -> AsyncGenerator[Crow
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RINGPOST_")} | settings
     os.environ.update(settings)
     tokens = await _set_up(Config(), servers)
-    command = [sys.executable, "-m", "ringpost.cli", "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "ringpost", "serve", "--port", str(port)]
     process = await asyncio.create_subprocess_exec(*command, env=environment, cwd=folder)
     try:
         await _answers(port)

@@ -43,7 +43,7 @@ class Ringpost:
             **({"RINGPOST_DATABASE_URL": database_url} if database_url else {}),
             **environment,
         }
-        self.launcher: tuple[str, ...] = (sys.executable, "-m", "ringpost.cli")
+        self.launcher: tuple[str, ...] = (sys.executable, "-m", "ringpost")
         self.serves = False
         """It has answered since its last start."""
         self._workers = workers

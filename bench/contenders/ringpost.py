@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from bench import machine, mail, postgresql
 from bench.race import PATIENCE_S, Offer
 
-COMMAND: Final = (sys.executable, "-m", "ringpost.cli")
+COMMAND: Final = (sys.executable, "-m", "ringpost")
 TOKEN: Final = "rp_key_" + "b2" * 32  # made up
 CONNECTIONS: Final = 64
 _DOMAIN: Final = "bench.example.com"

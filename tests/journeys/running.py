@@ -103,7 +103,7 @@ class Service:
             "RINGPOST_EHLO_NAME": "ringpost.example.com",
             **environment,
         }
-        self.program: tuple[str, ...] = ("-m", "ringpost.cli")
+        self.program: tuple[str, ...] = ("-m", "ringpost")
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -153,7 +153,7 @@ class Service:
     async def command(self, *arguments: str) -> str:
         """Run `ringpost ...` on the same data folder; what it prints."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "ringpost.cli", *arguments,
+            sys.executable, "-m", "ringpost", *arguments,
             env=self.environment, cwd=self.data_dir.parent,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip

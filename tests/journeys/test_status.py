@@ -122,7 +122,7 @@ class Terminal:
         """With `ringpost status` in it."""
         screen, terminal = pty.openpty()
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "ringpost.cli", "status",
+            sys.executable, "-m", "ringpost", "status",
             env={**environment, "COLUMNS": "80", "LINES": "40", "TERM": "xterm"},
             stdin=terminal, stdout=terminal, stderr=terminal,
         )  # fmt: skip

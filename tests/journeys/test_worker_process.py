@@ -26,7 +26,7 @@ async def worker_process(running: Service, **environment: str) -> AsyncGenerator
     log = running.data_dir.with_suffix(".worker.log")
     with log.open("ab") as file:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "ringpost.cli", "worker", env={**running.environment, **environment},
+            sys.executable, "-m", "ringpost", "worker", env={**running.environment, **environment},
             cwd=running.data_dir.parent, stdout=file, stderr=file,
         )  # fmt: skip
     try:

@@ -13,11 +13,13 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from ringpost.domain.secrets import Secret
 
-_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1, hash_len=32, salt_len=16)
+_PASSES, _MEMORY_KIB, _LANES = 2, 19 * 1024, 1
+_hasher = PasswordHasher(_PASSES, _MEMORY_KIB, _LANES, hash_len=32, salt_len=16)
 _threads = ThreadPoolExecutor(2, thread_name_prefix="ringpost-password")
 
-_NOBODY = _hasher.hash("the password of nobody")
-"""Verified when there is no such user, so that the answer takes as long as for one that there is."""
+_NOBODY = f"$argon2id$v=19$m={_MEMORY_KIB},t={_PASSES},p={_LANES}${'A' * 22}${'A' * 43}"
+"""Verified when there is no such user, so that the answer takes as long as for one that there is. No password is known
+that has this hash."""
 
 
 async def hash_password(password: Secret) -> str:
