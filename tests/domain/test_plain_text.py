@@ -58,6 +58,29 @@ def test_links_show_where_they_lead(html: str, text: str) -> None:
     assert derive_text(html).text == text
 
 
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ('<a href="http://x/1">Yes</a><a href="http://x/2">No</a>', "Yes: http://x/1 No: http://x/2\n"),
+        ('<a href="http://x/1"><img src=y></a><a href="%%V%%">No</a>', "http://x/1 No: %%V%%\n"),
+        ('<a href="http://x/1">Join </a>now', "Join: http://x/1 now\n"),
+        ('<a href="#">Join </a>now', "Join now\n"),
+        ('<a href="http://x/1">Join</a>%%NOW%%', "Join: http://x/1 %%NOW%%\n"),
+        ('<a href="http://x/1">Join</a><span data-when="A">, %%A%%</span>', "Join: http://x/1, %%A%%\n"),
+        ('<b data-when="A"><a href="http://x/1">Join</a></b>us', "Join: http://x/1 us\n"),
+        ('<a href="http://x/1">Join</a><b data-when="A">%%A%%</b>', "Join: http://x/1 %%A%%\n"),
+        (
+            '(<a href="http://x/1">here</a>). <a href="http://x/2">There</a>.',
+            "(here: http://x/1). There: http://x/2.\n",
+        ),
+        ('<p><a href="http://x/1">a</a></p><p>b</p>', "a: http://x/1\n\nb\n"),
+        ('<table><tr><td><a href="http://x/1">a</a><td>b</table>', "a: http://x/1: b\n"),
+    ],
+)
+def test_a_link_ends_before_what_follows_it(html: str, text: str) -> None:
+    assert derive_text(html).text == text
+
+
 def test_rows_of_two_cells_are_label_and_value() -> None:
     html = "<table><tr><th>Queue:</th><td>%%QUEUE_NAME%%</td></tr><tr><td>Caller</td><td>Jane</td></tr></table>"
 

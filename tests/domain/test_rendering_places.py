@@ -240,6 +240,25 @@ def test_a_value_within_a_host_stays_there_or_breaks_the_link(href: str, value: 
     assert html_of(f'<a href="{href}">', value) == f'<a href="{url}">'
 
 
+@pytest.mark.parametrize(
+    ("href", "value", "url"),
+    [
+        ("https://x.example%%A%%", ".evil.com", "https://x.example"),
+        ("https://x.example%%A%%", ":80@evil.com/", "https://x.example"),
+        ("https://x.example%%A%%", ":8443/a", "https://x.example:8443/a"),
+        ("%%A%%", "javascript:alert(1)", ""),
+        ("%%A%%", "https://x.example/voice mail/1.wav?a=1&b='2'", "https://x.example/voice%20mail/1.wav?a=1&b='2'"),
+        ("https://x.example/?q=%%A%%&z=1", "Alex & Co", "https://x.example/?q=Alex%20%26%20Co&z=1"),
+        ("&#104;ttps://x.example/?q=1&amp;r=%%A%%", "&amp;", "https://x.example/?q=1&r=%26amp%3B"),
+        ("sip:%%A%%@pbx.example.com", "80 01", "sip:80%2001@pbx.example.com"),
+        ("tel:%%A%%", "+1 555 0100", "+1 555 0100"),
+        ("mailto:%%A%%", "jürgen@x.example", "jürgen@x.example"),
+    ],
+)
+def test_a_link_of_the_text_leads_where_that_of_the_html_leads(href: str, value: str, url: str) -> None:
+    assert render(f'<a href="{href}">Open</a>', {"A": value}).text == f"Open: {url}\n"
+
+
 @pytest.mark.parametrize("piece", ["%%A%%", "a%%A%%", "a.%%A%%", "@%%A%%", ":%%A%%"])
 def test_a_host_of_many_values_is_cut_in_no_time(piece: str) -> None:
     started = time.perf_counter()

@@ -2,16 +2,18 @@
 
 It works on the template, variables and all, once per revision; filling the result is a join like any other. Links
 become `label: url`, rows of two cells `label: value`, other rows ` | ` between cells; what is hidden (preheader, style,
-script, head) is left out.
+script, head) is left out. Variables in a URL are made safe as in the HTML: programs that show text make links of URLs.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import unescape
 from typing import Final
 
 from ringpost.domain.catalogue import IMAGE_VARIABLES, canonical_name
-from ringpost.domain.forms import VARIABLE_NAME, Block
+from ringpost.domain.escaping import escapes_in
+from ringpost.domain.forms import VARIABLE_NAME, Block, Escape
 from ringpost.domain.markup import Kind, Token, tokenize
 
 _MOST_FRAMES: Final = 60
@@ -24,12 +26,17 @@ _LINE_ENDS, _PARAGRAPH_ENDS = "\x01", "\x02"
 _CONDITION, _CONDITION_END = "\x03", "\x04"
 _BLANK_IN_PRE = "\x05"
 """Stands for a blank that is kept as it is, until all is written."""
-_MARK = re.compile("\x03([^\x03]*)\x03|\x04")
+_ESCAPED = "\x06"
+"""Stands around the number of an escape, before the variable that it is for."""
+_URL_ENDS = "\x07"
+_RUNS_ON = re.compile("\x07(?=(?:\x03[^\x03]*\x03|\x04)*[^\\s\x01-\x04.,;:!?)])")
+"""The end of a URL that would go on with what follows."""
+_MARK = re.compile("\x03([^\x03]*)\x03|\x06([0-9]+)\x06|\x04|\x07")
 _MOST_BLOCKS = 200
 _INLINE = re.compile("a|abbr|b|big|em|font|i|small|span|strong|u")
 _BREAKS = re.compile(r" ?[\n\x01\x02][ \n\x01\x02]*")
 _SPACES = re.compile(r"[ \t\n\r\f\u00a0]+")
-_INVISIBLE = re.compile("[\x01-\x05\u00ad\u034f\u200b-\u200f\u2060\ufeff]+")
+_INVISIBLE = re.compile("[\x01-\x07\u00ad\u034f\u200b-\u200f\u2060\ufeff]+")
 _MANY_SPACES = re.compile(r" {2,}")
 _HIDDEN_STYLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all)", re.IGNORECASE)
 
@@ -42,6 +49,8 @@ class DerivedText:
     """Ends with a line break unless it is empty."""
     blocks: tuple[Block, ...]
     """Words that go when their variables are empty: elements with data-when within a line."""
+    escapes: Mapping[int, Escape]
+    """What makes a variable's value safe, by where it begins; of those that stand in URLs."""
 
 
 def derive_text(source: str) -> DerivedText:
@@ -50,7 +59,17 @@ def derive_text(source: str) -> DerivedText:
     for token in tokenize(source):
         writer.write(token)
     text = writer.finish()
-    return _without_marks(f"{text}\n" if text else "")
+    return _without_marks(f"{text}\n" if text else "", writer.escapes)
+
+
+@dataclass(frozen=True, slots=True)
+class InText:
+    """Makes a value safe in a URL of a text, where characters are not written as references."""
+
+    in_html: Escape
+
+    def __call__(self, value: str) -> str:
+        return unescape(self.in_html(value))
 
 
 @dataclass(slots=True)
@@ -59,12 +78,15 @@ class _Frame:
 
     name: str
     href: str = ""
+    url: str = ""
+    """The same, as it is written: marked where variables need an escape."""
     parts: list[str] = field(default_factory=list[str])
     cells: list[str] = field(default_factory=list[str])
 
 
 class _Writer:
     def __init__(self, source: str) -> None:
+        self.escapes: list[Escape] = []
         self._conditions: dict[str, list[bool]] = {}
         self._source = source
         self._frames = [_Frame("")]
@@ -88,7 +110,8 @@ class _Writer:
     def finish(self) -> str:
         while len(self._frames) > 1:
             self._close()
-        return _tidy("".join(self._frames[0].parts)).replace(_BLANK_IN_PRE, " ").rstrip()
+        text = _tidy("".join(self._frames[0].parts)).replace(_BLANK_IN_PRE, " ").rstrip()
+        return _RUNS_ON.sub(" ", text)
 
     def _start(self, token: Token) -> None:
         name = token.name
@@ -183,9 +206,23 @@ class _Writer:
                 self._close_to("th")
         elif token.name == "tr":
             self._close_to("tr")
-        href = unescape(token.value("href", self._source) or "").strip() if token.name == "a" else ""
         if len(self._frames) < _MOST_FRAMES:
-            self._frames.append(_Frame(token.name, href))
+            self._frames.append(_Frame(token.name, *self._url(token)))
+
+    def _url(self, token: Token) -> tuple[str, str]:
+        """Where a link leads, without and with marks."""
+        attribute = token.attribute("href") if token.name == "a" else None
+        if attribute is None:
+            return "", ""
+        parts: list[str] = []
+        at = attribute.value_start
+        for match, escape in escapes_in(token, self._source):
+            if attribute.value_start <= match.start() < attribute.value_end:
+                parts += [self._source[at : match.start()], f"{_ESCAPED}{len(self.escapes)}{_ESCAPED}", match[0]]
+                self.escapes.append(InText(escape))
+                at = match.end()
+        parts.append(self._source[at : attribute.value_end])
+        return unescape(token.value("href", self._source) or "").strip(), unescape("".join(parts)).strip()
 
     def _close_to(self, name: str) -> bool:
         """Close the innermost frame of that name and all in it; False when there is none in this table."""
@@ -207,7 +244,8 @@ class _Writer:
         around = self._frames[-1]
         if frame.name == "a":
             lead = " " if frame.parts and frame.parts[0][:1] == " " else ""
-            around.parts.append(lead + _link(text, frame.href))
+            trail = " " if frame.parts and frame.parts[-1][-1:] == " " else ""
+            around.parts.append(lead + _link(text, frame) + trail)
         elif frame.name == "tr":
             around.parts.append(_LINE_ENDS + _row([*frame.cells, text]) + _LINE_ENDS)
         elif frame.name == "table":
@@ -219,9 +257,10 @@ class _Writer:
         return frame.name
 
 
-def _without_marks(text: str) -> DerivedText:
+def _without_marks(text: str, escapes: Sequence[Escape]) -> DerivedText:
     parts: list[str] = []
     blocks: list[Block] = []
+    placed: dict[int, Escape] = {}
     begun: list[tuple[int, frozenset[str]]] = []
     at = size = 0
     for mark in _MARK.finditer(text):
@@ -230,17 +269,21 @@ def _without_marks(text: str) -> DerivedText:
         at = mark.end()
         if mark[1]:
             begun.append((size, frozenset(map(canonical_name, mark[1].split()))))
-        elif begun:
+        elif mark[2]:
+            placed[size] = escapes[int(mark[2])]
+        elif mark[0] == _CONDITION_END and begun:
             start, names = begun.pop()
             blocks.append(Block(start, size, names))
-    return DerivedText("".join([*parts, text[at:]]), tuple(blocks[:_MOST_BLOCKS]))
+    return DerivedText("".join([*parts, text[at:]]), tuple(blocks[:_MOST_BLOCKS]), placed)
 
 
-def _link(label: str, href: str) -> str:
+def _link(label: str, frame: _Frame) -> str:
+    href = frame.href
     target = href.removeprefix("mailto:").removeprefix("tel:")
     if not href or href.startswith("#") or label in (href, target):
         return label
-    return f"{label}: {target}" if label else target
+    url = frame.url + _URL_ENDS if target == href else target  # an address or a number is for people to read
+    return f"{label}: {url}" if label else url
 
 
 def _row(cells: list[str]) -> str:

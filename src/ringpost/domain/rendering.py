@@ -15,11 +15,12 @@ pass, so a value that holds `%%NAME%%` stays as it is. A variable without a valu
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from ringpost.domain.catalogue import ALIASES, IMAGE_VARIABLES, EventType, canonical_name
 from ringpost.domain.events import Attachment
-from ringpost.domain.forms import VARIABLE, Blank, Block, Encoded, Form, cut
+from ringpost.domain.forms import VARIABLE, Blank, Block, Encoded, Escape, Form, cut
 from ringpost.domain.html_forms import QR_CONTENT_ID, cut_html
 from ringpost.domain.messages import (
     Message,
@@ -160,7 +161,7 @@ def prepare(template: Template, event_type: EventType) -> PreparedTemplate:
         text = _cut_text(_with_lf(template.text_body), labels=True)
     else:
         derived = derive_text(template.body)
-        text = _cut_text(derived.text, derived.blocks, labels=True)
+        text = _cut_text(derived.text, derived.blocks, derived.escapes, labels=True)
     forms = [from_, subject, text, *([html] if html else [])]
     used = dict.fromkeys(name for form in forms for name in form.names if name)
     conditions = frozenset(name for form in forms for name in form.conditions if name)
@@ -198,9 +199,18 @@ def _plain_form(text: str) -> Form:
     return cut(text, ())
 
 
-def _cut_text(source: str, blocks: tuple[Block, ...] = (), *, labels: bool = False) -> Form:
+def _cut_text(
+    source: str,
+    blocks: tuple[Block, ...] = (),
+    escapes: Mapping[int, Escape] = MappingProxyType({}),
+    *,
+    labels: bool = False,
+) -> Form:
     """A form of plain text. With `labels`, a line that is a label and a variable goes when the variable is empty."""
-    blanks = [Blank(match.start(), match.end(), _text_name(match[1])) for match in VARIABLE.finditer(source)]
+    blanks = [
+        Blank(match.start(), match.end(), _text_name(match[1]), escapes.get(match.start()))
+        for match in VARIABLE.finditer(source)
+    ]
     lines = _LABELLED_LINE.finditer(source) if labels and blanks else ()
     labelled = (Block(line.start(), line.end(), frozenset({_text_name(line[1])})) for line in lines)
     return cut(source, blanks, (*blocks, *labelled))
