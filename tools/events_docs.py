@@ -43,6 +43,9 @@ Alerts go before normal mails; emergencies go before everything and have room of
 hours are the setting `RINGPOST_NORMAL_LIFETIME_HOURS`. Delays vary by a fifth, so that mails do not come back all at
 once.
 
+Variables marked *Secret* are shown as `***`, with whatever type they come. A mail whose event carries one is shown to
+nobody, and erased with the event's variables as soon as it is sent or given up.
+
 """
 
 
@@ -71,7 +74,7 @@ def _toggle(kind: EventType) -> str:
 
 
 def _section(kind: EventType, level: str = "##") -> str:
-    secret = " Its mails hold secrets, so they are erased as soon as they have been sent." if kind.secret else ""
+    secret = " Its mails hold secrets, whatever variables come." if kind.secret else ""
     rows = "".join(_variable(variable) for variable in kind.variables)
     head = f"\n{level} {kind.name}\n\n{kind.description}{secret}\n"
     return f"{head}\n| Variable | Meaning | Example |\n|---|---|---|\n{rows}"

@@ -176,6 +176,13 @@ async def test_the_same_event_many_times_in_parallel_is_one_event(tenant_client:
     assert len((await tenant_client.get("/deliveries", params={"event": "once"})).json()["items"]) == 1
 
 
+async def test_no_variables_are_shown_as_none_and_not_as_erased(tenant_client: httpx.AsyncClient) -> None:
+    await post(tenant_client, type="RECHARGE", id="left-out", variables={})
+    await post(tenant_client, type="RECHARGE", id="empty", variables={"TIME": None})
+    for event in ("left-out", "empty"):
+        assert (await tenant_client.get(f"/events/{event}")).json()["variables"] == {}
+
+
 async def test_secret_variables_are_not_shown_again(tenant_client: httpx.AsyncClient) -> None:
     variables = {"USER_NAME": "jane", "USER_PASSWORD": "hunter2-canary", "USER_EMAIL": "jane@example.com"}
     await post(tenant_client, type="USER_CREATION", id="u", variables=variables)
@@ -194,7 +201,8 @@ async def test_a_secret_under_another_name_is_not_shown_again(tenant_client: htt
 
 async def test_a_secret_is_one_also_with_another_type(tenant_client: httpx.AsyncClient) -> None:
     variables = {"DISPLAY_NAME": "Jane", "VOICEMAIL_PIN": "canary-482915", "QR_CODE_URL": "canary-provisioning"}
-    assert (await post(tenant_client, type="VOICEMAIL_RECEIVED", id="v", variables=variables)).status_code == 202
+    event = {"type": "VOICEMAIL_RECEIVED", "id": "v", "recipients": ["jane@example.com"], "variables": variables}
+    assert (await post(tenant_client, **event)).status_code == 202
     shown = (await tenant_client.get("/events/v")).json()["variables"]
     assert shown == {"DISPLAY_NAME": "Jane", "VOICEMAIL_PIN": "***", "QR_CODE_URL": "***"}
     draft = {"body": "%%DISPLAY_NAME%% %%VOICEMAIL_PIN%%", "values": "last_event"}

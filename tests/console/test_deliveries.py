@@ -147,13 +147,20 @@ async def test_the_last_day_is_drawn_and_told_by_the_hour(
     await assert_accessible(page)
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("USER_CREATION", "USER_PASSWORD"),
+        ("CONFERENCE_INVITATION", "PASSWORD"),
+        ("EMERGENCY_CALL", "VOICEMAIL_PIN"),  # which its own template does not ask for
+    ],
+)
 async def test_a_mail_with_a_password_is_shown_to_nobody(
-    client_of: ClientOf, room: Room, acme: TenantId, mailbox: Mailbox
+    client_of: ClientOf, room: Room, acme: TenantId, mailbox: Mailbox, kind: str, name: str
 ) -> None:
     toggle = CATALOGUE["USER_CREATION"].toggle or ""
     await change_settings(room, admin(acme), mailbox.settings(**{toggle: True}))
-    variables = {"USER_PASSWORD": "canary-secret", "USER_EMAIL": "new@example.com"}
-    delivery = await report(room, acme, type="USER_CREATION", variables=variables)
+    delivery = await report(room, acme, "new@example.com", type=kind, variables={name: "canary-secret"})
     client = await client_of(Role.TENANT_ADMIN)
 
     story = await client.get(f"/console/deliveries/{delivery}")

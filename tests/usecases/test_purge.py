@@ -147,8 +147,9 @@ async def test_what_holds_secrets_goes_at_once_when_it_is_cancelled(
     tenant_client: httpx.AsyncClient, room: Room
 ) -> None:
     await save(tenant_client, notify_user_registration=True)
-    for kind in ("USER_CREATION", "VOICEMAIL_RECEIVED"):
-        event = {"type": kind, "recipients": ["a@example.com"], "variables": {"USER_NAME": "jane"}}
+    invitation = ("CONFERENCE_INVITATION", "PASSWORD")
+    for kind, name in (("USER_CREATION", "USER_NAME"), invitation, ("VOICEMAIL_RECEIVED", "USER_NAME")):
+        event = {"type": kind, "recipients": ["a@example.com"], "variables": {name: "jane"}}
         (made,) = (await tenant_client.post("/events", json=event)).json()["deliveries"]
         assert (await tenant_client.post(f"/deliveries/{made['id']}/cancel")).status_code == 204
     await purge(room)
@@ -160,8 +161,8 @@ async def test_secrets_of_an_event_that_sent_nothing_are_not_even_kept(
     tenant_client: httpx.AsyncClient, room: Room
 ) -> None:
     await save(tenant_client)
-    for kind in ("USER_CREATION", "QUEUE_CALLBACK"):
-        event = {"type": kind, "recipients": ["a@example.com"], "variables": {"USER_PASSWORD": "canary"}}
+    for kind, name in (("USER_CREATION", "USER_NAME"), ("QUEUE_SLA", "USER_PASSWORD"), ("QUEUE_CALLBACK", "USER_NAME")):
+        event = {"type": kind, "recipients": ["a@example.com"], "variables": {name: "canary"}}
         assert (await tenant_client.post("/events", json=event)).json()["skipped"] == "NOTIFICATION_OFF"
     assert await types_with_variables(room) == ["QUEUE_CALLBACK"]
 

@@ -4,7 +4,7 @@ CONTRIBUTING.md has the steps to add a type. Its default templates and its words
 else follows from the table below.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
@@ -71,7 +71,7 @@ class EventType:
     variables: tuple[Variable, ...]
     """Its own, then those that every type has."""
     secret: bool = False
-    """Its mails are erased as soon as their deliveries have ended."""
+    """Its mails hold a secret whatever variables come: they are erased as soon as their deliveries have ended."""
     system: bool = False
     """It belongs to the system level and not to a tenant."""
 
@@ -316,6 +316,13 @@ SECRET_VARIABLES: Final = frozenset(
     variable.name for kind in _EVENT_TYPES for variable in kind.variables if variable.secret
 )
 """Names that are secret with whatever type they come: an event may carry variables that its type does not have."""
+
+_SECRET_NAMES = SECRET_VARIABLES.union(alias for alias, name in ALIASES.items() if name in SECRET_VARIABLES)
+
+
+def is_secret(kind: EventType, names: Iterable[str]) -> bool:
+    """Whether mails of this type, with variables of these names, are for nobody but their recipients."""
+    return kind.secret or not _SECRET_NAMES.isdisjoint(names)
 
 
 def canonical_name(name: str) -> str:

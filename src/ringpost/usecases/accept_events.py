@@ -245,7 +245,7 @@ class _Desk:
                 type=event.type,
                 recipient=address.canonical,
                 urgency=kind.urgency.value,
-                secret=kind.secret,
+                secret=made.secret,
                 queue=queue,
                 state=_SENDING if taken else _QUEUED,
                 claims=int(taken),

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from ringpost.domain.addresses import Address
-from ringpost.domain.catalogue import Audience, EventType
+from ringpost.domain.catalogue import Audience, EventType, is_secret
 from ringpost.domain.deliveries import Urgency
 from ringpost.domain.events import Event, SkipReason, Value, new_user
 from ringpost.domain.hosts import parse_host
@@ -45,12 +45,14 @@ class Plan(NamedTuple):
     fingerprint: bytes
     told: tuple[Address, ...] | SkipReason
     """Who is told, or why nobody is."""
+    secret: bool
+    """It is for nobody but its recipients."""
     message: Message | None
     """None when nobody is told."""
     sealed: bytes
     """The message, for storage."""
     variables: bytes | None
-    """Sealed."""
+    """Sealed; None when they are secret and nobody is told."""
     unknown: tuple[str, ...] = ()
     """Variables that the template asked for and nobody knew."""
     empty: tuple[str, ...] = ()
@@ -78,7 +80,7 @@ def plan(room: Room, standing: Standing, event: Event, now: int) -> Plan:
     if not isinstance(told, SkipReason):
         rendered = _render(room, event, kind, tenant, revision, now)
         sealed = room.sealer.seal(Place(event.tenant, "messages", key, "content"), rendered.message.pack())
-    content = canonical(event)
+    content, secret = canonical(event), is_secret(kind, event.variables)
     return Plan(
         event,
         key,
@@ -88,9 +90,10 @@ def plan(room: Room, standing: Standing, event: Event, now: int) -> Plan:
         content,
         room.sealer.fingerprint(content),
         told,
+        secret,
         rendered.message if rendered else None,
         sealed,
-        None if rendered is None and kind.secret else _seal_variables(room, key, event),
+        None if rendered is None and secret else _seal_variables(room, key, event),
         rendered.unknown if rendered else (),
         rendered.empty if rendered else (),
     )
@@ -163,9 +166,7 @@ def _render(room: Room, event: Event, kind: EventType, tenant: Tenant, revision:
         raise Invalid(FieldError("variables", message)) from None
 
 
-def _seal_variables(room: Room, key: str, event: Event) -> bytes | None:
-    if not event.variables:
-        return None
+def _seal_variables(room: Room, key: str, event: Event) -> bytes:
     return room.sealer.seal(Place(event.tenant, "events", key, "variables"), msgspec.json.encode(event.variables))
 
 
