@@ -116,6 +116,13 @@ async def test_a_wrong_field_422(tenant_client: httpx.AsyncClient, field: str, v
     assert (await tenant_client.get("/deliveries")).json()["items"] == []
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59Z"])
+async def test_a_time_out_of_range_is_told_as_such(tenant_client: httpx.AsyncClient, moment: str) -> None:
+    """The first is what some programs send for a time that was never set."""
+    (error,) = (await post(tenant_client, occurred_at=moment)).json()["errors"]
+    assert error["message"] == "This time is before 1970 or after the year 9998. Leave it out when it is not known."
+
+
 async def test_all_wrong_fields_are_told_at_once(tenant_client: httpx.AsyncClient) -> None:
     answer = await post(tenant_client, type="X", id="", occurred_at="x")
     assert [error["detail"]["field"] for error in answer.json()["errors"]] == ["type", "id", "occurred_at"]

@@ -67,6 +67,7 @@ def test_a_server_is_a_host_and_nothing_else(value: object) -> None:
 _PRIVATE = "This address is in a private or reserved network. "
 _ITSELF = "This address is that of the machine itself. "
 _PERMIT = "Whoever runs Ringpost can permit it with RINGPOST_ALLOWED_MAIL_NETWORKS."
+_NO_HOST = "This is not a host. Write only a name such as mail.example.com, or an IP address; no port, no http://."
 _NEVER = "This host is not allowed."
 
 
@@ -91,6 +92,21 @@ def test_a_tenant_cannot_name_an_address_inside(value: str, why: str) -> None:
     for kind in ServerType:
         assert faults(LEAST | {"server": value, "type": kind.value}) == {"server": why}
     assert set(faults(LEAST | {"server": value, "port": -1})) == {"server", "port"}
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("mail", "This name has no dot. Write the whole name, such as mail.example.com."),
+        ("localhost", "This name has no dot. Write the whole name, such as mail.example.com."),
+        ("mail.example.com.", "There is a dot at the end. Leave it out."),
+        ("mail.example.com..", _NO_HOST),
+        ("mail.example.com:25", _NO_HOST),
+        ("http://mail.example.com", _NO_HOST),
+    ],
+)
+def test_what_is_wrong_with_a_host_is_told(value: str, why: str) -> None:
+    assert faults(LEAST | {"server": value}) == {"server": why}
 
 
 @pytest.mark.parametrize("value", ["169.254.169.254", "[::ffff:10.0.0.1]", "127.0.0.1", "mailpit", "192.168.1.5"])

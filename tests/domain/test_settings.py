@@ -125,6 +125,12 @@ def test_the_type_is_one_of_three_words(value: object) -> None:
     assert list(faults({key: LEAST[key] for key in ("server", "username")})) == ["type"]
 
 
+def test_who_gives_no_type_learns_what_it_is() -> None:
+    missing = faults({key: LEAST[key] for key in ("server", "username")})
+    assert missing == {"type": "This field is required. It is one of SMTP, MS365, GMAIL."}
+    assert "leave server, port, username and password out too" in faults(LEAST | {"type": None})["type"]
+
+
 def test_who_gives_another_type_learns_of_all_that_are_taken() -> None:
     taken = "This must be one of SMTP, MS365, GMAIL or null (for no mail server), spelled exactly so."
     assert faults(LEAST | {"type": {}}) == {"type": taken}

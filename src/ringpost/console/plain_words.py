@@ -36,6 +36,8 @@ ALIKE: Final = (
     N_("An address with a zone cannot be a mail server."),
     N_("An address is not a domain."),
     N_("A port is a number from 1 to 65535."),
+    N_("This name has no dot. Write the whole name, such as mail.example.com."),
+    N_("There is a dot at the end. Leave it out."),
     N_("This is not a host. Write only a name such as mail.example.com, or an IP address; no port, no http://."),
     N_("This host is not allowed."),
     N_(
@@ -206,6 +208,7 @@ WITH_VALUES: Final = {
     "This must be a number from %(lowest)s to %(highest)s, without quotation marks.": N_(
         "This must be a number from %(lowest)s to %(highest)s."
     ),
+    "This field is required. It is one of %(choices)s.": N_("This field is required. It is one of %(choices)s."),
     "This must be one of %(choices)s, spelled exactly so.": N_("This must be one of %(choices)s, spelled exactly so."),
     "This port is not allowed. Mail servers take mail on one of %(ports)s.": N_(
         "This port is not allowed. Mail servers take mail on one of %(ports)s."

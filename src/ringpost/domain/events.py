@@ -134,12 +134,18 @@ def _time(value: object) -> int:
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise wrong
     try:
-        return milliseconds_of(datetime.fromisoformat(value.upper().replace(" ", "T")))
+        moment = datetime.fromisoformat(value.upper().replace(" ", "T"))
     except ValueError:
         leap = _before_leap_second(value)
-    if leap is None:
-        raise wrong
-    return leap
+        if leap is None:
+            raise wrong from None
+        return leap
+    try:
+        return milliseconds_of(moment)
+    except ValueError:
+        raise ValueError(
+            "This time is before 1970 or after the year 9998. Leave it out when it is not known."
+        ) from None
 
 
 def _before_leap_second(value: str) -> int | None:

@@ -126,9 +126,11 @@ class Fields:
         value = self._raw.get(field)
         if value is None and not required:
             return default
+        if value is None:
+            self.wrong(field, f"This field is required. It is one of {', '.join(choices)}.")
+            return default
         if not isinstance(value, str) or value not in choices.__members__.values():
-            words = ", ".join(choices) + ("" if value is None else beside)
-            self.wrong(field, f"This must be one of {words}, spelled exactly so.")
+            self.wrong(field, f"This must be one of {', '.join(choices)}{beside}, spelled exactly so.")
             return default
         return choices(value)
 

@@ -5,6 +5,7 @@ resolving a name, and again at every connect (`transports/egress`).
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,6 +31,8 @@ LONGEST_SERVER: Final = 255
 LONGEST_PASSWORD: Final = 1024
 
 _NO_HOST = "This is not a host. Write only a name such as mail.example.com, or an IP address; no port, no http://."
+_NO_DOT = "This name has no dot. Write the whole name, such as mail.example.com."
+_LAST_DOT = "There is a dot at the end. Leave it out."
 _NULL = " or null (for no mail server)"
 _NO_TARGET = "This host is not allowed."
 """No more than that: who asks must not learn what the operator's network looks like."""
@@ -107,7 +110,7 @@ def _check_host(fields: Fields, mail_server: MailServer, rules: ServerRules) -> 
         host = parse_host(mail_server.server, single_label=not rules.restricted)
     except ValueError:
         if mail_server.type is ServerType.SMTP:  # where a provider is, is known: what was typed is kept and not used
-            fields.wrong("server", _NO_HOST)
+            fields.wrong("server", _why_no_host(mail_server.server))
         return
     if not rules.restricted:
         return
@@ -116,6 +119,14 @@ def _check_host(fields: Fields, mail_server: MailServer, rules: ServerRules) -> 
         fields.wrong("server", _refusal(ip))
     elif mail_server.type is ServerType.SMTP and not fields.is_wrong("port"):
         _check_port(fields, ip, port, rules)
+
+
+def _why_no_host(text: str) -> str:
+    for name, why in ((text, _NO_DOT), (text.removesuffix("."), _LAST_DOT)):
+        with suppress(ValueError):
+            parse_host(name, single_label=why is _NO_DOT)
+            return why
+    return _NO_HOST
 
 
 def _refusal(ip: IpAddress) -> str:

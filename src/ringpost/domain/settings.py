@@ -45,6 +45,11 @@ __all__ = [
     "tls_mode",
 ]
 
+_NULL_BESIDE_A_SERVER = (
+    f"With null there is no mail server: then leave server, port, username and password out too. Else this is one of "
+    f"{', '.join(ServerType)}."
+)
+
 TENANT_SWITCHES: Final = (
     "notify_user_registration",
     "notify_queue_sla_breached",
@@ -167,8 +172,10 @@ def _own_mail_server(fields: Fields, rules: ServerRules, of_a_server: Iterable[s
 
     A `type` that was left out is a mistake of the client's, and must not take a mail server away.
     """
-    if fields.is_null("type") and not any(map(fields.is_given, of_a_server)):
-        return None
+    if fields.is_null("type"):
+        if not any(map(fields.is_given, of_a_server)):
+            return None
+        fields.wrong("type", _NULL_BESIDE_A_SERVER)
     return read_mail_server(fields, rules)
 
 

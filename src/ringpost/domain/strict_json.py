@@ -72,7 +72,7 @@ def may_hold_bad_text(body: bytes) -> bool:
 def check_text(value: object, path: str = "") -> None:
     """Invalid, naming the path of each (`events[3].id`), when text in it has U+0000 or a lone surrogate."""
     errors = [
-        FieldError(where, "The text has a character that is none (U+0000 or half a surrogate pair). Leave it out.")
+        FieldError(where, "There is a character in it that no mail can hold (U+0000, or half of a pair). Leave it out.")
         for where, _ in zip(_unusable_texts(value, path), range(_MOST_ERRORS), strict=False)
     ]
     if errors:
