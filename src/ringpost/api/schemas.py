@@ -12,6 +12,7 @@ from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.endpoints import Auth
 from ringpost.domain.mail_servers import ServerType
 from ringpost.domain.system_events import SYSTEM_CATALOGUE
+from ringpost.domain.templates import LARGEST_BODY, LONGEST_LINE
 from ringpost.usecases.check_template import Values
 
 TEMPLATE_NAMES: list[JsonValue] = list(CATALOGUE)
@@ -216,19 +217,30 @@ class SystemCustomTemplateList(BaseModel):
     items: list[SystemCustomTemplateAnswer]
 
 
+_LINE = f"at most {LONGEST_LINE} characters"
+_BODY = f"at most {LARGEST_BODY // 1024} KiB"
+
+
 class TemplateParts(BaseModel):
     """What the tenant writes. A part that is left out or null is the default's."""
 
     model_config = ConfigDict(strict=True)
 
     from_: str | None = Field(
-        None, alias="from", description="The sender's display name; one line.", examples=["%%TENANT_NAME%% phones"]
+        None,
+        alias="from",
+        description=f"The sender's display name; one line, {_LINE}.",
+        examples=["%%TENANT_NAME%% phones"],
     )
-    subject: str | None = Field(None, description="One line.", examples=["%%QUEUE_NAME%%: a caller waits"])
+    subject: str | None = Field(None, description=f"One line, {_LINE}.", examples=["%%QUEUE_NAME%%: a caller waits"])
     body: str | None = Field(
-        None, description="HTML, or plain text when it has no HTML element.", examples=["<p>%%CALLER_NUMBER%%</p>"]
+        None,
+        description=f"HTML, or plain text when it has no HTML element; {_BODY}.",
+        examples=["<p>%%CALLER_NUMBER%%</p>"],
     )
-    text_body: str | None = Field(None, description="The text alternative of an HTML body; null: derived from it.")
+    text_body: str | None = Field(
+        None, description=f"The text alternative of an HTML body; null: derived from it; {_BODY}."
+    )
 
 
 class NewTemplate(TemplateParts):
