@@ -283,10 +283,10 @@ async def test_a_fault_of_ours_is_of_one_event_only(
 ) -> None:
     works = getattr(room_of, fails_in)
 
-    def fails(*arguments: Any) -> Any:
+    def fails(*arguments: Any, **named: Any) -> Any:
         if any("bad" in (getattr(one, "id", ""), getattr(getattr(one, "event", None), "id", "")) for one in arguments):
             raise OverflowError("canary-inside")
-        return works(*arguments)
+        return works(*arguments, **named)
 
     monkeypatch.setattr(room_of, fails_in, fails)
     events = [{"type": "TRUNK_CONNECTED", "id": name, "variables": {"X": 1}} for name in ("a", "bad", "b")]

@@ -17,6 +17,7 @@ from ringpost.domain.tenants import TenantId
 from ringpost.errors import WrongState
 from ringpost.storage.database import open_database
 from ringpost.storage.engines import open_engines
+from ringpost.storage.sealing import Place
 from ringpost.storage.tables import (
     attempts,
     console_sessions,
@@ -161,10 +162,24 @@ async def test_secrets_of_an_event_that_sent_nothing_are_not_even_kept(
     tenant_client: httpx.AsyncClient, room: Room
 ) -> None:
     await save(tenant_client)
-    for kind, name in (("USER_CREATION", "USER_NAME"), ("QUEUE_SLA", "USER_PASSWORD"), ("QUEUE_CALLBACK", "USER_NAME")):
-        event = {"type": kind, "recipients": ["a@example.com"], "variables": {name: "canary"}}
+    for kind in ("USER_CREATION", "QUEUE_CALLBACK"):
+        event = {"type": kind, "recipients": ["a@example.com"], "variables": {"USER_NAME": "jane"}}
         assert (await tenant_client.post("/events", json=event)).json()["skipped"] == "NOTIFICATION_OFF"
     assert await types_with_variables(room) == ["QUEUE_CALLBACK"]
+
+
+async def test_a_secret_is_kept_in_the_mail_and_nowhere_else(tenant_client: httpx.AsyncClient, room: Room) -> None:
+    await save(tenant_client, notify_user_registration=True)
+    for kind in ("USER_CREATION", "QUEUE_CALLBACK", "CONFERENCE_INVITATION"):
+        variables = {"USER_NAME": "jane", "PASSWORD": "canary", "USER_PASSWORD": "canary", "QR_CODE_URL": "canary"}
+        event = {"type": kind, "id": kind, "recipients": ["a@example.com"], "variables": variables}
+        assert (await tenant_client.post("/events", json=event)).status_code == 202
+        shown = (await tenant_client.get(f"/events/{kind}")).json()["variables"]
+        assert shown == {"USER_NAME": "jane", "PASSWORD": "***", "USER_PASSWORD": "***", "QR_CODE_URL": "***"}
+    query = select(events.c.tenant, events.c.key, events.c.variables)
+    for row in await room.database.read(lambda connection: connection.execute(query).all()):
+        kept = room.sealer.unseal(Place(row.tenant, "events", row.key, "variables"), row.variables)
+        assert b"canary" not in kept
 
 
 async def types_with_variables(room: Room) -> list[str]:

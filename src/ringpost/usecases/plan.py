@@ -4,14 +4,14 @@ A plan needs to know what is in force and nothing else, so it can be made before
 while another one is being written. It is good as long as the same is in force in the commit: `holds`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
 
 from ringpost.domain.addresses import Address
-from ringpost.domain.catalogue import Audience, EventType, is_secret
+from ringpost.domain.catalogue import SECRET_VARIABLES, Audience, EventType, canonical_name, is_secret
 from ringpost.domain.deliveries import Urgency
 from ringpost.domain.events import Event, SkipReason, Value, new_user
 from ringpost.domain.hosts import parse_host
@@ -52,7 +52,7 @@ class Plan(NamedTuple):
     sealed: bytes
     """The message, for storage."""
     variables: bytes | None
-    """Sealed; None when they are secret and nobody is told."""
+    """Sealed, but for the values of secrets; None when all are secret and nobody is told."""
     unknown: tuple[str, ...] = ()
     """Variables that the template asked for and nobody knew."""
     empty: tuple[str, ...] = ()
@@ -93,7 +93,7 @@ def plan(room: Room, standing: Standing, event: Event, now: int) -> Plan:
         secret,
         rendered.message if rendered else None,
         sealed,
-        None if rendered is None and secret else _seal_variables(room, key, event),
+        None if rendered is None and kind.secret else _seal_variables(room, key, event, secret=secret),
         rendered.unknown if rendered else (),
         rendered.empty if rendered else (),
     )
@@ -166,8 +166,12 @@ def _render(room: Room, event: Event, kind: EventType, tenant: Tenant, revision:
         raise Invalid(FieldError("variables", message)) from None
 
 
-def _seal_variables(room: Room, key: str, event: Event) -> bytes:
-    return room.sealer.seal(Place(event.tenant, "events", key, "variables"), msgspec.json.encode(event.variables))
+def _seal_variables(room: Room, key: str, event: Event, *, secret: bool) -> bytes:
+    """A secret is in the mail and nowhere else."""
+    kept: Mapping[str, Value | None] = event.variables
+    if secret:
+        kept = {name: None if canonical_name(name) in SECRET_VARIABLES else value for name, value in kept.items()}
+    return room.sealer.seal(Place(event.tenant, "events", key, "variables"), msgspec.json.encode(kept))
 
 
 def canonical(event: Event) -> bytes:
