@@ -5,7 +5,7 @@ import time
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -333,6 +333,28 @@ def test_what_is_formatted_reads_back_as_the_same(parts: list[tuple[str, str, st
         return  # an encoded word, a blank that is a letter, or too long
     assert parse_recipients(format_recipients(read)) == read
     assert not any(set("\r\n\x00") & set(one.wire + one.display_name) for one in read)
+
+
+JOINED = "xn--11b2ezcw70k.com"
+"""\u0915\u094d\u200d\u0937.com: a zero width joiner, where RFC 5892 A.2 permits it."""
+LETTERS = (
+    st.text(st.sampled_from("\u0915\u094d\u0937\u0628\u0631\u200c\u200d"))
+    | st.text("a\u00e9\u00df\u03c2\u4f8b\u30fb\u00b7l-")
+    | st.text()
+)
+A_LABELS = LETTERS.map(lambda text: "xn--" + text.encode("punycode", "replace").decode())
+
+
+@hypothesis_settings(deadline=None)  # machines that test are busy
+@given(DOMAINS | A_LABELS.map("{}.com".format))
+@example(JOINED)
+def test_what_is_kept_of_an_address_reads_back_as_the_same_mailbox(domain: str) -> None:
+    try:
+        address = parse_address(f"Jane@{domain}")
+    except Invalid:
+        return  # not what IDNA permits
+    kept = parse_address(address.canonical)
+    assert (kept.key, kept.canonical) == (address.key, address.canonical)
 
 
 @hypothesis_settings(deadline=None)  # machines that test are busy

@@ -73,9 +73,11 @@ class Address:
 
     @property
     def canonical(self) -> str:
-        """The same with the domain in lower case and U-labels: alike for all ways to write one; for keeping."""
-        domain = idna.decode(self.ascii_domain) if "xn--" in self.ascii_domain else self.ascii_domain
-        return f"{self.local}@{domain}"
+        """The same with the domain in lower case and U-labels: alike for all ways to write one; for keeping.
+
+        `parse_address` reads the same mailbox back.
+        """
+        return f"{self.local}@{_in_letters(self.ascii_domain)}"
 
     @property
     def wire(self) -> str:
@@ -265,3 +267,18 @@ def _ascii_domain(domain: str) -> str:
     if len(name) > MAX_DOMAIN or not all(map(LABEL.fullmatch, labels)) or labels[-1].isdigit():
         raise ValueError("The part after the @ is not a domain. Check its spelling.")
     return name
+
+
+def _in_letters(ascii_domain: str) -> str:
+    """The name in U-labels; as it is when they could not be read back.
+
+    IDNA permits zero width joiners between some letters (RFC 5892 A.1, A.2), which are refused here: a name with them
+    is told from one without by its A-labels only.
+    """
+    if "xn--" not in ascii_domain:
+        return ascii_domain
+    try:
+        name = idna.decode(ascii_domain)
+        return name if unseen_character(name) is None and _ascii_domain(name) == ascii_domain else ascii_domain
+    except ValueError:  # IDNAError is one
+        return ascii_domain
