@@ -181,6 +181,22 @@ def test_invisible_and_direction_turning_characters_are_refused(template: str, c
     assert character not in item
 
 
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        (0x00AD, 0x00AD), (0x034F, 0x034F), (0x061C, 0x061C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
+        (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF),
+        (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x16FE4, 0x16FE4), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A),
+        (0xE0000, 0xE0FFF),
+    ],
+)  # fmt: skip
+def test_nothing_that_unicode_shows_as_nothing_is_in_an_address(first: int, last: int) -> None:
+    # Default_Ignorable_Code_Point of DerivedCoreProperties, and U+16FE4, the blank filler of Khitan.
+    for number in range(first, last + 1):
+        for template in ("a{}b@example.com", "An{}n <a@example.com>"):
+            assert f"U+{number:04X}" in refusal(template.format(chr(number)))[1]
+
+
 def test_a_smuggled_header_is_refused_and_named() -> None:
     assert refusal("a@x.com\r\nBcc: z@y")[2] == "Bcc: z@y"
     assert refusal("a@x.com\r\nBcc: z@y.com")[2] == "Bcc: z@y.com"

@@ -51,8 +51,15 @@ _WHOLE_QUOTED = re.compile(r'"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _NEEDS_QUOTES = re.compile(r'[()<>\[\]:;@\\,."]')
 _NOT_IN_PLAIN_NAME = re.compile(r'[<>\[\]:;@\\,"]')
-_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | frozenset(map(chr, range(0xFE00, 0xFE10)))
-"""Blank to the eye though Unicode counts them as letters, marks or symbols; the others are found by category."""
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0\U00016fe4").union(
+    *(
+        map(chr, range(first, last + 1))
+        for first, last in ((0x17B4, 0x17B5), (0x180B, 0x180F), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
+    )
+)
+"""Blank to the eye though Unicode counts them as letters, marks or symbols; the others are found by category.
+
+Default_Ignorable_Code_Point of Unicode's DerivedCoreProperties, the blank of Braille and the filler of Khitan."""
 
 
 @dataclass(frozen=True, slots=True)
