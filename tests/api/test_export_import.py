@@ -272,6 +272,34 @@ async def test_all_faults_are_told_with_their_place_and_nothing_is_changed(tenan
     assert await export(tenant_client) == before
 
 
+@pytest.mark.parametrize("whole", ["file", "templates", "templates.DISK_LOW"])
+async def test_of_very_many_unknown_names_the_first_are_told_and_how_many_more(
+    tenant_client: httpx.AsyncClient, whole: str
+) -> None:
+    names = [f"made up {number:06}" for number in range(200_000)]
+    content: dict[str, Any] = dict.fromkeys(names)
+    sections = [] if whole == "file" else whole.split(".")
+    for section in reversed(sections):
+        content = {section: content}
+
+    answer = await tenant_client.post("/tenant/import", json=EMPTY | content)
+
+    assert answer.status_code == 422
+    assert len(answer.content) < 65536
+    *named, last = answer.json()["errors"]
+    assert [error["detail"]["field"] for error in named] == [".".join([*sections, name]) for name in names[:20]]
+    assert (last["detail"]["field"], last["message"]) == (whole, "There are 199980 more such names.")
+
+
+async def test_names_of_a_file_are_told_cut_and_without_what_cannot_be_seen(tenant_client: httpx.AsyncClient) -> None:
+    names = {"\x1b[2J\u202e" + "x" * 1000: 1}
+
+    found = await refused(tenant_client, {**EMPTY, **names, "templates": {**names, "DISK_LOW": names}})
+
+    shown = "<U+001B>[2J<U+202E>" + "x" * 59
+    assert sorted(found) == sorted([shown, f"templates.{shown}", f"templates.DISK_LOW.{shown}"])
+
+
 @pytest.mark.parametrize(
     ("content", "field", "words"),
     [

@@ -229,6 +229,7 @@ WITH_VALUES: Final = {
     "There is no template of this name; there are %(names)s.": N_(
         "There is no template of this name; there are %(names)s."
     ),
+    "There are %(count)s more such names.": N_("There are %(count)s more such names."),
     "This file is of a tenant; the format must be %(format)s.": N_(
         "This file is of a tenant, so it cannot be imported at the system level."
     ),

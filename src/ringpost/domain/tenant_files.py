@@ -16,8 +16,10 @@ checked as if they had been posted, and every fault is told with its place in th
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final, TypeVar, cast
 
+from ringpost.domain.addresses import visible
 from ringpost.domain.fields import as_object
 from ringpost.domain.mail_servers import MailServer, ServerType
 from ringpost.domain.oauth import KeyReader, Method, OAuthSettings, parse_oauth
@@ -34,6 +36,9 @@ SECTIONS: Final = ("settings", "oauth", "templates")
 
 _HEAD: Final = ("format", "version", "secrets_left_out")
 _PARTS: Final = ("from", "subject", "body", "text_body")
+_MOST_NAMED: Final = 20
+_SHOWN: Final = 64
+"""Characters of a name that somebody made up."""
 _SECRETS: Final[Mapping[Method | None, tuple[str, ...]]] = {
     Method.REFRESH_TOKEN: ("oauth.client_secret", "oauth.refresh_token"),
     Method.CLIENT_SECRET: ("oauth.client_secret",),
@@ -86,7 +91,7 @@ def read_file(tenant: TenantId, raw: object, rules: ServerRules, keys: KeyReader
     """A file for this tenant, or for the system level; Invalid with every fault and its place."""
     content = as_object(raw, "file")
     _check_head(tenant, content)
-    faults = _unknown(content, (*_HEAD, *SECTIONS), "")
+    faults = _unknown_parts(content, (*_HEAD, *SECTIONS), "file")
     parse = parse_system_settings if tenant == SYSTEM else parse_settings
     settings = _section(content, "settings", lambda part: parse(part, rules), faults)
     oauth = None
@@ -147,14 +152,17 @@ def _check_head(tenant: TenantId, content: Mapping[str, object]) -> None:
         raise Invalid(FieldError("version", message))
 
 
-def _unknown(content: Mapping[str, object], known: Iterable[str], place: str) -> list[FieldError]:
+def _unknown_parts(content: Mapping[str, object], known: Iterable[str], whole: str = "") -> list[FieldError]:
     """A mistyped section would be left out without a word."""
-    names = ", ".join(known)
-    return [
-        FieldError(f"{place}{name[:64]}", f"There is no such part; there are {names}.")
-        for name in content
-        if name not in known
-    ]
+    return _unknown(content, known, f"There is no such part; there are {', '.join(known)}.", whole)
+
+
+def _unknown(content: Mapping[str, object], known: Iterable[str], message: str, whole: str = "") -> list[FieldError]:
+    """The first names that there are not; of the others, how many there are is told of the `whole`."""
+    unknown = (name for name in content if name not in known)
+    faults = [FieldError(visible(name[:_SHOWN]), message) for name in islice(unknown, _MOST_NAMED)]
+    more = sum(1 for _ in unknown)
+    return [*faults, FieldError(whole, f"There are {more} more such names.")] if more else faults
 
 
 def _section(
@@ -174,17 +182,16 @@ def _section(
     try:
         return parse(part)
     except Invalid as fault:
-        faults.extend(FieldError(f"{name}.{one.field}", one.message, one.item) for one in fault.errors)
+        faults.extend(FieldError(_place(name, one.field), one.message, one.item) for one in fault.errors)
         return None
 
 
+def _place(section: str, field: str) -> str:
+    return f"{section}.{field}" if field else section
+
+
 def _templates(content: Mapping[str, object], known: Mapping[str, Any]) -> dict[str, Parts]:
-    names = ", ".join(known)
-    faults = [
-        FieldError(name[:64], f"There is no template of this name; there are {names}.")
-        for name in content
-        if name not in known
-    ]
+    faults = _unknown(content, known, f"There is no template of this name; there are {', '.join(known)}.")
     read = {name: _section(content, name, _parts, faults) for name in known if name in content}
     if faults:
         raise Invalid(*faults)
@@ -192,7 +199,7 @@ def _templates(content: Mapping[str, object], known: Mapping[str, Any]) -> dict[
 
 
 def _parts(content: Mapping[str, object]) -> Parts:
-    faults = _unknown(content, _PARTS, "")
+    faults = _unknown_parts(content, _PARTS)
     texts = [_text(content, name, faults) for name in _PARTS]
     if faults:
         raise Invalid(*faults)
