@@ -71,6 +71,31 @@ def test_a_file_that_will_not_do_is_refused_in_a_sentence(staging: Machine, tmp_
         assert "Traceback" not in done.stderr
 
 
+def test_what_a_file_says_does_not_reach_into_the_terminal(staging: Machine) -> None:
+    evil = "\x1b[2J\a\x9b31m\u202e"
+    strange = {**FILE, evil: 1, "templates": {evil: {}, "DISK_LOW": {evil: 1}}}
+
+    refused = staging.run("tenant", "import", "-", stdin=json.dumps(strange))
+
+    assert refused.returncode == 1
+    assert refused.stderr.removesuffix("\n").isprintable()
+    assert refused.stderr.count("<U+001B>[2J<U+0007><U+009B>31m<U+202E>: There is no") == 3
+
+
+def test_a_file_is_fit_for_a_terminal_and_means_the_same(staging: Machine, tmp_path: Path) -> None:
+    body = ["<p>\x9b31m\x7f\u202e\U000e0041", "Gr\u00fc\u00dfe \u4f8b \U0001f4de</p>"]
+    staging.output("tenant", "import", "-", stdin=json.dumps({**FILE, "templates": {"DISK_LOW": {"body": body}}}))
+
+    shown = staging.output("tenant", "export")
+    staging.output("tenant", "export", "--output", str(tmp_path / "acme.json"))
+
+    assert all(line.isprintable() for line in shown.splitlines())
+    assert r"<p>\u009b31m\u007f\u202e\udb40\udc41" in shown
+    assert "Gr\u00fc\u00dfe \u4f8b \U0001f4de</p>" in shown
+    assert json.loads(shown)["templates"]["DISK_LOW"]["body"] == body
+    assert (tmp_path / "acme.json").read_text("utf-8").strip() == shown.strip()
+
+
 def test_a_disabled_tenant_can_be_enabled_again(staging: Machine) -> None:
     staging.output("tenant", "disable", "staging.example.com")
     disabled = json.loads(staging.output("tenant", "show", "staging.example.com", "--json"))

@@ -7,6 +7,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from ringpost.cli.output import one_line
 from ringpost.errors import RingpostError, StorageUnavailable
 from ringpost.storage.keyring import KeyRingError
 
@@ -36,7 +37,7 @@ def exit_code(error: Exception) -> int:
     nested: tuple[Exception, ...] = getattr(error, "exceptions", ())
     if len(nested) == 1:
         return exit_code(nested[0])
-    sys.stderr.write(f"ringpost: {_sentence(error)}\n")
+    sys.stderr.write(f"ringpost: {one_line(_sentence(error))}\n")
     return _code(error)
 
 

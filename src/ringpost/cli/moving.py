@@ -1,6 +1,5 @@
 """tenant export, import: settings and templates as one file."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +8,7 @@ import typer
 
 from ringpost.cli.exits import Failed
 from ringpost.cli.opening import AsJson, DataDir, SystemOption, TenantOption, find_owner, in_room, operator
-from ringpost.cli.output import print_json, print_rows, say
+from ringpost.cli.output import print_json, print_rows, say, to_json
 from ringpost.domain.strict_json import MalformedJson, loads
 from ringpost.domain.tenant_files import LARGEST_FILE
 from ringpost.usecases.export_tenant import export_tenant
@@ -44,7 +43,7 @@ def export(
     if output is None:
         print_json(content)
     else:
-        output.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        output.write_text(to_json(content) + "\n", "utf-8")
     if content["secrets_left_out"]:
         say(f"Left out, to be entered where the file is imported: {', '.join(content['secrets_left_out'])}")
 

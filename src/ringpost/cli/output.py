@@ -24,6 +24,7 @@ STATE_STYLES = {
 WIDE = 200
 """Columns of a table that goes into a pipe or a file, where nothing needs to fit."""
 
+_NOT_PLAIN = re.compile(r"[^\n -~]")
 _PASSWORD = re.compile(r"(?<=://)(?P<user>[^:/@]*:).*(?=@)|(?<=[?&])(?P<name>password=)[^&]*")
 
 
@@ -50,7 +51,14 @@ def say(text: str) -> None:
 
 def print_json(value: object) -> None:
     """Indented, so that people can read it too."""
-    print_line(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    print_line(to_json(value))
+
+
+def to_json(value: object) -> str:
+    """Indented JSON that a terminal can show: what would move its cursor or turn the writing is escaped."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    # Outside of strings there is nothing but ASCII, and in them no line break.
+    return _NOT_PLAIN.sub(lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1], text)
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, nothing: str) -> None:
