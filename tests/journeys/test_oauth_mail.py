@@ -134,3 +134,16 @@ async def test_a_test_mail_says_where_it_came_to_and_no_secret_is_seen(
     text = seen.getvalue() + of_api.text
     for canary in (SECRET, "another", REFRESH, "access-1", key_pem()[60:100]):
         assert canary not in text
+
+
+@pytest.mark.parametrize("credentials", [MICROSOFT, GOOGLE], ids=["microsoft", "google"])
+async def test_a_token_that_cannot_be_sent_on_is_told_as_the_providers_fault(
+    tmp_path: Path, credentials: dict[str, Any]
+) -> None:
+    async with service(tmp_path, credentials) as (provider, client):
+        provider.say("token", Say(body={"access_token": "t\u00f6ken", "expires_in": 3599}))
+        answer = await client.post("/tenant/notification/test_email", json=MAIL)
+
+    detail = answer.json()["errors"][0]["detail"]
+    assert answer.status_code == 424
+    assert (detail["stage"], detail["finding"]) == ("token", "NOT_AN_AUTHORITY")

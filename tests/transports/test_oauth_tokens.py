@@ -243,6 +243,55 @@ async def test_what_is_a_matter_of_time_has_its_name(provider: StandIn, ca_file:
     assert (await outcome_of(provider, ca_file, GRAPH.grant)).trap == trap
 
 
+@pytest.mark.parametrize("grant", [GRAPH.grant, USER.grant, service_account().grant], ids=["graph", "user", "account"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"access_token": "t\u00f6ken"}, {"access_token": "two words"}, {"access_token": "line\r\nX-Evil: 1"},
+        {"access_token": ""}, {"access_token": None}, {"access_token": ["x"]}, {"access_token": 7}, {},
+        {"access_token": "x", "expires_in": "soon"}, {"access_token": "x", "expires_in": 0},
+        {"access_token": "x", "expires_in": -3600}, {"access_token": "x", "expires_in": 1e300},
+        {"access_token": "x", "expires_in": float("nan")}, {"access_token": "x", "expires_in": float("inf")},
+        {"access_token": "x", "expires_in": True}, {"access_token": "x", "expires_in": []},
+    ],
+)  # fmt: skip
+async def test_an_authority_that_gives_no_real_token_is_not_the_credentials_fault(
+    provider: StandIn, ca_file: str, grant: Grant, said: dict[str, Any]
+) -> None:
+    provider.say("token", Say(body={"token_type": "Bearer", "expires_in": 3599, **said}))
+    outcome = await outcome_of(provider, ca_file, grant)
+    assert (outcome.stage, outcome.party, outcome.trap) == (Stage.TOKEN, Party.MAIL_SERVER, "NOT_AN_AUTHORITY")
+
+
+@pytest.mark.parametrize("life", [3599, 3599.5, "3599"])
+async def test_a_token_says_in_several_ways_how_long_it_lives(
+    provider: StandIn, ca_file: str, life: float | str
+) -> None:
+    tokens = provider.providers(ca_file).tokens
+    for grant in (GRAPH.grant, USER.grant, service_account().grant):
+        provider.say("token", Say(body={"access_token": "x", "expires_in": life, "ext_expires_in": "soon"}))
+        assert await tokens.token(grant) == Secret("x")
+
+
+async def test_google_need_not_say_how_long_a_token_lives_and_microsoft_does(provider: StandIn, ca_file: str) -> None:
+    provider.say("token", *[Say(body={"access_token": "x"})] * 2)
+    assert await provider.providers(ca_file).tokens.token(USER.grant) == Secret("x")
+    assert (await outcome_of(provider, ca_file, GRAPH.grant)).trap == "NOT_AN_AUTHORITY"
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["", "x", 7, "https://localhost", "https://localhost:x/t", "http://localhost/t", "https://localhost/\x01"],
+)
+async def test_a_discovery_that_makes_no_sense_is_not_the_credentials_fault(
+    provider: StandIn, ca_file: str, endpoint: object
+) -> None:
+    provider.say("discovery", Say(body={"authorization_endpoint": f"{provider.url}/x/a", "token_endpoint": endpoint}))
+    outcome = await outcome_of(provider, ca_file, GRAPH.grant)
+    assert (outcome.stage, outcome.party, outcome.trap) == (Stage.TOKEN, Party.MAIL_SERVER, "NOT_AN_AUTHORITY")
+    assert provider.of("token") == []
+
+
 async def test_an_authority_that_says_nothing_is_not_waited_for_long(provider: StandIn, ca_file: str) -> None:
     provider.say("token", Say(after_s=3))
     outcome = await outcome_of(provider, ca_file, USER.grant, token=0.3)

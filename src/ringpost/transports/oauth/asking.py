@@ -1,11 +1,14 @@
 """The HTTPS of the makers' own token libraries, which are blocking; it runs on threads.
 
 Every address must be one of the authority that was meant: what a discovery document says cannot send a secret to
-another place.
+another place. And the libraries get to read only what makes sense, so whatever they raise is about the credentials.
 """
 
+import json
+import re
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Self, cast
 from urllib.parse import urlsplit
@@ -15,7 +18,12 @@ import httpx
 from ringpost.transports.smtp.wire import tls_context
 from ringpost.transports.web import MAX_ANSWER, Answer, WebOptions, read_retry_after
 
+LONGEST_LIFE: Final = 1e9
+"""Seconds that a token may say it lives; more is no time that can be reckoned with."""
+
 _AGENT: Final = {"Accept": "application/json"}
+_VISIBLE = re.compile(r"[!-~]+")
+"""What can stand in a header and an address; tokens are a part of it (RFC 6750 2.1)."""
 
 
 class TokenRefused(Exception):
@@ -77,7 +85,7 @@ class ForMsal:
 
     def get(self, url: str, *, params: Any = None, headers: Mapping[str, str] | None = None, **_: Any) -> "MsalAnswer":
         """For the discovery of the endpoints."""
-        return MsalAnswer(self._asker.ask("GET", url, headers or {}, params=params))
+        return MsalAnswer(_discovered(self._asker.ask("GET", url, headers or {}, params=params)))
 
     def post(
         self, url: str, *, data: Any = None, params: Any = None, headers: Mapping[str, str] | None = None, **_: Any
@@ -86,7 +94,7 @@ class ForMsal:
         # The assertion of a certificate comes as bytes, which httpx would write as b'...'.
         fields = cast("dict[str, str | bytes]", data or {})
         form = {name: value.decode() if isinstance(value, bytes) else value for name, value in fields.items()}
-        return MsalAnswer(self._asker.ask("POST", url, headers or {}, params=params, data=form))
+        return MsalAnswer(_granted(self._asker.ask("POST", url, headers or {}, params=params, data=form)))
 
     def close(self) -> None:
         """Whoever opened the Asker closes it."""
@@ -114,7 +122,8 @@ class ForGoogle:
         self, url: str, method: str = "GET", body: Any = None, headers: Any = None, **_: Any
     ) -> "GoogleAnswer":
         """One request."""
-        return GoogleAnswer(self._asker.ask(method, url, cast("dict[str, str]", headers or {}), content=body))
+        answer = self._asker.ask(method, url, cast("dict[str, str]", headers or {}), content=body)
+        return GoogleAnswer(_granted(answer, says_life=False))
 
 
 class GoogleAnswer:
@@ -124,6 +133,45 @@ class GoogleAnswer:
         self.status = answer.status
         self.data = answer.body
         self.headers: dict[str, str] = {}
+
+
+def _granted(answer: Answer, *, says_life: bool = True) -> Answer:
+    """What matters of an answer with a token (RFC 6749 5.1); TokenRefused when it is none.
+
+    `says_life`: the authority is known to say how long its tokens live, which it need not.
+    """
+    fields = answer.fields or {}
+    token, life = fields.get("access_token"), fields.get("expires_in")
+    if not isinstance(token, str) or not _VISIBLE.fullmatch(token):
+        raise TokenRefused(answer)
+    if (life is not None or says_life) and not _is_life(life):
+        raise TokenRefused(answer)
+    return replace(answer, body=json.dumps({"access_token": token, "expires_in": life}).encode())
+
+
+def _is_life(value: object) -> bool:
+    """Whether it is a number of seconds; some write it as text."""
+    if isinstance(value, str):
+        return value.isascii() and value.isdecimal() and len(value) < 10 and int(value) > 0
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= LONGEST_LIFE
+
+
+def _discovered(answer: Answer) -> Answer:
+    """A discovery whose endpoints are addresses; TokenRefused when it is none."""
+    fields = answer.fields or {}
+    if not all(_is_address(fields.get(name)) for name in ("authorization_endpoint", "token_endpoint")):
+        raise TokenRefused(answer)
+    return answer
+
+
+def _is_address(value: object) -> bool:
+    if not isinstance(value, str) or not _VISIBLE.fullmatch(value):
+        return False
+    try:
+        scheme, host, _ = _origin(value)
+    except ValueError:
+        return False
+    return scheme == "https" and bool(host) and urlsplit(value).path[1:2] not in ("", "/")
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
