@@ -6,7 +6,7 @@ import ssl
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -28,7 +28,7 @@ class Say:
 
     status: int = 200
     body: Any = None
-    """An object, which becomes JSON, or the bytes themselves."""
+    """An object, which becomes JSON, or the bytes themselves; or what makes one of the request."""
     headers: dict[str, str] = field(default_factory=dict[str, str])
     after_s: float = 0
     drop: bool = False
@@ -112,6 +112,8 @@ class StandIn:
             while (request := await _read(reader)) is not None:
                 self.heard.append(request)
                 say = self.answer(request)
+                if callable(say.body):
+                    say = replace(say, body=say.body(request))
                 await asyncio.sleep(say.after_s)
                 if say.drop:
                     break

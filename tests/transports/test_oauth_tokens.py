@@ -1,10 +1,13 @@
 """Access tokens: how they are asked for, kept and renewed, and what each refusal means."""
 
 import asyncio
+import json
+import re
 import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import jwt
 import pytest
@@ -20,9 +23,9 @@ from tests.transports.oauth_samples import (
     private_key,
     service_account,
 )
-from tests.transports.provider_stand_in import DIRECTORY, Say, StandIn, stand_in
+from tests.transports.provider_stand_in import DIRECTORY, Heard, Say, StandIn, stand_in
 
-from ringpost.domain.credentials import Grant, Purpose
+from ringpost.domain.credentials import GoogleUser, Grant, Purpose
 from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
 from ringpost.domain.secrets import Secret
 from ringpost.domain.traps import TRAPS
@@ -311,3 +314,37 @@ async def test_damaged_credentials_are_a_matter_of_the_settings(provider: StandI
     outcome = await outcome_of(provider, ca_file, Grant(BROKEN, MAILBOX, Purpose.API))
     assert (outcome.stage, outcome.party) == (Stage.TOKEN, Party.CONFIGURATION)
     assert outcome.trap == "CREDENTIALS_DAMAGED"
+
+
+ODD = 'canary ~8Q/+%25&="\\\u00e9\U0001f4de'
+SPELLINGS: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "form": quote_plus,
+    "address": lambda text: quote(text, safe=""),
+    "form of .NET": lambda text: re.sub("%..|~", lambda found: found[0].lower().replace("~", "%7e"), quote_plus(text)),
+    "JSON": lambda text: json.dumps(text)[1:-1],
+    "JSON of PHP": lambda text: json.dumps(text, ensure_ascii=False)[1:-1].replace("/", r"\/"),
+}
+
+
+@pytest.mark.parametrize("spelled", SPELLINGS.values(), ids=SPELLINGS)
+@pytest.mark.parametrize(
+    ("grant", "proof"),
+    [
+        (Grant(replace(APP, client_secret=Secret(ODD)), MAILBOX, Purpose.API), "client_secret"),
+        (Grant(replace(APP, client_secret=None, certificate=Secret(certificate_pem())), MAILBOX, Purpose.API),
+         "client_assertion"),
+        (Grant(GoogleUser("client.apps.example", Secret(ODD), Secret(REFRESH)), MAILBOX, Purpose.API), "client_secret"),
+        (USER.grant, "refresh_token"),
+        (service_account().grant, "assertion"),
+    ],
+    ids=["secret", "certificate", "client", "user", "account"],
+)  # fmt: skip
+async def test_what_proves_who_we_are_is_not_shown_however_an_authority_repeats_it(
+    provider: StandIn, ca_file: str, grant: Grant, proof: str, spelled: Callable[[str], str]
+) -> None:
+    def echo(request: Heard) -> dict[str, str]:
+        return {"error": "invalid_client", "error_description": f"AADSTS1: {spelled(request.form[proof])} is bad"}
+
+    provider.say("token", Say(401, echo))
+    assert (await outcome_of(provider, ca_file, grant)).reply == "invalid_client: AADSTS1: *** is bad"

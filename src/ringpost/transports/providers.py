@@ -146,7 +146,7 @@ class ApiTransport:
         if isinstance(answer, Outcome):
             return answer
         outcome = self._api.judge(answer)
-        return replace(outcome, reply=words_of(outcome.reply, (token.reveal(),)))
+        return replace(outcome, reply=words_of(outcome.reply, (token,)))
 
 
 def not_taken(answer: Answer, party: Party | None, trap: Trap, reply: str) -> Outcome:

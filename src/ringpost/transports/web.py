@@ -6,8 +6,10 @@ told by Ringpost's own settings only. Redirects are not followed: a token must n
 
 import asyncio
 import json
+import re
 import socket
 import ssl
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -16,6 +18,7 @@ from typing import Any, Final, cast
 import httpx
 
 from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
+from ringpost.domain.secrets import Secret
 from ringpost.transports.smtp import hints as common
 from ringpost.transports.smtp.replies import clean
 from ringpost.transports.smtp.wire import tls_context
@@ -171,8 +174,30 @@ def _causes(error: BaseException) -> list[BaseException]:
     return found
 
 
-def words_of(text: str, secrets: tuple[str, ...]) -> str:
-    """A provider's words for people: one clean line, without what must not be seen."""
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, "***")
+def words_of(text: str, secrets: Iterable[Secret]) -> str:
+    """A provider's words for people: one clean line, without what must not be seen, however it is spelled there."""
+    for secret in sorted((one.reveal() for one in secrets), key=len, reverse=True):
+        if secret and len(secret) <= len(text):  # no spelling is shorter
+            text = text.replace(secret, "***")
+            for spelled in (_in_forms, _in_json):
+                text = re.sub("".join(map(spelled, secret)), "***", text)
     return clean(" ".join(text.split()).encode("utf-8", "replace"))
+
+
+def _in_forms(letter: str) -> str:
+    """A pattern for a letter in a form or an address (RFC 3986 2.1); some encode more than they must."""
+    if letter.isascii() and letter.isalnum():
+        return letter
+    encoded = "".join(f"%{byte:02x}" for byte in letter.encode("utf-8", "replace"))
+    plain = {"%": "", " ": r"|\+"}.get(letter, f"|{re.escape(letter)}")
+    return f"(?:(?i:{encoded}){plain})"
+
+
+def _in_json(letter: str) -> str:
+    """A pattern for a letter in a text of JSON (RFC 8259 7)."""
+    if letter.isascii() and letter.isalnum():
+        return letter
+    units = re.findall("....", letter.encode("utf-16-be", "surrogatepass").hex())
+    escaped = "".join(rf"\\u{unit}" for unit in units)
+    plain = {"\\": r"\\\\", '"': r'\\"', "/": r"\\?/"}.get(letter, re.escape(letter))
+    return f"(?:(?i:{escaped})|{plain})"

@@ -7,14 +7,16 @@ another place. And the libraries get to read only what makes sense, so whatever 
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, cast
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
+from ringpost.domain.secrets import Secret
 from ringpost.transports.smtp.wire import tls_context
 from ringpost.transports.web import MAX_ANSWER, Answer, WebOptions, read_retry_after
 
@@ -22,6 +24,8 @@ LONGEST_LIFE: Final = 1e9
 """Seconds that a token may say it lives; more is no time that can be reckoned with."""
 
 _AGENT: Final = {"Accept": "application/json"}
+_PROOFS: Final = ("client_secret", "refresh_token", "client_assertion", "assertion")
+"""The fields of a form that prove who we are."""
 _VISIBLE = re.compile(r"[!-~]+")
 """What can stand in a header and an address; tokens are a part of it (RFC 6750 2.1)."""
 
@@ -29,9 +33,11 @@ _VISIBLE = re.compile(r"[!-~]+")
 class TokenRefused(Exception):
     """The authority answered, but not with a token."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, sent: tuple[Secret, ...]) -> None:
         super().__init__(f"HTTP {answer.status}")
         self.answer = answer
+        self.sent = sent
+        """What proved who we are, and must not be seen in what the authority echoes."""
 
 
 class OtherAuthority(Exception):
@@ -59,12 +65,19 @@ class Asker:
     ) -> None:
         self._client.close()
 
-    def ask(self, method: str, url: str, headers: Mapping[str, str], **what: Any) -> Answer:
-        """The answer when it is 200 and JSON; else TokenRefused. httpx.HTTPError when nobody answers."""
+    def ask(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        read: Callable[[Answer], Answer | None],
+        form: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """What `read` makes of an answer of 200; else TokenRefused. httpx.HTTPError when nobody answers."""
         if _origin(url) != self._origin:
             raise OtherAuthority
         end = time.monotonic() + self._seconds
-        with self._client.stream(method, url, headers={**_AGENT, **headers}, **what) as response:
+        with self._client.stream(method, url, headers={**_AGENT, **headers}, data=form) as response:
             body = b""
             for piece in response.iter_bytes():
                 body += piece
@@ -72,9 +85,10 @@ class Asker:
                     raise httpx.ReadTimeout("The answer does not end.")
             retry_after = read_retry_after(response.headers.get("retry-after"))
             answer = Answer(response.status_code, body, retry_after)
-        if answer.status != 200 or answer.fields is None:
-            raise TokenRefused(answer)
-        return answer
+        good = read(answer) if answer.status == 200 else None
+        if good is None:
+            raise TokenRefused(answer, tuple(Secret(form[name]) for name in _PROOFS if form and form.get(name)))
+        return good
 
 
 class ForMsal:
@@ -83,18 +97,16 @@ class ForMsal:
     def __init__(self, asker: Asker) -> None:
         self._asker = asker
 
-    def get(self, url: str, *, params: Any = None, headers: Mapping[str, str] | None = None, **_: Any) -> "MsalAnswer":
+    def get(self, url: str, *, headers: Mapping[str, str] | None = None, **_: Any) -> "MsalAnswer":
         """For the discovery of the endpoints."""
-        return MsalAnswer(_discovered(self._asker.ask("GET", url, headers or {}, params=params)))
+        return MsalAnswer(self._asker.ask("GET", url, headers or {}, _discovered))
 
-    def post(
-        self, url: str, *, data: Any = None, params: Any = None, headers: Mapping[str, str] | None = None, **_: Any
-    ) -> "MsalAnswer":
+    def post(self, url: str, *, data: Any = None, headers: Mapping[str, str] | None = None, **_: Any) -> "MsalAnswer":
         """For the token."""
         # The assertion of a certificate comes as bytes, which httpx would write as b'...'.
         fields = cast("dict[str, str | bytes]", data or {})
         form = {name: value.decode() if isinstance(value, bytes) else value for name, value in fields.items()}
-        return MsalAnswer(_granted(self._asker.ask("POST", url, headers or {}, params=params, data=form)))
+        return MsalAnswer(self._asker.ask("POST", url, headers or {}, _granted, form))
 
     def close(self) -> None:
         """Whoever opened the Asker closes it."""
@@ -122,8 +134,10 @@ class ForGoogle:
         self, url: str, method: str = "GET", body: Any = None, headers: Any = None, **_: Any
     ) -> "GoogleAnswer":
         """One request."""
-        answer = self._asker.ask(method, url, cast("dict[str, str]", headers or {}), content=body)
-        return GoogleAnswer(_granted(answer, says_life=False))
+        form = dict(parse_qsl(cast("bytes", body or b"").decode(), keep_blank_values=True))
+        return GoogleAnswer(
+            self._asker.ask(method, url, cast("dict[str, str]", headers or {}), _granted_by_google, form)
+        )
 
 
 class GoogleAnswer:
@@ -135,18 +149,21 @@ class GoogleAnswer:
         self.headers: dict[str, str] = {}
 
 
-def _granted(answer: Answer, *, says_life: bool = True) -> Answer:
-    """What matters of an answer with a token (RFC 6749 5.1); TokenRefused when it is none.
+def _granted(answer: Answer, *, says_life: bool = True) -> Answer | None:
+    """What matters of an answer with a token (RFC 6749 5.1); None when it is none.
 
     `says_life`: the authority is known to say how long its tokens live, which it need not.
     """
     fields = answer.fields or {}
     token, life = fields.get("access_token"), fields.get("expires_in")
     if not isinstance(token, str) or not _VISIBLE.fullmatch(token):
-        raise TokenRefused(answer)
+        return None
     if (life is not None or says_life) and not _is_life(life):
-        raise TokenRefused(answer)
+        return None
     return replace(answer, body=json.dumps({"access_token": token, "expires_in": life}).encode())
+
+
+_granted_by_google = partial(_granted, says_life=False)
 
 
 def _is_life(value: object) -> bool:
@@ -156,12 +173,11 @@ def _is_life(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= LONGEST_LIFE
 
 
-def _discovered(answer: Answer) -> Answer:
-    """A discovery whose endpoints are addresses; TokenRefused when it is none."""
+def _discovered(answer: Answer) -> Answer | None:
+    """A discovery whose endpoints are addresses; None when it is none."""
     fields = answer.fields or {}
-    if not all(_is_address(fields.get(name)) for name in ("authorization_endpoint", "token_endpoint")):
-        raise TokenRefused(answer)
-    return answer
+    whole = all(_is_address(fields.get(name)) for name in ("authorization_endpoint", "token_endpoint"))
+    return answer if whole else None
 
 
 def _is_address(value: object) -> bool:

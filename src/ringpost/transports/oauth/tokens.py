@@ -13,14 +13,14 @@ from typing import Final
 
 import httpx
 
-from ringpost.domain.credentials import Cloud, GoogleServiceAccount, GoogleUser, Grant, MicrosoftApp
+from ringpost.domain.credentials import Cloud, Grant, MicrosoftApp
 from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
 from ringpost.domain.secrets import Secret
 from ringpost.domain.traps import Trap
 from ringpost.domain.traps import tokens as traps
 from ringpost.transports.oauth import google, hints, microsoft
 from ringpost.transports.oauth.asking import OtherAuthority, TokenRefused
-from ringpost.transports.web import Answer, WebOptions, for_failure, words_of
+from ringpost.transports.web import WebOptions, for_failure, words_of
 
 MOST_KEPT: Final = 10_000
 AHEAD: Final = 300.0
@@ -80,7 +80,7 @@ class Tokens:
             async with asyncio.timeout(self._options.token):
                 text, life = await asyncio.get_running_loop().run_in_executor(_threads(), self._asker(grant))
         except TokenRefused as refused:
-            return _refused(grant, refused.answer)
+            return _refused(grant, refused)
         except OtherAuthority:
             trap = traps.MICROSOFT_OTHER_CLOUD
             return Outcome(RETRY, Stage.TOKEN, Party.CONFIGURATION, hint=trap.hint, trap=trap.code)
@@ -101,21 +101,11 @@ class Tokens:
         return lambda: google.ask(grant, self._authorities.google, self._options)
 
 
-def secrets_of(grant: Grant) -> tuple[str, ...]:
-    """What must not be seen in anything that a provider echoes."""
-    match grant.credentials:
-        case MicrosoftApp(client_secret=secret):
-            return (secret.reveal(),) if secret else ()
-        case GoogleServiceAccount():
-            return ()
-        case GoogleUser(client_secret=secret, refresh_token=refresh_token):
-            return (secret.reveal(), refresh_token.reveal())
-
-
-def _refused(grant: Grant, answer: Answer) -> Outcome:
+def _refused(grant: Grant, refused: TokenRefused) -> Outcome:
+    answer = refused.answer
     fields = answer.fields or {}
     error, description = (str(fields.get(name) or "") for name in ("error", "error_description"))
-    words = words_of(f"{error}: {description}" if error else "", secrets_of(grant))
+    words = words_of(f"{error}: {description}" if error else "", refused.sent)
     trap = _recognised(grant, answer.status, error, description)
     in_time = trap in (traps.TOKENS_NOT_NOW, traps.NOT_AN_AUTHORITY)
     return Outcome(
