@@ -39,6 +39,17 @@ async def test_a_good_server_is_good_at_every_step(good_tls: ssl.SSLContext, ca_
         assert all(step.duration_ms >= 0 for step in examined.steps)
 
 
+async def test_only_names_are_shown_of_what_a_server_says_that_it_offers() -> None:
+    odd = "AUTH PLAIN \x1b[2J \x9b31m <b> SCRAM-SHA-256-PLUS-AND-MORE X_OWN " + " ".join(f"Z{n:03}" for n in range(300))
+    async with ScriptedServer(polite(capabilities=(odd, "AUTH=LOGIN"))) as server:
+        offers = (await examine(endpoint(server.port)))[StepName.OFFERS]
+
+    assert offers.details["auth"][:4] == ["LOGIN", "PLAIN", "X_OWN", "Z000"]
+    assert len(offers.details["auth"]) == 40
+    assert offers.summary.isprintable()
+    assert len(offers.summary) < 300
+
+
 async def test_nothing_is_sent_and_the_server_is_left_politely(good_tls: ssl.SSLContext, ca_file: str) -> None:
     async with ScriptedServer(polite(capabilities=LOGIN, context=good_tls)) as server:
         await examine(with_login(server.port), ca_file=ca_file)

@@ -22,6 +22,8 @@ Report = Callable[[Step], None]
 
 SOON_DAYS: Final = 14
 """A certificate that ends within so many days is worth a word."""
+MOST_LOGINS: Final = 40
+"""Ways to log in that are shown; no real server has so many."""
 NO_ROUTE: Final = frozenset({errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EHOSTUNREACH})
 
 
@@ -164,7 +166,7 @@ def is_without_route(address: CheckedAddress, failure: OSError) -> bool:
 def _offers(capabilities: Capabilities) -> dict[str, Any]:
     return {
         "starttls": capabilities.starttls,
-        "auth": sorted(capabilities.login),
+        "auth": sorted(capabilities.login)[:MOST_LOGINS],
         "size": capabilities.size_limit,
         "pipelining": capabilities.pipelining,
         "smtputf8": capabilities.smtputf8,

@@ -1,8 +1,13 @@
 """What a server says that it can do, read from its answer to EHLO (RFC 5321 4.1.1.1). No I/O."""
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
 from ringpost.transports.smtp.replies import Reply
+
+MECHANISM: Final = re.compile(r"[A-Z0-9_-]{1,20}")
+"""The name of a way to log in (RFC 4422 3.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,5 +52,5 @@ def read_capabilities(reply: Reply) -> Capabilities:
         enhanced_status_codes="ENHANCEDSTATUSCODES" in words,
         size_offered="SIZE" in words,
         size_limit=limit or None,
-        login=frozenset(words.get("AUTH", [])),
+        login=frozenset(filter(MECHANISM.fullmatch, words.get("AUTH", []))),
     )

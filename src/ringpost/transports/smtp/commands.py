@@ -10,7 +10,7 @@ from typing import Final
 
 from ringpost.domain.addresses import Address
 from ringpost.domain.hosts import EHLO_NAME
-from ringpost.transports.smtp.capabilities import Capabilities
+from ringpost.transports.smtp.capabilities import MECHANISM, Capabilities
 
 STARTTLS: Final = b"STARTTLS\r\n"
 DATA: Final = b"DATA\r\n"
@@ -37,7 +37,7 @@ def helo(name: str) -> bytes:
 
 def auth(mechanism: str, initial: bytes | None = None) -> bytes:
     """AUTH with an initial response if there is one (RFC 4954 4)."""
-    if not re.fullmatch(r"[A-Z0-9_-]{1,20}", mechanism):
+    if not MECHANISM.fullmatch(mechanism):
         raise ValueError("This is no name of a login mechanism.")
     if initial is None:
         return b"AUTH %b\r\n" % mechanism.encode("ascii")
