@@ -1,12 +1,15 @@
 """Test mails through real servers: what arrives, through whose server, and what is said when it does not."""
 
 import asyncio
+import re
 import socket
 from typing import Any
 
 import httpx
 import pytest
 from tests.api.mailboxes import Mailbox
+
+from ringpost.domain.traps import TRAPS, Trap
 
 TEST_MAIL = "/tenant/notification/test_email"
 MAIL = {"recipient": "ann@example.com", "subject": "Grüße", "content": "It works."}
@@ -112,6 +115,20 @@ async def test_a_refusal_is_424_with_the_servers_words(tenant_client: httpx.Asyn
     assert (went["connect"], went["auth"], went["rcpt_to"], went["data"]) == ("ok", "skipped", "failed", "skipped")
     assert (detail["stage"], detail["code"], detail["enhanced_code"]) == ("rcpt_to", 550, "5.1.1")
     assert "No such person here" in detail["reply"]
+
+
+async def test_a_test_mail_is_not_said_to_be_tried_again(tenant_client: httpx.AsyncClient, mailbox: Mailbox) -> None:
+    mailbox.refuse = "451 4.3.0 Out of order"
+    await tenant_client.post("/tenant/notification", json=mailbox.settings())
+
+    [error] = (await tenant_client.post(TEST_MAIL, json=MAIL)).json()["errors"]
+
+    assert error["detail"]["hint"] == ("The mail server had a problem of its own. A delivery is tried again by itself.")
+
+
+@pytest.mark.parametrize("trap", TRAPS.values(), ids=TRAPS)
+def test_advice_is_true_of_a_test_mail_too(trap: Trap) -> None:
+    assert not re.search(r"\b(mail|it) is (tried|sent) again", trap.hint, re.IGNORECASE)
 
 
 async def test_a_server_that_is_not_there_is_424_at_connect(tenant_client: httpx.AsyncClient, smtp_port: int) -> None:

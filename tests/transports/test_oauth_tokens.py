@@ -299,6 +299,7 @@ async def test_an_authority_that_says_nothing_is_not_waited_for_long(provider: S
     provider.say("token", Say(after_s=3))
     outcome = await outcome_of(provider, ca_file, USER.grant, token=0.3)
     assert (outcome.stage, outcome.party) == (Stage.TOKEN, Party.MAIL_SERVER)
+    assert outcome.hint == "The mail provider did not answer in time. A delivery is tried again by itself."
 
 
 async def test_a_secret_does_not_follow_a_discovery_to_another_host(provider: StandIn, ca_file: str) -> None:

@@ -37,18 +37,18 @@ ALIKE: Final = (
     ),
     N_("Make a new one under Certificates & secrets of the app registration and enter its value."),
     N_("Upload the same certificate under Certificates & secrets of the app registration."),
-    N_("The mail is tried again; nobody knows whether it was taken."),
+    N_("Nobody knows whether the mail was taken; a delivery is tried again."),
     # Attempts, beside the catalogue of traps
     N_("The name of the mail provider is not known in the DNS. Check the network of the machine."),
     N_("The mail provider cannot be reached. Check the network of the machine; HTTPS to it must be open."),
     N_("The mail provider did not answer in time."),
-    N_("The mail provider did not answer in time. The mail is tried again."),
+    N_("The mail provider did not answer in time. A delivery is tried again by itself."),
     N_("What answered is not the mail provider. Something in the network stands between, such as a proxy."),
     N_(
-        "The connection was lost after the whole mail had been handed over, so the provider may have it. It is sent "
-        "again with the same Message-ID: better twice than never."
+        "The connection was lost after the whole mail had been handed over, so the provider may have it. A "
+        "delivery is sent again with the same Message-ID: better twice than never."
     ),
-    N_("Ringpost is shutting down. The mail is tried again."),
+    N_("Ringpost is shutting down. A delivery is tried again by itself."),
     N_(
         "The operator has set how many mails a minute this mail server is given, and they have gone. The others wait "
         "their turn."

@@ -21,7 +21,7 @@ GRAPH_ALLOWANCE: Final = Allowance(4, ((30, 60), (10_000, 600)), KEPT)
 GMAIL_ALLOWANCE: Final = Allowance(4, ((120, 60),), KEPT)
 """What one user may do: Google counts 100 units for a message, and gives 15,000 a minute."""
 MOST_PACES: Final = 10_000
-_CLOSING: Final = "Ringpost is shutting down. The mail is tried again."
+_CLOSING: Final = "Ringpost is shutting down. A delivery is tried again by itself."
 _SLOW: Final = "The mail provider did not answer in time."
 _RESTING: Final = (
     "The provider takes only so many mails a minute from one mailbox, and this mailbox has used them up. The others "

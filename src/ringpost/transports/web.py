@@ -30,11 +30,11 @@ LONGEST_WAIT: Final = 3600.0
 
 _NO_NAME = "The name of the mail provider is not known in the DNS. Check the network of the machine."
 _UNREACHABLE = "The mail provider cannot be reached. Check the network of the machine; HTTPS to it must be open."
-_SLOW = "The mail provider did not answer in time. The mail is tried again."
+_SLOW = "The mail provider did not answer in time. A delivery is tried again by itself."
 _NO_HTTP = "What answered is not the mail provider. Something in the network stands between, such as a proxy."
 _AMBIGUOUS = (
-    "The connection was lost after the whole mail had been handed over, so the provider may have it. It is sent again "
-    "with the same Message-ID: better twice than never."
+    "The connection was lost after the whole mail had been handed over, so the provider may have it. A delivery is "
+    "sent again with the same Message-ID: better twice than never."
 )
 
 

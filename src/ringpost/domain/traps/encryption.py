@@ -30,7 +30,7 @@ STARTTLS_REFUSED: Final = Trap(
     "STARTTLS_REFUSED",
     "STARTTLS is offered and then refused",
     "STARTTLS is answered by a refusal.",
-    "The mail server offers STARTTLS but could not begin it. The mail is tried again.",
+    "The mail server offers STARTTLS but could not begin it. A delivery is tried again by itself.",
     "If it stays so, its operator has to mend its certificate.",
 )
 STARTTLS_INJECTION: Final = Trap(

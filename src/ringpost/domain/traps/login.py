@@ -112,7 +112,7 @@ LOGIN_NOT_NOW: Final = Trap(
     "Logins cannot be checked just now",
     "454 to AUTH.",
     "The mail server cannot check logins just now.",
-    "The mail is tried again.",
+    "A delivery is tried again by itself.",
 )
 LOGIN_REQUIRED: Final = Trap(
     "LOGIN_REQUIRED",

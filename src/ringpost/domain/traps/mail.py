@@ -65,7 +65,7 @@ LOST_AFTER_DOT: Final = Trap(
     "Nobody knows whether it was taken",
     "The connection is lost after the final dot.",
     "The connection was lost after the whole mail had been handed over, so the server may have it.",
-    "It is sent again with the same Message-ID: better twice than never.",
+    "A delivery is sent again with the same Message-ID: better twice than never.",
 )
 NO_SUCH_MAILBOX: Final = Trap(
     "NO_SUCH_MAILBOX",
@@ -109,28 +109,28 @@ GREYLISTED: Final = Trap(
     "Put off for a while",
     "450, or a reply that speaks of greylisting.",
     "The mailbox is busy or the server puts unknown senders off for a while (greylisting).",
-    "The mail is tried again.",
+    "A delivery is tried again by itself.",
 )
 SERVER_TROUBLE: Final = Trap(
     "SERVER_TROUBLE",
     "The mail server had a problem of its own",
     "451.",
     "The mail server had a problem of its own.",
-    "The mail is tried again.",
+    "A delivery is tried again by itself.",
 )
 OUT_OF_ROOM: Final = Trap(
     "OUT_OF_ROOM",
     "The mail server is out of room",
     "452.",
     "The mail server or the mailbox is out of room, or too many recipients at once.",
-    "The mail is tried again.",
+    "A delivery is tried again by itself.",
 )
 NOT_READY: Final = Trap(
     "NOT_READY",
     "The mail server is not ready",
     "454 after the login.",
     "The mail server is not ready for this just now.",
-    "The mail is tried again.",
+    "A delivery is tried again by itself.",
 )
 REFUSED_FOR_GOOD: Final = Trap(
     "REFUSED_FOR_GOOD",

@@ -4,7 +4,7 @@ from typing import Final
 
 from ringpost.domain.traps.trap import Trap
 
-_AMBIGUOUS: Final = "The mail is tried again; nobody knows whether it was taken."
+_AMBIGUOUS: Final = "Nobody knows whether the mail was taken; a delivery is tried again."
 
 GRAPH_NO_PERMISSION: Final = Trap(
     "GRAPH_NO_PERMISSION",
@@ -47,7 +47,7 @@ GRAPH_BUSY: Final = Trap(
     "Microsoft 365: no more mails just now",
     "408, 429 or 5xx of Microsoft Graph.",
     "Microsoft takes no more mails just now.",
-    "The mail is tried again as soon as Microsoft permits.",
+    "A delivery is tried again as soon as Microsoft permits.",
 )
 GRAPH_RECIPIENT_REFUSED: Final = Trap(
     "GRAPH_RECIPIENT_REFUSED",
@@ -75,7 +75,7 @@ GRAPH_UNKNOWN: Final = Trap(
     "Microsoft 365: an unexpected answer",
     "Any other status of Microsoft Graph.",
     "Microsoft answered something unexpected.",
-    "The mail is tried again.",
+    "A delivery is tried again by itself.",
 )
 GMAIL_NO_PERMISSION: Final = Trap(
     "GMAIL_NO_PERMISSION",
@@ -118,7 +118,7 @@ GMAIL_BUSY: Final = Trap(
     "Gmail: no more mails just now",
     "429, 5xx, or 403 with a limit (rateLimitExceeded and its kin).",
     "Gmail takes no more mails just now: a limit of the user or the project is used up.",
-    "It is tried again.",
+    "A delivery is tried again by itself.",
 )
 GMAIL_RECIPIENT_REFUSED: Final = Trap(
     "GMAIL_RECIPIENT_REFUSED",
@@ -146,5 +146,5 @@ GMAIL_UNKNOWN: Final = Trap(
     "Gmail: an unexpected answer",
     "Any other status of the Gmail API.",
     "Gmail answered something unexpected.",
-    "The mail is tried again.",
+    "A delivery is tried again by itself.",
 )

@@ -88,14 +88,16 @@ TOO_MANY_CONNECTIONS: Final = Trap(
     "TOO_MANY_CONNECTIONS",
     "Too many connections at once",
     "421, or another temporary refusal, that speaks of too many connections or of a rate.",
-    "The mail server is closing or overloaded, or it limits how often we may connect. The mail is tried again.",
+    "The mail server is closing or overloaded, or it limits how often we may connect. A delivery is tried again by "
+    "itself.",
     "If it stays so, have the operator lower the number of connections (RINGPOST_CONNECTIONS_PER_SERVER).",
 )
 SERVER_BUSY: Final = Trap(
     "SERVER_BUSY",
     "The mail server is closing or overloaded",
     "421 without a word of too many connections.",
-    "The mail server is closing or overloaded, or it limits how often we may connect. The mail is tried again.",
+    "The mail server is closing or overloaded, or it limits how often we may connect. A delivery is tried again by "
+    "itself.",
 )
 NOT_SMTP: Final = Trap(
     "NOT_SMTP",
@@ -123,13 +125,13 @@ TIMEOUT: Final = Trap(
     "The mail server takes too long",
     "No answer to a command in time.",
     "The mail server did not answer in time.",
-    "It may be overloaded; the mail is tried again.",
+    "It may be overloaded; a delivery is tried again by itself.",
 )
 CLOSED_EARLY: Final = Trap(
     "CLOSED_EARLY",
     "The mail server hung up",
     "The connection ends in the middle of the conversation.",
-    "The mail server closed the connection early. The mail is tried again.",
+    "The mail server closed the connection early. A delivery is tried again by itself.",
 )
 EHLO_REFUSED: Final = Trap(
     "EHLO_REFUSED",

@@ -168,5 +168,5 @@ TOKENS_NOT_NOW: Final = Trap(
     "The provider gives no tokens just now",
     "429, 5xx, or words that it is a matter of time.",
     "The provider gives no tokens just now.",
-    "The mail is tried again.",
+    "A delivery is tried again by itself.",
 )

@@ -14,6 +14,7 @@ class Trap:
     """How it is recognised."""
     explanation: str
     what_to_do: str = ""
+    """True of test mails and in the doctor too, so it promises a next try to deliveries only."""
 
     @property
     def hint(self) -> str:

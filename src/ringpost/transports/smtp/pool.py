@@ -29,7 +29,7 @@ FEWER: Final = 60.0
 GOODBYE: Final = 5.0
 """Seconds that `close` takes at most."""
 
-_CLOSING = "Ringpost is shutting down. The mail is tried again."
+_CLOSING = "Ringpost is shutting down. A delivery is tried again by itself."
 
 
 class SmtpTransport:
