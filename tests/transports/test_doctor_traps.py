@@ -64,6 +64,7 @@ WITHOUT_LOGIN: list[tuple[str, dict[str, Answer]]] = [
     ("RECIPIENT_DOMAIN_UNKNOWN", {"RCPT": b"550 5.1.2 no such domain\r\n"}),
     ("RECIPIENT_MISSPELT", {"RCPT": b"501 5.1.3 syntax\r\n"}),
     ("MAILBOX_DISABLED", {"RCPT": b"550 5.2.1 disabled\r\n"}),
+    ("MAILBOX_NOT_NOW", {"RCPT": b"450 4.2.1 The user you are trying to contact is receiving mail at a rate that\r\n"}),
     ("MAILBOX_FULL", {"RCPT": b"552 5.2.2 full\r\n"}),
     ("POLICY", {"RCPT": b"550 5.7.1 policy\r\n"}),
     ("RECIPIENT_REFUSED", {"RCPT": b"550 no\r\n"}),

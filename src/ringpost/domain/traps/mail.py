@@ -96,6 +96,13 @@ SENDER_DOMAIN_UNKNOWN: Final = Trap(
     "Check the sender's address.",
 )
 MAILBOX_DISABLED: Final = Trap("MAILBOX_DISABLED", "The mailbox is disabled", "5.2.1.", "The mailbox is disabled.")
+MAILBOX_NOT_NOW: Final = Trap(
+    "MAILBOX_NOT_NOW",
+    "The mailbox takes no mail just now",
+    "4.2.1.",
+    "The mailbox takes no mail just now: it gets more than its provider permits, or it is disabled.",
+    "A delivery is tried again by itself. If it stays so, have fewer mails sent to this address, or ask its owner.",
+)
 MAILBOX_FULL: Final = Trap("MAILBOX_FULL", "The mailbox is full", "5.2.2.", "The mailbox is full.")
 POLICY: Final = Trap(
     "POLICY",

@@ -68,6 +68,10 @@ _ENHANCED: Final = {
     "7.8": login.LOGIN_REFUSED,
     "7.9": login.LOGIN_KIND_REFUSED,
 }
+_NOT_NOW: Final = {
+    # RFC 3463 3.3: disabled, perhaps for a while only. Google says it too when a mailbox gets more than it may.
+    "4.2.1": mail.MAILBOX_NOT_NOW,
+}
 _OF_PROVIDERS: Final = {
     (None, "7.139"): login.MICROSOFT_BASIC_AUTH_OFF,
     (None, "7.30"): login.MICROSOFT_BASIC_AUTH_RETIRED,
@@ -121,7 +125,7 @@ def _by_words(reply: Reply) -> Trap | None:
 
 
 def _by_code(stage: Stage, reply: Reply, *, enhanced: bool = True) -> Trap:
-    found = _ENHANCED.get(_subject(reply)) if enhanced else None
+    found = (_NOT_NOW.get(reply.enhanced_code or "") or _ENHANCED.get(_subject(reply))) if enhanced else None
     return found or _ANYWHERE.get(reply.code) or _AT_STAGE.get(stage, reaching.TIMEOUT)
 
 
