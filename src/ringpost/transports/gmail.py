@@ -89,7 +89,7 @@ def _whose(status: int, error: _Error) -> tuple[Party | None, Trap]:  # noqa: PL
         return Party.CONFIGURATION, traps.GMAIL_LOGIN_REFUSED
     if status == 429 or (status == 403 and error.is_a_limit):
         return Party.MAIL_SERVER, traps.GMAIL_BUSY
-    if status == 403:
+    if status == 403:  # whatever its reason, it is about who sends: mail waits until that is mended (docs/gmail.md)
         return Party.CONFIGURATION, traps.GMAIL_NO_PERMISSION
     if status == 404:
         return Party.CONFIGURATION, traps.GMAIL_NO_MAILBOX
