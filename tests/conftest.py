@@ -1,8 +1,10 @@
 """What many tests start from: a room over a real database file, a clock that moves when told, the API, its clients."""
 
 import shutil
+import unicodedata
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import pytest
@@ -51,6 +53,20 @@ class Clock:
 def clock() -> Clock:
     """A clock of the test's own."""
     return Clock()
+
+
+@pytest.fixture
+def normalised(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How long the texts were that Unicode normalised: it takes the square of their combining marks."""
+    lengths: list[int] = []
+    normalize = unicodedata.normalize
+
+    def noted(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
+        lengths.append(len(text))
+        return normalize(form, text)
+
+    monkeypatch.setattr(unicodedata, "normalize", noted)
+    return lengths
 
 
 @pytest.fixture(scope="session")

@@ -281,6 +281,17 @@ async def test_a_wrong_password_and_an_unknown_user_get_the_same_answer(client: 
 
 
 @pytest.mark.usefixtures("anna")
+@pytest.mark.parametrize("field", ["username", "password", "domain"])
+async def test_a_login_with_thousands_of_combining_marks_is_refused_without_sorting_them(
+    client: Client, normalised: list[int], field: str
+) -> None:
+    answer = await client.post("/login", json=LOGIN | {field: "a" + "\u0301" * 2000 + "\u0323" * 2000})
+
+    assert unauthorized(answer)
+    assert max(normalised, default=0) <= 1024
+
+
+@pytest.mark.usefixtures("anna")
 async def test_guessing_a_password_takes_longer_each_time(app: FastAPI, client: Client, clock: "Clock") -> None:
     wrong = LOGIN | {"password": "wrong"}
     for _ in range(6):

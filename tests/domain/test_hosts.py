@@ -60,6 +60,12 @@ def test_a_name_has_253_characters_at_most() -> None:
         parse_host(f"{longest}d")
 
 
+def test_what_is_too_long_for_a_name_is_not_normalised(normalised: list[int]) -> None:
+    with pytest.raises(ValueError, match="not a host name"):
+        parse_host("\u0323" * 1000 + ".example")
+    assert normalised == []
+
+
 def test_a_name_without_a_dot_is_for_the_system_administrator_only() -> None:
     assert parse_host("mailpit", single_label=True) == "mailpit"
 

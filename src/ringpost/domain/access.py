@@ -30,6 +30,10 @@ SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 1024
 """Bytes of UTF-8: bounds the work that a stranger can give us."""
 
+LONGEST_USERNAME = 128
+_LONGEST_TYPED = 4 * LONGEST_USERNAME
+"""Characters of a username before it is normalised: decomposed, one character is four at most (UAX 15, section 14)."""
+
 
 class Role(StrEnum):
     """What a person, or the maker of an API key, may do."""
@@ -153,8 +157,10 @@ def hash_token(token: str) -> bytes:
 
 def parse_username(text: str) -> str:
     """A user's name, alike for all ways to write it: trimmed, NFKC, no case (RFC 8265 3.3). Raises Invalid."""
-    name = unicodedata.normalize("NFKC", text.strip()).casefold()
-    if not 1 <= len(name) <= 128:
+    # Sorting combining marks takes the square of their number, so what is long in any case is not normalised.
+    typed = text.strip()
+    name = unicodedata.normalize("NFKC", typed).casefold() if len(typed) <= _LONGEST_TYPED else ""
+    if not 1 <= len(name) <= LONGEST_USERNAME:
         raise Invalid(FieldError("username", "A username has 1 to 128 characters."))
     if not name.isprintable():
         raise Invalid(FieldError("username", "A username has no control characters."))
@@ -164,7 +170,7 @@ def parse_username(text: str) -> str:
 def parse_password(text: str) -> Secret:
     """A new password of a person: NFC (RFC 8265 4.2), never trimmed. Raises Invalid."""
     try:
-        password = unicodedata.normalize("NFC", text)
+        password = text if len(text) > LONGEST_PASSWORD else unicodedata.normalize("NFC", text)  # as in `parse_attempt`
         size = len(password.encode())
     except UnicodeEncodeError:
         raise Invalid(FieldError("password", "A password is text without lone surrogates.")) from None

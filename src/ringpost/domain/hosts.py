@@ -68,6 +68,8 @@ _REFUSED_UNLESS_ALLOWED: Final = tuple(
 _THIS_NETWORK: Final = IPv4Network("0.0.0.0/8")
 _COMPATIBLE: Final = IPv6Network("::/96")
 _LOOPBACK6: Final = IPv6Address("::1")
+_LONGEST_NAME: Final = 253
+"""Octets of a domain name in A-labels (RFC 1035 2.3.4); one in U-labels has fewer characters."""
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
@@ -100,7 +102,7 @@ def parse_host(text: str, *, single_label: bool = False) -> str:
         return str(IPv4Address(name))
     if len(labels) < 2 and not single_label:
         raise ValueError("The host needs a domain, such as mail.example.com.")
-    if len(name) > 253 or not all(LABEL.fullmatch(label) for label in labels):
+    if len(name) > _LONGEST_NAME or not all(LABEL.fullmatch(label) for label in labels):
         raise ValueError("This is not a host name.")
     return name
 
@@ -189,6 +191,8 @@ def _nat64(number: int, length: int) -> IPv4Address:
 def _ascii_name(text: str) -> str:
     if text.isascii():
         return text.lower()
+    if len(text) > _LONGEST_NAME:  # normalising takes the square of its combining marks
+        raise ValueError("This is not a host name.")
     try:
         # UTS 46 also maps full-width digits and dots, so the checks that follow see what a resolver would see.
         return idna.encode(text, uts46=True).decode("ascii").lower()
