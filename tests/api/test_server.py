@@ -128,6 +128,61 @@ async def test_a_head_that_comes_in_drops_is_431_once_it_is_too_large(live: str)
     writer.close()
 
 
+@pytest.mark.parametrize(("trailer", "status"), [(0, b"401"), (1, b"415")], ids=["Authorization", "Content-Type"])
+async def test_what_stands_behind_a_body_is_no_header(live: str, acme_token: str, trailer: int, status: bytes) -> None:
+    reader, writer = await connect(live)
+    fields = [b"Authorization: Bearer " + acme_token.encode(), b"Content-Type: application/json"]
+    behind = fields.pop(trailer)
+    chunks = b'13\r\n{"type":"DISK_LOW"}\r\n0\r\n' + behind + b"\r\n\r\n"
+    head = [b"POST /events HTTP/1.1", b"Host: x", *fields, b"Transfer-Encoding: chunked"]
+
+    writer.write(b"\r\n".join([*head, b"", chunks]))
+
+    assert (await answer(reader)).split(b" ")[1] == status
+    writer.close()
+
+
+async def test_a_body_with_a_trailer_is_taken_and_so_is_the_next_request(live: str, acme_token: str) -> None:
+    reader, writer = await connect(live)
+    head = b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer "
+    head += acme_token.encode() + b"\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    writer.write((head + b'13\r\n{"type":"DISK_LOW"}\r\n0\r\nX-Sum: 1\r\n\r\n') * 2)
+
+    assert [(await answer(reader)).split(b" ")[1] for _ in range(2)] == [b"202", b"202"]
+    writer.close()
+
+
+@pytest.mark.parametrize("begun", [b"0\r\nX-Padding: ", b"2;padding="], ids=["trailer", "chunk"])
+async def test_what_goes_with_a_body_is_431_once_it_is_too_large(live: str, acme_token: str, begun: bytes) -> None:
+    reader, writer = await connect(live)
+    head = b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer "
+    writer.write(head + acme_token.encode() + b"\r\nTransfer-Encoding: chunked\r\n\r\n" + begun)
+
+    for _ in range(17):
+        writer.write(b"x" * 1024)
+        await writer.drain()
+        await asyncio.sleep(0.001)
+
+    assert (await asyncio.wait_for(answer(reader), 10)).startswith(b"HTTP/1.1 431 ")
+    writer.close()
+
+
+async def test_a_body_in_many_small_chunks_is_taken(live: str, acme_token: str) -> None:
+    reader, writer = await connect(live)
+    head = b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer "
+    body = b'{"type": "DISK_LOW"}'.ljust(MAX_HEADERS)
+
+    writer.write(head + acme_token.encode() + b"\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for start in range(0, len(body), 1024):
+        writer.write(b"".join(b"1\r\n%c\r\n" % octet for octet in body[start : start + 1024]))
+        await writer.drain()
+    writer.write(b"0\r\n\r\n")
+
+    assert (await answer(reader)).startswith(b"HTTP/1.1 202 ")
+    writer.close()
+
+
 @pytest.mark.parametrize("begun", [b"", b"GET /heal", b"GET /healthz HTTP/1.1\r\nHost: x\r\n"])
 async def test_a_head_that_does_not_end_is_hung_up_on(live: str, monkeypatch: pytest.MonkeyPatch, begun: bytes) -> None:
     monkeypatch.setattr("ringpost.api.bounded_protocol.HEAD_S", 0.2)

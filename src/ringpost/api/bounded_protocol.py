@@ -78,6 +78,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refused = False
         self._in_head = True
         self._head_octets = 0
+        """Of a head; in a body, of what is none of it and has come since: sizes of chunks, and trailers."""
         self._ends_at = inf
         self._timer: TimerHandle | None = None
 
@@ -109,10 +110,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Octets of a head or a body. A head that begins in the middle of `data` is counted from the next on."""
-        if self._in_head:
-            self._head_octets += len(data)
+        self._head_octets += len(data)
         self._parse(data)
-        if self._in_head and self._head_octets > MAX_HEADERS and not self.transport.is_closing():
+        begun = self._in_head or not self.between
+        if begun and self._head_octets > MAX_HEADERS and not self.transport.is_closing():
             limit = f"The headers are larger than {MAX_HEADERS >> 10} KiB."
             self._refuse("HEADERS_TOO_LARGE", limit)
 
@@ -152,6 +153,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self._head_octets = 0
             self._await_head()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A line of the head. Those behind a body are trailers, which must not be taken for such (RFC 9110 6.5.1)."""
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """The head came to its end; a request that asks for another protocol is read once more before it begins."""
         if self.parser.should_upgrade():
@@ -159,6 +165,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = False
         self._allow(BODY_S)
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        self._head_octets = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The request came to its end."""
