@@ -1,7 +1,11 @@
 """Every route of the console, found by itself: who gets in, and what every answer says to browsers."""
 
+import asyncio
+from urllib.parse import urlsplit
+
 import httpx
 import pytest
+from structlog.testing import capture_logs
 from tests.console.conftest import ClientOf, csrf_of
 
 from ringpost.console.app import PAGES
@@ -112,6 +116,23 @@ async def test_a_body_over_the_limit_is_refused(client_of: ClientOf) -> None:
 
     assert answer.status_code == 413
     assert "too large" in answer.text
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/welcome/rp_welcome_none"])
+async def test_a_visitor_who_hangs_up_in_mid_form_is_no_fault_of_ours(live: str, path: str) -> None:
+    target = urlsplit(live)
+    _, writer = await asyncio.open_connection(target.hostname, target.port)
+
+    with capture_logs() as logs:
+        writer.write(f"POST /console{path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\ncsrf=".encode())
+        await writer.drain()
+        await asyncio.sleep(0.1)
+        writer.close()
+        async with asyncio.timeout(10):
+            while not logs:
+                await asyncio.sleep(0.01)
+
+    assert [(log["event"], log["log_level"]) for log in logs] == [("client_hung_up", "info")]
 
 
 async def call(client: httpx.AsyncClient, page: Page, token: str) -> httpx.Response:

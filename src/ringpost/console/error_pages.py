@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
+from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse, Response
 
 from ringpost.console.guard import Forged, NotSignedIn
@@ -75,6 +76,9 @@ def answer_error(visit: Visit, error: Exception) -> Response:
             if isinstance(error, RateLimited):
                 response.headers["Retry-After"] = str(error.retry_after)
             return response
+    if isinstance(error, ClientDisconnect):  # nobody is there to be answered, and nothing of ours has failed
+        _log.info("client_hung_up", method=visit.request.method, path=visit.request.url.path)
+        return Response(status_code=400)
     _log.error("console_failed", path=visit.request.url.path, exc_info=error)
     return show_trouble(visit, FAULT)
 
