@@ -98,6 +98,36 @@ def test_no_secret_is_logged_with_an_exception(stream: io.StringIO) -> None:
     assert second["event"] == "failed with ***"
 
 
+STEERING = "\x1b]0;PWN\x07\x7f\x9b2J\u202e\u2066\u2028\ud800"
+ESCAPED = r"\x1b]0;PWN\x07\x7f\x9b2J\u202e\u2066\u2028\ud800"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"path": STEERING},
+        {"path": f"two words {STEERING}"},
+        {STEERING: 1},
+        {"deep": [{"path": STEERING}]},
+        {"event": f"{STEERING}\r\n2026-11-27 [error] forged"},
+    ],
+    ids=range(5),
+)
+def test_nothing_that_is_logged_steers_a_terminal(stream: io.StringIO, fields: dict[str, Any]) -> None:
+    logs.configure("console", "info", stream)
+    structlog.get_logger("ringpost").info(**{"event": "client_hung_up", **fields})
+    assert ESCAPED in stream.getvalue()
+    assert stream.getvalue().removesuffix("\n").isprintable()
+
+
+def test_a_traceback_keeps_its_lines_and_steers_no_terminal(stream: io.StringIO) -> None:
+    logs.configure("console", "info", stream)
+    structlog.get_logger("ringpost").error("failed", exc_info=ValueError("\x1b]0;PWN\x07\nto be read"))
+    first, *others = stream.getvalue().splitlines()
+    assert "failed" in first
+    assert others == [r"ValueError: \x1b]0;PWN\x07", "to be read"]
+
+
 def test_below_the_level_nothing_is_logged(stream: io.StringIO) -> None:
     logs.configure("json", "warning", stream)
     structlog.get_logger("ringpost").info("quiet")

@@ -88,7 +88,25 @@ def _last(format: Format) -> list[Processor]:  # noqa: A002
     exceptions: Processor = structlog.processors.format_exc_info
     if format == "json":
         return [exceptions, redact, structlog.processors.JSONRenderer(default=_shown, ensure_ascii=False)]
-    return [exceptions, redact, structlog.dev.ConsoleRenderer(colors=False)]
+    return [exceptions, redact, _ForTerminals()]
+
+
+class _ForTerminals:
+    """One line an event, and a traceback below it. What would steer a terminal, or turn the line, is escaped."""
+
+    def __init__(self) -> None:
+        self._render = structlog.dev.ConsoleRenderer(colors=False)
+
+    def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> str:
+        below = [str(event.pop(name)) for name in ("stack", "exception") if event.get(name)]
+        line = _escaped(self._render(logger, method, event))
+        return "\n".join([line, *(_escaped(one) for text in below for one in text.split("\n"))])
+
+
+def _escaped(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def _redacted(name: str, value: object, depth: int) -> object:
