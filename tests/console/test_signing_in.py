@@ -11,12 +11,14 @@ from tests.console.conftest import PASSWORD, ClientOf, Visitor, csrf_of
 from ringpost.console.browsers import browser_name
 from ringpost.console.guard import SESSION_COOKIE, VISIT_COOKIE
 from ringpost.domain.access import CONSOLE_IDLE_S, CONSOLE_SESSION_S, Role
+from ringpost.domain.secrets import Secret
 from ringpost.domain.tenants import SYSTEM, TenantDraft, TenantId
-from ringpost.storage import access, audit, sessions
+from ringpost.storage import access, audit, passwords, sessions
 from ringpost.storage.audit import Filter
 from ringpost.usecases.change_tenant import change_tenant
 from ringpost.usecases.change_user import UserChange, change_user
 from ringpost.usecases.create_tenant import create_tenant
+from ringpost.usecases.invite_user import Guest, invite_user
 from ringpost.usecases.room import Room
 
 IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"
@@ -103,6 +105,29 @@ async def test_guessing_is_slowed_down(client_of: ClientOf) -> None:
     assert answers[0].status_code == 422
     assert answers[-1].status_code == 429
     assert int(answers[-1].headers["retry-after"]) >= 1
+
+
+async def test_who_guesses_links_gives_no_work_and_has_to_wait(
+    client_of: ClientOf, room: Room, acme: TenantId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await client_of()
+    token = await csrf_of(client, "/console/sign-in")
+    form = {"csrf": token, "password": PASSWORD, "again": PASSWORD}
+    hashed: list[Secret] = []
+    hash_password = passwords.hash_password
+
+    async def counted(password: Secret) -> str:
+        hashed.append(password)
+        return await hash_password(password)
+
+    monkeypatch.setattr(passwords, "hash_password", counted)
+    answers = [await client.post(f"/console/welcome/rp_welcome_{number}", data=form) for number in range(11)]
+
+    assert [answer.status_code for answer in answers] == [404] * 10 + [429]
+    assert int(answers[-1].headers["retry-after"]) >= 1
+    assert hashed == []
+    link = await invite_user(room, acme, Guest("nina", Role.READ_ONLY))
+    assert (await client.post(f"/console/welcome/{link.reveal()}", data=form)).status_code == 303, "a good one goes on"
 
 
 @pytest.mark.parametrize(

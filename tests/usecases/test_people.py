@@ -261,6 +261,17 @@ async def test_a_token_stands_for_nobody_whose_user_is_disabled_or_that_only_ref
         await who(room, pair.access)
 
 
+async def test_a_link_that_is_followed_twice_at_once_sets_one_password(room: Room, acme: TenantId) -> None:
+    secret = await invite_user(room, acme, Guest("zoe", Role.READ_ONLY))
+    chosen = ("the first long password", "the other long password")
+    begun = await asyncio.gather(
+        *(accept_invitation(room, secret, one, "a browser") for one in chosen), return_exceptions=True
+    )
+    assert {type(one) for one in begun} == {Secret, NotFound}
+    (right,) = (one for one, session in zip(chosen, begun, strict=True) if isinstance(session, Secret))
+    assert await log_in(room, credentials("zoe", right))
+
+
 # What is kept -------------------------------------------------------------------------------------------------------
 
 

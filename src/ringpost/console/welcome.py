@@ -10,7 +10,8 @@ from ringpost.console.routing import Access, get, post
 from ringpost.console.visit import Visit
 from ringpost.domain.access import hash_token
 from ringpost.domain.secrets import Secret
-from ringpost.errors import FieldError, Invalid
+from ringpost.errors import FieldError, Invalid, NotFound
+from ringpost.limits import address_of
 from ringpost.storage import sessions
 from ringpost.usecases.invite_user import accept_invitation
 
@@ -23,7 +24,7 @@ async def show_welcome(visit: Visit) -> Response:
 
 
 async def set_password(visit: Visit) -> Response:
-    """Set it, and begin a session."""
+    """Set it, and begin a session. Raises RateLimited: links that are no good count as bad tokens do."""
     posted = visit.posted
     try:
         check_alike(posted.text("password"), posted.text("again"))
@@ -31,6 +32,9 @@ async def set_password(visit: Visit) -> Response:
         secret = await accept_invitation(visit.room, _secret(visit), posted.text("password"), agent)
     except Invalid as reason:
         return await _page(visit, refused({}, reason), status=422)
+    except NotFound:
+        visit.limits.bad_tokens.hit(address_of(visit.request))
+        raise
     response = visit.redirect("/", done="welcome")
     keep_session(response, secret)
     return response

@@ -90,14 +90,15 @@ def _is_invited(connection: Connection, invitation: Invitation, since: int | Non
 async def accept_invitation(room: Room, secret: Secret, password: str, agent: str) -> Secret:
     """Set the password of the person invited, and begin a session; the secret for the cookie.
 
-    The link is used up, and all that was signed in before is signed out. Raises Invalid (the password), NotFound.
+    The link is used up, and all that was signed in before is signed out. Raises NotFound, Invalid (the password).
     """
+    token_hash, now = hash_token(secret.reveal()), room.clock()
+    await room.database.read(_find, token_hash, now)  # hashing a password is work that a stranger must not give us
     hashed = await passwords.hash_password(parse_password(password))
-    now = room.clock()
 
     def store(connection: Connection) -> Secret:
-        invitation = sessions.find_invitation(connection, hash_token(secret.reveal()), now)
-        if invitation is None or not sessions.withdraw(connection, invitation.tenant, invitation.username):
+        invitation = _find(connection, token_hash, now)
+        if not sessions.withdraw(connection, invitation.tenant, invitation.username):
             raise NotFound(GONE)
         user = _set_password(connection, invitation, hashed, now)
         entry = audit.Entry(now, user.username, "accept_invitation", user.id, ("password",))
@@ -105,6 +106,14 @@ async def accept_invitation(room: Room, secret: Secret, password: str, agent: st
         return begin_session(connection, user, agent, now)
 
     return await room.database.write(store)
+
+
+def _find(connection: Connection, token_hash: bytes, now: int) -> Invitation:
+    """The invitation with this secret. Raises NotFound."""
+    invitation = sessions.find_invitation(connection, token_hash, now)
+    if invitation is None:
+        raise NotFound(GONE)
+    return invitation
 
 
 def _set_password(connection: Connection, invitation: Invitation, hashed: str, now: int) -> User:
