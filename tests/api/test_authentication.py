@@ -271,6 +271,25 @@ async def test_from_login_to_logout(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("anna")
+async def test_the_eleventh_bad_refresh_token_a_minute_from_one_address_has_to_wait(
+    app: FastAPI, client: Client, clock: "Clock"
+) -> None:
+    good = (await client.post("/login", json=LOGIN)).json()["refresh_token"]
+    for number in range(9):
+        assert unauthorized(await client.post("/auth/refresh_token", json={"refresh_token": f"guess-{number}"}))
+    assert unauthorized(await client.get("/deliveries", headers=bearer("guess-10"))), "all kinds count together"
+    clock.advance(20)
+    answer = await client.post("/auth/refresh_token", json={"refresh_token": "guess-11"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "40")
+    assert answer.json()["errors"][0]["code"] == "RATE_LIMITED"
+    assert (await client.post("/auth/refresh_token", json={"refresh_token": good})).status_code == 200, (
+        "good ones go on"
+    )
+    async with client_at(app, "192.0.2.2") as other:
+        assert unauthorized(await other.post("/auth/refresh_token", json={"refresh_token": "guess-11"}))
+
+
+@pytest.mark.usefixtures("anna")
 async def test_a_wrong_password_and_an_unknown_user_get_the_same_answer(client: Client) -> None:
     answers = [
         await client.post("/login", json=LOGIN | change)

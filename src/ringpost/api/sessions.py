@@ -10,6 +10,7 @@ from ringpost.api.http_rules import OpenJsonRoute
 from ringpost.api.openapi import errors
 from ringpost.domain.access import TokenPair
 from ringpost.domain.secrets import Secret
+from ringpost.errors import Unauthorized
 from ringpost.limits import Limits, address_of
 from ringpost.usecases.log_in import Credentials, log_in
 from ringpost.usecases.log_out import log_out
@@ -77,11 +78,16 @@ async def post_login(body: LoginRequest, request: Request, response: Response) -
     summary="Get the next pair of tokens",
     description="A refresh token works once. One that comes a second time is in two hands, so it ends the session.",
     response_model=TokensAnswer,
-    responses=errors("UNAUTHORIZED", "VALIDATE_FAILED"),
+    responses=errors("UNAUTHORIZED", "VALIDATE_FAILED", "RATE_LIMITED"),
 )
 async def post_refresh_token(body: RefreshRequest, request: Request, response: Response) -> TokensAnswer:
     """See the description of the route."""
-    pair = await refresh_login(request.app.state.room, Secret(body.refresh_token))
+    limits: Limits = request.app.state.limits
+    try:
+        pair = await refresh_login(request.app.state.room, Secret(body.refresh_token))
+    except Unauthorized:
+        limits.bad_tokens.hit(address_of(request))
+        raise
     response.headers.update(_NO_STORE)
     return _answer(pair)
 
