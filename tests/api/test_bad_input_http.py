@@ -109,6 +109,16 @@ async def test_a_trailing_slash_is_404(tenant_client: httpx.AsyncClient, path: s
     assert (answer.status_code, code_of(answer)) == (404, "NOT_FOUND")
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "OPTIONS"])
+@pytest.mark.parametrize("path", ["/events/", "/api/events/"])
+async def test_events_with_a_trailing_slash_are_404_too(
+    tenant_client: httpx.AsyncClient, method: str, path: str
+) -> None:
+    answer = await tenant_client.request(method, path, json={"type": "DISK_LOW"})
+
+    assert (answer.status_code, answer.headers.get("allow")) == (404, None)
+
+
 @pytest.mark.parametrize(
     "content_type",
     [

@@ -8,7 +8,8 @@ import msgspec
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from ringpost.api import problems
 from ringpost.api.authentication import authenticate, may_send_events
@@ -98,9 +99,18 @@ async def get_event(request: Request) -> Response:
     return _json(await room.database.read(_show, room.sealer, owner, request.path_params["id"]), 200)
 
 
+class RouteOfAnEvent(Route):
+    """Ids are the sender's and may hold slashes; but there is none without a character."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether it is this route's."""
+        match, found = super().matches(scope)
+        return (match, found) if found.get("path_params", {}).get("id") else (Match.NONE, {})
+
+
 routes = [
     Route("/events", post_events, methods=["POST"]),
-    Route("/events/{id:path}", get_event, methods=["GET"]),
+    RouteOfAnEvent("/events/{id:path}", get_event, methods=["GET"]),
 ]
 
 
