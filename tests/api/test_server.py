@@ -1,6 +1,8 @@
 """The HTTP server over a real socket: what clients may send, and how long they may take."""
 
 import asyncio
+import contextlib
+import http.client
 import re
 import socket
 import time
@@ -237,6 +239,61 @@ async def test_a_body_that_ends_in_time_is_taken_however_slowly_it_is_answered(l
 
     assert (await answer(reader)).startswith(b"HTTP/1.1 202 ")
     writer.close()
+
+
+async def test_a_client_that_sends_far_too_much_is_told_so_and_not_reset(live: str, acme_token: str) -> None:
+    target = urlsplit(live)
+    headers = {"Authorization": f"Bearer {acme_token}", "Content-Type": "application/json"}
+
+    def post() -> int:
+        with contextlib.closing(http.client.HTTPConnection(target.hostname or "", target.port, timeout=60)) as client:
+            client.request("POST", "/tenant/notification", b" " * (40 << 20), headers)
+            return client.getresponse().status
+
+    assert [await asyncio.to_thread(post) for _ in range(3)] == [413] * 3
+
+
+async def test_a_client_that_never_stops_sending_is_hung_up_on(
+    live: str, acme_token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ringpost.api.bounded_protocol.LINGER_S", 0.2)
+    reader, writer = await connect(live)
+    head = f"POST /tenant/notification HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {acme_token}\r\n".encode()
+    writer.write(head + b"Content-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 9999999999\r\n\r\n")
+    assert (await answer(reader)).startswith(b"HTTP/1.1 413 ")
+
+    async def send_on() -> None:
+        while True:
+            writer.write(b" " * 1024)
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    with pytest.raises(ConnectionError):
+        await asyncio.wait_for(send_on(), 20)
+
+
+@pytest.mark.parametrize("refused", [b"HELLO MAIL ROOM\r\n\r\n", b"\r\n" * MAX_HEADERS], ids=["words", "blank lines"])
+async def test_what_a_client_sends_after_it_was_refused_is_not_read(live: str, acme_token: str, refused: bytes) -> None:
+    def request(event: str) -> bytes:
+        body = f'{{"type":"DISK_LOW","id":"{event}"}}'
+        head = f"POST /events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {acme_token}\r\n"
+        return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+
+    reader, writer = await connect(live)
+    for event in ("1", "2"):  # first the token gets known, then the head
+        writer.write(request(event))
+        assert (await answer(reader)).startswith(b"HTTP/1.1 202 ")
+    _, other = await connect(live)
+
+    other.write(refused)
+    await asyncio.sleep(0.1)
+    other.write(request("3"))
+    await asyncio.sleep(0.1)
+
+    writer.write(f"GET /events/3 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {acme_token}\r\n\r\n".encode())
+    assert (await answer(reader)).startswith(b"HTTP/1.1 404 ")
+    writer.close()
+    other.close()
 
 
 async def test_a_client_told_to_wait_for_100_is_told_413_at_once(live: str, acme_token: str) -> None:

@@ -1,6 +1,7 @@
 """HTTP as uvicorn speaks it, with bounds on what a client may send and how long it may take before a request begins."""
 
 from asyncio import AbstractEventLoop, BaseTransport, TimerHandle, Transport
+from collections.abc import Callable
 from math import inf
 from typing import Any, Final, cast
 
@@ -16,6 +17,8 @@ BODY_S: Final = 120.0
 """How long it may then take to send the body."""
 IDLE_S: Final = 65
 """How long a connection is kept between requests; longer than what load balancers keep theirs (60 s)."""
+LINGER_S: Final = 5.0
+"""How long a client may go on sending a request that has had its last answer before the connection is closed."""
 
 JOINED: Final = 1 << 16
 """Octets of an answer that wait for the end of a turn."""
@@ -27,9 +30,11 @@ class Joining:
     Each write is a call to the system, and wakes the client up.
     """
 
-    def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
+    def __init__(self, transport: Transport, loop: AbstractEventLoop, lingers: Callable[[], bool]) -> None:
         self._transport = transport
         self._loop = loop
+        self._lingers = lingers
+        self._ended = False
         self._pieces: list[bytes] = []
         self._octets = 0
 
@@ -39,10 +44,12 @@ class Joining:
 
     def is_closing(self) -> bool:
         """Whether it takes nothing more."""
-        return self._transport.is_closing()
+        return self._ended or self._transport.is_closing()
 
     def write(self, data: bytes) -> None:
         """Write at the end of this turn; at once what is much, so that the transport can say that it is too much."""
+        if self._ended:
+            return
         if not self._pieces:
             self._loop.call_soon(self._flush)
         self._pieces.append(data)
@@ -56,8 +63,18 @@ class Joining:
         self._transport.write(data)
 
     def close(self) -> None:
-        """Close after what was written."""
+        """Close after what was written; when it lingers, say that this is all, and close when asked once more."""
+        if not self.is_closing() and self._lingers():
+            self._flush()
+            self._ended = True
+            self._transport.write_eof()
+        else:
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close, whatever the client has still to say."""
         self._flush()
+        self._ended = True
         self._transport.close()
 
     def _flush(self) -> None:
@@ -98,7 +115,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: BaseTransport) -> None:
         """A client came."""
-        self.out = Joining(cast("Transport", transport), self.loop)
+        self.out = Joining(cast("Transport", transport), self.loop, self._lingers)
         super().connection_made(cast("Transport", self.out))
         self._await_head()
 
@@ -106,10 +123,14 @@ class BoundedProtocol(HttpToolsProtocol):
         """It went."""
         if self._timer is not None:
             self._timer.cancel()
+        if self.out is not None:
+            self.out.hang_up()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Octets of a head or a body. A head that begins in the middle of `data` is counted from the next on."""
+        if self.transport.is_closing():  # what is still on its way is not read
+            return
         self._head_octets += len(data)
         self._parse(data)
         begun = self._in_head or not self.between
@@ -224,10 +245,21 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._timer is None:
             self._timer = self.loop.call_at(self._ends_at, self._look_at_the_time)
 
+    def _lingers(self) -> bool:
+        """Whether what is being closed has to wait for the client, which has its answer and may be sending still.
+
+        What came and was not read makes of a close a reset, which may take the answer away (RFC 9112 9.6).
+        """
+        if not self._refused and (self._in_head or self.between or self.answering):
+            return False
+        self.flow.resume_reading()
+        self._allow(LINGER_S)
+        return True
+
     def _look_at_the_time(self) -> None:
         self._timer = None
         if self.loop.time() >= self._ends_at:
-            self.transport.close()
+            cast("Joining", self.out).hang_up()
         elif self._ends_at < inf:
             self._timer = self.loop.call_at(self._ends_at, self._look_at_the_time)
 
