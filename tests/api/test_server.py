@@ -170,6 +170,17 @@ async def test_what_goes_with_a_body_is_431_once_it_is_too_large(live: str, acme
     writer.close()
 
 
+async def test_a_request_that_has_its_answer_gets_no_second_one(live: str) -> None:
+    reader, writer = await connect(live)
+    writer.write(b"POST /nothing HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    assert (await answer(reader)).startswith(b"HTTP/1.1 404 ")
+
+    writer.write(b"nonsense\r\n")
+
+    assert await asyncio.wait_for(reader.read(), 10) == b""
+    writer.close()
+
+
 async def test_a_body_in_many_small_chunks_is_taken(live: str, acme_token: str) -> None:
     reader, writer = await connect(live)
     head = b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer "

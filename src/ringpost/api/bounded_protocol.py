@@ -107,9 +107,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @property
     def _may_refuse(self) -> bool:
-        """No other answer is due before, or has begun."""
+        """No other answer is due before, or has begun, or was all that this request gets."""
         if not self.answering:
-            return True
+            return self._in_head or self.between
         in_body = not (self._in_head or self.between or self.pipeline)
         return in_body and not cast("Any", self.cycle).response_started
 
