@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from sqlalchemy import Connection, insert, or_, update
 from tests.conftest import Clock
 from tests.console.conftest import ClientOf
@@ -114,6 +115,35 @@ async def test_today_is_the_tenants_own_and_what_failed_is_told_from_the_newest_
     assert TROUBLE.findall(late) == ["yesterday"]
     assert dict(FIGURE.findall(early)) == {"Sent": "0", "Waiting": "2", "Failed": "2"}
     assert TROUBLE.findall(early) == ["two", "one"]
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        {**SERVER, "auth": "PLAIN", "password": "made up"},
+        {**SERVER, "auth": "LOGIN", "password": "made up"},
+        {"type": "GMAIL", "username": "pbx@example.com", "password": "made up"},
+        {"type": "MS365", "username": "pbx@example.com", "password": "made up"},
+    ],
+    ids=["PLAIN", "LOGIN", "GMAIL", "MS365"],
+)
+async def test_a_server_that_needs_its_password_is_known_to_have_it(
+    client_of: ClientOf, room: Room, acme: TenantId, server: dict[str, str]
+) -> None:
+    await change_settings(room, operator(acme), server)
+    delivery = await report(room, acme, "jane@example.com")
+    client = await client_of(Role.TENANT_ADMIN)
+
+    paths = ("", "notifications", "deliveries?q=nobody%40example.com", f"deliveries/{delivery}")
+    pages = {path: (await client.get(f"/console/{path}")).text for path in paths}
+    await change_system_settings(room, operator(SYSTEM), server)
+    lent = (await client.get("/console/")).text
+    of_system = (await (await client_of(Role.SYSTEM_ADMIN)).get("/console/")).text
+
+    assert [path for path, page in pages.items() if "There is no" in page or "There is none" in page] == []
+    for page in (pages[""], lent):
+        assert "The mail server is set" in page
+    assert "There is no system mail server" not in of_system
 
 
 async def test_which_mail_server_is_used_is_told_by_what_can_send(

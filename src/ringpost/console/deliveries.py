@@ -188,7 +188,6 @@ def _answer(connection: Connection, visit: Visit, q: str, meant: list[str]) -> A
     """`meant`: the recipients of mails that are like `q`."""
     tenant, whole = visit.tenant_id, whole_address(q)
     saved = settings.show(connection, tenant)
-    own = saved.mail_server is not None and saved.mail_server.complete
     told_nobody, _ = search.find_skipped(connection, tenant, Wanted(most=SKIPPED_SHOWN))
     recipients = [one.canonical for one in saved.recipients]
     asked = (whole or q).lower()
@@ -200,7 +199,7 @@ def _answer(connection: Connection, visit: Visit, q: str, meant: list[str]) -> A
         is_recipient=bool(among),
         recipients=len(saved.recipients),
         switched_off=tuple(_switched_off(saved)),
-        can_send=own or settings.system_server_offered(connection),
+        can_send=saved.can_send or settings.system_server_offered(connection),
         enabled=visit.tenant is not None and visit.tenant.enabled,
         is_whole=bool(whole),
         namesakes=tuple(sorted(others)),

@@ -158,8 +158,7 @@ def _story(connection: Connection, visit: Visit, delivery: str) -> Story:
     event = events.show(connection, tenant, row.event_id)
     if event is None:
         raise NotFound(N_("There is no such delivery."))
-    own = settings.show(connection, tenant).mail_server
-    can_send = (own is not None and own.complete) or settings.system_server_offered(connection)
+    can_send = settings.show(connection, tenant).can_send or settings.system_server_offered(connection)
     ids = [one for one in search.deliveries_of(connection, tenant, row.event) if one != row.id]
     return Story(
         row,

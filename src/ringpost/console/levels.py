@@ -23,11 +23,14 @@ class Saved:
     """What is stored of a level, without secrets."""
 
     settings: Settings
-    own: MailServer | None
-    """The mail server, whether it can send or not; a stand-in takes the place of its password."""
     credentials: OAuthSettings | None
     offered: bool
     """The system's mail server may be used. False at the system level, whose own it is."""
+
+    @property
+    def own(self) -> MailServer | None:
+        """The mail server, whether it can send or not; a stand-in takes the place of its password."""
+        return self.settings.mail_server
 
     @property
     def has_password(self) -> bool:
@@ -37,7 +40,7 @@ class Saved:
     @property
     def can_send(self) -> bool:
         """Whether the level's own mail server is complete."""
-        return self.own is not None and self.own.complete
+        return self.settings.can_send
 
     @property
     def fields(self) -> dict[str, object]:
@@ -105,7 +108,6 @@ def _saved(connection: Connection, owner: TenantId) -> Saved:
     of_system = owner == SYSTEM
     return Saved(
         settings.show_system(connection) if of_system else settings.show(connection, owner),
-        settings.own_server(connection, owner),
         oauth.show(connection, owner),
         not of_system and settings.system_server_offered(connection),
     )

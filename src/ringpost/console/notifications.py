@@ -125,7 +125,7 @@ async def _page(
     visit: Visit, form: Form, *, status: int = 200, sampled: tuple[str, str, str] | None = None
 ) -> Response:
     saved, offered = await visit.room.database.read(_saved, visit)
-    can_send = offered or (saved.mail_server is not None and saved.mail_server.complete)
+    can_send = offered or saved.can_send
     addresses = [(one.spec, format_address(one)) for one in saved.recipients]
     return render(
         visit,

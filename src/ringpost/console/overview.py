@@ -80,8 +80,7 @@ def _midnight(visit: Visit) -> int:
 
 def _overview(connection: Connection, tenant: TenantId, since: int) -> Overview:
     saved = settings.show(connection, tenant)
-    own = saved.mail_server if saved.mail_server and saved.mail_server.complete else None
-    queue = queues.queue_of(tenant, own_server=own is not None)
+    queue = queues.queue_of(tenant, own_server=saved.can_send)
     troubles = [
         row
         for state in _FAILED
@@ -89,8 +88,8 @@ def _overview(connection: Connection, tenant: TenantId, since: int) -> Overview:
         if row.created_at >= since
     ]
     return Overview(
-        own_server=own,
-        borrows=own is None and settings.system_server_offered(connection),
+        own_server=saved.mail_server if saved.can_send else None,
+        borrows=not saved.can_send and settings.system_server_offered(connection),
         hold=deliveries.hold_of(connection, queue) if overview.something_waits(connection, queue) else None,
         recipients=len(saved.recipients),
         switched_on=sum(saved.switches.get(name, False) for name in TENANT_SWITCHES),

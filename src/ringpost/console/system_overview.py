@@ -40,10 +40,9 @@ async def show_system_overview(visit: Visit) -> Response:
 
 def _overview(connection: Connection, now: int) -> SystemOverview:
     saved = settings.show_system(connection)
-    own = saved.mail_server
     return SystemOverview(
         tenants=tenants.count(connection),
-        server=own if own is not None and own.complete else None,
+        server=saved.mail_server if saved.can_send else None,
         lent=settings.system_server_offered(connection),
         recipients=len(saved.recipients),
         health=look(connection, now),

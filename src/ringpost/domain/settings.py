@@ -85,6 +85,11 @@ class Settings:
     reply_to: Address | None = None
     """Where answers to mails go that the system's mail server sends; a mail server of its own has its own."""
 
+    @property
+    def can_send(self) -> bool:
+        """Whether there is a mail server of its own, with all that it needs."""
+        return self.mail_server is not None and self.mail_server.complete
+
 
 @dataclass(frozen=True, slots=True)
 class SystemSettings(Settings):

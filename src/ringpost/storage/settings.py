@@ -73,15 +73,15 @@ class ServerInForce:
 
 
 def show(connection: Connection, tenant: TenantId) -> Settings:
-    """The tenant's settings without the password; the defaults when none were saved."""
+    """The tenant's settings with a stand-in for the password; the defaults when none were saved."""
     row = _row(connection, tenant)
-    return Settings() if row is None else _settings(row, None)
+    return Settings() if row is None else _settings(row, _stand_in_of(row))
 
 
 def show_system(connection: Connection) -> SystemSettings:
-    """The system level's settings without the password; the defaults when none were saved."""
+    """The system level's settings with a stand-in for the password; the defaults when none were saved."""
     row = _row(connection, SYSTEM)
-    return SystemSettings() if row is None else _system_settings(row, None)
+    return SystemSettings() if row is None else _system_settings(row, _stand_in_of(row))
 
 
 def load(connection: Connection, sealer: Sealer, tenant: TenantId) -> Settings:
@@ -156,12 +156,6 @@ def can_send(connection: Connection, tenant: TenantId) -> bool:
     return row is not None and _can_send(row)
 
 
-def own_server(connection: Connection, tenant: TenantId) -> MailServer | None:
-    """The mail server that the tenant saved, whether it can send or not; a stand-in takes the place of its password."""
-    row = _row(connection, tenant)
-    return None if row is None else _stored_server(row)
-
-
 def borrowed_server(
     connection: Connection, sealer: Sealer, tenant: TenantId, hosts: ProviderHosts = _PROVIDERS
 ) -> ServerInForce | None:
@@ -224,7 +218,11 @@ def _can_send(row: Any) -> bool:
 
 def _stored_server(row: Any) -> MailServer | None:
     """The mail server with a stand-in for its password."""
-    return _mail_server(row, _STORED if row.password is not None else None)
+    return _mail_server(row, _stand_in_of(row))
+
+
+def _stand_in_of(row: Any) -> Secret | None:
+    return _STORED if row.password is not None else None
 
 
 def _row(connection: Connection, tenant: TenantId) -> Any:

@@ -49,10 +49,10 @@ def replace_settings(connection: Connection, room: Room, principal: Principal, w
         return
     rows.save(connection, room.sealer, tenant, wanted, now)
     audit.record(connection, tenant, audit.Entry(now, principal.name, "change_settings", "settings", changed))
-    if tenant != SYSTEM and _can_send(old) != _can_send(wanted):
-        queues.move_queue(connection, tenant, now, own_server=_can_send(wanted))
+    if tenant != SYSTEM and old.can_send != wanted.can_send:
+        queues.move_queue(connection, tenant, now, own_server=wanted.can_send)
     outcomes.release(connection, tenant, now)
-    if isinstance(wanted, SystemSettings) and wanted.enable_tenant_access and _can_send(wanted):
+    if isinstance(wanted, SystemSettings) and wanted.enable_tenant_access and wanted.can_send:
         queues.lend_to_emergencies(connection, now)
 
 
@@ -86,7 +86,3 @@ def editable_fields(settings: Settings) -> dict[str, Any]:
 
 def _password(settings: Settings) -> object:
     return settings.mail_server.password if settings.mail_server else None
-
-
-def _can_send(settings: Settings) -> bool:
-    return settings.mail_server is not None and settings.mail_server.complete

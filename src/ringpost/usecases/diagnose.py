@@ -134,7 +134,7 @@ def _in_force(connection: Connection, room: Room, tenant: TenantId, recipient: A
         force = rows.mail_server_in_force(connection, room.sealer, tenant, room.options.provider_hosts)
     except SealBroken:
         raise NotConfigured(_BROKEN_SEAL) from None
-    own = rows.own_server(connection, tenant)
+    own = settings.mail_server
     if force is None and own is None:
         raise NotConfigured(_NO_SERVER)
     first = next(iter(settings.recipients), None)

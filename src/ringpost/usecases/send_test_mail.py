@@ -103,7 +103,7 @@ def _server_for(connection: Connection, room: Room, tenant: TenantId, recipient:
         raise NotConfigured("The stored password cannot be opened any more. Save the settings again with it.") from None
     settings = rows.show(connection, tenant)
     if server is None:
-        own = rows.own_server(connection, tenant)
+        own = settings.mail_server
         raise NotConfigured(" ".join(own.missing()) if own else _NO_SERVER)
     if server.lane == SYSTEM and tenant != SYSTEM and recipient.key not in {one.key for one in settings.recipients}:
         message = "Without a mail server of your own, test mails go only to the recipients in your settings."
