@@ -78,7 +78,8 @@ async def test_showing_opens_no_password(room: Room) -> None:
     shown = await room.database.read(settings.show, ACME)
 
     assert shown.mail_server is not None
-    assert shown.mail_server.password is None
+    assert shown.mail_server.password is not None, "that there is one is known"
+    assert shown.mail_server.password.reveal() != PASSWORD
 
 
 async def test_the_password_is_not_in_the_database_files(room: Room, stored_bytes: Callable[[], bytes]) -> None:

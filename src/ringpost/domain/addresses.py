@@ -129,6 +129,11 @@ def parse_recipients(text: str, limit: int = MAX_RECIPIENTS, field: str = "recip
     return tuple(found.values())
 
 
+def readable_recipients(text: str) -> tuple[Address, ...]:
+    """The addresses of a list that was checked when it was saved; what would be refused today is left out."""
+    return tuple(_read(text, MAX_RECIPIENTS)[0].values())
+
+
 def wrong_recipients(text: str, limit: int = MAX_RECIPIENTS) -> list[tuple[str, str]]:
     """The first items of such a list that are no addresses, made fit to be shown, each with what is wrong with it."""
     return [] if len(text) > limit * _LONGEST_ITEM else _read(text, limit)[1]

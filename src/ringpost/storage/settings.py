@@ -5,15 +5,15 @@ system administrator has one and lets tenants use it.
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Generator, Iterable, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, cast
 
 from sqlalchemy import Connection, select
 
-from ringpost.domain.addresses import Address, format_recipients, parse_address, parse_recipients
+from ringpost.domain.addresses import Address, format_recipients, readable_recipients
 from ringpost.domain.credentials import Credentials, GoogleUser, MicrosoftApp, ProviderHosts
 from ringpost.domain.secrets import Secret
 from ringpost.domain.settings import (
@@ -27,6 +27,7 @@ from ringpost.domain.settings import (
     sending_to_json,
 )
 from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.errors import RingpostError
 from ringpost.storage.oauth import credentials_in_force
 from ringpost.storage.sealing import Place, SealBroken, Sealer
 from ringpost.storage.tables import oauth
@@ -43,6 +44,10 @@ _NO_SERVER = ""
 _PROVIDERS = ProviderHosts()
 _QUERY = select(table, oauth.c.provider.label("oauth_provider")).outerjoin(oauth, oauth.c.tenant == table.c.tenant)
 """Settings, and whose OAuth credentials there are beside them."""
+
+
+class Unreadable(SealBroken):
+    """What is stored of a mail server is of a kind that this version does not know, as when a newer one saved it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,27 +78,27 @@ class ServerInForce:
 
 
 def show(connection: Connection, tenant: TenantId) -> Settings:
-    """The tenant's settings with a stand-in for the password; the defaults when none were saved."""
+    """The tenant's settings with a stand-in for the password; the defaults for what was not saved or is unreadable."""
     row = _row(connection, tenant)
-    return Settings() if row is None else _settings(row, _stand_in_of(row))
+    return Settings() if row is None else _settings(row, _readable_server(row))
 
 
 def show_system(connection: Connection) -> SystemSettings:
-    """The system level's settings with a stand-in for the password; the defaults when none were saved."""
+    """The system level's settings with a stand-in for the password, as `show`."""
     row = _row(connection, SYSTEM)
-    return SystemSettings() if row is None else _system_settings(row, _stand_in_of(row))
+    return SystemSettings() if row is None else _system_settings(row, _readable_server(row))
 
 
 def load(connection: Connection, sealer: Sealer, tenant: TenantId) -> Settings:
     """The tenant's settings with the password; the defaults when none were saved. Raises SealBroken."""
     row = _row(connection, tenant)
-    return Settings() if row is None else _settings(row, _open(sealer, row))
+    return Settings() if row is None else _settings(row, _mail_server(row, _open(sealer, row)))
 
 
 def load_system(connection: Connection, sealer: Sealer) -> SystemSettings:
     """The system level's settings with the password; the defaults when none were saved. Raises SealBroken."""
     row = _row(connection, SYSTEM)
-    return SystemSettings() if row is None else _system_settings(row, _open(sealer, row))
+    return SystemSettings() if row is None else _system_settings(row, _mail_server(row, _open(sealer, row)))
 
 
 def save(connection: Connection, sealer: Sealer, tenant: TenantId, settings: Settings, now: int) -> None:
@@ -171,10 +176,20 @@ def _in_force_for(
 ) -> ServerInForce | None:
     """What `mail_server_in_force` says, by the rows of the tenant and of the system."""
     row = rows.get(tenant)
-    server = None if row is None else _whole_server(connection, sealer, row)
-    if server is None:
-        return None if tenant == SYSTEM else _borrowed_by(connection, sealer, tenant, rows, hosts)
-    return _server_in_force(tenant, server, server.reply_to, hosts)
+    with _unreadable_stops_nobody_else():
+        server = None if row is None else _whole_server(connection, sealer, row)
+        if server is None:
+            return None if tenant == SYSTEM else _borrowed_by(connection, sealer, tenant, rows, hosts)
+        return _server_in_force(tenant, server, server.reply_to, hosts)
+
+
+@contextmanager
+def _unreadable_stops_nobody_else() -> Generator[None]:
+    """Raise Unreadable for whatever is wrong with what is stored of one tenant."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, RingpostError) as error:
+        raise Unreadable("What is stored of a mail server is not to be understood") from error
 
 
 def _borrowed_by(
@@ -212,8 +227,18 @@ def _is_offered(system: Any) -> bool:
 
 
 def _can_send(row: Any) -> bool:
-    server = _stored_server(row)
+    """An unreadable one can: its mail waits until somebody reads it, or it is saved again."""
+    try:
+        server = _stored_server(row)
+    except Unreadable:
+        return True
     return server is not None and server.complete
+
+
+def _readable_server(row: Any) -> MailServer | None:
+    with suppress(Unreadable):
+        return _stored_server(row)
+    return None
 
 
 def _stored_server(row: Any) -> MailServer | None:
@@ -239,14 +264,13 @@ def _rows(connection: Connection, tenants: Iterable[TenantId]) -> dict[TenantId,
     return rows
 
 
-def _settings(row: Any, password: Secret | None) -> Settings:
-    server = _mail_server(row, password)
+def _settings(row: Any, server: MailServer | None) -> Settings:
     reply_to = _address(row.reply_to) if server is None and row.reply_to else None
     return Settings(server, _recipients(row.recipients or ""), json.loads(row.switches), reply_to)
 
 
-def _system_settings(row: Any, password: Secret | None) -> SystemSettings:
-    tenant_part = _settings(row, password)
+def _system_settings(row: Any, server: MailServer | None) -> SystemSettings:
+    tenant_part = _settings(row, server)
     own = cast("dict[str, Any]", json.loads(row.system or "{}"))
     return SystemSettings(tenant_part.mail_server, tenant_part.recipients, tenant_part.switches, **own)
 
@@ -282,18 +306,19 @@ def _stand_in(provider: str | None) -> Credentials | None:
 def _mail_server(row: Any, password: Secret | None) -> MailServer | None:
     if row.type == _NO_SERVER:
         return None
-    return MailServer(
-        type=ServerType(row.type),
-        server=row.server,
-        port=row.port,
-        reply_to=_address(row.reply_to) if row.reply_to else None,
-        username=row.username,
-        password=password,
-        auth=Auth(row.auth),
-        enable_tls_ssl=row.enable_tls_ssl,
-        enable_starttls_auto=row.enable_starttls_auto,
-        oauth=_stand_in(row.oauth_provider),
-    )
+    with _unreadable_stops_nobody_else():
+        return MailServer(
+            type=ServerType(row.type),
+            server=row.server,
+            port=row.port,
+            reply_to=_address(row.reply_to) if row.reply_to else None,
+            username=row.username,
+            password=password,
+            auth=Auth(row.auth),
+            enable_tls_ssl=row.enable_tls_ssl,
+            enable_starttls_auto=row.enable_starttls_auto,
+            oauth=_stand_in(row.oauth_provider),
+        )
 
 
 def _open(sealer: Sealer, row: Any) -> Secret | None:
@@ -311,9 +336,8 @@ def _place(tenant: TenantId) -> Place:
 
 @lru_cache(4096)
 def _recipients(text: str) -> tuple[Address, ...]:
-    return parse_recipients(text)
+    return readable_recipients(text)
 
 
-@lru_cache(4096)
-def _address(text: str) -> Address:
-    return parse_address(text)
+def _address(text: str) -> Address | None:
+    return next(iter(_recipients(text)), None)
