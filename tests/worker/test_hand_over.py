@@ -3,11 +3,13 @@
 import asyncio
 import threading
 from collections.abc import Sequence
+from typing import Any, cast
 
 import httpx
 import pytest
-from sqlalchemy import Connection, exc
+from sqlalchemy import Connection, event, exc
 from tests.journeys.running import mailbox
+from tests.postgresql import PostgresServer
 from tests.worker.next_commit import next_commit
 from tests.worker.posts import report, save, sent
 
@@ -108,3 +110,28 @@ async def test_a_fault_of_ours_at_one_event_leaves_nothing_of_it_and_stops_no_ot
     stored = (await tenant_client.get("/deliveries")).json()["items"]
     assert [(one["recipient"], one["state"]) for one in stored] == [("c@example.com", "sending")]
     assert (clumsy.begun, clumsy.dropped) == (["c@example.com"], ["a@example.com"])
+
+
+@pytest.mark.parametrize("kind_of_database", ["postgresql"])
+async def test_what_was_taken_on_is_put_down_when_the_bell_cannot_be_rung(
+    tenant_client: httpx.AsyncClient, room: Room, worker: Worker, postgres: PostgresServer
+) -> None:
+    killed: list[int] = []
+
+    def kill(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("NOTIFY") and not killed:
+            killed.append(cast("Any", connection.connection.driver_connection).info.backend_pid)
+            with postgres.connect() as administrator:
+                administrator.execute("SELECT pg_terminate_backend(%s, 5000)", killed)
+
+    async with mailbox() as box:
+        await save(tenant_client, box.port)
+        writer = room.database._writer  # pyright: ignore[reportPrivateUsage]
+        event.listen(writer, "before_cursor_execute", kill)
+
+        await report(tenant_client, "DISK_LOW", AT_ONCE)  # some are taken on, and the others wait
+
+        assert killed
+        await box.holds(AT_ONCE)
+        await sent(tenant_client, AT_ONCE)
+    assert worker.in_hand == 0

@@ -170,8 +170,6 @@ class _Desk:
     def hand_over(self, connection: Connection) -> None:
         """Once all this is on disk, the worker begins, and others hear of what waits."""
         queued = len(self.works) < len(self.deliveries)
-        if queued:
-            bell.ring(connection)
         works, taker, ring = self.works, self.taker, self.room.bell.ring
 
         def begin() -> None:
@@ -181,6 +179,8 @@ class _Desk:
                 ring()
 
         afterwards(connection, begin, lambda: self.put_down(0))
+        if queued:  # last, as it may fail: from here on, what was taken on is put down with the transaction
+            bell.ring(connection)
 
     def _take(self, event: Event, early: Plan | None) -> Receipt:
         if event.id is not None and (before := self.receipts.get((event.tenant, event.id))) is not None:
