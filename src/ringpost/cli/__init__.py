@@ -1,6 +1,7 @@
 """The command line: `ringpost`.
 
-Data goes to stdout, all else to stderr. Exit codes: 0 done, 1 not possible (one sentence says why), 2 wrong usage,
+Data goes to stdout, all else to stderr. Exit codes: 0 done, 1 not possible, or done and not
+told (one sentence says which and why), 2 wrong usage,
 75 the database cannot be used now (EX_TEMPFAIL of sysexits.h: try again), 78 the configuration is wrong (EX_CONFIG).
 """
 
@@ -20,6 +21,7 @@ from ringpost.cli import (
     running,
     settings,
     status,
+    stdout,
     tenants,
     tokens,
     users,
@@ -41,6 +43,7 @@ app = typer.Typer(
 
 def main() -> None:
     """What the command `ringpost` runs."""
+    stdout.use()
     try:
         app()
     except Exception as error:  # noqa: BLE001  the last place where a fault becomes a sentence and an exit code

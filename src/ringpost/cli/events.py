@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from ringpost.cli.opening import AsJson, DataDir, SystemOption, TenantOption, find_owner, in_room
 from ringpost.cli.output import print_fields, print_json, print_rows, say
+from ringpost.cli.stdout import telling
 from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.events import parse_event
 from ringpost.domain.mime import is_composite
@@ -97,7 +98,8 @@ def send(
     if as_json:
         listed = [{"id": delivery, "recipient": recipient} for delivery, recipient in receipt.deliveries]
         event = {"id": receipt.id, "type": receipt.type, "deliveries": listed, "skipped": receipt.skipped}
-        print_json(event)
+        with telling(f"Event {receipt.id} was accepted all the same; with that --id, trying again sends nothing."):
+            print_json(event)
         return
     say(f"Event {receipt.id} was accepted{' before' if receipt.repeated else ''}.")
     print_rows(deliveries, as_json=False, nothing=f"Nothing is sent: {receipt.skipped}")

@@ -2,12 +2,12 @@
 
 import errno
 import os
-import sys
 from typing import Final
 
 from pydantic import ValidationError
 
-from ringpost.cli.output import one_line
+from ringpost.cli.output import one_line, say
+from ringpost.cli.stdout import NotWritten, Untold, give_up
 from ringpost.errors import RingpostError, StorageUnavailable
 from ringpost.storage.keyring import KeyRingError
 
@@ -32,18 +32,22 @@ def exit_code(error: Exception) -> int:
     """Tell what went wrong on stderr; the code to exit with."""
     if os.environ.get(TRACEBACK):
         raise error
-    if isinstance(error, BrokenPipeError):
-        return _broken_pipe()
+    if isinstance(error, NotWritten | Untold):
+        give_up()
+    if isinstance(error, NotWritten) and error.errno == errno.EPIPE:
+        return FAILED  # whoever read our output has gone, which is no fault: `ringpost delivery list | head`
     nested: tuple[Exception, ...] = getattr(error, "exceptions", ())
     if len(nested) == 1:
         return exit_code(nested[0])
-    sys.stderr.write(f"ringpost: {one_line(_sentence(error))}\n")
+    say(f"ringpost: {one_line(_sentence(error))}")
     return _code(error)
 
 
 def _code(error: Exception) -> int:
     if isinstance(error, StorageUnavailable):
         return TRY_AGAIN
+    if isinstance(error, NotWritten):  # before the disk that is full, which is not the database's
+        return FAILED
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return TRY_AGAIN
     return MISCONFIGURED if isinstance(error, Misconfigured | KeyRingError | ValidationError) else FAILED
@@ -53,6 +57,8 @@ def _sentence(error: Exception) -> str:
     match error:
         case ValidationError():
             return _wrong_settings(error)
+        case NotWritten() | Untold():
+            return str(error)
         case OSError():
             return _os_sentence(error)
         case RingpostError() | Misconfigured() | KeyRingError() | Failed():
@@ -73,9 +79,3 @@ def _wrong_settings(error: ValidationError) -> str:
 def _os_sentence(error: OSError) -> str:
     said = error.strerror or str(error)
     return f"{error.filename}: {said}" if error.filename else said
-
-
-def _broken_pipe() -> int:
-    """Whoever read our output has gone, which is no fault: `ringpost delivery list | head`."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit has somewhere to go
-    return FAILED

@@ -9,6 +9,7 @@ import typer
 from ringpost.cli.exits import Failed
 from ringpost.cli.opening import AsJson, DataDir, SystemOption, TenantOption, find_owner, in_room, operator
 from ringpost.cli.output import print_json, print_rows, say, to_json
+from ringpost.cli.stdout import telling
 from ringpost.domain.strict_json import MalformedJson, loads
 from ringpost.domain.tenant_files import LARGEST_FILE
 from ringpost.usecases.export_tenant import export_tenant
@@ -43,7 +44,7 @@ def export(
     if output is None:
         print_json(content)
     else:
-        output.write_text(to_json(content) + "\n", "utf-8")
+        _write(output, to_json(content) + "\n")
     if content["secrets_left_out"]:
         say(f"Left out, to be entered where the file is imported: {', '.join(content['secrets_left_out'])}")
 
@@ -70,17 +71,25 @@ def import_(
         return await import_tenant(room, principal, content, dry_run=dry_run)
 
     imported = in_room(data_dir, work)
-    if as_json:
-        print_json(imported.to_json(dry_run=dry_run))
-        return
     rows = [
         {"place": _place(one.place, one.line), "before": one.before, "after": one.after} for one in imported.changes
     ]
-    print_rows(rows, as_json=False, nothing="Nothing differs.")
+    with telling("" if dry_run else "The file was imported all the same."):
+        if as_json:
+            print_json(imported.to_json(dry_run=dry_run))
+            return
+        print_rows(rows, as_json=False, nothing="Nothing differs.")
     for missing in imported.enter_again:
         say(f"{missing.field}: {missing.message}")
     if rows:
         say("Nothing was changed yet: this was a dry run." if dry_run else "Imported.")
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, "utf-8")
+    except OSError as error:
+        raise Failed(f"{file} could not be written: {error.strerror}.") from None
 
 
 def _read(file: Path) -> object:

@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from rich import box
@@ -45,8 +46,12 @@ def print_line(text: str) -> None:
 
 
 def say(text: str) -> None:
-    """One line for the person at the terminal; it does not disturb what a pipe carries."""
-    sys.stderr.write(f"{text}\n")
+    """One line for the person at the terminal; it does not disturb what a pipe carries.
+
+    Nothing fails because nobody can be told.
+    """
+    with suppress(OSError):
+        sys.stderr.write(f"{text}\n")
 
 
 def print_json(value: object) -> None:

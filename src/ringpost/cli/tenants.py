@@ -6,6 +6,7 @@ import typer
 
 from ringpost.cli.opening import AsJson, DataDir, find_tenant, in_room
 from ringpost.cli.output import print_fields, print_line, print_rows, say
+from ringpost.cli.stdout import telling
 from ringpost.domain.tenants import Tenant, TenantDraft
 from ringpost.domain.times import rfc3339
 from ringpost.storage import tenants
@@ -40,10 +41,11 @@ def create(
     """
     draft = TenantDraft(name or domain, domain, timezone=timezone, locale=locale)
     tenant = in_room(data_dir, lambda room: create_tenant(room, draft), makes_database=True)
-    if as_json:
-        print_fields({"id": tenant}, as_json=True)
-    else:
-        print_line(tenant)
+    with telling(f"The tenant {domain} was made all the same; its id is {tenant}."):
+        if as_json:
+            print_fields({"id": tenant}, as_json=True)
+        else:
+            print_line(tenant)
 
 
 @app.command("list")

@@ -6,7 +6,9 @@ import typer
 
 from ringpost.cli.opening import AsJson, DataDir, TenantOption, find_owner, in_room
 from ringpost.cli.output import print_line, print_rows, say
+from ringpost.cli.stdout import telling
 from ringpost.domain.access import SCOPES_OF_ROLE, Role, Scope, Token
+from ringpost.domain.secrets import Secret
 from ringpost.domain.times import rfc3339
 from ringpost.storage import access
 from ringpost.usecases.create_token import NewKey, create_token
@@ -48,11 +50,14 @@ def create(
     seconds = None if expires_in_days is None else expires_in_days * 86_400
     key = NewKey(name, frozenset(scope) if scope else SCOPES_OF_ROLE[role], role, seconds)
 
-    async def work(room: Room) -> str:
-        _, secret = await create_token(room, await find_owner(room, tenant, system=system), key)
-        return secret.reveal()
+    async def work(room: Room) -> tuple[Token, Secret]:
+        return await create_token(room, await find_owner(room, tenant, system=system), key)
 
-    print_line(in_room(data_dir, work))
+    token, secret = in_room(data_dir, work)
+    whose = " --system" if system else f" --tenant {tenant}" if tenant else ""
+    revoke_it = f"ringpost token revoke {token.id}{whose}"
+    with telling(f"A token was made all the same, and nobody has it. Revoke it: {revoke_it}"):
+        print_line(secret.reveal())
 
 
 @app.command("list")

@@ -7,6 +7,7 @@ import typer
 
 from ringpost.cli.opening import DataDir, TenantOption, find_owner, in_room, load_config
 from ringpost.cli.output import print_line
+from ringpost.cli.stdout import telling
 from ringpost.domain.access import Role
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.usecases.create_user import NewUser, create_user
@@ -45,7 +46,9 @@ def create(
         new = NewUser(username, _password(from_stdin=password_stdin), role or _usual_role(owner))
         return (await create_user(room, owner, new)).id
 
-    print_line(in_room(data_dir, work))
+    user = in_room(data_dir, work)
+    with telling(f"The user {username} was made all the same; the id is {user}."):
+        print_line(user)
 
 
 @app.command()
@@ -70,7 +73,9 @@ def invite(
         secret = await invite_user(room, owner, Guest(username, role or _usual_role(owner)))
         return f"{(url or f'http://{config.host}:{config.port}').rstrip('/')}/console/welcome/{secret.reveal()}"
 
-    print_line(in_room(data_dir, work))
+    link = in_room(data_dir, work)
+    with telling(f"{username} was invited all the same, by a link that nobody has. Invite again: that one ends then."):
+        print_line(link)
 
 
 def _usual_role(owner: TenantId) -> Role:
