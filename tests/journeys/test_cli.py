@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import pty
 import re
 import signal
 import socket
@@ -209,6 +210,26 @@ def test_a_password_comes_from_stdin_and_logs_in(acme: Machine) -> None:
     with acme.serving() as api:
         login = {"username": "anna", "password": "a long enough password", "domain": "acme.example.com"}
         assert httpx.post(f"{api.match[1]}/login", json=login, timeout=30).status_code == 200
+
+
+def test_ctrl_c_ends_the_question_for_a_password(acme: Machine) -> None:
+    screen, terminal = pty.openpty()
+    command = subprocess.Popen(  # whose first terminal, in a session of its own, is the one that it is steered by
+        ["sh", "-c", 'exec "$@" <>"$0" >&0 2>&0', os.ttyname(terminal), *RINGPOST, "user", "create", "anna"],
+        cwd=acme.folder, env=acme.env, start_new_session=True,
+    )  # fmt: skip
+    try:
+        shown = b""
+        while b"Password: " not in shown:
+            shown += os.read(screen, 1000)
+        os.write(screen, b"\x03")
+        assert command.wait(DEADLINE_S) == 1
+    finally:
+        command.kill()
+        os.close(screen)
+        os.close(terminal)
+
+    assert acme.run("user", "create", "anna", "--password-stdin", stdin="a long enough password\n").returncode == 0
 
 
 def test_keys_are_changed_in_three_steps(acme: Machine) -> None:

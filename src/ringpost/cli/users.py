@@ -41,12 +41,10 @@ def create(
     Example: [b]pwgen -s 24 1 | ringpost user create root --system --password-stdin[/b]
     """
 
-    async def work(room: Room) -> str:
-        owner = await find_owner(room, tenant, system=system)
-        new = NewUser(username, _password(from_stdin=password_stdin), role or _usual_role(owner))
-        return (await create_user(room, owner, new)).id
-
-    user = in_room(data_dir, work)
+    owner = in_room(data_dir, lambda room: find_owner(room, tenant, system=system))
+    # Between the rooms: while an event loop is blocked by a prompt, it takes Ctrl-C and does nothing with it.
+    new = NewUser(username, _password(from_stdin=password_stdin), role or _usual_role(owner))
+    user = in_room(data_dir, lambda room: create_user(room, owner, new)).id
     with telling(f"The user {username} was made all the same; the id is {user}."):
         print_line(user)
 
