@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
+import re
 import signal
+import subprocess
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.faults import quick_sweeps
+from tests.journeys.machine import Machine
 from tests.journeys.running import START_S, Mailbox, Service, mailbox, new_tenant
 from tests.journeys.test_crash import no_delivery_is_open, what_came_twice_was_ambiguous
 from tests.postgresql import PostgresServer, postgres_server
@@ -194,3 +197,25 @@ async def stories(client: httpx.AsyncClient) -> list[dict[str, Any]]:
     """Every delivery with its attempts."""
     found = (await client.get("/deliveries")).json()["items"]
     return [(await client.get(f"/deliveries/{delivery['id']}")).json() for delivery in found]
+
+
+def test_a_second_machine_gets_its_keys_as_the_docs_say(tmp_path: Path, postgres: PostgresServer) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operating.md").read_text("utf-8")
+    command = re.findall(r"`(paste [^`]+)`", page.partition("### PostgreSQL")[2].partition("\n### ")[0])[0]
+    first, second = Machine(tmp_path / "first"), Machine(tmp_path / "second")
+    url = postgres.url(postgres.new_database())
+    for machine in (first, second):
+        machine.folder.mkdir()
+        machine.env["RINGPOST_DATABASE_URL"] = url
+    first.output("tenant", "create", "acme.example.com")
+    name, _, key = (first.folder / "data" / "keys").read_text().strip().partition(":")
+    assert second.run("tenant", "list", RINGPOST_KEYS=f"not{name}:{key}").returncode == 78, "a name is part of a key"
+    first.output("keys", "rotate")
+
+    lines = subprocess.check_output(
+        ["sh", "-c", command.replace("/var/lib/ringpost", str(first.folder / "data"))], text=True
+    ).strip()
+
+    assert lines.count(":") == 2
+    for machine in (first, second):
+        assert "acme.example.com" in machine.output("tenant", "list", RINGPOST_KEYS=lines)
