@@ -97,7 +97,11 @@ def listen(host: str, port: int, setting: str = "RINGPOST_HOST") -> socket.socke
 
 def url_of(listener: socket.socket) -> str:
     """Where a listening socket is reached from this machine."""
-    host, port = cast("tuple[str, int]", listener.getsockname()[:2])
+    return url_at(*cast("tuple[str, int]", listener.getsockname()[:2]))
+
+
+def url_at(host: str, port: int) -> str:
+    """Where what listens there is reached from this machine."""
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not bound
     return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
 

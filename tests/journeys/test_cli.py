@@ -212,6 +212,27 @@ def test_a_password_comes_from_stdin_and_logs_in(acme: Machine) -> None:
         assert httpx.post(f"{api.match[1]}/login", json=login, timeout=30).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("given", "host", "link"),
+    [
+        ("https://mail.example.com", "", "https://mail.example.com"),
+        ("HTTP://Mailpit:8025/", "", "HTTP://Mailpit:8025"),
+        ("https://[::1]:8025", "", "https://[::1]:8025"),
+        ("https://m\u00fcller.example", "", "https://m\u00fcller.example"),
+        (None, "::1", "http://[::1]:8025"),
+        (None, "0.0.0.0", "http://127.0.0.1:8025"),  # noqa: S104
+        (None, "127.0.0.1", "http://127.0.0.1:8025"),
+    ],
+)
+def test_an_invitation_leads_to_where_people_reach_ringpost(
+    acme: Machine, given: str | None, host: str, link: str
+) -> None:
+    url = ["--url", given] if given else []
+    environment = {"RINGPOST_HOST": host} if host else {}
+
+    assert acme.output("user", "invite", "anna", *url, **environment).startswith(f"{link}/console/welcome/")
+
+
 def test_ctrl_c_ends_the_question_for_a_password(acme: Machine) -> None:
     screen, terminal = pty.openpty()
     command = subprocess.Popen(  # whose first terminal, in a session of its own, is the one that it is steered by

@@ -166,6 +166,24 @@ def test_what_does_not_reach_its_database_makes_nothing(machine: Machine, comman
     assert not (machine.folder / "data").exists()
 
 
+NOWHERE = [
+    "", "nope", "mail.example.com:8025", "ftp://mail.example.com", "https:///", "https://mail.example.com//",
+    "https://mail.example.com/console", "https://mail.example.com/?", "https://mail.example.com#",
+    "https://anna@mail.example.com", "https://mail.example.com:0", "https://mail.example.com:x", "https://a b",
+    "https://mail.example.com\n", "https://[::1", "https://127.1",
+]  # fmt: skip
+
+
+def test_an_invitation_to_nowhere_is_not_made(acme: Machine) -> None:
+    for url in NOWHERE:
+        done = acme.run("user", "invite", "anna", "--url", url)
+        assert (done.returncode, done.stdout) == (2, ""), url
+        assert "is not where people reach Ringpost" in " ".join(done.stderr.split())
+
+    with closing(sqlite3.connect(acme.folder / "data" / "ringpost.db")) as database:
+        assert database.execute("SELECT * FROM invitations").fetchall() == []
+
+
 def test_an_unknown_tenant_is_said_plainly(acme: Machine) -> None:
     done = acme.run("tenant", "show", "nobody.example.com")
 

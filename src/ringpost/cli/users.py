@@ -2,13 +2,16 @@
 
 import sys
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
+from ringpost import serving
 from ringpost.cli.opening import DataDir, TenantOption, find_owner, in_room, load_config
 from ringpost.cli.output import print_line
 from ringpost.cli.stdout import telling
 from ringpost.domain.access import Role
+from ringpost.domain.hosts import parse_host
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.usecases.create_user import NewUser, create_user
 from ringpost.usecases.invite_user import Guest, invite_user
@@ -16,11 +19,32 @@ from ringpost.usecases.room import Room
 
 app = typer.Typer(help="Users: people who log in.", no_args_is_help=True)
 
+
+def _origin(url: str | None) -> str | None:
+    """A scheme, a host and perhaps a port: what the path of a link can stand behind."""
+    if url is None:
+        return None
+    origin = url.removesuffix("/")
+    try:
+        parts = urlsplit(origin)
+        parse_host(parts.hostname or "", single_label=True)
+        bare = origin.partition("://")[2] == parts.netloc and "@" not in parts.netloc
+        good = bare and parts.scheme in ("http", "https") and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise typer.BadParameter(
+            f"{url!r} is not where people reach Ringpost, such as https://mail.example.com or http://127.0.0.1:8025."
+        )
+    return origin
+
+
 Username = Annotated[str, typer.Argument(help="What the person logs in with. Case does not matter.")]
 System = Annotated[bool, typer.Option("--system", help="A system administrator, of no tenant.")]
 RoleOption = Annotated[Role | None, typer.Option("--role", help="What the person may do. [default: tenant_admin]")]
 Url = Annotated[
-    str | None, typer.Option(help="Where people reach Ringpost. [default: where `serve` listens]", metavar="URL")
+    str | None,
+    typer.Option(metavar="URL", callback=_origin, help="Where people reach Ringpost. [default: where `serve` listens]"),
 ]
 FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from the first line of stdin.")]
 
@@ -69,7 +93,7 @@ def invite(
     async def work(room: Room) -> str:
         owner = await find_owner(room, tenant, system=system)
         secret = await invite_user(room, owner, Guest(username, role or _usual_role(owner)))
-        return f"{(url or f'http://{config.host}:{config.port}').rstrip('/')}/console/welcome/{secret.reveal()}"
+        return f"{url or serving.url_at(config.host, config.port)}/console/welcome/{secret.reveal()}"
 
     link = in_room(data_dir, work)
     with telling(f"{username} was invited all the same, by a link that nobody has. Invite again: that one ends then."):
