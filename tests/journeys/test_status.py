@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.journeys.machine import Machine
 from tests.journeys.running import Service, mailbox, new_tenant, service
 from tests.postgresql import postgres_server
 
@@ -82,6 +83,14 @@ async def test_in_a_terminal_it_goes_on_until_q_and_fits_into_80_columns(tmp_pat
     assert max(len(line.rstrip()) for line in terminal.plain.splitlines()) <= 80
 
 
+async def test_in_a_terminal_that_cannot_draw_it_prints_once(acme: Machine) -> None:
+    async with Terminal.that_shows_status(acme.env, term="dumb") as terminal:
+        assert await terminal.ends() == 0
+
+    assert terminal.plain.count("class") == 1
+    assert "No worker is alive" in terminal.plain
+
+
 @pytest.mark.timeout(300)
 async def test_in_a_terminal_it_outlives_a_database_that_is_away(tmp_path: Path) -> None:
     with postgres_server() as server:
@@ -118,12 +127,12 @@ class Terminal:
 
     @classmethod
     @asynccontextmanager
-    async def that_shows_status(cls, environment: dict[str, str]) -> AsyncGenerator["Terminal"]:
+    async def that_shows_status(cls, environment: dict[str, str], term: str = "xterm") -> AsyncGenerator["Terminal"]:
         """With `ringpost status` in it."""
         screen, terminal = pty.openpty()
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "ringpost", "status",
-            env={**environment, "COLUMNS": "80", "LINES": "40", "TERM": "xterm"},
+            env={**environment, "COLUMNS": "80", "LINES": "40", "TERM": term},
             stdin=terminal, stdout=terminal, stderr=terminal,
         )  # fmt: skip
         os.close(terminal)
@@ -157,9 +166,16 @@ class Terminal:
     async def ends_at(self, key: str) -> int:
         """Press a key; the exit code."""
         os.write(self._screen, key.encode())
+        return await self.ends()
+
+    async def ends(self) -> int:
+        """Wait for the end; the exit code."""
         async with asyncio.timeout(60):
             while (code := self._process.returncode) is None:
-                await asyncio.gather(asyncio.to_thread(self._read), asyncio.sleep(0.05))
+                written, _ = await asyncio.gather(asyncio.to_thread(self._read), asyncio.sleep(0.05))
+                self._written += written
+        while written := self._read():
+            self._written += written
         return code
 
     def _read(self) -> bytes:

@@ -45,7 +45,8 @@ def status(once: Once = False, as_json: AsJson = False, data_dir: DataDir = None
     """
     config = load_config(data_dir)
     require_database(config)
-    live = sys.stdout.isatty() and not once and not as_json
+    moves = sys.stdout.isatty() and not console().is_dumb_terminal  # on one that does not, a picture is never drawn
+    live = moves and not once and not as_json
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_watch(config) if live else _print(config, as_json=as_json))
 
