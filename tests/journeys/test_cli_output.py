@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from unicodedata import east_asian_width
 
 import pytest
 from tests.journeys.machine import DEADLINE_S, RINGPOST, Machine
@@ -134,3 +135,36 @@ def test_what_is_done_is_done_also_where_nothing_can_be_said(acme: Machine) -> N
             cwd=acme.folder, env=acme.env, timeout=DEADLINE_S, check=False,
         )  # fmt: skip
         assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [
+        ("utf-8", "M\u00fcller \u65e5\u672c \U0001f4ee"),
+        ("latin-1", "M\u00fcller \\u65e5\\u672c \\U0001f4ee"),
+        ("ascii", r"M\xfcller \u65e5\u672c \U0001f4ee"),
+    ],
+)
+def test_what_the_encoding_does_not_have_is_escaped(acme: Machine, encoding: str, shown: str) -> None:
+    name = "M\u00fcller \u65e5\u672c \U0001f4ee"
+    acme.output("tenant", "create", "mueller.example.com", "--name", name)
+
+    def run(*arguments: str) -> tuple[str, str]:
+        done = subprocess.run(
+            [*RINGPOST, *arguments], cwd=acme.folder, env={**acme.env, "PYTHONIOENCODING": encoding},
+            capture_output=True, timeout=DEADLINE_S, check=False,
+        )  # fmt: skip
+        return done.stdout.decode(encoding), done.stderr.decode(encoding)
+
+    acme_row, mueller_row = run("tenant", "list")[0].splitlines()[3:5]
+    listed = json.loads(run("tenant", "list", "--json")[0])
+
+    assert shown in mueller_row
+    assert mueller_row.index("yes") == acme_row.index("yes") + len(shown) - wide(shown)
+    assert [tenant["name"] for tenant in listed] == ["Acme", name]
+    assert f"There is no tenant {shown}. " in run("tenant", "show", name)[1]
+
+
+def wide(text: str) -> int:
+    """The columns that a terminal needs for it."""
+    return sum(2 if east_asian_width(character) == "W" else 1 for character in text)

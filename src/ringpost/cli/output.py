@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -55,15 +55,19 @@ def say(text: str) -> None:
 
 
 def print_json(value: object) -> None:
-    """Indented, so that people can read it too."""
-    print_line(to_json(value))
+    """Indented, so that people can read it too; what stdout's encoding does not have is escaped as JSON has it."""
+    print_line(_escaped(to_json(value), lambda character: _as_written(character) == character))
 
 
 def to_json(value: object) -> str:
     """Indented JSON that a terminal can show: what would move its cursor or turn the writing is escaped."""
     text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
     # Outside of strings there is nothing but ASCII, and in them no line break.
-    return _NOT_PLAIN.sub(lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1], text)
+    return _escaped(text, str.isprintable)
+
+
+def _escaped(text: str, is_fine: Callable[[str], bool]) -> str:
+    return _NOT_PLAIN.sub(lambda found: found[0] if is_fine(found[0]) else json.dumps(found[0])[1:-1], text)
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, nothing: str) -> None:
@@ -102,8 +106,13 @@ def _cell(value: object) -> Text:
         case bool():
             return Text("yes" if value else "no")
         case _:
-            text = one_line(str(value))
+            text = _as_written(one_line(str(value)))  # here already, so that it gets the room it needs
             return Text(text, style=STATE_STYLES.get(text, ""))
+
+
+def _as_written(text: str) -> str:
+    """What becomes of it on stdout, which may not have all of Unicode."""
+    return text.encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding)
 
 
 def one_line(text: str) -> str:

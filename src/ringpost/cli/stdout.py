@@ -31,7 +31,10 @@ def telling(done: str) -> Generator[None]:
 
 
 def use() -> None:
-    """Have all that is written to stdout raise NotWritten where it fails, also where stdout or stderr is closed."""
+    """Have all that is written to stdout raise NotWritten where it fails, also where stdout or stderr is closed.
+
+    What its encoding does not have is written as Python's escapes, as on stderr.
+    """
     out: Any = sys.stdout
     error: Any = sys.stderr
     if out is None:
@@ -39,7 +42,8 @@ def use() -> None:
         out = open(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")  # noqa: PTH123, SIM115
     if error is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
-    sys.stdout = _Stdout(out.detach(), encoding=out.encoding, line_buffering=out.line_buffering)
+    how: dict[str, Any] = {"encoding": out.encoding, "errors": "backslashreplace", "line_buffering": out.line_buffering}
+    sys.stdout = _Stdout(out.detach(), **how)
 
 
 def give_up() -> None:
