@@ -233,6 +233,14 @@ def test_an_invitation_leads_to_where_people_reach_ringpost(
     assert acme.output("user", "invite", "anna", *url, **environment).startswith(f"{link}/console/welcome/")
 
 
+@pytest.mark.parametrize("command", [[], ["tenant"], ["event", "list"]], ids=str)
+def test_help_shows_flags_without_a_value(machine: Machine, command: list[str]) -> None:
+    shown = machine.output(*command, "--help")
+
+    assert re.search(r"--help +Show this message and exit\.", shown)
+    assert "<bool>" not in shown
+
+
 def test_ctrl_c_ends_the_question_for_a_password(acme: Machine) -> None:
     screen, terminal = pty.openpty()
     command = subprocess.Popen(  # whose first terminal, in a session of its own, is the one that it is steered by

@@ -6,9 +6,10 @@ told (one sentence says which and why), 2 wrong usage,
 """
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.main
 
 from ringpost import __version__
 from ringpost.cli import (
@@ -45,9 +46,20 @@ def main() -> None:
     """What the command `ringpost` runs."""
     stdout.use()
     try:
-        app()
+        command: Any = typer.main.get_command(app)
+        _show_flags_alone(command)
+        command()
     except Exception as error:  # noqa: BLE001  the last place where a fault becomes a sentence and an exit code
         sys.exit(exit_code(error))
+
+
+def _show_flags_alone(command: Any) -> None:
+    """Typer 0.29 shows them as if they took a value (`--json <bool>`), which they refuse, unless told what to show."""
+    for option in (*command.params, command.get_help_option(typer.Context(command))):
+        if getattr(option, "is_flag", False):
+            option.metavar = ""
+    for child in getattr(command, "commands", {}).values():
+        _show_flags_alone(child)
 
 
 def _version(wanted: bool) -> None:
