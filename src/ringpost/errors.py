@@ -46,8 +46,13 @@ class Invalid(RingpostError):
     """One or more fields are wrong. `errors` has one entry per field."""
 
     def __init__(self, *errors: FieldError) -> None:
-        super().__init__("; ".join(f"{error.field}: {error.message}" for error in errors))
+        super().__init__("; ".join(map(_told, errors)))
         self.errors = errors
+
+
+def _told(error: FieldError) -> str:
+    """Where a message begins with a place within the field, that says the field, too."""
+    return error.message if error.message.startswith(f"{error.field}.") else f"{error.field}: {error.message}"
 
 
 class NotFound(RingpostError):

@@ -218,7 +218,8 @@ async def test_a_secret_is_one_also_with_another_type(tenant_client: httpx.Async
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [("a" * 100_000, "a" * 100 + "..."), ("A\u202e<b>", "A<U+202E><b>"), ("A\nB", "A<U+000A>B")]
+    ("name", "told"),
+    [("a" * 100_000, "a" * 100 + "..."), ("A\u202e<b>", "A<U+202E><b>"), ("A\nB", "A<U+000A>B"), ("", '""')],
 )
 async def test_a_wrong_name_of_a_variable_is_told_cut_and_visible(
     tenant_client: httpx.AsyncClient, name: str, told: str

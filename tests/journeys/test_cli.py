@@ -174,6 +174,14 @@ def test_config_show_masks_secrets_and_reads_the_env_file(machine: Machine) -> N
     assert shown["RINGPOST_HOST"]["from"] == "default"
 
 
+def test_config_show_has_a_dash_for_what_is_not_set(machine: Machine) -> None:
+    rows = machine.output("config", "show").splitlines()
+
+    assert [re.split(r" {2,}", row.strip()) for row in rows if "EXTRA_MAIL_PORTS" in row] == [
+        ["RINGPOST_EXTRA_MAIL_PORTS", "-", "default"]
+    ]
+
+
 def test_the_data_folder_can_be_named_before_and_after_the_command(machine: Machine) -> None:
     machine.output("--data-dir", "elsewhere", "tenant", "create", "acme.example.com")
 

@@ -37,6 +37,10 @@ def test_a_port_that_is_taken_is_said_plainly(machine: Machine) -> None:
         (["tenant", "create", "no domain"], {}, 1, "domain"),
         (["event", "send", "NOT_A_TYPE"], {}, 2, "NOT_A_TYPE"),
         (["event", "send", "DISK_LOW", "--set", "FREE_SIZE"], {}, 2, "NAME=VALUE"),
+        (["event", "send", "DISK_LOW", "--set", "=1 GB"], {}, 2, "'=1 GB' is not NAME=VALUE."),
+        (["token", "create", "--scope", "zzz"], {}, 2, "'--scope': 'zzz' is none of events:write, settings, admin."),
+        (["delivery", "list", "--state", "nope"], {}, 2, "'--state': 'nope' is none of queued, sending, sent, "),
+        (["user", "invite", "anna", "--role", "nope"], {}, 2, "'--role': 'nope' is none of system_admin, tenant_admin"),
         (["frobnicate"], {}, 2, "frobnicate"),
         (["tenant", "list"], {"RINGPOST_PORT": "many"}, 78, "RINGPOST_PORT"),
         (["tenant", "list"], {"RINGPOST_DATABASE_URL": "mysql://localhost"}, 78, "RINGPOST_DATABASE_URL"),
@@ -182,6 +186,13 @@ def test_an_invitation_to_nowhere_is_not_made(acme: Machine) -> None:
 
     with closing(sqlite3.connect(acme.folder / "data" / "ringpost.db")) as database:
         assert database.execute("SELECT * FROM invitations").fetchall() == []
+
+
+def test_a_wrong_name_of_a_variable_is_said_plainly(acme: Machine) -> None:
+    done = acme.run("event", "send", "DISK_LOW", "--set", "free-size=1 GB")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("ringpost: variables.free-size: a name has capital letters, ")
 
 
 def test_an_unknown_tenant_is_said_plainly(acme: Machine) -> None:

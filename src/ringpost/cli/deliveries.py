@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 import typer
 from sqlalchemy import Connection
 
-from ringpost.cli.opening import AsJson, DataDir, SystemOption, TenantOption, find_owner, in_room, operator
+from ringpost.cli.opening import AsJson, DataDir, SystemOption, TenantOption, find_owner, in_room, one_of, operator
 from ringpost.cli.output import print_fields, print_json, print_rows, say
 from ringpost.domain.deliveries import State
 from ringpost.domain.tenants import TenantId
@@ -21,7 +21,12 @@ from ringpost.usecases.room import Room
 app = typer.Typer(help="Deliveries: one message to one recipient, and what became of it.", no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The delivery's id, as `ringpost delivery list` shows it.")]
-StateOption = Annotated[State | None, typer.Option("--state", help="Only those in this state.")]
+StateOption = Annotated[
+    State | None,
+    typer.Option(
+        "--state", metavar="STATE", parser=one_of(State), help=f"Only those in this state: {', '.join(State)}."
+    ),
+]
 Recipient = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Only those to this address.")]
 EventId = Annotated[str | None, typer.Option("--event", metavar="ID", help="Only those of this event.")]
 Top = Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")]

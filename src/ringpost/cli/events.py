@@ -192,7 +192,7 @@ def _story(connection: Connection, tenant: TenantId, event: str) -> dict[str, An
 
 def _pair(item: str) -> tuple[str, str]:
     name, equals, value = item.partition("=")
-    if not equals:
+    if not (name and equals):
         raise typer.BadParameter(f"{item!r} is not NAME=VALUE.", param_hint="--set")
     return name, value
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from difflib import get_close_matches
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -27,6 +28,7 @@ from ringpost.storage.engines import database_file
 from ringpost.usecases.room import Room
 
 T = TypeVar("T")
+W = TypeVar("W", bound=StrEnum)
 
 _log = structlog.get_logger("ringpost.cli")
 
@@ -36,6 +38,18 @@ def _folder(text: str) -> Path:
     if not text:
         raise typer.BadParameter("this must name a folder; . is the one that you are in")
     return Path(text)
+
+
+def one_of(words: type[W]) -> Callable[[str], W]:
+    """For `parser=` of an option that is one of these words: what Typer says by itself is in the words of its parts."""
+
+    def parse(text: str) -> W:
+        try:
+            return words(text)
+        except ValueError:
+            raise typer.BadParameter(f"{text!r} is none of {', '.join(words)}.") from None
+
+    return parse
 
 
 DataDir = Annotated[

@@ -101,7 +101,7 @@ def print_fields(fields: Mapping[str, Any], *, as_json: bool) -> None:
 
 def _cell(value: object) -> Text:
     match value:
-        case None:
+        case None | "":
             return Text("-", style="dim")
         case bool():
             return Text("yes" if value else "no")

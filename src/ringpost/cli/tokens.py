@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ringpost.cli.opening import AsJson, DataDir, TenantOption, find_owner, in_room
+from ringpost.cli.opening import AsJson, DataDir, TenantOption, find_owner, in_room, one_of
 from ringpost.cli.output import print_line, print_rows, say
 from ringpost.cli.stdout import telling
 from ringpost.domain.access import SCOPES_OF_ROLE, Role, Scope, Token
@@ -20,7 +20,12 @@ app = typer.Typer(help="Tokens: API keys for machines, such as a phone system.",
 System = Annotated[bool, typer.Option("--system", help="Of the system level, not of a tenant.")]
 Scopes = Annotated[
     list[Scope] | None,
-    typer.Option("--scope", help="What it may do; can be given several times. [default: all that its level may]"),
+    typer.Option(
+        "--scope",
+        metavar="SCOPE",
+        parser=one_of(Scope),
+        help=f"What it may do: {', '.join(Scope)}; can be given several times. [default: all that its level may]",
+    ),
 ]
 Name = Annotated[str, typer.Option(help="What it is for; it stands in lists and in the audit log.")]
 ReadOnly = Annotated[bool, typer.Option("--read-only", help="It reads everything of its tenant and changes nothing.")]

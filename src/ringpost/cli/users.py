@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import typer
 
 from ringpost import serving
-from ringpost.cli.opening import DataDir, TenantOption, find_owner, in_room, load_config
+from ringpost.cli.opening import DataDir, TenantOption, find_owner, in_room, load_config, one_of
 from ringpost.cli.output import print_line
 from ringpost.cli.stdout import telling
 from ringpost.domain.access import Role
@@ -41,7 +41,15 @@ def _origin(url: str | None) -> str | None:
 
 Username = Annotated[str, typer.Argument(help="What the person logs in with. Case does not matter.")]
 System = Annotated[bool, typer.Option("--system", help="A system administrator, of no tenant.")]
-RoleOption = Annotated[Role | None, typer.Option("--role", help="What the person may do. [default: tenant_admin]")]
+RoleOption = Annotated[
+    Role | None,
+    typer.Option(
+        "--role",
+        metavar="ROLE",
+        parser=one_of(Role),
+        help=f"What the person may do: {', '.join(Role)}. [default: tenant_admin; with --system: system_admin]",
+    ),
+]
 Url = Annotated[
     str | None,
     typer.Option(metavar="URL", callback=_origin, help="Where people reach Ringpost. [default: where `serve` listens]"),

@@ -165,7 +165,8 @@ def _variables(value: object) -> dict[str, Value]:
         raise ValueError(f"At most {MOST_VARIABLES} variables are allowed. Leave some out.")
     if not all(map(_VARIABLE.fullmatch, variables)):
         wrong = next(name for name in variables if not _VARIABLE.fullmatch(name))
-        message = f"variables.{visible(wrong)}: a name has capital letters, digits and _ only, at most 64."
+        shown = visible(wrong) or '""'
+        message = f"variables.{shown}: a name has capital letters, digits and _ only, at most 64."
         raise Invalid(FieldError("variables", message))
     checked: dict[str, Value] = {}
     for name, item in variables.items():
