@@ -249,6 +249,12 @@ def test_help_shows_flags_without_a_value(machine: Machine, command: list[str]) 
     assert "<bool>" not in shown
 
 
+def test_help_shows_what_options_are_by_default(machine: Machine) -> None:
+    assert "[default: it does not expire]" in machine.output("token", "create", "--help")
+    assert "[default: 127.0.0.1]" in machine.output("serve", "--help")
+    assert "[default: 50]" in machine.output("event", "list", "--help")
+
+
 def test_ctrl_c_ends_the_question_for_a_password(acme: Machine) -> None:
     screen, terminal = pty.openpty()
     command = subprocess.Popen(  # whose first terminal, in a session of its own, is the one that it is steered by

@@ -47,19 +47,24 @@ def main() -> None:
     stdout.use()
     try:
         command: Any = typer.main.get_command(app)
-        _show_flags_alone(command)
+        _mend_help(command)
         command()
     except Exception as error:  # noqa: BLE001  the last place where a fault becomes a sentence and an exit code
         sys.exit(exit_code(error))
 
 
-def _show_flags_alone(command: Any) -> None:
-    """Typer 0.29 shows them as if they took a value (`--json <bool>`), which they refuse, unless told what to show."""
+def _mend_help(command: Any) -> None:
+    """Have help show what Typer keeps from it or adds to it.
+
+    A default in brackets is one of Rich's tags to it. And since 0.29, it shows flags as if they took a value
+    (`--json <bool>`), which they refuse, unless it is told what to show.
+    """
     for option in (*command.params, command.get_help_option(typer.Context(command))):
         if getattr(option, "is_flag", False):
             option.metavar = ""
+        option.help = (option.help or "").replace("[default: ", r"\[default: ")
     for child in getattr(command, "commands", {}).values():
-        _show_flags_alone(child)
+        _mend_help(child)
 
 
 def _version(wanted: bool) -> None:
