@@ -19,7 +19,7 @@ command takes `--data-dir`, and where a table is printed `--json` prints JSON.
 | Exit code | Meaning |
 |---|---|
 | 0 | Done. |
-| 1 | It could not be done, or the output could not be written; one sentence on stderr says why, and what was done all the same. |
+| 1 | It could not be done, or not be told; one sentence on stderr says why, and what was done all the same. |
 | 2 | Wrong usage. |
 | 74 | The disk failed during a commit to the embedded database. Nothing of it was acknowledged; see to the disk. |
 | 75 | The database cannot be used now (disk full, locked, away; not made yet). Nothing was changed; try again. |
