@@ -6,12 +6,17 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from structlog.testing import capture_logs
+from tests.conftest import Clock
 from tests.console.conftest import ClientOf, csrf_of
 
 from ringpost.console.app import PAGES
+from ringpost.console.guard import DAY_S
 from ringpost.console.headers import HEADERS
 from ringpost.console.routing import Access, Page
 from ringpost.domain.access import Role
+from ringpost.domain.tenants import TenantDraft, TenantId
+from ringpost.usecases.create_tenant import create_tenant
+from ringpost.usecases.room import Room
 
 OPEN = {
     ("GET", "/sign-in"),
@@ -45,8 +50,12 @@ async def test_every_other_route_sends_strangers_to_sign_in(client_of: ClientOf)
     for page in PAGES:
         if (page.method, page.path) not in OPEN:
             answer = await call(client, page, "none")
-            assert answer.status_code == 303, page
-            assert answer.headers["location"].startswith("/console/sign-in"), page
+            if page.method == "POST":
+                assert answer.status_code == 401, page
+                assert "nothing was saved" in answer.text, page
+            else:
+                assert answer.status_code == 303, page
+                assert answer.headers["location"].startswith("/console/sign-in"), page
 
 
 @pytest.mark.parametrize("role", Role)
@@ -69,12 +78,54 @@ async def test_every_form_needs_its_token(client_of: ClientOf) -> None:
                 assert (await call(client, page, token)).status_code == 403, page
 
 
-async def test_a_token_of_another_session_is_no_good(client_of: ClientOf) -> None:
-    mine, theirs = await client_of(Role.TENANT_ADMIN), await client_of(Role.TENANT_ADMIN)
+async def test_a_token_of_another_person_is_no_good(client_of: ClientOf) -> None:
+    mine, theirs = await client_of(Role.TENANT_ADMIN), await client_of(Role.READ_ONLY)
 
     answer = await mine.post("/console/notifications", data={"csrf": await csrf_of(theirs)})
 
     assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(("days", "status"), [(1, 303), (2, 403)])
+async def test_a_token_of_the_same_persons_last_session_is_good_until_the_next_day(
+    client_of: ClientOf, clock: Clock, days: int, status: int
+) -> None:
+    token = await csrf_of(await client_of(Role.TENANT_ADMIN))
+    clock.advance(days * DAY_S)
+
+    answer = await (await client_of(Role.TENANT_ADMIN)).post("/console/notifications", data={"csrf": token})
+
+    assert answer.status_code == status
+
+
+async def test_a_token_of_one_tenant_is_no_good_in_another_after_a_new_session(
+    client_of: ClientOf, room: Room, acme: TenantId
+) -> None:
+    other = await create_tenant(room, TenantDraft("Other", "other.example"))
+    tokens: list[str] = []
+    for tenant in (acme, other):
+        client = await client_of(Role.SYSTEM_ADMIN)
+        await client.post(f"/console/system/tenants/{tenant}/act", data={"csrf": await csrf_of(client)})
+        tokens.append(await csrf_of(client))
+
+    wrong = await client.post("/console/notifications", data={"csrf": tokens[0]})
+    right = await client.post("/console/notifications", data={"csrf": tokens[1]})
+
+    assert (wrong.status_code, right.status_code) == (403, 303)
+
+
+async def test_no_token_is_made_of_what_a_stranger_has(client_of: ClientOf) -> None:
+    stranger, anna = await client_of(), await client_of(Role.TENANT_ADMIN)
+    given = await csrf_of(stranger, "/console/sign-in")
+    session, _, proof = (await csrf_of(anna)).partition(".")
+    assert session
+    assert proof
+
+    for token in (given, ".", f".{given}", f"{given}.", f"{given}.{given}", f"{proof}.{session}", proof):
+        answer = await anna.post("/console/notifications", data={"csrf": token})
+        assert answer.status_code == 403, token
+    as_stranger = {"csrf": f".{proof}", "username": "anna", "password": "x"}
+    assert (await stranger.post("/console/sign-in", data=as_stranger)).status_code == 403
 
 
 @pytest.mark.parametrize(

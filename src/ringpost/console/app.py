@@ -40,7 +40,7 @@ from ringpost.console import (
 from ringpost.console.assets import PREFIX, send_asset
 from ringpost.console.error_pages import BAD_FORM, NO_PAGE, TOO_LARGE, answer_error, show_trouble
 from ringpost.console.forms import MOST_FIELDS, MOST_FILES, Posted
-from ringpost.console.guard import admit, begin_visit, keep_visit, refuse_forgery, refuse_strangers
+from ringpost.console.guard import NotSignedIn, admit, begin_visit, keep_visit, refuse_forgery, refuse_strangers
 from ringpost.console.headers import SafeHeaders
 from ringpost.console.routing import Access, Page
 from ringpost.console.visit import ROOT, Visit
@@ -145,7 +145,7 @@ async def _view(visit: Visit, page: Page) -> Response:
             return posted
         admitted = replace(visit, posted=posted)
         if page.access is not Access.PUBLIC and visit.session is None:
-            admit(visit, page.access)
+            return answer_error(admitted, NotSignedIn("Sign in first."))
         refuse_forgery(visit, posted)
     admit(admitted, page.access)
     return await page.view(admitted)

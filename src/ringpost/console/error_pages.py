@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlencode, urlsplit
 
 import structlog
 from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse, Response
 
-from ringpost.console.guard import Forged, NotSignedIn
+from ringpost.console.forms import CSRF_FIELD
+from ringpost.console.frames import words_in_frame
+from ringpost.console.guard import Forged, NotSignedIn, own_path
 from ringpost.console.languages import N_
 from ringpost.console.rendering import render
 from ringpost.console.visit import ROOT, Visit
@@ -51,6 +54,13 @@ FAULT: Final = Trouble(
     N_("It is not your fault, and it is in the log. Try again; if it stays, tell whoever runs Ringpost when it was."),
 )
 
+SIGNED_OUT: Final = N_("You are signed out. Sign in in another tab, then go on here.")
+SECRETS: Final = frozenset(
+    {"password", "again", "current", "client_secret", "google_client_secret", "refresh_token"}
+    | {"certificate", "service_account"}
+)
+"""Fields that no page gives back."""
+
 _TROUBLES: Final[tuple[tuple[type[RingpostError], Trouble], ...]] = (
     (Forged, Trouble(403, N_("Please send that once more"), N_("Go back, reload the page, and send the form again."))),
     (Forbidden, Trouble(403, N_("You cannot do that"), "")),
@@ -90,12 +100,35 @@ def show_trouble(visit: Visit, trouble: Trouble, message: str = "") -> Response:
 
 
 def _to_sign_in(visit: Visit) -> Response:
-    """Come back here afterwards, when here is a page to look at."""
+    """Come back here afterwards. What was sent is kept, and nothing takes a page away that somebody types in."""
+    if visit.request.headers.get("sec-fetch-dest") == "iframe":
+        return words_in_frame(visit.say(SIGNED_OUT), visit.say(SIGNED_OUT), status=401)
+    if visit.request.method == "POST":
+        return _not_done(visit)
+    if visit.wants_fragment:  # htmx follows redirects by itself and would put the page into the page
+        return Response(
+            status_code=204, headers={"HX-Redirect": f"{ROOT}/sign-in?{urlencode({'next': _page_of(visit)})}"}
+        )
     target = visit.request.url.path
     if visit.request.url.query:
         target += f"?{visit.request.url.query}"
-    if visit.wants_fragment:  # htmx follows redirects by itself and would put the page into the page
-        return Response(status_code=204, headers={"HX-Redirect": f"{ROOT}/sign-in"})
-    if visit.request.method != "GET" or visit.path.rstrip("/") == ROOT:
+    if visit.path.rstrip("/") == ROOT:
         return RedirectResponse(f"{ROOT}/sign-in", 303)
     return visit.redirect("/sign-in", next=target)
+
+
+def _not_done(visit: Visit) -> Response:
+    """Nothing was done. What can be kept is: its old token is good again once the same person has signed in."""
+    if visit.wants_fragment:
+        return render(visit, "ended_fragment.html", status=401)
+    sent = [(name, value) for name, value in visit.posted.data.multi_items() if isinstance(value, str)]
+    lost = any(name in SECRETS and value for name, value in sent) or any(map(visit.posted.file, visit.posted.data))
+    kept = [(name, value) for name, value in sent if name not in SECRETS]
+    is_form = any(name != CSRF_FIELD for name, _ in kept)
+    return render(visit, "ended.html", status=401, kept=kept if is_form and not lost else (), back=_page_of(visit))
+
+
+def _page_of(visit: Visit) -> str:
+    """The page that a request came from, as the browser tells."""
+    page = urlsplit(visit.request.headers.get("hx-current-url") or visit.request.headers.get("referer", ""))
+    return own_path(f"{page.path}?{page.query}" if page.query else page.path)

@@ -9,6 +9,8 @@ TLS too, and behind a proxy that ends TLS nothing else would be right. `/console
 **Forged requests.** A POST needs the token that goes with its session, in the form or in the header that htmx sends,
 and has to come from our own pages: `Sec-Fetch-Site` says so in every browser of today, `Origin` in the others. Before
 anybody is signed in, a cookie of the visit takes the session's place, so nobody is signed in to a stranger's account.
+A token also proves to whom and for which tenant the page was given, so that what was typed before a session ended can
+be saved in the next one of the same person. That part is keyed and good until the end of the next day (UTC).
 """
 
 import hashlib
@@ -43,7 +45,8 @@ CSRF_HEADER: Final = "x-csrf-token"
 
 SEEN_EVERY_S: Final = 60
 """A session's last sign of life is written at most this often."""
-YEAR_S: Final = 365 * 24 * 3600
+DAY_S: Final = 24 * 3600
+YEAR_S: Final = 365 * DAY_S
 
 _LONGEST_COOKIE: Final = 200
 
@@ -75,7 +78,7 @@ async def begin_visit(request: Request, room: Room, limits: Limits) -> Visit:
         request=request,
         room=room,
         limits=limits,
-        csrf=_csrf_token(bound),
+        csrf=".".join((_csrf_token(bound), *(_proofs(room, session)[:1] if session else ()))),
         language=language,
         theme=theme if theme in THEMES else THEMES[0],
         session=session,
@@ -99,9 +102,16 @@ def admit(visit: Visit, access: Access) -> None:
 
 def refuse_forgery(visit: Visit, posted: Posted) -> None:
     """Raise Forged when a POST did not come from a page of ours, given to this very visitor."""
-    token = visit.request.headers.get(CSRF_HEADER) or posted.text(CSRF_FIELD)
-    if not hmac.compare_digest(token.encode(), visit.csrf.encode()):
-        raise Forged(visit.say("The page was open for too long, or your browser sends no cookies."))
+    token, _, proof = (visit.request.headers.get(CSRF_HEADER) or posted.text(CSRF_FIELD)).partition(".")
+    of_session = hmac.compare_digest(token.encode(), visit.csrf.partition(".")[0].encode())
+    proofs = _proofs(visit.room, visit.session) if visit.session else ()
+    if not of_session and not any(hmac.compare_digest(proof.encode(), good.encode()) for good in proofs):
+        raise Forged(
+            visit.say(
+                "The page was open for too long, it was given to another person or for another tenant, "
+                "or your browser sends no cookies."
+            )
+        )
 
 
 def refuse_strangers(visit: Visit) -> None:
@@ -175,6 +185,15 @@ def _csrf_token(bound: str) -> str:
     """Whoever reads the token cannot get back to the secret that it is bound to."""
     digest = hashlib.sha256(b"ringpost console form\0" + bound.encode("utf-8", "surrogatepass")).digest()
     return urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def _proofs(room: Room, session: ConsoleSession) -> tuple[str, str]:
+    """That a page was given to this person in this tenant today, or yesterday. Nobody makes them without our key."""
+    today = room.clock() // (DAY_S * 1000)
+    person = (session.user.tenant, session.user.id, session.acting_for or "")
+    texts = ("\0".join(("ringpost console form", *person, str(day))) for day in (today, today - 1))
+    now, before = (urlsafe_b64encode(room.sealer.fingerprint(text.encode())).decode().rstrip("=") for text in texts)
+    return now, before
 
 
 def _find(connection: Connection, token_hash: bytes, now: int) -> tuple[ConsoleSession | None, Tenant | None]:

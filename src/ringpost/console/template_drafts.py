@@ -3,10 +3,10 @@
 import asyncio
 from typing import Final
 
-from markupsafe import Markup
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from ringpost.console.forms import Form
+from ringpost.console.frames import frame, mail_text, words_in_frame
 from ringpost.console.mail_trials import try_mail
 from ringpost.console.rendering import render
 from ringpost.console.template_editor import (
@@ -28,24 +28,6 @@ from ringpost.storage import templates as rows
 from ringpost.usecases.check_template import Draft, check_template
 from ringpost.usecases.send_draft import send_draft
 from ringpost.usecases.show_default_templates import show_default_templates
-
-FRAME_HEADERS: Final = {
-    "Content-Security-Policy": (
-        "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'; "
-        "frame-ancestors 'self'"
-    ),
-    "X-Frame-Options": "SAMEORIGIN",
-    "Referrer-Policy": "no-referrer",
-}
-"""Headers for what a tenant wrote, shown by itself: it may look as it likes, and do, load and send nothing."""
-
-_TEXT: Final = Markup(
-    '<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
-    "<style>body{{margin:1rem;font:.875rem/1.5 {font}}}pre{{margin:0;font:inherit;white-space:pre-wrap;"
-    "overflow-wrap:anywhere}}</style><title>{title}</title><pre>{text}</pre>"
-)
-_MONO: Final = Markup("ui-monospace,Menlo,Consolas,monospace")
-_SANS: Final = Markup("system-ui,sans-serif")
 
 
 async def show_saved(visit: Visit, level: TemplateLevel) -> Response:
@@ -103,11 +85,9 @@ async def _frame(visit: Visit, level: TemplateLevel, draft: Draft, values: str, 
         mail = (await check_template(visit.room, level.owner(visit), draft, chosen_values(values))).preview
     except Invalid as reason:
         wrong = visit.say("This cannot be shown yet. %(why)s", why=visit.say(reason.errors[0].message))
-        return HTMLResponse(_TEXT.format(font=_SANS, title=draft.name, text=wrong), headers=FRAME_HEADERS)
+        return words_in_frame(draft.name, wrong)
     html = None if view == "text" else mail.html_for_preview
-    if html is None:
-        html = _TEXT.format(font=_MONO, title=mail.subject, text=mail.text)
-    return HTMLResponse(html, headers=FRAME_HEADERS)
+    return frame(mail_text(mail.subject, mail.text) if html is None else html)
 
 
 VIEWS_OF_DRAFTS: Final = (

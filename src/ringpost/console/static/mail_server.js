@@ -81,11 +81,6 @@ const diagnose = async () => {
   const answer = await fetch(button.dataset.diagnose, {
     method: "POST", body: new FormData(form), headers: { "HX-Request": "true" },
   });
-  const elsewhere = answer.headers.get("hx-redirect"); // the session has ended
-  if (elsewhere) {
-    location.assign(elsewhere);
-    return;
-  }
   if (!answer.headers.get("content-type").startsWith("application/x-ndjson")) {
     verdict.innerHTML = await answer.text();
     return;
