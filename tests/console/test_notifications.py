@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from html import unescape
 
 from tests.console.conftest import ClientOf, Visitor, assert_accessible, csrf_of
 
@@ -116,6 +117,62 @@ async def test_a_sample_says_why_it_was_not_sent(visitor: Visitor) -> None:
     said = page.locator("#sample-VOICEMAIL_RECEIVED .notice")
     await said.wait_for()
     assert "There is no mail server to send through." in await said.inner_text()
+
+
+async def test_two_tabs_undo_nothing_of_each_other(visitor: Visitor, room: Room, acme: TenantId) -> None:
+    await visitor.sign_in_as(Role.TENANT_ADMIN)
+    first = await visitor.open("/notifications")
+    await first.get_by_role("textbox", name="Addresses").fill("anna@example.com, gone@example.com")
+    await visitor.press_save()
+    second = await first.context.new_page()
+    await second.goto(first.url)
+    await first.get_by_label("A queue called a caller back", exact=True).check()
+    await first.get_by_role("button", name="Remove gone@example.com").click()
+    await first.get_by_role("textbox", name="Addresses").fill("bob@example.com")
+    await visitor.press_save()
+
+    await second.get_by_label("A caller left a queue unanswered", exact=True).check()
+    await second.get_by_role("textbox", name="Addresses").fill("carl@example.com")
+    async with second.expect_navigation():
+        await second.get_by_role("button", name="Save", exact=True).click()
+
+    saved = await room.database.read(settings.show, acme)
+    assert {name for name, on in saved.switches.items() if on} == {"notify_queue_callback", "notify_queue_call_lost"}
+    assert [one.spec for one in saved.recipients] == ["anna@example.com", "bob@example.com", "carl@example.com"]
+
+
+async def test_two_tabs_undo_nothing_of_each_other_at_the_system_level(client_of: ClientOf) -> None:
+    client = await client_of(Role.SYSTEM_ADMIN)
+    page = "/console/system/notifications"
+
+    async def opened() -> dict[str, str]:
+        shown = (await client.get(page)).text
+        return {name: unescape(value) for name, value in re.findall(r'name="(csrf|was)" value="(.*?)"', shown)}
+
+    first, second = await opened(), await opened()
+    await client.post(page, data={**first, "notify_ip_blocked": "on", "cpu_threshold": "91.5"})
+    refused = await client.post(page, data={**second, "notify_license_limited": "on", "memory_threshold": "x"})
+    kept = unescape(re.findall(r'name="was" value="(.*?)"', refused.text)[0])
+    await client.post(page, data={**second, "was": kept, "notify_license_limited": "on", "memory_threshold": "80"})
+
+    shown = (await client.get(page)).text
+    assert set(re.findall(r'name="(notify_\w+)" value="on" checked', shown)) == {
+        "notify_ip_blocked",
+        "notify_license_limited",
+    }
+    assert re.findall(r'id="(?:cpu|memory)_threshold" .*?value="(.*?)"', shown) == ["91.5", "80"]
+
+
+async def test_a_form_that_tells_nonsense_of_what_it_showed_is_saved_as_it_is(
+    client_of: ClientOf, room: Room, acme: TenantId
+) -> None:
+    client = await client_of(Role.TENANT_ADMIN)
+    token = await csrf_of(client, "/console/notifications")
+    for nonsense in ("", "[" * 5000, "[]", '{"recipients": 7}', '{"recipients": "no address"}', '{"recipients": null}'):
+        form = {"csrf": token, "was": nonsense, "recipients": "a@example.com"}
+        assert (await client.post("/console/notifications", data=form)).status_code == 303, nonsense
+
+    assert len((await room.database.read(settings.show, acme)).recipients) == 1
 
 
 async def test_it_works_without_scripts_and_keeps_the_mail_server(

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from ringpost.console.forms import Form, refused
 from ringpost.console.languages import N_
 from ringpost.console.mail_trials import try_mail
+from ringpost.console.merging import merged, was
 from ringpost.console.rendering import render
 from ringpost.console.routing import get, post
 from ringpost.console.visit import Visit
@@ -92,14 +93,15 @@ async def show_notifications(visit: Visit) -> Response:
 
 
 async def save_notifications(visit: Visit) -> Response:
-    """Save switches and recipients; the mail server stays as it is."""
+    """Save what was changed of switches and recipients; the mail server stays as it is."""
     posted = visit.posted
     chosen: dict[str, Any] = {name: posted.flag(name) for name in TENANT_SWITCHES}
     # A browser sends what is in a text area by lines; the API takes commas as well.
     chosen["recipients"] = posted.text("recipients")
     try:
         saved = await visit.room.database.read(settings.show, visit.tenant_id)
-        await change_settings(visit.room, visit.principal, {**_server_fields(saved), **chosen})
+        changed = merged(chosen, was(posted), _values(saved))
+        await change_settings(visit.room, visit.principal, {**_server_fields(saved), **changed})
     except (Invalid, PasswordRequired) as reason:
         return await _page(visit, refused(chosen, reason), status=422)
     return visit.redirect("/notifications", done="saved")
@@ -132,6 +134,7 @@ async def _page(
         "notifications.html",
         status=status,
         form=form,
+        was=was(visit.posted) or _values(saved),
         groups=GROUPS,
         addresses=addresses,
         can_send=can_send,

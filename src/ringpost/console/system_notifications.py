@@ -1,15 +1,17 @@
 """Notifications of the system level: which events of the phone system itself are told, from when on, and to whom."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
 from starlette.responses import Response
 
-from ringpost.console.forms import Form, Posted, refused
+from ringpost.console.forms import Form, refused
 from ringpost.console.languages import N_
-from ringpost.console.levels import OF_SYSTEM
+from ringpost.console.levels import OF_SYSTEM, Saved
+from ringpost.console.merging import merged, was
 from ringpost.console.rendering import render
 from ringpost.console.routing import Access, get, post
 from ringpost.console.visit import Visit
@@ -52,13 +54,14 @@ async def show_system_notifications(visit: Visit) -> Response:
 
 
 async def save_system_notifications(visit: Visit) -> Response:
-    """Save switches, thresholds and recipients; the mail server stays as it is."""
+    """Save what was changed of switches, thresholds and recipients; the mail server stays as it is."""
     posted = visit.posted
     typed: dict[str, Any] = {one.threshold: posted.text(one.threshold) for one in WATCHED}
     chosen: dict[str, Any] = {name: posted.flag(name) for name in SYSTEM_SWITCHES}
     chosen["recipients"] = posted.text("recipients")
     try:
-        await OF_SYSTEM.save(visit, {**chosen, **_thresholds(posted)})
+        changed = merged({**chosen, **typed}, was(posted), _values(await OF_SYSTEM.saved(visit)))
+        await OF_SYSTEM.save(visit, {**changed, **_thresholds(changed)})
     except (Invalid, PasswordRequired) as reason:
         return await _page(visit, refused({**chosen, **typed}, reason), status=422)
     return visit.redirect(OF_SYSTEM.notifications, done="saved")
@@ -66,28 +69,32 @@ async def save_system_notifications(visit: Visit) -> Response:
 
 async def _page(visit: Visit, form: Form | None = None, *, status: int = 200) -> Response:
     saved = await OF_SYSTEM.saved(visit)
-    if form is None:
-        values = {name: saved.fields[name] for name in SYSTEM_SWITCHES}
-        values |= {one.threshold: _percent(saved.fields[one.threshold]) for one in WATCHED}
-        values["recipients"] = "\n".join(format_address(one) for one in saved.settings.recipients)
-        form = Form(values)
+    values = _values(saved)
     return render(
         visit,
         "system_notifications.html",
         status=status,
-        form=form,
+        form=form or Form(values),
+        was=was(visit.posted) or values,
         watched=WATCHED,
         events=EVENTS,
         can_send=saved.can_send,
     )
 
 
-def _thresholds(posted: Posted) -> dict[str, float]:
+def _values(saved: Saved) -> dict[str, Any]:
+    values: dict[str, Any] = {name: saved.fields[name] for name in SYSTEM_SWITCHES}
+    values |= {one.threshold: _percent(saved.fields[one.threshold]) for one in WATCHED}
+    values["recipients"] = "\n".join(format_address(one) for one in saved.settings.recipients)
+    return values
+
+
+def _thresholds(typed: Mapping[str, str]) -> dict[str, float]:
     """Shares of the whole, from per cent. Raises Invalid with every one that is no number from 0 to 100."""
     shares: dict[str, float] = {}
     wrong: list[FieldError] = []
     for one in WATCHED:
-        text = posted.text(one.threshold).strip().removesuffix("%").strip().replace(",", ".") or "0"
+        text = typed[one.threshold].strip().removesuffix("%").strip().replace(",", ".") or "0"
         if not _NUMBER.fullmatch(text) or Decimal(text) > 100:
             wrong.append(FieldError(one.threshold, "This must be a number from 0 to 100. 0 is off."))
         else:
