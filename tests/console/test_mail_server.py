@@ -12,6 +12,7 @@ from tests.console.mail_servers import Authority, issue, wired
 
 from ringpost.cli.opening import operator
 from ringpost.console.guard import LANGUAGE_COOKIE
+from ringpost.console.levels import LEVELS, Level
 from ringpost.console.server_form import FLAGS
 from ringpost.domain.access import Role
 from ringpost.domain.addresses import parse_address
@@ -55,6 +56,28 @@ def _question(page: str) -> str:
     """What is asked before something is removed."""
     (text,) = re.findall(r"<dialog id=\"remove-[a-z]+\".*?<p>(.*?)</p>", page, re.DOTALL)
     return text
+
+
+@pytest.mark.parametrize("level", LEVELS, ids=lambda level: level.path)
+async def test_who_saves_what_somebody_else_has_changed_is_told_first(client_of: ClientOf, level: Level) -> None:
+    client = await client_of(Role.SYSTEM_ADMIN if level.is_system else Role.TENANT_ADMIN)
+    shown = (await client.get(f"/console{level.path}")).text
+    fields = {**FORM, "password": "made-up-secret", "seen": _seen(shown)}
+    assert (await send(client, level.path, **{**fields, "server": "mail.first.example"})).status_code == 303
+
+    late = await send(client, level.path, **{**fields, "server": "mail.second.example"})
+
+    assert late.status_code == 409
+    assert "Somebody else was faster" in late.text
+    assert "Server: <strong>mail.first.example</strong>" in late.text
+    assert 'value="mail.second.example"' in late.text
+    again = await send(client, level.path, **{**fields, "server": "mail.second.example", "seen": _seen(late.text)})
+    assert again.status_code == 303
+    assert 'value="mail.second.example"' in (await client.get(f"/console{level.path}")).text
+
+
+def _seen(page: str) -> str:
+    return re.findall(r'name="seen" value="(\w+)"', page)[0]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """The mail server of a tenant, and the system's: a form, what is recognised while it is filled in, removing."""
 
+import hashlib
 import json
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, cast
@@ -21,6 +22,8 @@ from ringpost.errors import Invalid, PasswordRequired
 
 _MAY_BE_USED: Final = ("type", "server", "port", "tls", "auth")
 _LONGEST: Final = 2000
+_SEEN: Final = "seen"
+"""What the form showed when it was opened."""
 _ANSWERS_TO: Final = "answers_to"
 """The same as `reply_to` of the form of a mail server, where there is none."""
 
@@ -33,8 +36,14 @@ async def show_mail_server(level: Level, visit: Visit) -> Response:
 
 
 async def save_mail_server(level: Level, visit: Visit) -> Response:
-    """Save it; recipients and switches stay as they are."""
+    """Save it, unless somebody else was faster; recipients and switches stay as they are."""
     posted, saved = visit.posted, await level.saved(visit)
+    if posted.has(_SEEN) and posted.text(_SEEN) != _fingerprint(visit, saved):
+        typed = values_posted(posted)
+        clash = named(visit, _saved_otherwise(visit, saved, typed))
+        return await mail_server_page(
+            level, visit, Form(typed), status=409, clash=clash, seen=_fingerprint(visit, saved)
+        )
     try:
         refuse_number(posted)
         await level.save(visit, fields_of(posted, saved, visit.room.options.provider_hosts))
@@ -82,6 +91,8 @@ async def mail_server_page(
     saved = await level.saved(visit)
     form = form or Form(values_of(saved, visit.room.options.provider_hosts))
     known: dict[str, Any] = {"used": {}, "verdict": None, "steps": (), "tested": None, "to": _first(saved)}
+    known["clash"] = None
+    known["seen"] = visit.posted.text(_SEEN) or _fingerprint(visit, saved)
     known["answers"] = Form({_ANSWERS_TO: saved.fields["reply_to"]})
     known.update(more)
     return render(
@@ -110,6 +121,22 @@ def at_both_levels(routes: Iterable[tuple[str, str, LevelView]]) -> tuple[Page, 
             access = level.to_see if method == "GET" else level.to_change
             made.append(page(f"{level.path}{path}", partial(view, level), access))
     return tuple(made)
+
+
+def _fingerprint(visit: Visit, saved: Saved) -> str:
+    """What tells whether the page shows what is stored."""
+    shown = {**values_of(saved, visit.room.options.provider_hosts), "password": saved.has_password}
+    return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
+
+
+def _saved_otherwise(visit: Visit, saved: Saved, typed: Mapping[str, Any]) -> dict[str, Any]:
+    """What is stored of the fields in which it is not what was typed."""
+    stored = values_of(saved, visit.room.options.provider_hosts)
+    return {
+        name: stored[name] or "\N{EN DASH}"
+        for name in _MAY_BE_USED
+        if str(stored[name] or "") != str(typed[name] or "")
+    }
 
 
 def _first(saved: Saved) -> str:
