@@ -167,6 +167,30 @@ async def test_a_session_ends_when_nothing_is_asked_of_it(
     assert (await client.get("/console/account")).status_code == (200 if alive else 303)
 
 
+@pytest.mark.parametrize(
+    ("path", "role"),
+    [
+        ("/", Role.TENANT_ADMIN),
+        ("/", Role.SYSTEM_ADMIN),
+        ("/system/health", Role.SYSTEM_ADMIN),
+        ("/deliveries", Role.TENANT_ADMIN),
+    ],
+)
+async def test_a_page_that_renews_itself_is_no_use(visitor: Visitor, clock: Clock, path: str, role: Role) -> None:
+    await visitor.sign_in_as(role)
+    await visitor.page.clock.install()
+    page = await visitor.open(path)
+    await page.wait_for_load_state("networkidle")
+    clock.advance(CONSOLE_IDLE_S - 60)
+    async with page.expect_response(lambda answer: answer.request.headers.get("hx-request") == "true") as renewed:
+        await page.clock.run_for(31_000)
+    assert (await renewed.value).ok
+    await page.goto("about:blank")
+    clock.advance(61)
+
+    assert "/console/sign-in" in (await visitor.open("/account")).url
+
+
 async def test_a_session_ends_after_a_day_of_work(client_of: ClientOf, clock: Clock) -> None:
     client, spent = await client_of(Role.TENANT_ADMIN), 0
     while spent + 3600 < CONSOLE_SESSION_S:

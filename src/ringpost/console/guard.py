@@ -42,6 +42,8 @@ VISIT_COOKIE: Final = "ringpost_visit"
 LANGUAGE_COOKIE: Final = "ringpost_language"
 THEME_COOKIE: Final = "ringpost_theme"
 CSRF_HEADER: Final = "x-csrf-token"
+RENEWAL_HEADER: Final = "x-renewal"
+"""Sent by pages that renew themselves: nobody has done anything."""
 
 SEEN_EVERY_S: Final = 60
 """A session's last sign of life is written at most this often."""
@@ -66,7 +68,8 @@ async def begin_visit(request: Request, room: Room, limits: Limits) -> Visit:
     session = tenant = None
     if secret is not None:
         session, tenant = await room.database.read(_find, hash_token(secret.reveal()), now)
-    if session is not None and now - session.seen_at >= SEEN_EVERY_S * 1000:
+    by_itself = RENEWAL_HEADER in request.headers
+    if session is not None and not by_itself and now - session.seen_at >= SEEN_EVERY_S * 1000:
         await room.database.write(sessions.touch, session.id, now)
     bound = secret.reveal() if session and secret else _visit_secret(request)
     language = choose_language(

@@ -14,7 +14,8 @@ const look = () => {
     if (isInUse(place)) continue;
     const opened = [...place.querySelectorAll("details")].map((one) => one.open);
     const focused = place.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-    window.htmx.ajax("GET", place.dataset.live, { target: place, swap: "outerHTML" }).then(() => {
+    const headers = { "X-Renewal": "true" }; // keeps no session alive
+    window.htmx.ajax("GET", place.dataset.live, { target: place, swap: "outerHTML", headers }).then(() => {
       const now = document.getElementById(place.id);
       if (now === null || now === place) return;
       now.querySelectorAll("details").forEach((one, at) => { if (at in opened) one.open = opened[at]; });
