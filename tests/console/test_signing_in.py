@@ -202,6 +202,20 @@ async def test_a_session_ends_after_a_day_of_work(client_of: ClientOf, clock: Cl
     assert (await client.get("/console/account")).status_code == 303
 
 
+async def test_a_link_says_until_when_it_is_good_in_utc_whoever_looks_at_it(
+    client_of: ClientOf, room: Room, acme: TenantId
+) -> None:
+    await change_tenant(room, acme, TenantDraft("Acme", "acme.example", timezone="Europe/Berlin"))
+    link = await invite_user(room, acme, Guest("nina", Role.READ_ONLY))
+    path = f"/console/welcome/{link.reveal()}"
+
+    pages = [(await client.get(path)).text for client in (await client_of(), await client_of(Role.TENANT_ADMIN))]
+
+    said = [re.sub("<.*?>", "", re.findall(r"This link works once.*?</p>", page)[0]) for page in pages]
+    assert said[0] == said[1]
+    assert "(UTC)" in said[0]
+
+
 async def test_a_disabled_user_and_a_disabled_tenant_are_out_at_once(
     client_of: ClientOf, room: Room, acme: TenantId
 ) -> None:

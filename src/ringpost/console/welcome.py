@@ -1,5 +1,7 @@
 """The end of a one-time link: set a password, and be signed in."""
 
+from dataclasses import replace
+
 from starlette.responses import Response
 
 from ringpost.console.forms import Form, refused
@@ -55,7 +57,8 @@ async def _page(visit: Visit, form: Form, status: int = 200) -> Response:
     invitation = await visit.room.database.read(sessions.find_invitation, token_hash, visit.room.clock())
     if invitation is None:
         status = 404
-    return render(visit, "welcome.html", status=status, form=form, invitation=invitation)
+    outside = replace(visit, tenant=None)  # whoever is signed in here, the link is a stranger's, and its time UTC
+    return render(outside, "welcome.html", status=status, form=form, invitation=invitation)
 
 
 routes = (
