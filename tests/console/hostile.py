@@ -26,6 +26,8 @@ from ringpost.usecases.invite_user import Guest, invite_user
 from ringpost.usecases.room import Room
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>%(x)s&"
+LONG = "m" * 128
+"""The longest user name there may be, without a place to break it."""
 RECIPIENT = "a@example.com"
 TEMPLATE = "EMERGENCY_CALL"
 SYSTEM_TEMPLATE = next(iter(SYSTEM_CATALOGUE))
@@ -98,6 +100,7 @@ async def _fill(room: Room, owner: TenantId) -> None:
     await create_template(room, _by(owner), SYSTEM_TEMPLATE if of_system else TEMPLATE, parts)
     role = Role.SYSTEM_ADMIN if of_system else Role.TENANT_ADMIN
     await create_user(room, owner, NewUser(f"{HOSTILE}1", PASSWORD, role))
+    await create_user(room, owner, NewUser(LONG, PASSWORD, role), replace(_by(owner), name=LONG))
     await create_token(room, owner, NewKey(HOSTILE, frozenset({Scope.EVENTS_WRITE}), role), _by(owner))
 
 
