@@ -9,9 +9,10 @@ from fastapi import FastAPI
 from tests.console.conftest import ClientOf, Visitor, assert_accessible, csrf_of
 
 from ringpost.console.keys import OF_SYSTEM, OF_TENANT
-from ringpost.domain.access import Role
+from ringpost.domain.access import SCOPES_OF_ROLE, Role, Scope
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.storage import access
+from ringpost.usecases.create_token import NewKey, create_token
 from ringpost.usecases.room import Room
 
 KEY = re.compile(r"rp_key_[\w-]{40,}")
@@ -50,6 +51,26 @@ async def test_a_tenants_key_has_the_scopes_of_its_use(
     assert (key.scopes, key.role, key.name) == (use.scopes, use.role, "pbx")
     assert key.expires_at == room.clock() + 30 * 86_400_000
     assert use.title in (await client.get("/console/keys")).text.partition("Keys there are")[2]
+
+
+@pytest.mark.parametrize(
+    ("scopes", "words"),
+    [
+        (SCOPES_OF_ROLE[Role.SYSTEM_ADMIN], "Administer, Send events, Change settings"),
+        ({Scope.ADMIN}, "Administer"),
+        ({Scope.SETTINGS}, "Change settings"),
+        ({Scope.ADMIN, Scope.SETTINGS}, "Administer, Change settings"),
+    ],
+)
+async def test_a_key_of_the_command_line_says_in_words_what_it_may(
+    client_of: ClientOf, room: Room, scopes: set[Scope], words: str
+) -> None:
+    await create_token(room, SYSTEM, NewKey("cli", frozenset(scopes), Role.SYSTEM_ADMIN))
+    client = await client_of(Role.SYSTEM_ADMIN)
+
+    page = (await client.get("/console/system/keys")).text
+
+    assert re.findall(r'data-label="May"><span>(.*?)</span>', page) == [words]
 
 
 @pytest.mark.parametrize("use", OF_SYSTEM, ids=lambda use: use.name)

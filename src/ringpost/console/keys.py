@@ -75,6 +75,12 @@ OF_SYSTEM: Final = (
         Role.SYSTEM_ADMIN,
     ),
 )
+SCOPES: Final = (
+    (Scope.ADMIN, N_("Administer")),
+    (Scope.EVENTS_WRITE, N_("Send events")),
+    (Scope.SETTINGS, N_("Change settings")),
+)
+"""What each scope allows, for keys of the command line whose scopes are no use's."""
 DAYS: Final = (30, 90, 365, 730)
 """After how many days a key may end; or it does not end by itself."""
 
@@ -127,10 +133,17 @@ def _uses(level: Level) -> tuple[Use, ...]:
     return OF_SYSTEM if level.is_system else OF_TENANT
 
 
+def _titles(level: Level, key: Token) -> tuple[str, ...]:
+    """What the key may do, in words."""
+    for use in _uses(level):
+        if (use.scopes, use.role) == (key.scopes, key.role):
+            return (use.title,)
+    return tuple(title for scope, title in SCOPES if scope in key.scopes) or (OF_TENANT[-1].title,)
+
+
 async def _page(visit: Visit, level: Level, form: Form, *, status: int = 200, made: Made | None = None) -> Response:
     keys = await visit.room.database.read(access.list_keys, level.owner(visit))
-    uses = {(use.scopes, use.role): use.title for use in _uses(level)}
-    titles = {key.id: uses.get((key.scopes, key.role)) for key in keys}
+    titles = {key.id: _titles(level, key) for key in keys}
     return render(
         visit,
         "keys.html",
