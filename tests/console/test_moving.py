@@ -2,11 +2,15 @@
 
 import html
 import json
+import re
 from typing import Any
 
 import httpx
+import pytest
 from tests.console.conftest import ClientOf, Visitor, assert_accessible, csrf_of
+from tests.console.leftovers import english_of
 
+from ringpost.console.guard import LANGUAGE_COOKIE
 from ringpost.domain.access import Role
 from ringpost.domain.tenants import TenantId
 from ringpost.storage import settings
@@ -83,6 +87,36 @@ async def test_each_fault_is_told_with_its_place_and_nothing_is_done(
         assert answer.status_code == 422
         assert said in answer.text
     assert (await room.database.read(settings.show, acme)).recipients == ()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["{", '{"a": nul}', '{"a":1,"a":2}', "NaN", "[" * 40, "[" * 40 + "]" * 40, "1" * 400, "1e999", "\ufeff{}", "[]"],
+)
+async def test_what_is_no_json_is_told_in_german_too(client_of: ClientOf, broken: str) -> None:
+    client = await client_of(Role.TENANT_ADMIN)
+    english = await send(client, "check", broken)
+    client.cookies.set(LANGUAGE_COOKIE, "de", domain="ringpost.example", path="/console")
+
+    german = await send(client, "check", broken)
+
+    said = [re.sub("<.*?>", "", re.findall(r"<li>(.*?)</li>", page.text)[-1]) for page in (english, german)]
+    assert not re.search(r"\.[:.]|Expecting", "".join(said))
+    assert said[0] != said[1]
+    assert english_of(german.text) == []
+
+
+async def test_what_changes_of_templates_is_told_in_german_too(client_of: ClientOf) -> None:
+    client = await client_of(Role.TENANT_ADMIN)
+    file = await exported(client)
+    file["templates"]["QUEUE_SLA"] = {"subject": "default"}
+    client.cookies.set(LANGUAGE_COOKIE, "de", domain="ringpost.example", path="/console")
+
+    page = (await send(client, "check", file)).text
+
+    assert "<span>Standard</span>" in page
+    assert "<span>Angepasst</span>" in page
+    assert "<span>default</span>" in page, "what somebody wrote stays as it is"
 
 
 async def test_a_tenants_file_is_not_for_the_system(client_of: ClientOf) -> None:

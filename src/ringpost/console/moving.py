@@ -1,6 +1,7 @@
 """Export and import: settings and templates as one file; what an import would change is shown before it is done."""
 
 import json
+import re
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -20,8 +21,10 @@ from ringpost.usecases.export_tenant import export_tenant
 from ringpost.usecases.import_tenant import Imported, import_tenant
 
 NOTHING_CHOSEN: Final = N_("Choose a file that was exported, or paste its content.")
-NOT_EXPORTED: Final = N_("This is no file that Ringpost exported, or it was changed and cannot be read any more.")
 NOT_UTF8: Final = N_("This is no text in UTF-8. Choose the file as it was exported.")
+
+_TEMPLATE: Final = re.compile(r"templates\.\w+")
+_OF_TEMPLATES: Final = {"default": N_("Default"), "custom": N_("Customised")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +82,13 @@ def _read(text: str) -> object:
         raise Invalid(FieldError("file", NOT_UTF8)) from None
     except MalformedJson as fault:
         where = fault.message.replace("The body", "The file").replace("the body", "the file")
-        raise Invalid(FieldError("file", NOT_EXPORTED, where)) from None
+        raise Invalid(FieldError("file", where)) from None
 
 
-def shown(value: object) -> str:
-    """A value of a file, for people."""
+def shown(visit: Visit, place: str, value: object) -> str:
+    """A value at this place of a file, for people."""
+    if isinstance(value, str) and _TEMPLATE.fullmatch(place):
+        return visit.say(_OF_TEMPLATES.get(value, value))
     return value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
 
 

@@ -236,6 +236,21 @@ WITH_VALUES: Final = {
     "This file is of the system level; the format must be %(format)s.": N_(
         "This file is of the system level, so it cannot be imported into a tenant."
     ),
+    # The parser's own words are left out: they are English, and about its rules.
+    "The file is not JSON (line %(line)s, column %(column)s): %(words)s.": N_(
+        "The file is not JSON: it cannot be read from line %(line)s, column %(column)s on."
+    ),
+    "The file is not JSON: %(text)s is not a number.": N_("The file is not JSON: %(text)s is not a number."),
+    "The file starts with a byte order mark. Send UTF-8 without one.": N_(
+        "The file starts with a byte order mark. Save it as UTF-8 without one."
+    ),
+    "The file is nested more than %(levels)s levels deep.": N_("The file is nested more than %(levels)s levels deep."),
+    "The file is nested more than %(levels)s levels deep, or its brackets do not match.": N_(
+        "The file is nested more than %(levels)s levels deep, or its brackets do not match."
+    ),
+    "An object in the file has the same key twice.": N_("An object in the file has the same key twice."),
+    "A number in the file is too long.": N_("A number in the file is too long."),
+    "A number in the file is too large or too long.": N_("A number in the file is too large or too long."),
     "This is no file that Ringpost exported: the format must be %(format)s.": N_(
         "This is no file that Ringpost exported."
     ),
