@@ -13,6 +13,8 @@ from ringpost.console.guard import SESSION_COOKIE, VISIT_COOKIE
 from ringpost.domain.access import CONSOLE_IDLE_S, CONSOLE_SESSION_S, Role
 from ringpost.domain.secrets import Secret
 from ringpost.domain.tenants import SYSTEM, TenantDraft, TenantId
+from ringpost.errors import RateLimited
+from ringpost.limits import LoginLimits
 from ringpost.storage import access, audit, passwords, sessions
 from ringpost.storage.audit import Filter
 from ringpost.usecases.change_tenant import change_tenant
@@ -105,6 +107,40 @@ async def test_guessing_is_slowed_down(client_of: ClientOf) -> None:
     assert answers[0].status_code == 422
     assert answers[-1].status_code == 429
     assert int(answers[-1].headers["retry-after"]) >= 1
+
+
+async def test_who_has_to_wait_is_told_how_long_and_keeps_the_form(client_of: ClientOf) -> None:
+    client = await client_of()
+    answer = [await sign_in(client, password="wrong") for _ in range(12)][-1]
+
+    wait = int(answer.headers["retry-after"])
+    assert answer.status_code == 429
+    words = f"in {wait} seconds?" if wait < 120 else f"in {-(-wait // 60)} minutes"
+    assert re.search(f"Too many tries. Try again {words}", answer.text)
+    assert 'name="username" type="text" value="anna"' in answer.text
+    assert 'name="password"' in answer.text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (1, "in 1 second"),
+        (59, "in 59 seconds"),
+        (119, "in 119 seconds"),
+        (121, "in 3 minutes"),
+        (3600, "in 60 minutes"),
+    ],
+)
+async def test_how_long_to_wait_is_told_in_words(
+    client_of: ClientOf, monkeypatch: pytest.MonkeyPatch, seconds: int, words: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RateLimited("Too many tries.", seconds)
+
+    client = await client_of()
+    monkeypatch.setattr(LoginLimits, "begin", refuse)
+
+    assert f"Try again {words}." in (await sign_in(client)).text
 
 
 async def test_who_guesses_links_gives_no_work_and_has_to_wait(

@@ -14,6 +14,7 @@ from ringpost.console.guard import Forged, NotSignedIn, own_path
 from ringpost.console.languages import N_
 from ringpost.console.rendering import render
 from ringpost.console.visit import ROOT, Visit
+from ringpost.console.waiting import told_to_wait, when_to_try_again
 from ringpost.errors import (
     AlreadyExists,
     Forbidden,
@@ -67,7 +68,7 @@ _TROUBLES: Final[tuple[tuple[type[RingpostError], Trouble], ...]] = (
     (NotFound, NO_PAGE),
     (AlreadyExists, Trouble(409, N_("That exists already"), N_("Go back and choose another name."))),
     (WrongState, Trouble(409, N_("That is not possible any more"), N_("Go back and look at how things are now."))),
-    (RateLimited, Trouble(429, N_("That was too often"), N_("Wait for a moment, then try again."))),
+    (RateLimited, Trouble(429, N_("That was too often"), "")),
     (Unauthorized, Trouble(403, N_("You cannot do that"), "")),
     (
         StorageUnavailable,
@@ -82,10 +83,9 @@ def answer_error(visit: Visit, error: Exception) -> Response:
         return _to_sign_in(visit)
     for kind, trouble in _TROUBLES:
         if isinstance(error, kind):
-            response = show_trouble(visit, trouble, str(error))
             if isinstance(error, RateLimited):
-                response.headers["Retry-After"] = str(error.retry_after)
-            return response
+                return told_to_wait(show_trouble(visit, trouble, when_to_try_again(visit, error)), error)
+            return show_trouble(visit, trouble, str(error))
     if isinstance(error, ClientDisconnect):  # nobody is there to be answered, and nothing of ours has failed
         _log.info("client_hung_up", method=visit.request.method, path=visit.request.url.path)
         return Response(status_code=400)

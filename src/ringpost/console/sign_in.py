@@ -10,8 +10,9 @@ from ringpost.console.languages import N_
 from ringpost.console.rendering import render
 from ringpost.console.routing import Access, get, post
 from ringpost.console.visit import ROOT, Visit
+from ringpost.console.waiting import told_to_wait, when_to_try_again
 from ringpost.domain.secrets import Secret
-from ringpost.errors import Unauthorized
+from ringpost.errors import RateLimited, Unauthorized
 from ringpost.limits import address_of
 from ringpost.usecases.log_in import Credentials
 from ringpost.usecases.sign_in import sign_in
@@ -37,13 +38,15 @@ async def do_sign_in(visit: Visit) -> Response:
     domain = posted.text("domain").strip()
     credentials = Credentials(posted.text("username"), Secret(posted.text("password")), domain or None)
     account, address = credentials.account, address_of(visit.request)
-    visit.limits.logins.begin(account, address)
+    values = {"username": posted.text("username"), "domain": domain, "next": target}
     try:
+        visit.limits.logins.begin(account, address)
         secret = await sign_in(
             visit.room, credentials, visit.request.headers.get("user-agent", ""), session_secret(visit.request)
         )
+    except RateLimited as limit:
+        return told_to_wait(_page(visit, Form(values, {"password": when_to_try_again(visit, limit)}), 429), limit)
     except Unauthorized as wrong:
-        values = {"username": posted.text("username"), "domain": domain, "next": target}
         forgotten = {} if domain else {"domain": NO_DOMAIN}
         return _page(visit, Form(values, {"password": wrong.message, **forgotten}), status=422)
     visit.limits.logins.succeeded(account, address)

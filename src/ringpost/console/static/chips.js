@@ -26,7 +26,7 @@ const isNoAddress = (item) => {
 
 export const chips = (field) => {
   const area = field.querySelector("textarea");
-  const { most, remove, count, full, wrong, malformed } = field.dataset;
+  const { most, remove, count, full, over, wrong, malformed } = field.dataset;
   const refused = wrong ? JSON.parse(wrong) : [];
   let items = split(area.value);
 
@@ -75,9 +75,10 @@ export const chips = (field) => {
       return chip;
     }));
     list.hidden = items.length === 0;
-    const atMost = items.length > Number(most);
+    const beyond = items.length - Number(most);
+    const tooMany = beyond > 1 ? over.replace("%(count)s", beyond) : beyond === 1 ? full : "";
     const odd = items.filter(isNoAddress);
-    const faults = [atMost ? full : "", odd.length ? malformed.replace("%(items)s", odd.join(", ")) : ""].filter(Boolean);
+    const faults = [tooMany, odd.length ? malformed.replace("%(items)s", odd.join(", ")) : ""].filter(Boolean);
     counter.textContent = [count.replace("%(count)s", items.length).replace("%(most)s", most), ...faults].join(" · ");
     counter.classList.toggle("error", faults.length > 0);
   };
