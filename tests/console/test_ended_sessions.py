@@ -4,7 +4,7 @@ import re
 
 import pytest
 from playwright.async_api import Dialog, Page
-from tests.console.conftest import PASSWORD, ClientOf, Visitor
+from tests.console.conftest import PASSWORD, ClientOf, Visitor, assert_accessible
 
 from ringpost.console.error_pages import SECRETS
 from ringpost.domain.access import Role
@@ -75,6 +75,7 @@ async def test_what_was_sent_too_late_is_kept_and_sent_again(visitor: Visitor, r
     await visitor.press_save()
 
     await page.get_by_text("nothing was saved or done").wait_for()
+    await assert_accessible(page)
     async with page.context.expect_page() as opening:
         await page.get_by_role("link", name="Sign in in another tab").click()
     await sign_in(await opening.value)
