@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 from tests.storage.mails import DOWN, GOOD, NOW, claim, hold_lane, ids, probe_claim, put, row, said
 
 from ringpost.domain.deliveries import REJECTED, RETRY, Outcome, Party, Stage, State, Urgency
@@ -152,6 +152,12 @@ def test_after_the_clock_was_set_back_nothing_waits_for_the_time_that_it_showed(
     put(connection, "a", due_at=NOW + 24 * 3_600_000)
     put(connection, "soon", due_at=NOW + 3_000_000)
     assert leases.pull_back(connection, NOW, 2 * 3_600_000) == 1
+    assert ids(claim(connection)) == {"a-1"}
+
+
+def test_what_came_while_the_clock_was_ahead_is_due(connection: Connection) -> None:
+    put(connection, "a")
+    connection.execute(update(deliveries).values(due_at=NOW + 5 * 3_600_000))  # accepted at a time that is yet to come
     assert ids(claim(connection)) == {"a-1"}
 
 

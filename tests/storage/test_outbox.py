@@ -251,7 +251,7 @@ def test_a_message_stays_while_one_of_its_deliveries_is_being_sent(connection: C
 def test_what_may_not_be_erased_yet_does_not_hide_what_may(connection: Connection) -> None:
     for number in range(3):
         put(connection, f"a{number}", due_at=NOW - 9)
-        values = {**row(connection, f"a{number}-1")._mapping, "id": f"a{number}-2", "due_at": NOW + 9_000}
+        values = {**row(connection, f"a{number}-1")._mapping, "id": f"a{number}-2", "due_at": NOW + 9, "deferred": True}
         connection.execute(insert(deliveries).values(**values))
     done = claim(connection)
     outcomes.record(connection, NOW, [said(item, GOOD, erase_at=NOW) for item in done])

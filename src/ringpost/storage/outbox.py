@@ -100,7 +100,7 @@ def claim(connection: Connection, wanted: Claim) -> tuple[list[Claimed], str]:
     shares = _within(wanted.share_out(free), wanted.limit)
     if not shares:
         return [], end
-    rows = taking.take(connection, wanted.name, wanted.lease_until, shares, wanted.urgency.value, wanted.now)
+    rows = taking.take(connection, wanted.name, wanted.lease_until, shares, wanted.urgency.value)
     return [from_row(row, wanted.name) for row in rows], end
 
 

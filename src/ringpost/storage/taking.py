@@ -34,7 +34,7 @@ _CLAIM_HERE = _CLAIM.replace(":claim", "?").replace(":lease_until", "?")
 _CLAIMED = "deliveries.id, tenant, event, recipient, urgency, secret, queue, attempts, retries, created_at, expires_at"
 
 _TAKE_HERE = "SELECT id FROM (SELECT id FROM deliveries WHERE state = 'queued' AND NOT deferred AND urgency = ? \
-AND queue = ? AND due_at <= ? ORDER BY due_at LIMIT ?)"
+AND queue = ? ORDER BY due_at LIMIT ?)"
 _TAKE_SIDE_BY_SIDE = text(f"""
     WITH ring AS (SELECT key AS queue, value::bigint AS share FROM jsonb_each_text(CAST(:shares AS jsonb))),
     taken AS MATERIALIZED (
@@ -42,7 +42,6 @@ _TAKE_SIDE_BY_SIDE = text(f"""
       FROM ring CROSS JOIN LATERAL (
         SELECT id FROM deliveries
         WHERE state = 'queued' AND NOT deferred AND urgency = :urgency AND queue = ring.queue COLLATE "C"
-              AND due_at <= :now
         ORDER BY due_at LIMIT ring.share
         FOR UPDATE SKIP LOCKED) AS mine)
     {_CLAIM}
@@ -51,14 +50,17 @@ _TAKE_SIDE_BY_SIDE = text(f"""
 
 
 def take(
-    connection: Connection, claim: str, lease_until: int, shares: Mapping[str, int], urgency: int, now: int
+    connection: Connection, claim: str, lease_until: int, shares: Mapping[str, int], urgency: int
 ) -> Sequence[Row[Any]]:
-    """Claim what is due first of each queue in `shares` (queue -> how many). On SQLite, a LIMIT must be a parameter."""
+    """Claim what is due first of each queue in `shares` (queue -> how many). On SQLite, a LIMIT must be a parameter.
+
+    All that is on the ring is due, whatever its time says: the clock may have been ahead when it came there.
+    """
     if connection.dialect.name == "postgresql":
         values = {"claim": claim, "lease_until": lease_until, "shares": json.dumps(dict(shares))}
-        return connection.execute(_TAKE_SIDE_BY_SIDE, {**values, "urgency": urgency, "now": now}).all()
+        return connection.execute(_TAKE_SIDE_BY_SIDE, {**values, "urgency": urgency}).all()
     due = " UNION ALL ".join([_TAKE_HERE] * len(shares))
-    where = [value for queue, share in shares.items() for value in (urgency, queue, now, share)]
+    where = [value for queue, share in shares.items() for value in (urgency, queue, share)]
     return connection.exec_driver_sql(
         f"{_CLAIM_HERE} WHERE id IN ({due}) RETURNING {_CLAIMED}", (claim, lease_until, *where)
     ).all()
