@@ -68,6 +68,7 @@ class _Hand:
             lease_ms=60_000,
             slots=CLAIMED,
             emergency_slots=CLAIMED,
+            probe_slots=CLAIMED,
             share_out=lambda queues, _urgency, _free, _taken: dict.fromkeys(queues, 1),
             bytes_left=1 << 30,
             one_however_large=True,

@@ -20,6 +20,7 @@ def wanted(name: str, bytes_left: int, *, one_however_large: bool) -> Wanted:
         60_000,
         100,
         100,
+        100,
         lambda queues, _urgency, _free, _taken: dict.fromkeys(queues, 100),
         bytes_left,
         one_however_large,

@@ -1,11 +1,13 @@
 """A probe that ends without a word of its server keeps its lane waiting no longer, however it ended."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import httpx
 import pytest
 from sqlalchemy import Connection, insert, update
 from tests.conftest import Clock
+from tests.journeys.running import mailbox
 from tests.worker.posts import report, save
 from tests.worker.test_memory import wanted
 
@@ -16,6 +18,7 @@ from ringpost.usecases.claim_deliveries import Ring
 from ringpost.usecases.give_back import give_back
 from ringpost.usecases.record_attempt import leave_in_hand, recover_lost
 from ringpost.usecases.room import Room
+from ringpost.worker import Worker, WorkerOptions
 
 
 @pytest.fixture
@@ -77,3 +80,26 @@ async def test_mail_is_of_the_lane_that_it_goes_through_whatever_queue_it_was_pu
 
 def _put_into(connection: Connection, queue: str) -> None:
     connection.execute(update(deliveries).values(queue=queue))
+
+
+async def test_a_flood_does_not_keep_a_server_from_being_tried_again(
+    tenant_client: httpx.AsyncClient, other_client: httpx.AsyncClient, acme: TenantId, room: Room, clock: Clock
+) -> None:
+    flood, most = 3_000, 2_000
+    async with mailbox() as own, mailbox() as flooded:
+        await save(tenant_client, own.port)
+        await save(other_client, flooded.port)
+        for _ in range(flood // 1_000):
+            await report(other_client, "DISK_LOW", 1_000)
+        await report(tenant_client, "DISK_LOW")
+        await room.database.write(_hold, acme, clock.ms + 1_000)
+        worker = Worker(room, WorkerOptions(slots=32, poll_s=0.02, sweep_s=0.5))
+        running = asyncio.create_task(worker.run())
+
+        await flooded.holds(200)
+        clock.advance(2)
+        await own.holds(1)
+
+        assert len(flooded.message_ids) < most
+        worker.stop()
+        await running

@@ -41,6 +41,8 @@ class Wanted:
     """Free for any class."""
     emergency_slots: int
     """Free for class emergency; more than `slots`, because some are kept for it."""
+    probe_slots: int
+    """How many of `slots` lanes on hold may be tried out in, before other mail takes them."""
     share_out: Callable[[Sequence[str], Urgency, int, Mapping[str, int]], dict[str, int]]
     """How many mails each of these queues may take of so many free slots, when others of them are claimed already."""
     bytes_left: int
@@ -149,13 +151,13 @@ def _claim(connection: Connection, room: Room, wanted: Wanted, after: dict[Urgen
     ends: dict[Urgency, str] = {}
     for urgency in Urgency:
         free = wanted.emergency_slots if urgency is Urgency.EMERGENCY else wanted.slots
+        if urgency is Urgency.ALERT:
+            claimed += _claim_probes(connection, wanted, now, wanted.slots - len(claimed))
         if free <= len(claimed):
             continue
         claim = _claim_of_class(urgency, wanted, now, free - len(claimed), claimed, after[urgency])
         taken, ends[urgency] = outbox.claim(connection, claim)
         claimed += lend_server(connection, room, taken)
-    if len(claimed) < wanted.slots:
-        claimed += outbox.claim_probes(connection, _probes(wanted, now, min(PROBES, wanted.slots - len(claimed))))
     within = _within_memory(connection, room, wanted, claimed)
     works = _with_all_they_need(connection, room, within)
     usual = (
@@ -209,8 +211,15 @@ def _within_memory(connection: Connection, room: Room, wanted: Wanted, claimed: 
     return _Within(kept, contents, counts_as, all_small=not large, gave_back=bool(over))
 
 
-def _probes(wanted: Wanted, now: int, limit: int) -> outbox.Claim:
-    return outbox.Claim(wanted.name, now, now + wanted.lease_ms, Urgency.EMERGENCY, limit, lambda _queues: {}, "")
+def _claim_probes(connection: Connection, wanted: Wanted, now: int, free: int) -> list[outbox.Claimed]:
+    """Before other mail: a flood takes every slot that becomes free, and whoever is well again would never be tried."""
+    limit = min(PROBES, wanted.probe_slots, free)
+    if limit <= 0:
+        return []
+    return outbox.claim_probes(
+        connection,
+        outbox.Claim(wanted.name, now, now + wanted.lease_ms, Urgency.EMERGENCY, limit, lambda _queues: {}, ""),
+    )
 
 
 def _with_all_they_need(connection: Connection, room: Room, within: _Within) -> list[Work]:

@@ -132,6 +132,7 @@ class Worker:
             int(self._options.lease_s * 1000),
             free,
             for_emergencies,
+            self._for_probes(free),
             self._share_out,
             bytes_left=for_emergencies * SLOT_BYTES,
             one_however_large=not self._in_hand.too_large,
@@ -147,6 +148,11 @@ class Worker:
         self._note_what_waits(look)
         self.begin(look.works)
         return look.more or some_are_left
+
+    def _for_probes(self, free: int) -> int:
+        """A sixteenth of all slots, and whatever leaves half of them free."""
+        slots = self._options.slots
+        return max(max(1, slots // 16) - self._in_hand.probes, free - slots // 2, 0)
 
     def _share_out(
         self, queues: Sequence[str], urgency: Urgency, free: int, taken: Mapping[str, int]
