@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import pty
 import re
 import signal
 import socket
@@ -18,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.closing import end
-from tests.journeys.machine import DEADLINE_S, RINGPOST, Machine, wait_for_line
+from tests.journeys.machine import DEADLINE_S, Machine, wait_for_line
 
 from ringpost.demo.mailbox import Mailbox, open_mail_server
 
@@ -212,69 +211,6 @@ def test_the_deliveries_of_an_event_sent_by_command_have_the_names_of_the_api(ac
     assert [delivery.keys() for delivery in sent["deliveries"]] == [{"id", "recipient"}]
 
 
-def test_a_password_comes_from_stdin_and_logs_in(acme: Machine) -> None:
-    acme.output("user", "create", "anna", "--password-stdin", stdin="a long enough password\n")
-
-    with acme.serving() as api:
-        login = {"username": "anna", "password": "a long enough password", "domain": "acme.example.com"}
-        assert httpx.post(f"{api.match[1]}/login", json=login, timeout=30).status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("given", "host", "link"),
-    [
-        ("https://mail.example.com", "", "https://mail.example.com"),
-        ("HTTP://Mailpit:8025/", "", "HTTP://Mailpit:8025"),
-        ("https://[::1]:8025", "", "https://[::1]:8025"),
-        ("https://m\u00fcller.example", "", "https://m\u00fcller.example"),
-        (None, "::1", "http://[::1]:8025"),
-        (None, "0.0.0.0", "http://127.0.0.1:8025"),  # noqa: S104
-        (None, "127.0.0.1", "http://127.0.0.1:8025"),
-    ],
-)
-def test_an_invitation_leads_to_where_people_reach_ringpost(
-    acme: Machine, given: str | None, host: str, link: str
-) -> None:
-    url = ["--url", given] if given else []
-    environment = {"RINGPOST_HOST": host} if host else {}
-
-    assert acme.output("user", "invite", "anna", *url, **environment).startswith(f"{link}/console/welcome/")
-
-
-@pytest.mark.parametrize("command", [[], ["tenant"], ["event", "list"]], ids=str)
-def test_help_shows_flags_without_a_value(machine: Machine, command: list[str]) -> None:
-    shown = machine.output(*command, "--help")
-
-    assert re.search(r"--help +Show this message and exit\.", shown)
-    assert "<bool>" not in shown
-
-
-def test_help_shows_what_options_are_by_default(machine: Machine) -> None:
-    assert "[default: it does not expire]" in machine.output("token", "create", "--help")
-    assert "[default: 127.0.0.1]" in machine.output("serve", "--help")
-    assert "[default: 50]" in machine.output("event", "list", "--help")
-
-
-def test_ctrl_c_ends_the_question_for_a_password(acme: Machine) -> None:
-    screen, terminal = pty.openpty()
-    command = subprocess.Popen(  # whose first terminal, in a session of its own, is the one that it is steered by
-        ["sh", "-c", 'exec "$@" <>"$0" >&0 2>&0', os.ttyname(terminal), *RINGPOST, "user", "create", "anna"],
-        cwd=acme.folder, env=acme.env, start_new_session=True,
-    )  # fmt: skip
-    try:
-        shown = b""
-        while b"Password: " not in shown:
-            shown += os.read(screen, 1000)
-        os.write(screen, b"\x03")
-        assert command.wait(DEADLINE_S) == 1
-    finally:
-        command.kill()
-        os.close(screen)
-        os.close(terminal)
-
-    assert acme.run("user", "create", "anna", "--password-stdin", stdin="a long enough password\n").returncode == 0
-
-
 def test_keys_are_changed_in_three_steps(acme: Machine) -> None:
     key_file = acme.folder / "data" / "keys"
     before = key_file.read_text()
@@ -319,23 +255,6 @@ def test_a_backup_is_made_as_the_docs_say_while_it_runs_and_can_be_restored(acme
     assert not (here / "no.db").exists(), "else it would be root's, and in the way of the service"
 
     assert acme.output("tenant", "list", "--data-dir", str(there)) == acme.output("tenant", "list")
-
-
-def test_a_reader_that_goes_away_is_no_fault(acme: Machine) -> None:
-    command = subprocess.Popen(
-        [*RINGPOST, "tenant", "list", "--json"], env=acme.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    assert command.stdout
-    assert command.stderr
-    command.stdout.close()
-
-    assert command.stderr.read() == b""
-    command.stderr.close()
-    command.wait(DEADLINE_S)
-
-
-def test_tables_have_no_colours_in_a_pipe(acme: Machine) -> None:
-    assert "\x1b" not in acme.output("tenant", "list")
 
 
 def test_migrate_can_be_run_again(machine: Machine) -> None:

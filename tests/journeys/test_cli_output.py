@@ -1,4 +1,4 @@
-"""Where the output of a command goes: what is made must be known of although it cannot be told."""
+"""What a command prints, and where that goes: what is made must be known of although it cannot be told."""
 
 import json
 import os
@@ -168,3 +168,34 @@ def test_what_the_encoding_does_not_have_is_escaped(acme: Machine, encoding: str
 def wide(text: str) -> int:
     """The columns that a terminal needs for it."""
     return sum(2 if east_asian_width(character) == "W" else 1 for character in text)
+
+
+@pytest.mark.parametrize("command", [[], ["tenant"], ["event", "list"]], ids=str)
+def test_help_shows_flags_without_a_value(machine: Machine, command: list[str]) -> None:
+    shown = machine.output(*command, "--help")
+
+    assert re.search(r"--help +Show this message and exit\.", shown)
+    assert "<bool>" not in shown
+
+
+def test_help_shows_what_options_are_by_default(machine: Machine) -> None:
+    assert "[default: it does not expire]" in machine.output("token", "create", "--help")
+    assert "[default: 127.0.0.1]" in machine.output("serve", "--help")
+    assert "[default: 50]" in machine.output("event", "list", "--help")
+
+
+def test_a_reader_that_goes_away_is_no_fault(acme: Machine) -> None:
+    command = subprocess.Popen(
+        [*RINGPOST, "tenant", "list", "--json"], env=acme.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert command.stdout
+    assert command.stderr
+    command.stdout.close()
+
+    assert command.stderr.read() == b""
+    command.stderr.close()
+    command.wait(DEADLINE_S)
+
+
+def test_tables_have_no_colours_in_a_pipe(acme: Machine) -> None:
+    assert "\x1b" not in acme.output("tenant", "list")

@@ -1,8 +1,8 @@
 """The command line: `ringpost`.
 
-Data goes to stdout, all else to stderr. Exit codes: 0 done, 1 not possible, or done and not
-told (one sentence says which and why), 2 wrong usage,
-75 the database cannot be used now (EX_TEMPFAIL of sysexits.h: try again), 78 the configuration is wrong (EX_CONFIG).
+Data goes to stdout, all else to stderr. Exit codes: 0 done, 1 not possible, or done and not told (one sentence says
+which and why), 2 wrong usage, 75 the database cannot be used now (EX_TEMPFAIL of sysexits.h: try again), 78 the
+configuration is wrong (EX_CONFIG).
 """
 
 import sys
