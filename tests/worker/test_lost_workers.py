@@ -13,7 +13,7 @@ from tests.conftest import Clock
 from tests.journeys.running import mailbox
 from tests.transports.scripted_server import ScriptedServer, polite
 from tests.usecases.test_purge import DAY_MS, ended, put
-from tests.worker.posts import report, save, sent
+from tests.worker.posts import is_sent, report, save, sent, story
 
 from ringpost.domain.deliveries import State
 from ringpost.storage import leases, outbox, overview
@@ -49,6 +49,29 @@ async def test_a_clock_set_forward_takes_nothing_out_of_the_hands_of_the_living(
         box.hold_back.set()
         await sent(tenant_client, 3)
         assert sorted(box.message_ids.values()) == [1, 1, 1]
+
+
+@pytest.mark.parametrize("days", [30, -30], ids=["ahead", "back"])
+async def test_a_mail_is_recorded_as_sent_and_as_quick_as_it_was_however_far_the_clock_is_set_meanwhile(
+    tenant_client: httpx.AsyncClient, room: Room, clock: Clock, days: int
+) -> None:
+    worker = Worker(room, WorkerOptions(slots=64, poll_s=0.02, sweep_s=60, grace_s=1))
+    task = asyncio.create_task(worker.run())
+    async with mailbox() as box:
+        box.hold_back.clear()
+        await save(tenant_client, box.port)
+        (delivery,) = await report(tenant_client, "DISK_LOW")
+        async with asyncio.timeout(10):
+            await box.asked.wait()
+        clock.advance(days * 24 * 3600)
+        box.hold_back.set()
+        try:
+            found = await story(tenant_client, delivery, is_sent)
+        finally:
+            worker.stop()
+            await task
+        assert list(box.message_ids.values()) == [1]
+    assert found["last_attempt"]["duration_ms"] < 15_000
 
 
 async def test_what_was_in_hand_comes_back_one_after_the_other_from_the_second_time_on(

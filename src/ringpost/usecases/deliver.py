@@ -1,8 +1,9 @@
 """Deliver one mail: through the mail server in force, and judge what comes next."""
 
+import time
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Protocol
+from typing import Final, NamedTuple, Protocol
 
 import structlog
 
@@ -54,6 +55,26 @@ class Work:
         return content
 
 
+class Start(NamedTuple):
+    """When a try began, by both clocks: that of the wall may be set while it lasts."""
+
+    at: int
+    """Milliseconds since 1970, UTC."""
+    monotonic: float
+    """Seconds."""
+
+    @classmethod
+    def now(cls, room: Room) -> "Start":
+        return cls(room.clock(), time.monotonic())
+
+    @property
+    def ms_ago(self) -> int:
+        """How long ago that was, as it can be stored."""
+        return min(int((time.monotonic() - self.monotonic) * 1000), _LONGEST_MS)
+
+
+_LONGEST_MS: Final = 2**31 - 1
+
 FALL_OVER_S = 10.0
 """How long a server has with an emergency when another one stands by; a deadline like that of no other mail."""
 
@@ -66,7 +87,7 @@ class TransportTo(Protocol):
 
 async def deliver(room: Room, work: Work, transport_to: TransportTo, jitter: float) -> Recorded:
     """Try once. Never raises for what a server does; the result is still to be recorded."""
-    started = room.clock()
+    started = Start.now(room)
     ready = _make_ready(room, work)
     if isinstance(ready, Outcome):
         return judge(room, work, ready, started, jitter)
@@ -107,7 +128,7 @@ def _address(text: str) -> Address:
     return parse_address(text)
 
 
-def judge(room: Room, work: Work, outcome: Outcome, started: int, jitter: float) -> Recorded:
+def judge(room: Room, work: Work, outcome: Outcome, started: Start, jitter: float) -> Recorded:
     """Where the delivery goes after an outcome, and whether its lane has to wait.
 
     An emergency whose own server fails goes on through the system's at once, and back when that one fails too, each
@@ -134,8 +155,8 @@ def judge(room: Room, work: Work, outcome: Outcome, started: int, jitter: float)
         claimed,
         outcome,
         server=endpoint.label if endpoint else "",
-        started_at=started,
-        duration_ms=max(0, now - started),
+        started_at=started.at,
+        duration_ms=started.ms_ago,
         state=State.QUEUED if again else step.state,
         due_at=now + int(step.after_s * 1000) if again and not at_once else now,
         costs_retry=costs_retry,

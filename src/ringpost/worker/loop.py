@@ -17,7 +17,7 @@ from ringpost.domain.settings import Endpoint
 from ringpost.errors import StorageUnavailable
 from ringpost.storage import leases, outcomes
 from ringpost.usecases.claim_deliveries import Look, Ring, Wanted
-from ringpost.usecases.deliver import Work, deliver, judge
+from ringpost.usecases.deliver import Start, Work, deliver, judge
 from ringpost.usecases.record_attempt import leave_in_hand, record_attempt
 from ringpost.usecases.room import Room
 from ringpost.worker import metrics
@@ -219,7 +219,7 @@ class Worker:
 
     async def _deliver(self, work: Work) -> outcomes.Recorded:
         jitter = random.uniform(-1, 1)  # noqa: S311  spreads retries, guards nothing
-        started = self._room.clock()
+        started = Start.now(self._room)
         try:
             return await deliver(self._room, work, self._lanes.transport_to, jitter)
         except Exception:  # noqa: BLE001  a fault of ours must not stop the other mails
