@@ -40,12 +40,12 @@ class Pace:
         return self.left
 
 
-def prove(windows: Windows, queue: str, mails: int = 3000) -> None:
+def prove(windows: Windows, queue: str, mails: int = 3000, urgency: Urgency = NORMAL) -> None:
     """Let the server of a queue answer quickly, many at once, until nothing limits it."""
     for _ in range(mails):
-        windows.took(queue, NORMAL)
+        windows.took(queue, urgency)
     for _ in range(mails):
-        windows.ended(queue, NORMAL, QUICK)
+        windows.ended(queue, urgency, QUICK)
 
 
 def test_a_tenth_is_kept_for_emergencies(windows: Windows) -> None:
@@ -199,6 +199,35 @@ def test_an_emergency_has_a_window_of_its_own(windows: Windows) -> None:
     take(windows, share(windows, "a"))
     assert share(windows, "a") == {}
     assert share(windows, "a", urgency=EMERGENCY)["a"] >= 1
+
+
+def crowd(windows: Windows) -> None:
+    """Servers that say nothing have all that they may have."""
+    for number in range(int(SLOTS * 13 / 16)):
+        windows.took(f"silent{number}", NORMAL)
+
+
+def test_emergencies_of_a_server_that_has_gone_silent_leave_room_for_those_of_others(windows: Windows) -> None:
+    prove(windows, "gone", urgency=EMERGENCY)
+    crowd(windows)
+    while windows.take("gone", EMERGENCY, 0):
+        pass
+    assert windows.free(EMERGENCY) == 50
+    assert share(windows, "gone", "other", urgency=EMERGENCY) == {"other": 1}
+    assert [windows.take(f"other{number}", EMERGENCY, 0) for number in range(50)] == [True] * 50
+
+
+def test_emergencies_of_many_such_servers_do_not_take_that_room_in_one_go_either(windows: Windows) -> None:
+    floods = [f"flood{number:02}" for number in range(40)]
+    for queue in floods:
+        prove(windows, queue, 20, EMERGENCY)
+        windows.took(queue, EMERGENCY)
+    crowd(windows)
+    for queue, mails in share(windows, *floods, urgency=EMERGENCY).items():
+        for _ in range(mails):
+            windows.took(queue, EMERGENCY)
+    assert windows.free(EMERGENCY) == 50
+    assert share(windows, *floods, "b", "c", urgency=EMERGENCY) == {"b": 1, "c": 1}
 
 
 def test_a_paced_lane_is_given_what_may_go_soon(windows: Windows) -> None:

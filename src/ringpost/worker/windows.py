@@ -3,7 +3,8 @@
 A worker has *slots*: a mail takes one for every 16 KiB that it has. So slots stand for memory, which is all that a mail
 costs that only waits for its server. Who may take them:
 
-- A tenth, 2 at least, is kept for class emergency.
+- A tenth, 2 at least, is kept for class emergency. The last half of that is for queues with no emergency in hand: one
+  whose server is silent holds what it has for minutes.
 - A mail server (a lane) is given what it answers without slowing down: its *window*; see `concurrency`. A lane that
   works on a `Pace` is given no more than may go soon.
 - While others wait, no queue takes more than a quarter. Alone, it may have all.
@@ -15,6 +16,7 @@ costs that only waits for its server. Who may take them:
 Emergencies have windows of their own: what hangs at a server must not keep an emergency from being tried.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
@@ -162,7 +164,7 @@ class Windows:
             for queue, mails in taken.items():
                 if lane_of(queue) in room_of:
                     room_of[lane_of(queue)] -= mails
-            self._visits = share_out(bids, free, room_of, self._visits)
+            self._share_out(bids, known_as, free, room_of, urgency)
             for bid in bids:
                 known_as[bid.queue].debt, known_as[bid.queue].visit = bid.debt, bid.visit
             return {bid.queue: bid.given for bid in bids if bid.given}
@@ -223,6 +225,25 @@ class Windows:
 
     # With the lock held: ---------------------------------------------------------------------------------------------
 
+    def _share_out(
+        self, bids: Sequence[Bid], known_as: Mapping[str, _Queue], free: int, room_of: dict[str, int], urgency: Urgency
+    ) -> None:
+        """Of the emergencies, the last slots go to the first of each queue."""
+        if urgency is not Urgency.EMERGENCY:
+            self._visits = share_out(bids, free, room_of, self._visits)
+            return
+        self._visits = share_out(bids, min(free, self._free_for_more), room_of, self._visits)
+        free -= math.ceil(sum(bid.given * bid.weight for bid in bids))
+        firsts = [bid for bid in bids if not bid.given and not known_as[bid.queue].mails]
+        for bid in firsts:
+            bid.room = min(bid.room, 1)
+        self._visits = share_out(firsts, free, room_of, self._visits)
+
+    @property
+    def _free_for_more(self) -> int:
+        """How many slots there are for emergencies of queues that have some in hand."""
+        return self._free(Urgency.EMERGENCY) - self._kept // 2
+
     def _free(self, urgency: Urgency) -> int:
         self._look_for_slow()
         kept = 0 if urgency is Urgency.EMERGENCY else self._kept
@@ -232,6 +253,8 @@ class Windows:
         """How many more mails of a queue may be taken on, as if others waited: whether any do is not known here."""
         room, left = self._room_of_lane(known.lane), self._left_for(known.lane)
         of_queue = self._room_of_queue(known, others_wait=True)
+        if known.lane.emergency and known.mails:
+            of_queue = min(of_queue, self._free_for_more)
         return min(room, of_queue) if left is None else min(room, of_queue, left)
 
     def _took(self, known: _Queue, slots: int, pace: Paced | None) -> None:
