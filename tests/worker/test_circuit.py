@@ -5,6 +5,7 @@ import asyncio
 import httpx
 import pytest
 from tests.conftest import Clock
+from tests.journeys.running import mailbox
 from tests.transports.scripted_server import Client, ScriptedServer, polite
 from tests.worker.posts import is_sent, is_waiting, report, save, sent, story
 
@@ -74,6 +75,26 @@ async def test_what_a_server_says_that_was_replaced_meanwhile_does_not_hold_the_
         found = await story(tenant_client, delivery, is_sent)
 
     assert [attempt["code"] for attempt in found["all_attempts"]] == [535, 250]
+
+
+async def test_what_is_sent_through_a_server_that_was_replaced_meanwhile_does_not_open_the_lane_of_the_new_one(
+    tenant_client: httpx.AsyncClient,
+) -> None:
+    async with mailbox() as old, ScriptedServer(polite({"GREETING": [AWAY] * 9})) as new:
+        old.hold_back.clear()
+        await save(tenant_client, old.port)
+        [under_way] = await report(tenant_client, "DISK_LOW")
+        async with asyncio.timeout(15):
+            await old.asked.wait()
+        await save(tenant_client, new.port)
+        [waits] = await report(tenant_client, "DISK_LOW")
+        await story(tenant_client, waits, is_waiting)
+        old.hold_back.set()
+        await story(tenant_client, under_way, is_sent)
+
+        found = (await tenant_client.get(f"/deliveries/{waits}")).json()
+
+    assert found["waiting_for_server"] is not None
 
 
 async def test_new_mail_of_the_system_itself_waits_in_line_while_its_own_server_fails(

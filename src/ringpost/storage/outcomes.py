@@ -3,7 +3,7 @@
 A lane whose server fails is put on *hold* until its next probe; any answer of the server releases it.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import compress
 from typing import Any, NamedTuple
 
@@ -68,10 +68,13 @@ _record_and_ask = UpdateWithInsert(
 )
 
 
-def record(connection: Connection, now: int, items: Sequence[Recorded]) -> list[bool]:
+def record(
+    connection: Connection, now: int, items: Sequence[Recorded], in_force: Callable[[Recorded], bool] = lambda _: True
+) -> list[bool]:
     """Write attempts and new states; an item counts only while its claim is still the delivery's (the fence).
 
-    Returns for each item whether it counted.
+    Returns for each item whether it counted. `in_force` says whether it is about the mail server that its lane has now;
+    it is asked where an answer would release a lane.
     """
     if silent := [item.claimed for item in items if item.claimed.probe and _is_over_unheard(item)]:
         end_probes(connection, now, silent)
@@ -79,7 +82,7 @@ def record(connection: Connection, now: int, items: Sequence[Recorded]) -> list[
     kept = [item for item, good in zip(items, ours, strict=True) if good]
     if kept:
         _erase_secrets(connection, kept)
-        _hold_or_release(connection, now, kept, some_holds)
+        _hold_or_release(connection, now, kept, in_force, some_holds)
     return ours
 
 
@@ -224,16 +227,20 @@ def expire(connection: Connection, now: int, erase_after_ms: int, limit: int) ->
 
 
 def _hold_or_release(
-    connection: Connection, now: int, items: Sequence[Recorded], some_holds: Sequence[str] | None
+    connection: Connection,
+    now: int,
+    items: Sequence[Recorded],
+    in_force: Callable[[Recorded], bool],
+    some_holds: Sequence[str] | None,
 ) -> None:
     failed: dict[str, Recorded] = {}
     for item in items:
         if item.hold_for_ms is not None and (item.claimed.probe or item.claimed.lane not in failed):
             failed[item.claimed.lane] = item
-    answered = {item.claimed.queue for item in items if _server_answered(item)}
-    good = set(map(lane_of, answered)) - failed.keys()
-    if good := on_hold(connection, good, some_holds):
-        connection.execute(delete(holds).where(holds.c.lane.in_(sorted(good))))
+    answered = [item for item in items if _server_answered(item)]
+    good = {lane_of(queue) for queue in {item.claimed.queue for item in answered}} - failed.keys()
+    if held := on_hold(connection, good, some_holds):
+        _release_by_answers(connection, [item for item in answered if item.claimed.lane in held], in_force)
     for lane, item in failed.items():
         held = connection.execute(select(holds).where(holds.c.lane == lane)).first()
         if held is not None and not item.claimed.probe:
@@ -246,6 +253,17 @@ def _hold_or_release(
             connection.execute(
                 update(holds).where(holds.c.lane == lane).values(until=until, failures=held.failures + 1, **why)
             )
+
+
+def _release_by_answers(
+    connection: Connection, answered: Sequence[Recorded], in_force: Callable[[Recorded], bool]
+) -> None:
+    good = set[str]()
+    for item in answered:
+        if item.claimed.lane not in good and in_force(item):
+            good.add(item.claimed.lane)
+    if good:
+        connection.execute(delete(holds).where(holds.c.lane.in_(sorted(good))))
 
 
 def _server_answered(item: Recorded) -> bool:

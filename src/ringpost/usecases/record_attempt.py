@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection
@@ -30,7 +31,14 @@ def record_attempt(room: Room, item: outcomes.Recorded) -> Awaitable[bool]:
 def _record(connection: Connection, room: Room, items: Sequence[outcomes.Recorded]) -> list[bool]:
     now = room.clock()
     known = _as_of_now(connection, room, now, items)
-    return outcomes.record(connection, now, _fallen_over(connection, now, known))
+    return outcomes.record(connection, now, _fallen_over(connection, now, known), partial(_in_force, connection, room))
+
+
+def _in_force(connection: Connection, room: Room, item: outcomes.Recorded) -> bool:
+    """Whether the server that was tried is still that of its lane."""
+    way = item.claimed.tenant, queues.is_borrowed(item.claimed.queue)
+    server = choose_server(connection, room, room.standing.now(connection), way)
+    return server is not None and item.endpoint == server.endpoint
 
 
 def _as_of_now(
