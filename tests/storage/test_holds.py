@@ -133,9 +133,23 @@ def test_a_heartbeat_puts_off_the_next_probe_as_well(connection: Connection) -> 
     (claimed,) = claim(connection)
     outcomes.record(connection, NOW, [said(claimed, DOWN, State.QUEUED, costs_retry=False, hold_for_ms=5000)])
     (probe,) = outbox.claim_probes(connection, probe_claim("w-2", NOW + 5000))
-    leases.renew(connection, [probe.claim], [probe.lane], NOW + 500_000)
+    leases.renew(connection, [probe.claim], [probe], NOW + 500_000)
     put(connection, "b", "t1")
     assert outbox.claim_probes(connection, probe_claim("w-3", NOW + 400_000)) == []
+
+
+def test_a_heartbeat_leaves_what_its_lane_is_on_hold_for_since_alone(connection: Connection) -> None:
+    hold_lane(connection, "a")
+    put(connection, "b")
+    (probe,) = outbox.claim_probes(connection, probe_claim("w-1", NOW))
+    outcomes.release(connection, TenantId("t1"), NOW)  # the settings change, and the password is wrong
+    (other,) = claim(connection, name="w-2")
+    wrong = Outcome(RETRY, Stage.AUTH, Party.CONFIGURATION, code=535)
+    outcomes.record(connection, NOW, [said(other, wrong, State.QUEUED, costs_retry=False, hold_for_ms=900_000)])
+    for seconds in (20, 40):
+        leases.renew(connection, [probe.claim], [probe], NOW + seconds * 1000 + 60_000)
+    assert outbox.claim_probes(connection, probe_claim("w-3", NOW + 899_999)) == []
+    assert len(outbox.claim_probes(connection, probe_claim("w-3", NOW + 900_000))) == 1
 
 
 def test_an_outcome_that_never_reached_the_server_does_not_open_a_held_lane(connection: Connection) -> None:

@@ -52,11 +52,11 @@ async def test_a_mail_that_there_was_no_memory_for_counts_as_long_as_it_is_in_ha
     assert in_hand.too_large == 0, "the next one may come"
 
 
-async def test_only_the_lanes_of_probes_are_probed() -> None:
+async def test_probes_are_told_from_what_else_is_in_hand() -> None:
     in_hand, emergency = InHand(), work(1)
     in_hand.begin(emergency, asyncio.sleep(60))
-    assert in_hand.probed() == set()
+    assert in_hand.probes() == []
     probe = emergency.claimed._replace(id="e2-1", queue="system:acme", claim="w-2.probe")
     in_hand.begin(replace(work(2), claimed=probe), asyncio.sleep(60))
-    assert in_hand.probed() == {"system"}
+    assert in_hand.probes() == [probe]
     await in_hand.finish(grace_s=0)

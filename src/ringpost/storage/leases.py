@@ -6,7 +6,7 @@ from sqlalchemy import Connection, insert, or_, select, text, update
 
 from ringpost.domain.deliveries import Outcome, State, Urgency
 from ringpost.storage.bulk import among
-from ringpost.storage.outbox import Claimed, from_row
+from ringpost.storage.outbox import Claimed, from_row, put_off_probes
 from ringpost.storage.outcomes import Recorded, attempt_row
 from ringpost.storage.tables import attempts, deliveries, holds
 
@@ -17,15 +17,14 @@ SKEW_MS = 5_000
 """How much the clocks of the machines differ at most when all is well."""
 
 
-def renew(connection: Connection, claims: Sequence[str], probed: Sequence[str], lease_until: int) -> None:
+def renew(connection: Connection, claims: Sequence[str], probes: Sequence[Claimed], lease_until: int) -> None:
     """A worker's heartbeat: put off the end of its leases, and of the holds of the lanes that it probes."""
+    put_off_probes(connection, lease_until, probes)
     connection.execute(
         update(deliveries)
         .where(deliveries.c.state == State.SENDING, among(connection, deliveries.c.claim, claims))
         .values(lease_until=lease_until)
     )
-    if probed:
-        connection.execute(update(holds).where(holds.c.lane.in_(probed)).values(until=lease_until))
 
 
 def leases(connection: Connection) -> list[tuple[str, int]]:

@@ -199,7 +199,12 @@ def give_back(connection: Connection, now: int, items: Sequence[Claimed]) -> Non
 
 
 def end_probes(connection: Connection, now: int, items: Sequence[Claimed]) -> None:
-    """Call it before the claims end. Those that are probes end unheard, so their lanes may be probed again at once.
+    """Call it before the claims end. Those that are probes end unheard, so their lanes may be probed again at once."""
+    put_off_probes(connection, now, items)
+
+
+def put_off_probes(connection: Connection, until: int, items: Sequence[Claimed]) -> None:
+    """Call it before the leases are renewed. The lanes of those that are probes are probed again at that time.
 
     A hold that does not end with the probe's lease any more is about something else: another
     worker probes the lane, or it has failed anew.
@@ -208,7 +213,7 @@ def end_probes(connection: Connection, now: int, items: Sequence[Claimed]) -> No
     if probes:
         lease = select(deliveries.c.lease_until).where(*_still_claimed).scalar_subquery()
         mine = holds.c.lane == bindparam("b_lane"), holds.c.until == lease
-        connection.execute(update(holds).where(*mine).values(until=now), probes)
+        connection.execute(update(holds).where(*mine).values(until=until), probes)
 
 
 _still_claimed = deliveries.c.id == bindparam("b_id"), deliveries.c.claim == bindparam("b_claim")

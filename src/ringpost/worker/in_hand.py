@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import Connection
 
 from ringpost.domain.settings import Endpoint
+from ringpost.storage.outbox import Claimed
 from ringpost.usecases.deliver import Work
 from ringpost.usecases.room import Room
 from ringpost.worker.metrics import observe_error
@@ -57,9 +58,9 @@ class InHand:
         """Mail servers that something in hand goes through."""
         return {work.server.endpoint for work in self._works.values() if work.server}
 
-    def probed(self) -> set[str]:
-        """Lanes that something in hand is the probe of."""
-        return {work.claimed.lane for work in self._works.values() if work.claimed.probe}
+    def probes(self) -> list[Claimed]:
+        """Those that try out a lane that is on hold."""
+        return sorted(work.claimed for work in self._works.values() if work.claimed.probe)
 
     async def finish(self, grace_s: float) -> Sequence[Work]:
         """Let it end; what has not by then is cut short, and returned."""

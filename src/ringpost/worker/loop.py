@@ -267,10 +267,10 @@ class Worker:
 
     async def _renew(self) -> bool:
         """Show that what is in hand is still being worked on; True when that is stored."""
-        claims, probed = sorted(self._in_hand.claims()), sorted(self._in_hand.probed())
+        claims, probes = sorted(self._in_hand.claims()), self._in_hand.probes()
         if claims:
             until = self._room.clock() + int(self._options.lease_s * 1000)
-            await self._room.database.write(leases.renew, claims, probed, until)
+            await self._room.database.write(leases.renew, claims, probes, until)
         return True
 
     async def _sweep_for_ever(self) -> None:
