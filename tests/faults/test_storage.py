@@ -1,6 +1,7 @@
 """The disk is full, the database is locked, its server goes away, a sync fails: nothing is acknowledged meanwhile."""
 
 import asyncio
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -85,6 +86,33 @@ async def test_on_a_full_disk_nothing_is_acknowledged_and_it_goes_on_by_itself(
     assert verdict.sent == verdict.acknowledged == 9
 
 
+def limit_files(trial: Trial, database_url: str, more: int) -> None:
+    """Let no file become larger than the log and so many bytes: beyond, the kernel says EFBIG, and SQLite I/O error."""
+    limit = Path(f"{database_url.removeprefix('sqlite:///')}-wal").stat().st_size + more
+    resource.prlimit(trial.process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("kind_of_database", ["sqlite"])
+async def test_at_a_limit_of_file_sizes_nothing_is_acknowledged_and_it_goes_on_by_itself(
+    trial: Trial, database_url: str
+) -> None:
+    await trial.begin()
+    pid = trial.process.pid
+    await trial.accepted(5)
+    limit_files(trial, database_url, 10_000)
+    recording = {"filename": "a.wav", "content_type": "audio/wav", "content": "A" * 4_000_000}
+    refused = [trial.events(1, attachments=[recording])[0] for _ in range(3)]
+    assert {await trial.post([event]) for event in refused} == {503}
+    assert "no_room_to_write" in trial.process.log.read_text()
+    limit_files(trial, database_url, 2**30)
+    assert {await trial.post([event]) for event in refused} == {202}
+    assert trial.process.pid == pid, "nobody had to start it again"
+    verdict = await trial.verdict()
+    assert verdict.good, verdict.faults
+    assert verdict.sent == verdict.acknowledged == 8
+
+
 @pytest.mark.timeout(400)
 async def test_what_comes_while_the_database_is_locked_waits_for_it(trial: Trial, database_url: str) -> None:
     await trial.begin()
@@ -139,13 +167,18 @@ async def test_a_postgresql_that_is_stopped_and_started_is_found_again(
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("kind_of_database", ["sqlite"])
-async def test_a_sync_that_fails_ends_the_process_and_nothing_is_acknowledged(trial: Trial) -> None:
+@pytest.mark.parametrize("room", [True, False], ids=["with room", "without room"])
+async def test_a_sync_that_fails_ends_the_process_and_nothing_is_acknowledged(
+    trial: Trial, database_url: str, room: bool
+) -> None:
     await trial.begin()
     await trial.process.kill()
     normal = trial.process.launcher
     trial.process.launcher = (sys.executable, str(failing_sync.__file__))
     await trial.process.start()
     await trial.accepted(5)
+    if not room:
+        limit_files(trial, database_url, 30_000)  # for an event, but not for what is written to find out
     trial.process.send(signal.SIGUSR2)
     unanswered = trial.events(1)
     async with asyncio.timeout(60):

@@ -4,7 +4,7 @@
     ├── AGAIN        two transactions were in each other's way: the same work, once more
     ├── AWAY         the connection is gone or leads to a server that cannot write: another one
     ├── UNAVAILABLE  disk full, locked, too slow: nothing was stored, later it may be
-    └── BROKEN       the disk fails: after a commit that met this, nobody knows what is on it
+    └── BROKEN       the disk fails: after a commit that met this, nobody knows what is on it, unless it had `no_room`
 
 Everything else (a broken constraint, a value that does not fit) belongs to the one write that caused it.
 """

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -20,6 +21,7 @@ from ringpost.storage import groups
 from ringpost.storage.away import Away, cannot
 from ringpost.storage.faults import Fault, fault_of, is_taken
 from ringpost.storage.groups import Calls, Job
+from ringpost.storage.no_room import has_no_room
 
 MOST_TRIES: Final = 8
 """How often a group is tried whose transaction was in the way of another process's."""
@@ -114,8 +116,7 @@ class Writer:
         try:
             begun.connection.commit()
         except Exception as error:  # noqa: BLE001  whatever it was, it is written again, and told if it is met again
-            if fault_of(error) is Fault.BROKEN:
-                _end_the_process(error)
+            self._must_be_known(error)
             self._undo(begun.calls)
             _close(begun.connection)
             self._commit(begun.jobs)
@@ -172,8 +173,8 @@ class Writer:
     def _bear(self, error: Exception, attempt: _Attempt) -> None:
         """Do what a fault of the database asks for before the next try; raise it when there is none."""
         fault = fault_of(error)
-        if fault is Fault.BROKEN and attempt.committing:
-            _end_the_process(error)
+        if attempt.committing:
+            self._must_be_known(error)
         if fault is Fault.AWAY:
             self._engine.dispose()
             # the first time it may be an old connection; after a commit nobody knows what was stored
@@ -184,6 +185,14 @@ class Writer:
             raise error
         else:
             time.sleep(random.uniform(0, 0.01 * attempt.tries))  # noqa: S311  guards nothing
+
+    def _must_be_known(self, error: Exception) -> None:
+        """End the process when nobody knows what is on the disk after a commit that failed."""
+        if fault_of(error) is not Fault.BROKEN:
+            return
+        if not has_no_room(Path(self._engine.url.database or "")):
+            _end_the_process(error)
+        _log.error("no_room_to_write", error=_words_of(error), hint="a quota or a limit of file sizes was met")
 
     def _run(self, connection: Connection, group: list[Job]) -> None:
         try:
@@ -239,7 +248,9 @@ def _close(connection: Connection) -> None:
 
 def _end_the_process(error: Exception) -> None:
     """A failed sync may have lost what was written before, too; only reading the file anew tells what is in it."""
-    _log.critical(
-        "sync_failed", error=str(getattr(error, "orig", error)), hint="the process ends itself; check the disk"
-    )
+    _log.critical("sync_failed", error=_words_of(error), hint="the process ends itself; check the disk")
     os._exit(EXIT_SYNC_FAILED)
+
+
+def _words_of(error: Exception) -> str:
+    return str(getattr(error, "orig", error))
