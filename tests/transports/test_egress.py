@@ -4,6 +4,8 @@
 
 import asyncio
 import socket
+from threading import Event
+from typing import Any
 
 import pytest
 from tests.transports.mail_samples import MESSAGE, Connect, endpoint, envelope, options, short
@@ -87,6 +89,27 @@ async def test_a_name_server_that_does_not_answer_is_given_up() -> None:
 
     with pytest.raises(TimeoutError):
         await resolve("mail.example.com", 25, EgressRules(lookup=silent), limit=0.01)
+
+
+async def test_names_whose_name_servers_do_not_answer_keep_no_other_from_being_resolved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    released = Event()
+
+    def addresses(host: str, *_: Any, **__: Any) -> list[Any]:
+        if host.startswith("dead"):
+            released.wait(30)
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("8.8.8.8", 25))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", addresses)
+    dead = [resolve(f"dead{number}.example.com", 25, EgressRules(), limit=0.5) for number in range(64)]
+    try:
+        given_up = await asyncio.gather(*dead, return_exceptions=True)
+        found = await resolve("mail.example.com", 25, EgressRules(), limit=2)
+    finally:
+        released.set()
+    assert {type(error) for error in given_up} == {TimeoutError}
+    assert found == [CheckedAddress("8.8.8.8", 25)]
 
 
 async def test_a_network_opened_without_a_port_is_open_on_every_port() -> None:

@@ -5,14 +5,12 @@ goes to a checked address, so an answer that changes between check and connect c
 """
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 from ipaddress import ip_address
 
 from ringpost.domain.hosts import AllowedNetwork, is_port_permitted, is_refused, parse_host, parse_ip
+from ringpost.transports.names import names
 
 Lookup = Callable[[str, int], Awaitable[list[str]]]
 """Host name and port -> IP addresses as text, the preferred first. Raises OSError when there are none."""
@@ -23,9 +21,8 @@ class EgressError(Exception):
 
 
 async def system_lookup(host: str, port: int) -> list[str]:
-    """Addresses by the system's resolver. OSError when the name has none."""
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_resolver_threads(), _addresses, host, port)
+    """Addresses by the system's resolver, or what it said last (`names`). OSError when the name has none."""
+    return await names().lookup(host, port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +76,3 @@ def _checked(answer: str, port: int, rules: EgressRules, *, restricted: bool) ->
     if is_refused(ip, port, rules.allowed) or not is_port_permitted(port, rules.extra_ports, rules.allowed, ip):
         raise EgressError
     return CheckedAddress(str(ip), port)
-
-
-def _addresses(host: str, port: int) -> list[str]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-@lru_cache(maxsize=1)
-def _resolver_threads() -> ThreadPoolExecutor:
-    # Threads of their own: a name server that does not answer must not keep the threads that work on the database.
-    return ThreadPoolExecutor(max_workers=64, thread_name_prefix="resolve")
