@@ -4,10 +4,15 @@ import asyncio
 
 import httpx
 import pytest
+from sqlalchemy import insert
 from tests.conftest import Clock
 from tests.journeys.running import mailbox
 from tests.transports.scripted_server import Client, ScriptedServer, polite
-from tests.worker.posts import is_sent, is_waiting, report, save, sent, story
+from tests.worker.posts import borrow, is_sent, is_waiting, report, save, sent, story
+
+from ringpost.storage import outcomes
+from ringpost.storage.tables import holds
+from ringpost.usecases.room import Room
 
 AWAY = b"421 4.3.2 Away for now\r\n"
 
@@ -95,6 +100,25 @@ async def test_what_is_sent_through_a_server_that_was_replaced_meanwhile_does_no
         found = (await tenant_client.get(f"/deliveries/{waits}")).json()
 
     assert found["waiting_for_server"] is not None
+
+
+async def test_what_a_tenant_borrowed_that_has_a_server_of_its_own_meanwhile_opens_the_lane_of_the_one_lent(
+    tenant_client: httpx.AsyncClient, admin_client: httpx.AsyncClient, room: Room
+) -> None:
+    async with mailbox() as lent:
+        lent.hold_back.clear()
+        await save(admin_client, lent.port)
+        await borrow(tenant_client)
+        [under_way] = await report(tenant_client, "DISK_LOW")
+        async with asyncio.timeout(15):
+            await lent.asked.wait()
+        why = {"failures": 1, "party": "mail_server", "stage": "connect", "reply": "", "hint": ""}
+        held = insert(holds).values(lane="system", since=room.clock(), until=room.clock() + 900_000, **why)
+        await room.database.write(lambda connection: connection.execute(held).close())
+        await save(tenant_client, 2525)
+        lent.hold_back.set()
+        await story(tenant_client, under_way, is_sent)
+        assert await room.database.read(outcomes.failures_of, ["system"]) == {}
 
 
 async def test_new_mail_of_the_system_itself_waits_in_line_while_its_own_server_fails(
