@@ -100,10 +100,12 @@ async def test_at_a_limit_of_file_sizes_nothing_is_acknowledged_and_it_goes_on_b
     await trial.begin()
     pid = trial.process.pid
     await trial.accepted(5)
-    limit_files(trial, database_url, 10_000)
+    limit_files(trial, database_url, 2_000)  # less than a page
     recording = {"filename": "a.wav", "content_type": "audio/wav", "content": "A" * 4_000_000}
     refused = [trial.events(1, attachments=[recording])[0] for _ in range(3)]
     assert {await trial.post([event]) for event in refused} == {503}
+    async with httpx.AsyncClient(base_url=trial.process.url, timeout=60) as watcher:
+        assert (await watcher.get("/readyz")).status_code == 503
     assert "no_room_to_write" in trial.process.log.read_text()
     limit_files(trial, database_url, 2**30)
     assert {await trial.post([event]) for event in refused} == {202}
