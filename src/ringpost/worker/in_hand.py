@@ -25,7 +25,7 @@ class InHand:
         """Claims of mails that were tried although no outcome was recorded."""
         self.too_large = 0
         """Mails that there was no memory for when they were taken on."""
-        self.probes = 0
+        self.probing = 0
         """Mails that a lane on hold is tried out with."""
 
     def __len__(self) -> int:
@@ -36,13 +36,13 @@ class InHand:
         task = asyncio.get_running_loop().create_task(handling)
         self._works[task] = work
         self.too_large += work.counts_as is not None
-        self.probes += work.claimed.probe
+        self.probing += work.claimed.probe
         task.add_done_callback(self._let_go)
 
     def _let_go(self, task: asyncio.Task[None]) -> None:
         work = self._works.pop(task)
         self.too_large -= work.counts_as is not None
-        self.probes -= work.claimed.probe
+        self.probing -= work.claimed.probe
         if task.cancelled():  # a stop has cut it short
             self.unrecorded.add(work.claimed.claim)
         elif (fault := task.exception()) is not None:

@@ -152,7 +152,7 @@ class Worker:
     def _for_probes(self, free: int) -> int:
         """A sixteenth of all slots, and whatever leaves half of them free."""
         slots = self._options.slots
-        return max(max(1, slots // 16) - self._in_hand.probes, free - slots // 2, 0)
+        return max(max(1, slots // 16) - self._in_hand.probing, free - slots // 2, 0)
 
     def _share_out(
         self, queues: Sequence[str], urgency: Urgency, free: int, taken: Mapping[str, int]
