@@ -138,7 +138,7 @@ async def room(database_url: str, clock: Clock) -> AsyncIterator[Room]:
     await database.close()
 
 
-def _no_way_out(endpoint: Endpoint, *, overall_s: float | None = None, **_: bool) -> Transport:
+def _no_way_out(endpoint: Endpoint, *, overall_s: float | None = None, **_: object) -> Transport:
     raise AssertionError(f"nothing is sent in this test, least of all to {endpoint.label} within {overall_s} s")
 
 

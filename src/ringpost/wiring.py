@@ -3,7 +3,7 @@
 import resource
 import socket
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -204,14 +204,21 @@ def _sockets_for_mail() -> int:
 
 
 def _opener(options: SmtpOptions, providers: Providers) -> OpenTransport:
-    def open_transport(endpoint: Endpoint, *, overall_s: float | None = None, urgent: bool = False) -> Transport:
+    def open_transport(
+        endpoint: Endpoint,
+        *,
+        overall_s: float | None = None,
+        urgent: bool = False,
+        beside: Collection[Transport] = (),
+    ) -> Transport:
         if isinstance(endpoint, GraphEndpoint):
             return microsoft365(endpoint, providers, overall_s=overall_s, urgent=urgent)
         if isinstance(endpoint, GmailEndpoint):
             return gmail(endpoint, providers, overall_s=overall_s, urgent=urgent)
-        if overall_s is None:
-            return SmtpTransport(endpoint, options)
-        return SmtpTransport(endpoint, replace(options, deadlines=replace(options.deadlines, overall=overall_s)))
+        its = options
+        if overall_s is not None:
+            its = replace(options, deadlines=replace(options.deadlines, overall=overall_s))
+        return SmtpTransport(endpoint, its, urgent=urgent, beside=beside)
 
     return open_transport
 

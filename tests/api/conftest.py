@@ -38,7 +38,7 @@ def room(room: Room, smtp_port: int) -> Room:
     loopback = parse_allowed_networks(f"127.0.0.0/8:{smtp_port}")
     egress = EgressRules(allowed=loopback, extra_ports=frozenset({smtp_port}))
 
-    def open_transport(endpoint: Endpoint, *, overall_s: float | None = None, **_: bool) -> Transport:
+    def open_transport(endpoint: Endpoint, *, overall_s: float | None = None, **_: object) -> Transport:
         assert isinstance(endpoint, SmtpEndpoint)
         options = SmtpOptions("ringpost.test", Deadlines(overall=overall_s), egress=egress)
         return SmtpTransport(endpoint, options)

@@ -60,7 +60,7 @@ class Api:
     async def serve(self, folder: Path, ready: threading.Event, over: threading.Event) -> None:
         """Run until `over`."""
 
-        def to_nowhere(endpoint: Endpoint, *, overall_s: float | None = None, **_: bool) -> Transport:  # noqa: ARG001
+        def to_nowhere(endpoint: Endpoint, *, overall_s: float | None = None, **_: object) -> Transport:  # noqa: ARG001
             return Nowhere()
 
         database = await open_database(f"sqlite:///{folder}/ringpost.db")

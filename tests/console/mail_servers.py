@@ -45,7 +45,7 @@ def wired(room: Room, authority: Authority) -> Room:
     """The room with ways out, to loopback only."""
     options = SmtpOptions("ringpost.test", ca_file=authority.ca_file, egress=EgressRules(allowed=LOOPBACK))
 
-    def open_transport(endpoint: Endpoint, *, overall_s: float | None = None, **_: bool) -> Transport:
+    def open_transport(endpoint: Endpoint, *, overall_s: float | None = None, **_: object) -> Transport:
         assert isinstance(endpoint, SmtpEndpoint)
         return SmtpTransport(endpoint, replace(options, deadlines=Deadlines(overall=overall_s)))
 

@@ -52,7 +52,7 @@ def room(room: Room, mailbox: Mailbox) -> Room:
     loopback = parse_allowed_networks(f"127.0.0.0/8:{mailbox.port}")
     egress = EgressRules(allowed=loopback, extra_ports=frozenset({mailbox.port}))
 
-    def open_transport(endpoint: Endpoint, *, overall_s: float | None = None, **_: bool) -> Transport:
+    def open_transport(endpoint: Endpoint, *, overall_s: float | None = None, **_: object) -> Transport:
         assert isinstance(endpoint, SmtpEndpoint)
         return SmtpTransport(endpoint, SmtpOptions("ringpost.test", Deadlines(overall=overall_s), egress=egress))
 

@@ -1,7 +1,7 @@
 """A room that sends to mail servers of this machine, and a worker that empties its outbox."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
 
 import pytest
@@ -27,10 +27,17 @@ def kind_of_database(request: pytest.FixtureRequest) -> str:
 def room(room: Room) -> Room:
     """The room, with a way out to this machine."""
 
-    def open_transport(endpoint: Endpoint, *, overall_s: float | None = None, **_: bool) -> Transport:
+    def open_transport(
+        endpoint: Endpoint,
+        *,
+        overall_s: float | None = None,
+        urgent: bool = False,
+        beside: Collection[Transport] = (),
+    ) -> Transport:
         assert isinstance(endpoint, SmtpEndpoint)
         egress = EgressRules(allowed=LOOPBACK)
-        return SmtpTransport(endpoint, SmtpOptions("ringpost.test", Deadlines(overall=overall_s), egress=egress))
+        options = SmtpOptions("ringpost.test", Deadlines(overall=overall_s), egress=egress)
+        return SmtpTransport(endpoint, options, urgent=urgent, beside=beside)
 
     options = Options("pbx.example", ServerRules(allowed=LOOPBACK), host_name="host-1", borrowed_mails_per_hour=5)
     return replace(room, open_transport=open_transport, options=options)

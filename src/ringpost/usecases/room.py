@@ -1,6 +1,6 @@
 """The room that every use case works in: database, sealing, clock, the way out, and what the operator chose."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -26,10 +26,18 @@ PaceOf = Callable[[Endpoint], Pace | None]
 class OpenTransport(Protocol):
     """Opens a fresh transport to one mail server; whoever opens it closes it."""
 
-    def __call__(self, endpoint: Endpoint, *, overall_s: float | None = None, urgent: bool = False) -> Transport:
+    def __call__(
+        self,
+        endpoint: Endpoint,
+        *,
+        overall_s: float | None = None,
+        urgent: bool = False,
+        beside: Collection[Transport] = (),
+    ) -> Transport:
         """`overall_s`: how long one send may take in all; None leaves it to the timeouts of each stage.
 
-        `urgent`: it is for emergencies, for which some of what a provider allows is kept.
+        `urgent`: it is for emergencies, for which some of what a provider allows is kept. `beside`: the open transports
+        to the same server, as they change: it may use their connections when it gets none of its own.
         """
         ...
 

@@ -17,6 +17,8 @@ _Key = tuple[Endpoint, float | None, bool]
 @dataclass(slots=True)
 class _Open:
     transport: Transport
+    opened: Transport
+    """The same without its pace."""
     used_at: float = 0.0
 
 
@@ -27,6 +29,8 @@ class Lanes:
         self._open_transport = open_transport
         self._pace_of = pace_of
         self._open: dict[_Key, _Open] = {}
+        self._beside: dict[Endpoint, list[Transport]] = {}
+        """All that are open to one mail server."""
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
@@ -38,14 +42,17 @@ class Lanes:
         """The transport to a mail server; a changed password or port is another one, and so is another patience.
 
         Emergencies have connections of their own: they do not stand in line behind what the server is slow to take.
+        Where the server gives them none, they use those that others have.
         """
         lane = self._open.get(key := (endpoint, overall_s, urgent))
         if lane is None:
-            transport = self._open_transport(endpoint, overall_s=overall_s, urgent=urgent)
+            beside = self._beside.setdefault(endpoint, [])
+            opened = transport = self._open_transport(endpoint, overall_s=overall_s, urgent=urgent, beside=beside)
+            beside.append(opened)
             pace = self._pace_of(endpoint)
             if pace is not None and isinstance(endpoint, SmtpEndpoint):  # the APIs keep their pace themselves
-                transport = PacedTransport(transport, pace, urgent=urgent)
-            lane = self._open[key] = _Open(transport)
+                transport = PacedTransport(opened, pace, urgent=urgent)
+            lane = self._open[key] = _Open(transport, opened)
         lane.used_at = asyncio.get_running_loop().time()
         return lane.transport
 
@@ -55,6 +62,9 @@ class Lanes:
         for key, lane in list(self._open.items()):
             if now - lane.used_at >= IDLE_S and key[0] not in busy:
                 del self._open[key]
+                self._beside[key[0]].remove(lane.opened)
+                if not self._beside[key[0]]:
+                    del self._beside[key[0]]
                 task = asyncio.create_task(lane.transport.close())
                 self._closing.add(task)
                 task.add_done_callback(self._closing.discard)
@@ -63,4 +73,5 @@ class Lanes:
         """Close all."""
         transports = [lane.transport for lane in self._open.values()]
         self._open.clear()
+        self._beside.clear()
         await asyncio.gather(*(transport.close() for transport in transports), *self._closing)

@@ -27,6 +27,8 @@ from ringpost.transports.smtp.replies import Reply, clean
 _LOGIN_NEEDED = frozenset({530, 534, 535, 538})
 _OPENING = frozenset({Stage.RESOLVE, Stage.CONNECT, Stage.GREETING, Stage.TLS, Stage.EHLO})
 _BUSY = frozenset({452, 552})
+_LESS = ("4.3.2", "4.7.")
+"""Enhanced codes that go with too many connections, as they begin."""
 
 
 class Judge:
@@ -74,6 +76,12 @@ def server_failed(stage: Stage, trap: Trap, words: str = "") -> Outcome:
 def misconfigured(stage: Stage, trap: Trap) -> Outcome:
     """Somebody has to change the settings."""
     return Outcome(RETRY, stage, Party.CONFIGURATION, hint=trap.hint, trap=trap.code)
+
+
+def asks_for_fewer(outcome: Outcome) -> bool:
+    """Whether a connection was refused in a way that may mean that there are others: 421, or 4xx before MAIL."""
+    before_mail = outcome.stage in _OPENING or outcome.stage is Stage.AUTH
+    return outcome.code == 421 or (before_mail and (outcome.enhanced_code or "").startswith(_LESS))
 
 
 def ambiguous() -> Outcome:

@@ -24,9 +24,9 @@ class Kind(IntEnum):
 class Mail:
     """One mail on its way, and where its outcome goes."""
 
-    __slots__ = ("ascii", "bare", "done", "envelope", "failure", "heard", "size", "stuffed", "utf8")
+    __slots__ = ("ascii", "bare", "done", "envelope", "failure", "heard", "size", "stuffed", "urgent", "utf8")
 
-    def __init__(self, envelope: Envelope, message: bytes, done: Future[Outcome]) -> None:
+    def __init__(self, envelope: Envelope, message: bytes, done: Future[Outcome], *, urgent: bool = False) -> None:
         """ValueError when the message has a bare CR or LF."""
         self.envelope = envelope
         self.stuffed = commands.stuffed(message)
@@ -36,6 +36,7 @@ class Mail:
         self.utf8 = not head_is_ascii or commands.needs_smtputf8(envelope.sender, envelope.recipient)
         """Some address is not ASCII before the @, which may also be that of Reply-To (RFC 6531 3.4)."""
         self.done = done
+        self.urgent = urgent
         self.bare = False
         """The server did not understand a parameter of MAIL, so this goes without."""
         self.failure: Outcome | None = None

@@ -6,16 +6,21 @@ mails wait. A further one that fails only lowers how many we try to have: many s
 Likewise when one of several is told to go (421): its mail takes another one. Only what the last one is told is an
 outcome.
 
+Emergencies have a pool of their own, with other connections to the same server. When it gives one pool none because the
+other has all that it permits, the mail goes by those of the other: emergencies before what waits there, others behind.
+
 How many there are follows how many mails are in hand, which the worker's windows see to.
 """
 
 import asyncio
 from collections import deque
+from collections.abc import Collection
 from typing import Final
 
 from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
 from ringpost.domain.messages import Envelope
 from ringpost.domain.settings import SmtpEndpoint
+from ringpost.transports import Transport
 from ringpost.transports.smtp import classify
 from ringpost.transports.smtp.connection import Connection
 from ringpost.transports.smtp.dialing import Dial, Dialed
@@ -35,10 +40,23 @@ _CLOSING = "Ringpost is shutting down. A delivery is tried again by itself."
 class SmtpTransport:
     """Sends mail to one SMTP server. Implements `Transport`; belongs to the event loop that it is first used in."""
 
-    def __init__(self, endpoint: SmtpEndpoint, options: SmtpOptions) -> None:
+    def __init__(
+        self,
+        endpoint: SmtpEndpoint,
+        options: SmtpOptions,
+        *,
+        urgent: bool = False,
+        beside: Collection[Transport] = (),
+    ) -> None:
+        """`urgent`: what it sends are emergencies. `beside`: the open transports to the same server, as they change."""
         self._endpoint = endpoint
         self._options = options
+        self._urgent = urgent
+        self._beside = beside
+        self._crowded_until = 0.0
         self._judge = classify.Judge(endpoint)
+        self._ahead: deque[Mail] = deque()
+        """Emergencies that wait; they go before `_waiting`."""
         self._waiting: deque[Mail] = deque()
         self._connections: set[Connection] = set()
         self._idle: dict[Connection, None] = {}
@@ -56,22 +74,45 @@ class SmtpTransport:
         if self._closing:
             return Outcome(RETRY, Stage.CONNECT, Party.NETWORK, hint=_CLOSING)
         overall = self._options.deadlines.overall
-        ends_at = None if overall is None else asyncio.get_running_loop().time() + overall
+        loop = asyncio.get_running_loop()
+        ends_at = None if overall is None else loop.time() + overall
+        host = self._host() if loop.time() < self._crowded_until else None
+        if host is None:
+            outcome = await self.take(envelope, message, ends_at, urgent=self._urgent)
+            if not classify.asks_for_fewer(outcome) or (host := self._host()) is None:
+                return outcome
+            self._crowded_until = loop.time() + FEWER
+        return await host.take(envelope, message, ends_at, urgent=self._urgent)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it has connections that take mail."""
+        return bool(self._connections) and not self._closing
+
+    async def take(self, envelope: Envelope, message: bytes, ends_at: float | None, *, urgent: bool) -> Outcome:
+        """Send by its own connections, also for another pool. `ends_at`: the loop's time at which that is given up."""
         while True:
-            outcome = await self._hand_over(envelope, message, ends_at)
+            outcome = await self._hand_over(envelope, message, ends_at, urgent=urgent)
             if outcome.code != 421 or not self._has_others():
                 return outcome
 
-    def _hand_over(self, envelope: Envelope, message: bytes, ends_at: float | None) -> asyncio.Future[Outcome]:
-        """Have it sent by one of the connections. `ends_at`: the loop's time at which that is given up."""
+    def _host(self) -> "SmtpTransport | None":
+        """A pool whose connections take what has none here; None when there is none, or need not be."""
+        if self.is_up or self._closing:
+            return None
+        return next((pool for pool in self._beside if isinstance(pool, SmtpTransport) and pool.is_up), None)
+
+    def _hand_over(
+        self, envelope: Envelope, message: bytes, ends_at: float | None, *, urgent: bool
+    ) -> asyncio.Future[Outcome]:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Outcome] = loop.create_future()
         try:
-            mail = Mail(envelope, message, done)
+            mail = Mail(envelope, message, done, urgent=urgent)
         except ValueError:
             done.set_result(classify.unwritable())
             return done
-        self._waiting.append(mail)
+        self._line(mail).append(mail)
         self._give_out()
         if ends_at is not None:
             timer = loop.call_at(ends_at, self._give_up, mail)
@@ -104,9 +145,9 @@ class SmtpTransport:
                 await self._all_gone.wait()
 
     def next_mail(self) -> Mail | None:
-        """The mail that has waited longest; None when none waits."""
-        while self._waiting:
-            mail = self._waiting.popleft()
+        """The mail that has waited longest, emergencies first; None when none waits."""
+        while line := self._ahead or self._waiting:
+            mail = line.popleft()
             if not mail.done.done():  # Done already: its sender has given up.
                 return mail
         return None
@@ -126,7 +167,8 @@ class SmtpTransport:
             for mail in put_back:
                 mail.settle(put_back_outcome)
             return
-        self._waiting.extendleft(reversed(put_back))
+        for mail in reversed(put_back):
+            self._line(mail).appendleft(mail)
         self._give_out()
 
     def connection_gone(self, connection: Connection) -> None:
@@ -136,15 +178,22 @@ class SmtpTransport:
         if not self._open_sockets:
             self._all_gone.set()
 
+    def _line(self, mail: Mail) -> deque[Mail]:
+        return self._ahead if mail.urgent else self._waiting
+
+    def _some_wait(self) -> bool:
+        for line in (self._ahead, self._waiting):
+            while line and line[0].done.done():
+                line.popleft()
+        return bool(self._ahead or self._waiting)
+
     def _give_out(self) -> None:
         """See that somebody will take the mails that wait."""
-        while self._waiting and self._waiting[0].done.done():
-            self._waiting.popleft()
-        while self._waiting and self._idle:
+        while (some_wait := self._some_wait()) and self._idle:
             # The one that was used last: the others may then grow old and be closed.
             connection, _ = self._idle.popitem()
             connection.work()
-        if self._waiting and self._dial_task is None and self._may_dial():
+        if some_wait and self._dial_task is None and self._may_dial():
             self._dial = Dial(self._endpoint, self._options)
             self._dial_task = asyncio.get_running_loop().create_task(self._run_dial(self._dial))
 
@@ -191,7 +240,9 @@ class SmtpTransport:
         self._fewer_until = asyncio.get_running_loop().time() + FEWER
 
     def _fail_waiting(self, outcome: Outcome) -> None:
-        waiting, self._waiting = self._waiting, deque()
+        waiting = [*self._ahead, *self._waiting]
+        self._ahead.clear()
+        self._waiting.clear()
         for mail in waiting:
             mail.settle(outcome)
 
