@@ -32,6 +32,7 @@ from ringpost.storage.database import open_database
 from ringpost.storage.keyring import KeyRing
 from ringpost.storage.sealing import Sealer
 from ringpost.transports import Transport
+from ringpost.transports.lease import ENDLESS, Lease
 from ringpost.usecases.create_tenant import create_tenant
 from ringpost.usecases.create_token import NewKey, create_token
 from ringpost.usecases.room import Options, Room
@@ -44,7 +45,7 @@ ADMIN = "the-operators-own-token-from-the-environment"
 class Nowhere:
     """A way out where every mail is taken, and none kept."""
 
-    async def send(self, envelope: Envelope, message: bytes) -> Outcome:  # noqa: ARG002
+    async def send(self, envelope: Envelope, message: bytes, lease: Lease = ENDLESS) -> Outcome:  # noqa: ARG002
         return Outcome(SENT, Stage.ACCEPTED)
 
     async def close(self) -> None: ...

@@ -19,6 +19,7 @@ class Middleman:
         self._server_port = server_port
         self._words: bytes | None = None
         self._loses = False
+        self._is_cut = False
         self._writers: list[asyncio.StreamWriter] = []
 
     def lose_answer(self, words: bytes) -> None:
@@ -29,8 +30,17 @@ class Middleman:
         """Keep the answer to that commit until `pass_on` is set."""
         self._words, self._loses = words, False
 
+    def cut(self) -> None:
+        """End all connections, and every new one."""
+        self._is_cut = True
+        for writer in self._writers:
+            writer.close()
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection of Ringpost."""
+        if self._is_cut:
+            writer.close()
+            return
         answers, questions = await asyncio.open_connection("127.0.0.1", self._server_port)
         self._writers += [writer, questions]
         commits = asyncio.Event()

@@ -17,6 +17,7 @@ from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
 from ringpost.domain.messages import Envelope
 from ringpost.domain.paces import PaceRule, per_minute
 from ringpost.transports import Transport
+from ringpost.transports.lease import ENDLESS, Lease
 
 PATIENCE: Final = 5.0
 """Seconds that a mail waits for its turn before it goes back into the outbox."""
@@ -173,14 +174,14 @@ class PacedTransport:
         self._pace = pace
         self._urgent = urgent
 
-    async def send(self, envelope: Envelope, message: bytes) -> Outcome:
+    async def send(self, envelope: Envelope, message: bytes, lease: Lease = ENDLESS) -> Outcome:
         """Send when its turn comes; try again later when that is not soon."""
         patience = PATIENCE + BURST_S  # also when emergencies went before it
         wait = await self._pace.begin(patience, urgent=self._urgent)
         if wait is not None:
             return Outcome(RETRY, Stage.CONNECT, Party.MAIL_SERVER, hint=_RESTING, retry_after=wait)
         try:
-            return await self._transport.send(envelope, message)
+            return await self._transport.send(envelope, message, lease)
         finally:
             self._pace.end(urgent=self._urgent)
 

@@ -10,6 +10,7 @@ from ringpost.domain.endpoints import GmailEndpoint, GraphEndpoint
 from ringpost.domain.messages import Envelope
 from ringpost.domain.secrets import Secret
 from ringpost.domain.traps import Trap
+from ringpost.transports.lease import ENDLESS, Lease, LeaseOver
 from ringpost.transports.oauth import Authorities, Tokens, google, microsoft
 from ringpost.transports.pacing import Allowance, Pace
 from ringpost.transports.web import Answer, WebOptions, open_client, post, words_of
@@ -97,7 +98,12 @@ class ApiTransport:
         self._client = open_client(self._web, pace.allowance.at_once)
         self._closed = False
 
-    async def send(self, envelope: Envelope, message: bytes) -> Outcome:  # noqa: ARG002  the API reads the headers
+    async def send(
+        self,
+        envelope: Envelope,  # noqa: ARG002  the API reads the headers
+        message: bytes,
+        lease: Lease = ENDLESS,
+    ) -> Outcome:
         """Try once to hand over a message; see `Transport.send`."""
         if self._closed:
             return Outcome(RETRY, Stage.CONNECT, Party.NETWORK, hint=_CLOSING)
@@ -106,7 +112,7 @@ class ApiTransport:
         if wait is not None:
             return Outcome(RETRY, Stage.API, Party.MAIL_SERVER, hint=_RESTING, retry_after=wait)
         try:
-            outcome = await self._send(message, ends_at)
+            outcome = await self._send(message, ends_at, lease)
         finally:
             self._pace.end(urgent=self._urgent)
         if outcome.retry_after is not None:
@@ -118,13 +124,15 @@ class ApiTransport:
         self._closed = True
         await self._client.aclose()
 
-    async def _send(self, message: bytes, ends_at: float | None) -> Outcome:
+    async def _send(self, message: bytes, ends_at: float | None, lease: Lease) -> Outcome:
         """With the token at hand; once more with a fresh one when the API does not take it."""
         refused: Secret | None = None
         while True:
             token = await self._token(refused, ends_at)
             if isinstance(token, Outcome):
                 return token
+            if lease.over:
+                raise LeaseOver
             outcome = await self._post(message, token, ends_at)
             if outcome.code != 401 or refused is not None:
                 return outcome

@@ -26,6 +26,8 @@ from ringpost.storage.queues import SYSTEMS_OWN, is_borrowed, queue_of
 from ringpost.storage.sealing import SealBroken
 from ringpost.storage.settings import ServerInForce
 from ringpost.storage.standing import Standing
+from ringpost.transports import lease
+from ringpost.transports.lease import ENDLESS, Lease
 from ringpost.usecases.deliver import Work
 from ringpost.usecases.hand_over import Taker
 from ringpost.usecases.plan import Plan, canonical, plan, plan_early
@@ -122,6 +124,7 @@ class _Desk:
     """A worker of this process that takes mail on at once."""
     claim: str = ""
     lease_until: int = 0
+    lease: Lease = ENDLESS
     events: list[EventRow] = field(default_factory=list[EventRow])
     messages: list[MessageRow] = field(default_factory=list[MessageRow])
     deliveries: list[DeliveryRow] = field(default_factory=list[DeliveryRow])
@@ -132,7 +135,7 @@ class _Desk:
     def open(cls, connection: Connection, room: Room, wanted: Sequence[Event]) -> "_Desk":
         """Look up all that the events need, with one query of each kind."""
         count, some_holds = look_around(connection)
-        now, standing = room.clock(), room.standing.as_of(count)
+        since, now, standing = lease.now(), room.clock(), room.standing.as_of(count)
         owners = {event.tenant for event in wanted}
         standing.load(connection, owners, {(event.tenant, event.type) for event in wanted})
         standing.tenants.setdefault(SYSTEM, room.options.system_level())
@@ -141,7 +144,7 @@ class _Desk:
         desk = cls(room, connection, now, standing, known, failing, room.takers.next())
         if desk.taker is not None:
             desk.claim, lease_ms = desk.taker.claim()
-            desk.lease_until = now + lease_ms
+            desk.lease_until, desk.lease = now + lease_ms, Lease(lease_ms / 1000, since)
         return desk
 
     def take(self, event: Event, early: Plan | None) -> Receipt | RingpostError:
@@ -257,7 +260,9 @@ class _Desk:
             )
             self.deliveries.append(row)
             if taken:
-                self.works.append(Work(_claimed(row, kind.urgency), message, server, 0, self._falls_over_to(event)))
+                falls_over_to = self._falls_over_to(event)
+                claimed = _claimed(row, kind.urgency)
+                self.works.append(Work(claimed, message, server, 0, falls_over_to, lease=self.lease))
         return tuple(ids)
 
     def _hands_take(self, queue: str, urgency: Urgency, message: Message, server: ServerInForce) -> bool:

@@ -14,6 +14,7 @@ from ringpost.storage import outbox, outcomes, queues
 from ringpost.storage import settings as settings_rows
 from ringpost.storage.at_once import LARGEST
 from ringpost.storage.settings import ServerInForce
+from ringpost.transports.lease import Lease
 from ringpost.usecases.choose_server import Way, choose_server, way_of
 from ringpost.usecases.deliver import Work
 from ringpost.usecases.give_back import put_back
@@ -145,7 +146,7 @@ def _claim_each(connection: Connection, room: Room, walks: Sequence[tuple[Wanted
 
 
 def _claim(connection: Connection, room: Room, wanted: Wanted, after: dict[Urgency, str]) -> _Found:
-    begun, now = time.monotonic(), room.clock()
+    begun, lease, now = time.monotonic(), Lease(wanted.lease_ms / 1000), room.clock()
     outbox.bring_due(connection, now)
     claimed: list[outbox.Claimed] = []
     ends: dict[Urgency, str] = {}
@@ -159,7 +160,7 @@ def _claim(connection: Connection, room: Room, wanted: Wanted, after: dict[Urgen
         taken, ends[urgency] = outbox.claim(connection, claim)
         claimed += lend_server(connection, room, taken)
     within = _within_memory(connection, room, wanted, claimed)
-    works = _with_all_they_need(connection, room, within)
+    works = _with_all_they_need(connection, room, within, lease)
     usual = (
         within.all_small
         and not within.gave_back
@@ -222,7 +223,7 @@ def _claim_probes(connection: Connection, wanted: Wanted, now: int, free: int) -
     )
 
 
-def _with_all_they_need(connection: Connection, room: Room, within: _Within) -> list[Work]:
+def _with_all_they_need(connection: Connection, room: Room, within: _Within, lease: Lease) -> list[Work]:
     claimed = within.items
     if not claimed:
         return []
@@ -238,6 +239,7 @@ def _with_all_they_need(connection: Connection, room: Room, within: _Within) -> 
             failures.get(item.lane, 0),
             falls_over_to=standing_by.get(way_of(item)) if item.urgency is Urgency.EMERGENCY else None,
             counts_as=within.counts_as.get(item.id),
+            lease=lease,
         )
         for item, server in with_servers
     ]

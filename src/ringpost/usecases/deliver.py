@@ -18,6 +18,7 @@ from ringpost.storage.queues import is_borrowed
 from ringpost.storage.sealing import Place, SealBroken
 from ringpost.storage.settings import ServerInForce
 from ringpost.transports import Transport
+from ringpost.transports.lease import ENDLESS, Lease
 from ringpost.usecases.room import Room
 
 _log = structlog.get_logger("ringpost.deliver")
@@ -38,6 +39,8 @@ class Work:
     """The queue on which an emergency goes on when this server fails: its tenant's other server is not known to."""
     counts_as: int | None = None
     """As how many bytes it counts, when there was no memory for it; None for as many as it has."""
+    lease: Lease = ENDLESS
+    """That of its claim."""
 
     size: int = field(init=False)
     """Bytes of the message that count."""
@@ -86,7 +89,10 @@ class TransportTo(Protocol):
 
 
 async def deliver(room: Room, work: Work, transport_to: TransportTo, jitter: float) -> Recorded:
-    """Try once. Never raises for what a server does; the result is still to be recorded."""
+    """Try once. Never raises for what a server does; the result is still to be recorded.
+
+    Raises LeaseOver when the mail has not been sent and may be another worker's by now: there is nothing to record.
+    """
     started = Start.now(room)
     ready = _make_ready(room, work)
     if isinstance(ready, Outcome):
@@ -94,7 +100,7 @@ async def deliver(room: Room, work: Work, transport_to: TransportTo, jitter: flo
     endpoint, envelope, mail = ready
     overall_s = FALL_OVER_S if work.falls_over_to else None
     transport = transport_to(endpoint, overall_s, urgent=work.claimed.urgency is Urgency.EMERGENCY)
-    return judge(room, work, await transport.send(envelope, mail), started, jitter)
+    return judge(room, work, await transport.send(envelope, mail, work.lease), started, jitter)
 
 
 def _make_ready(room: Room, work: Work) -> tuple[Endpoint, Envelope, bytes] | Outcome:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from ringpost.domain.settings import Endpoint
 from ringpost.storage.outbox import Claimed
+from ringpost.transports.lease import Lease
 from ringpost.usecases.deliver import Work
 from ringpost.usecases.room import Room
 from ringpost.worker.metrics import observe_error
@@ -53,6 +54,10 @@ class InHand:
     def claims(self) -> set[str]:
         """Under which there is something in hand."""
         return {work.claimed.claim for work in self._works.values()}
+
+    def leases(self) -> set[Lease]:
+        """Of all that is in hand."""
+        return {work.lease for work in self._works.values()}
 
     def endpoints(self) -> set[Endpoint]:
         """Mail servers that something in hand goes through."""

@@ -16,6 +16,8 @@ from ringpost.domain.deliveries import Outcome, Party, Stage, Urgency, Verdict
 from ringpost.domain.settings import Endpoint
 from ringpost.errors import StorageUnavailable
 from ringpost.storage import leases, outcomes
+from ringpost.transports import lease
+from ringpost.transports.lease import LeaseOver
 from ringpost.usecases.claim_deliveries import Look, Ring, Wanted
 from ringpost.usecases.deliver import Start, Work, deliver, judge
 from ringpost.usecases.record_attempt import leave_in_hand, record_attempt
@@ -30,7 +32,7 @@ from ringpost.worker.reporter import Reporter
 from ringpost.worker.steps import safely
 from ringpost.worker.sweeper import Sweeper
 from ringpost.worker.waiting import Lot, Waiting
-from ringpost.worker.windows import NOTHING, SLOT_BYTES, Windows, said_by
+from ringpost.worker.windows import NOTHING, SLOT_BYTES, Said, Windows, said_by
 
 _log = structlog.get_logger("ringpost.worker")
 
@@ -199,7 +201,7 @@ class Worker:
             self._windows.put_down(work.claimed.queue, work.claimed.urgency, work.size)
 
     async def _handle(self, work: Work) -> None:
-        said = NOTHING
+        said: Said | None = NOTHING
         try:
             begun = time.monotonic()
             recorded = await self._deliver(work)
@@ -209,9 +211,15 @@ class Worker:
                 self._reporter.count(recorded.outcome)
                 if self._room.trace is not None:
                     self._room.trace.attempted(recorded)
+        except LeaseOver:
+            said = None
+            _log.warning("lease_over", delivery=work.claimed.id, tenant=work.claimed.tenant)
         finally:
             lot = work.claimed.queue, work.claimed.urgency
-            self._windows.ended(*lot, said, work.size)
+            if said is None:
+                self._windows.put_down(*lot, work.size)
+            else:
+                self._windows.ended(*lot, said, work.size)
             if self._waiting:
                 self._room.bell.ring()
             if lot in self._waiting:
@@ -222,6 +230,8 @@ class Worker:
         started = Start.now(self._room)
         try:
             return await deliver(self._room, work, self._lanes.transport_to, jitter)
+        except LeaseOver:
+            raise
         except Exception:  # noqa: BLE001  a fault of ours must not stop the other mails
             _log.exception("delivery_failed", delivery=work.claimed.id, tenant=work.claimed.tenant)
             observe_error()
@@ -269,8 +279,11 @@ class Worker:
         """Show that what is in hand is still being worked on; True when that is stored."""
         claims, probes = sorted(self._in_hand.claims()), self._in_hand.probes()
         if claims:
+            renewed, begun = self._in_hand.leases(), lease.now()
             until = self._room.clock() + int(self._options.lease_s * 1000)
             await self._room.database.write(leases.renew, claims, probes, until)
+            for one in renewed:
+                one.renew(begun, self._options.lease_s)
         return True
 
     async def _sweep_for_ever(self) -> None:

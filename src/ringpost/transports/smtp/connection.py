@@ -147,6 +147,9 @@ class Connection:
             # A reply that has begun before the final dot must not end as the answer to it.
             self._mails.heard_unasked()
             return
+        if last and mail.lease.over:
+            self._mails.let_go(mail)
+            return
         self._wire.write(memoryview(mail.stuffed)[start : start + BLOCK])
         if last:
             self._wire.write(commands.LONE_DOT)

@@ -5,6 +5,7 @@ from enum import IntEnum
 
 from ringpost.domain.deliveries import Outcome
 from ringpost.domain.messages import Envelope
+from ringpost.transports.lease import ENDLESS, Lease, LeaseOver
 from ringpost.transports.smtp import classify, commands
 from ringpost.transports.smtp.capabilities import Capabilities
 from ringpost.transports.smtp.replies import Reply
@@ -24,9 +25,17 @@ class Kind(IntEnum):
 class Mail:
     """One mail on its way, and where its outcome goes."""
 
-    __slots__ = ("ascii", "bare", "done", "envelope", "failure", "heard", "size", "stuffed", "urgent", "utf8")
+    __slots__ = ("ascii", "bare", "done", "envelope", "failure", "heard", "lease", "size", "stuffed", "urgent", "utf8")
 
-    def __init__(self, envelope: Envelope, message: bytes, done: Future[Outcome], *, urgent: bool = False) -> None:
+    def __init__(
+        self,
+        envelope: Envelope,
+        message: bytes,
+        done: Future[Outcome],
+        lease: Lease = ENDLESS,
+        *,
+        urgent: bool = False,
+    ) -> None:
         """ValueError when the message has a bare CR or LF."""
         self.envelope = envelope
         self.stuffed = commands.stuffed(message)
@@ -36,6 +45,7 @@ class Mail:
         self.utf8 = not head_is_ascii or commands.needs_smtputf8(envelope.sender, envelope.recipient)
         """Some address is not ASCII before the @, which may also be that of Reply-To (RFC 6531 3.4)."""
         self.done = done
+        self.lease = lease
         self.urgent = urgent
         self.bare = False
         """The server did not understand a parameter of MAIL, so this goes without."""
@@ -49,6 +59,11 @@ class Mail:
         """Tell the sender, unless it has gone away."""
         if not self.done.done():
             self.done.set_result(outcome)
+
+    def let_go(self) -> None:
+        """Tell the sender that it was not sent, and is no longer its own."""
+        if not self.done.done():
+            self.done.set_exception(LeaseOver())
 
 
 class Phrases:

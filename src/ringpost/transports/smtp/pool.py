@@ -21,6 +21,7 @@ from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
 from ringpost.domain.messages import Envelope
 from ringpost.domain.settings import SmtpEndpoint
 from ringpost.transports import Transport
+from ringpost.transports.lease import ENDLESS, Lease
 from ringpost.transports.smtp import classify
 from ringpost.transports.smtp.connection import Connection
 from ringpost.transports.smtp.dialing import Dial, Dialed
@@ -69,7 +70,7 @@ class SmtpTransport:
         self._closing = False
         self._all_gone = asyncio.Event()
 
-    async def send(self, envelope: Envelope, message: bytes) -> Outcome:
+    async def send(self, envelope: Envelope, message: bytes, lease: Lease = ENDLESS) -> Outcome:
         """Try once to hand over a message; see `Transport.send`. Takes at most `Deadlines.overall` when that is set."""
         if self._closing:
             return Outcome(RETRY, Stage.CONNECT, Party.NETWORK, hint=_CLOSING)
@@ -78,21 +79,23 @@ class SmtpTransport:
         ends_at = None if overall is None else loop.time() + overall
         host = self._host() if loop.time() < self._crowded_until else None
         if host is None:
-            outcome = await self.take(envelope, message, ends_at, urgent=self._urgent)
+            outcome = await self.take(envelope, message, lease, ends_at, urgent=self._urgent)
             if not classify.asks_for_fewer(outcome) or (host := self._host()) is None:
                 return outcome
             self._crowded_until = loop.time() + FEWER
-        return await host.take(envelope, message, ends_at, urgent=self._urgent)
+        return await host.take(envelope, message, lease, ends_at, urgent=self._urgent)
 
     @property
     def is_up(self) -> bool:
         """Whether it has connections that take mail."""
         return bool(self._connections) and not self._closing
 
-    async def take(self, envelope: Envelope, message: bytes, ends_at: float | None, *, urgent: bool) -> Outcome:
+    async def take(
+        self, envelope: Envelope, message: bytes, lease: Lease, ends_at: float | None, *, urgent: bool
+    ) -> Outcome:
         """Send by its own connections, also for another pool. `ends_at`: the loop's time at which that is given up."""
         while True:
-            outcome = await self._hand_over(envelope, message, ends_at, urgent=urgent)
+            outcome = await self._hand_over(envelope, message, lease, ends_at, urgent=urgent)
             if outcome.code != 421 or not self._has_others():
                 return outcome
 
@@ -103,12 +106,12 @@ class SmtpTransport:
         return next((pool for pool in self._beside if isinstance(pool, SmtpTransport) and pool.is_up), None)
 
     def _hand_over(
-        self, envelope: Envelope, message: bytes, ends_at: float | None, *, urgent: bool
+        self, envelope: Envelope, message: bytes, lease: Lease, ends_at: float | None, *, urgent: bool
     ) -> asyncio.Future[Outcome]:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Outcome] = loop.create_future()
         try:
-            mail = Mail(envelope, message, done, urgent=urgent)
+            mail = Mail(envelope, message, done, lease, urgent=urgent)
         except ValueError:
             done.set_result(classify.unwritable())
             return done
@@ -148,8 +151,11 @@ class SmtpTransport:
         """The mail that has waited longest, emergencies first; None when none waits."""
         while line := self._ahead or self._waiting:
             mail = line.popleft()
-            if not mail.done.done():  # Done already: its sender has given up.
+            if mail.done.done():  # Its sender has given up.
+                continue
+            if not mail.lease.over:
                 return mail
+            mail.let_go()
         return None
 
     def connection_idle(self, connection: Connection) -> None:

@@ -117,6 +117,14 @@ class Transactions:
         mail, self.body = self.body, None
         self._await_dot(mail)
 
+    def let_go(self, mail: Mail) -> None:
+        """It is no longer ours. The server has been told of it, and only hanging up keeps it from being taken."""
+        self.closed = True
+        self.body = None
+        self.out.clear()
+        self._give_back(one for _, one in self._expected if one is not mail)
+        mail.let_go()
+
     def heard_unasked(self) -> None:
         """A reply has begun to arrive that cannot be the answer to what is about to be written."""
         self._receive_unasked(None)
@@ -209,6 +217,8 @@ class Transactions:
         elif mail.failure is not None:
             # It takes data without a recipient: an empty message ends that and goes to nobody (RFC 2920 3.1).
             self._say(_EMPTY_DOT, mail, commands.LONE_DOT)
+        elif mail.lease.over:
+            self.let_go(mail)
         elif len(mail.stuffed) > BLOCK:
             self.body = mail
         else:

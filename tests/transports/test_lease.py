@@ -1,0 +1,78 @@
+"""A mail whose lease ends is not handed over, however far it has come."""
+
+import asyncio
+import ssl
+
+import pytest
+from tests.transports.mail_samples import MESSAGE, Connect, endpoint, envelope, options
+from tests.transports.oauth_samples import GRAPH
+from tests.transports.provider_stand_in import stand_in
+from tests.transports.scripted_server import Client, ScriptedServer, polite
+
+from ringpost.domain.deliveries import SENT
+from ringpost.transports.lease import Lease, LeaseOver
+from ringpost.transports.microsoft365 import microsoft365
+
+LARGE = MESSAGE + b"x" * 70 + b"\r\n" + (b"y" * 70 + b"\r\n") * 200_000
+
+
+async def falls_asleep(client: Client) -> None:
+    """Answers DATA, and reads on, when the lease is over."""
+    await client.say(b"220 hi\r\n")
+    await client.expect(b"EHLO")
+    await client.say(b"250-hi\r\n250 PIPELINING\r\n")
+    await client.expect(b"MAIL", b"RCPT", b"DATA")
+    await client.say(b"250 ok\r\n250 ok\r\n354 go\r\n" if client.number == 2 else b"250 ok\r\n250 ok\r\n")
+    await asyncio.sleep(0.4)
+    if client.number == 1:
+        await client.say(b"354 go\r\n")
+    client.server.mails.append(await client.reader.read(-1))
+
+
+async def test_one_whose_turn_comes_too_late_is_not_begun(connect: Connect) -> None:
+    async with ScriptedServer(polite()) as server:
+        transport = connect(endpoint(server.port))
+        with pytest.raises(LeaseOver):
+            await transport.send(envelope(), MESSAGE, Lease(0))
+        assert not server.said(b"MAIL")
+
+        assert (await transport.send(envelope(), MESSAGE, Lease(60))).verdict is SENT
+
+
+async def test_one_that_may_go_on_too_late_is_hung_up_on(connect: Connect) -> None:
+    async with ScriptedServer(falls_asleep, polite()) as server:
+        transport = connect(endpoint(server.port))
+        with pytest.raises(LeaseOver):
+            await transport.send(envelope(), MESSAGE, Lease(0.2))
+        assert (await transport.send(envelope(), MESSAGE)).verdict is SENT
+
+    assert server.mails[0] == b"", "nothing behind DATA, and its end"
+
+
+async def test_a_large_one_that_takes_too_long_is_not_ended(connect: Connect) -> None:
+    async with ScriptedServer(polite({"EHLO": b"500 no\r\n", "HELO": b"421 later\r\n"}), falls_asleep) as server:
+        transport = connect(endpoint(server.port), options())
+        await transport.send(envelope(), MESSAGE)
+        with pytest.raises(LeaseOver):
+            await transport.send(envelope(), LARGE, Lease(0.2))
+        async with asyncio.timeout(5):
+            while not server.mails:
+                await asyncio.sleep(0.02)
+
+    assert server.mails[0]
+    assert not server.mails[0].endswith(b"\r\n.\r\n")
+
+
+async def test_nothing_is_posted_to_a_provider_after_it(good_tls: ssl.SSLContext, ca_file: str) -> None:
+    async with stand_in(good_tls) as provider:
+        transport = microsoft365(GRAPH, provider.providers(ca_file))
+        with pytest.raises(LeaseOver):
+            await transport.send(envelope(), MESSAGE, Lease(0))
+        await transport.close()
+        assert not provider.of("send")
+
+
+def test_one_that_was_over_stays_over() -> None:
+    lease = Lease(-1, since=0.0)
+    lease.renew(0.0, 1e12)
+    assert lease.over
