@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 import subprocess
 
 import httpx
@@ -41,6 +42,7 @@ def test_an_invitation_leads_to_where_people_reach_ringpost(
 
 
 def test_ctrl_c_ends_the_question_for_a_password(acme: Machine) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which is ignored by what runs in the background
     screen, terminal = pty.openpty()
     command = subprocess.Popen(  # whose first terminal, in a session of its own, is the one that it is steered by
         ["sh", "-c", 'exec "$@" <>"$0" >&0 2>&0', os.ttyname(terminal), *RINGPOST, "user", "create", "anna"],
@@ -53,7 +55,9 @@ def test_ctrl_c_ends_the_question_for_a_password(acme: Machine) -> None:
         os.write(screen, b"\x03")
         assert command.wait(DEADLINE_S) == 1
     finally:
+        signal.signal(signal.SIGINT, before)
         command.kill()
+        command.wait(DEADLINE_S)
         os.close(screen)
         os.close(terminal)
 

@@ -4,13 +4,14 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from ringpost.cli.stdout import give_up
 
 STATE_STYLES = {
     "queued": "yellow",
@@ -50,8 +51,10 @@ def say(text: str) -> None:
 
     Nothing fails because nobody can be told.
     """
-    with suppress(OSError):
+    try:
         sys.stderr.write(f"{text}\n")
+    except OSError:
+        give_up(sys.stderr)
 
 
 def print_json(value: object) -> None:

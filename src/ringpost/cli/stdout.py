@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, final
+from typing import Any, TextIO, final
 
 
 class NotWritten(OSError):
@@ -46,9 +46,9 @@ def use() -> None:
     sys.stdout = _Stdout(out.detach(), **how)
 
 
-def give_up() -> None:
-    """Drop what it did not take, so that the flush at exit does not fail once more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def give_up(stream: TextIO | None = None) -> None:
+    """Drop what it, or another stream, did not take, so that the flush at exit does not fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), (stream or sys.stdout).fileno())
 
 
 @final
