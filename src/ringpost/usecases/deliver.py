@@ -58,6 +58,10 @@ class Work:
         return content
 
 
+_LONGEST_MS: Final = 2**31 - 1
+"""What the database holds (a 32-bit integer on PostgreSQL)."""
+
+
 class Start(NamedTuple):
     """When a try began, by both clocks: that of the wall may be set while it lasts."""
 
@@ -68,6 +72,7 @@ class Start(NamedTuple):
 
     @classmethod
     def now(cls, room: Room) -> "Start":
+        """It begins."""
         return cls(room.clock(), time.monotonic())
 
     @property
@@ -75,8 +80,6 @@ class Start(NamedTuple):
         """How long ago that was, as it can be stored."""
         return min(int((time.monotonic() - self.monotonic) * 1000), _LONGEST_MS)
 
-
-_LONGEST_MS: Final = 2**31 - 1
 
 FALL_OVER_S = 10.0
 """How long a server has with an emergency when another one stands by; a deadline like that of no other mail."""

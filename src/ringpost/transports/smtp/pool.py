@@ -77,13 +77,13 @@ class SmtpTransport:
         overall = self._options.deadlines.overall
         loop = asyncio.get_running_loop()
         ends_at = None if overall is None else loop.time() + overall
-        host = self._host() if loop.time() < self._crowded_until else None
-        if host is None:
+        other = self._other() if loop.time() < self._crowded_until else None
+        if other is None:
             outcome = await self.take(envelope, message, lease, ends_at, urgent=self._urgent)
-            if not classify.asks_for_fewer(outcome) or (host := self._host()) is None:
+            if not classify.asks_for_fewer(outcome) or (other := self._other()) is None:
                 return outcome
             self._crowded_until = loop.time() + FEWER
-        return await host.take(envelope, message, lease, ends_at, urgent=self._urgent)
+        return await other.take(envelope, message, lease, ends_at, urgent=self._urgent)
 
     @property
     def is_up(self) -> bool:
@@ -99,7 +99,7 @@ class SmtpTransport:
             if outcome.code != 421 or not self._has_others():
                 return outcome
 
-    def _host(self) -> "SmtpTransport | None":
+    def _other(self) -> "SmtpTransport | None":
         """A pool whose connections take what has none here; None when there is none, or need not be."""
         if self.is_up or self._closing:
             return None
