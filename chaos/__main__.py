@@ -98,7 +98,7 @@ async def run(options: Options, folder: Path) -> Verdict:
             async with _clients(stage.processes[0], tokens) as clients:
                 await until_empty(clients, servers.ports, PATIENCE_S)
                 room.add(await servers.newly_taken())
-                return await judge(journal, room, clients)
+                return await judge(journal, room, clients, stops=trouble.counted["pauses"])
         finally:
             for helper in helpers:
                 helper.cancel()

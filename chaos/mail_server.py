@@ -1,8 +1,9 @@
 """Mail servers that misbehave as told, in a process of their own, which outlives every kill of Ringpost.
 
 Each port is one server. Every mail that one took responsibility for is recorded before anything is answered, also when
-the answer is then withheld: a line with the time, Message-ID, recipient, and whether 250 was said at once. Orders come
-as lines of JSON on stdin and are answered on stdout; when stdin ends, so does this.
+the answer is then withheld: a line with the times when it was taken and when its message began to arrive, Message-ID,
+recipient, and whether 250 was said at once. Orders come as lines of JSON on stdin and are answered on stdout; when
+stdin ends, so does this.
 """
 
 import argparse
@@ -69,9 +70,10 @@ class Servers:
                 return one
         return None
 
-    def took(self, message_id: str, recipient: str, *, said: bool) -> None:
-        """A server has taken responsibility for a mail (RFC 5321 4.2.5)."""
-        self._record.write(f"{time.time():.3f} {message_id} {recipient or 'none'} {'said' if said else 'withheld'}\n")
+    def took(self, message_id: str, recipient: str, *, began: float, said: bool) -> None:
+        """A server has taken responsibility for a mail (RFC 5321 4.2.5) that began to arrive at that time."""
+        fate = "said" if said else "withheld"
+        self._record.write(f"{time.time():.3f} {began:.3f} {message_id} {recipient or 'none'} {fate}\n")
 
     def flush(self) -> None:
         """Let others read what was recorded."""
@@ -92,6 +94,8 @@ class Session(asyncio.Protocol):
         self._searched = 0
         self._begun = False
         """MAIL was accepted."""
+        self._body_began: float | None = None
+        """When the first octets of the message came."""
         self._recipient = ""
         self._lied = False
 
@@ -109,6 +113,8 @@ class Session(asyncio.Protocol):
         self._servers.sessions.discard(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._in_body and self._body_began is None:
+            self._body_began = time.time()
         self._input += data
         self._go_on()
 
@@ -162,6 +168,7 @@ class Session(asyncio.Protocol):
             self._output.append(b"503 5.5.1 RCPT first\r\n")
         elif self._answer(Moment.DATA, b"354 Go ahead\r\n"):
             self._in_body, self._searched = True, 0
+            self._body_began = time.time() if self._input else None
 
     def _take_message(self) -> bool:
         if self._input.startswith(b".\r\n"):
@@ -188,7 +195,8 @@ class Session(asyncio.Protocol):
             return
         refused = wrong is not None and wrong.kind in (Kind.LATER, Kind.NEVER, Kind.BYE)
         if not refused:
-            self._servers.took(message_id, recipient, said=wrong is None)
+            assert self._body_began is not None
+            self._servers.took(message_id, recipient, began=self._body_began, said=wrong is None)
         if wrong is not None:
             self._do(wrong, b"250 2.0.0 Taken\r\n")
             return

@@ -20,6 +20,8 @@ class Taken:
 
     at: float
     """Seconds since 1970."""
+    began: float
+    """When the message began to arrive; seconds since 1970."""
     message_id: str
     recipient: str
     said: bool
@@ -103,8 +105,8 @@ def _read(record: Path, start: int) -> tuple[list[Taken], int]:
     content = content[: content.rfind(b"\n") + 1]
     found: list[Taken] = []
     for line in content.decode().splitlines():
-        at, message_id, recipient, fate = line.split(" ")
-        found.append(Taken(float(at), message_id, recipient, fate == "said"))
+        at, began, message_id, recipient, fate = line.split(" ")
+        found.append(Taken(float(at), float(began), message_id, recipient, fate == "said"))
     return found, start + len(content)
 
 

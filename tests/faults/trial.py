@@ -119,13 +119,13 @@ class Trial:
         assert await self.post(self.events(count, **fields), tenant) == 202
         assert len(self.journal.receipts) == before + count
 
-    async def verdict(self) -> Verdict:
-        """Heal the servers, wait until the outbox is empty, and judge."""
+    async def verdict(self, *, stops: int = 0) -> Verdict:
+        """Heal the servers, wait until the outbox is empty, and judge. `stops`: processes that slept beyond a lease."""
         await self.servers.heal()
         async with self._clients() as clients:
             await until_empty(clients, self.servers.ports, PATIENCE_S)
             self.taken.add(await self.servers.newly_taken())
-            return await judge(self.journal, self.taken, clients)
+            return await judge(self.journal, self.taken, clients, stops=stops)
 
     async def all_has_ended(self, tenant: int = 0) -> None:
         """Wait until a tenant has nothing in the outbox."""
