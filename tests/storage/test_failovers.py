@@ -71,6 +71,27 @@ async def test_a_connection_that_ends_in_mid_transaction_leaves_nothing_half_don
     assert await one.read(words) == {"try 2", "more of try 2"}
 
 
+async def test_a_connection_that_ends_while_it_is_found_out_whose_fault_it_is_is_no_fault_of_who_wrote(
+    processes: tuple[Database, Database], postgres: PostgresServer, database_url: str
+) -> None:
+    """What failed by itself is tried again in savepoints; going back to one tells nothing where nothing is left."""
+    one, _ = processes
+    tries: list[str] = []
+
+    def fail_and_lose(connection: Connection) -> None:
+        tries.append("once")
+        if len(tries) == 1:
+            raise ValueError("a fault of its own")
+        hang_up(postgres, database_url)
+        add(connection, "lost")
+
+    refused = await asyncio.gather(one.write(fail_and_lose), one.write(add, "beside it"), return_exceptions=True)
+    assert len(tries) == 2
+    assert [type(error) for error in refused] == [StorageUnavailable, StorageUnavailable]
+    await until_written(one, "after")
+    assert await one.read(words) == {"after"}
+
+
 HANG_UP = text("""
     CREATE FUNCTION hang_up() RETURNS trigger LANGUAGE plpgsql AS
     'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END'""")

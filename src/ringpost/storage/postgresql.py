@@ -103,7 +103,8 @@ def be_the_only_one_to_migrate(connection: Connection) -> None:
 
 
 def _forget(connection: Connection, _name: str, _context: object) -> None:
-    driver_of(connection).forget()
+    if not connection.invalidated:  # what is gone has nothing prepared, and asking for it would hide why it is gone
+        driver_of(connection).forget()
 
 
 def _engine(connect: Any, connections: int, session: Mapping[str, str], **options: Any) -> Engine:
