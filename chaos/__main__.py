@@ -21,16 +21,20 @@ from typing import Any
 import httpx
 from tests.postgresql import PostgresServer, postgres_server
 
+from chaos.administrators import Administrators
 from chaos.disks import Disk, small_disk
 from chaos.healing import until_empty
 from chaos.mail_servers import MailServers, mail_servers
 from chaos.oracle import Mailroom, Verdict, judge
-from chaos.processes import Ringpost, new_tenants
+from chaos.processes import Ringpost, complaints, lend, new_tenants
 from chaos.senders import Journal, Plan, Senders
 from chaos.trouble import Pace, Stage, Trouble
 
 TENANTS = 8
+"""With mail servers of their own; one more borrows the system's, and so do their emergencies."""
 LEASE_S = 3
+ADMINISTRATORS = 4
+ACT_EVERY_S = 1
 PATIENCE_S = 1800
 """How long posting what is left may take once all is healed, and emptying the outbox after that."""
 
@@ -61,6 +65,7 @@ def main() -> int:
     except (asyncio.CancelledError, KeyboardInterrupt, TimeoutError) as why:
         say(f"given up ({type(why).__name__}); logs and records: {folder}")
         return 1
+    verdict.faults += complaints(folder)
     for fault in verdict.faults[:30]:
         say(fault)
     if verdict.good:
@@ -78,14 +83,17 @@ async def run(options: Options, folder: Path) -> Verdict:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _give_up, asyncio.current_task())
     journal, room = Journal(folder / "receipts.txt"), Mailroom()
-    async with mail_servers(folder, TENANTS, options.seed) as servers, _stage(options, folder, servers) as stage:
-        tokens = await new_tenants(stage.processes[0], servers.ports)
+    async with mail_servers(folder, TENANTS + 1, options.seed) as servers, _stage(options, folder, servers) as stage:
+        *own, systems = servers.ports
+        tokens = [*await new_tenants(stage.processes[0], own), *await lend(stage.processes[0], systems)]
         await asyncio.gather(*(process.start() for process in stage.processes[1:]))
         trouble = Trouble(stage, _pace(options), options.kills, options.seed)
         seconds = options.minutes * 60
         senders = Senders(Plan(options.messages, seconds * 0.9, options.seed), stage.processes, tokens, journal)
+        people = Administrators(stage.processes, tokens, own, journal, options.seed)
         reporting = _report(journal, servers, room, trouble)
-        helpers = [asyncio.create_task(journal.sync_for_ever()), asyncio.create_task(reporting)]
+        acting = people.act_for_ever(ADMINISTRATORS, ACT_EVERY_S)
+        helpers = [asyncio.create_task(one) for one in (journal.sync_for_ever(), reporting, acting)]
         try:
             trouble.begin()
             posting = asyncio.create_task(senders.post_all())
@@ -93,10 +101,12 @@ async def run(options: Options, folder: Path) -> Verdict:
             while trouble.kills_left > 0 and not posting.done():
                 await trouble.lasts(1)
             await trouble.end()
-            say("healed: " + ", ".join(f"{count} {what}" for what, count in trouble.counted.items()))
+            helpers[-1].cancel()
+            done = trouble.counted + people.counted
+            say("healed: " + ", ".join(f"{count} {what}" for what, count in done.items()))
             await asyncio.wait_for(posting, PATIENCE_S)
             async with _clients(stage.processes[0], tokens) as clients:
-                await until_empty(clients, servers.ports, PATIENCE_S)
+                await until_empty(clients, own, PATIENCE_S)
                 room.add(await servers.newly_taken())
                 return await judge(journal, room, clients, stops=trouble.counted["pauses"])
         finally:

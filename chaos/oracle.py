@@ -2,7 +2,8 @@
 
 Every delivery that was acknowledged is *sent*, and then a server has really taken its mail, or has *ended otherwise*
 with a reason that its tenant can read; what is neither is *lost*. A mail that servers took *twice* has the same
-Message-ID each time, and its story has an ambiguous attempt for every time but the last: nobody could know.
+Message-ID each time, and its story has an ambiguous attempt for every time but the one that was heard of: nobody could
+know. So has a mail that a server took although it has ended otherwise.
 
 The message of each copy came while the attempt was under way that it is of. One that came *late* was sent by a worker
 that had lost its lease: the mail was another's by then, or had been sent. A worker that is stopped just between asking
@@ -11,7 +12,7 @@ few where processes were stopped, and none where they were not.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -93,7 +94,7 @@ async def judge(journal: Journal, room: Mailroom, clients: Sequence[httpx.AsyncC
     for delivery, receipt in journal.receipts.items():
         if delivery in otherwise:
             verdict.ended_otherwise += 1
-            if not _reason(otherwise[delivery]):
+            if otherwise[delivery]["state"] != "cancelled" and not _reason(otherwise[delivery]):
                 verdict.faults.append(f"{delivery} is {otherwise[delivery]['state']} and nobody says why")
         elif delivery not in room.copies:
             verdict.lost += 1
@@ -102,24 +103,28 @@ async def judge(journal: Journal, room: Mailroom, clients: Sequence[httpx.AsyncC
                 verdict.faults.append(f"LOST: {delivery} for {receipt.recipient}: {story}")
         else:
             verdict.sent += 1
-    await _judge_copies(verdict, journal, room, clients)
+    await _judge_copies(verdict, journal, room, clients, otherwise)
     return verdict
 
 
 async def _judge_copies(
-    verdict: Verdict, journal: Journal, room: Mailroom, clients: Sequence[httpx.AsyncClient]
+    verdict: Verdict,
+    journal: Journal,
+    room: Mailroom,
+    clients: Sequence[httpx.AsyncClient],
+    otherwise: Container[str],
 ) -> None:
     for delivery, copies in room.copies.items():
         receipt = journal.receipts.get(delivery)
         if receipt is None or room.recipients[delivery] != receipt.recipient:
             verdict.faults.append(f"a mail {delivery} for {room.recipients[delivery]} was sent that nobody asked for")
-        elif len(copies) > 1:
-            verdict.twice += 1
+        elif len(copies) > 1 or delivery in otherwise:
+            verdict.twice += len(copies) > 1
             story = (await clients[receipt.tenant].get(f"/deliveries/{delivery}")).json()
             unknown = [attempt["hint"] for attempt in story["all_attempts"] if attempt["ambiguous"]]
             verdict.unknown.update(unknown)
             verdict.late += late_copies(copies, story["all_attempts"])
-            if len(unknown) < len(copies) - 1:
+            if len(copies) > len(unknown) + (story["state"] == "sent"):
                 verdict.twice_unexplained += 1
                 verdict.faults.append(f"{len(copies)} TIMES without need: {story}")
 

@@ -137,15 +137,32 @@ async def ringpost(
 
 async def new_tenants(process: Ringpost, mail_ports: Sequence[int]) -> list[str]:
     """Tenants that send through mail servers on loopback, one each; their tokens."""
-    domains = [f"chaos{number}.example.com" for number, _ in enumerate(mail_ports, 1)]
-    async with process.client() as admin:
-        for domain in domains:
-            _expect(await admin.post("/tenants", json={"name": domain, "domain": domain}), 201)
-    tokens = (await process.python(_MAKE_TOKENS, *domains)).split()
+    tokens = await _tenants(process, [f"chaos{number}.example.com" for number, _ in enumerate(mail_ports, 1)])
     for token, port in zip(tokens, mail_ports, strict=True):
         async with process.client(token) as tenant:
             _expect(await tenant.post("/tenant/notification", json=settings(port)), 200)
     return tokens
+
+
+async def lend(process: Ringpost, mail_port: int) -> list[str]:
+    """Make a mail server on loopback the system's, and lend it; the token of a new tenant that has no other."""
+    async with process.client() as admin:
+        lent = {**settings(mail_port), "enable_tenant_access": True}
+        _expect(await admin.post("/admin/notification", json=lent), 200)
+    return await _tenants(process, ["borrower.example.com"])
+
+
+async def _tenants(process: Ringpost, domains: Sequence[str]) -> list[str]:
+    async with process.client() as admin:
+        for domain in domains:
+            _expect(await admin.post("/tenants", json={"name": domain, "domain": domain}), 201)
+    return (await process.python(_MAKE_TOKENS, *domains)).split()
+
+
+def complaints(folder: Path) -> list[str]:
+    """What the processes that shared this folder logged with a traceback: nobody had reckoned with it."""
+    logged = [line for log in sorted(folder.glob("ringpost-*.log")) for line in log.read_text().splitlines()]
+    return [f"in a log: {line}" for line in logged if '"exception"' in line]
 
 
 def settings(mail_port: int) -> Mapping[str, Any]:

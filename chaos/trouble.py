@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+import psycopg
 from tests.postgresql import PostgresServer
 
 from chaos.disks import Disk
@@ -23,6 +24,8 @@ from chaos.processes import Ringpost
 
 RESTART_AFTER_S = 0.2
 """Like a service manager with Restart=always, which is in less of a hurry."""
+CUT = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ringpost' AND random() < %s"""
 _MADE_BY_SERVERS = tuple(kind for kind in Kind if kind is not Kind.SIGNAL)
 
 
@@ -76,6 +79,8 @@ class Trouble:
             (pace.mischief, self._mislead),
             (pace.database, self._take_database_away),
         ]
+        if self._stage.postgres is not None:
+            kinds.append((pace.database / 10, self._cut_connections))
         if self._stage.disk is not None:
             kinds.append((pace.disk, self._fill_disk))
         self._tasks = [asyncio.create_task(self._again_and_again(*kind)) for kind in kinds]
@@ -198,6 +203,14 @@ class Trouble:
         elif await asyncio.to_thread(self._lock, for_s):
             self.counted["database locks"] += 1
 
+    async def _cut_connections(self) -> None:
+        """Some connections to PostgreSQL end, as when a network or a connection pool between has trouble."""
+        assert self._stage.postgres is not None
+        share = self._random.choice((0.1, 0.5, 1.0))
+        with contextlib.suppress(psycopg.Error):  # it may be away just now
+            await asyncio.to_thread(_cut, self._stage.postgres, share)
+            self.counted["connections cut"] += 1
+
     def _lock(self, for_s: float) -> bool:
         """Keep everybody from writing for a while; False when that was not possible."""
         try:
@@ -224,6 +237,11 @@ class Trouble:
                     await asyncio.to_thread(server.start)
                 except AssertionError:  # its disk is still full
                     await asyncio.sleep(RESTART_AFTER_S)
+
+
+def _cut(server: PostgresServer, share: float) -> None:
+    with server.connect() as connection:
+        connection.execute(CUT, [share])
 
 
 async def _served(process: Ringpost) -> None:
