@@ -137,7 +137,11 @@ async def _stage(options: Options, folder: Path, servers: MailServers) -> AsyncG
             url = server.url(server.new_database())
         else:
             url = f"sqlite:///{(disk.folder if disk else folder) / 'ringpost.db'}"
-        choices = {"RINGPOST_LEASE_SECONDS": str(LEASE_S), "RINGPOST_KEEP_MESSAGES_HOURS": "0"}
+        choices = {
+            "RINGPOST_LEASE_SECONDS": str(LEASE_S),
+            "RINGPOST_KEEP_MESSAGES_HOURS": "0",
+            "RINGPOST_BORROWED_MAILS_PER_HOUR": "1000000",  # counted, and never used up: nobody waits for an hour here
+        }
         processes = [Ringpost(folder, url, workers=1, **choices) for _ in range(options.processes)]
         try:
             await processes[0].start()
