@@ -77,9 +77,9 @@ async def open_room(config: Config, *, traced: bool = False, make: bool = True) 
             await traces.close()
 
 
-def key_file(config: Config) -> KeyRing:
-    """The key ring of the data folder, made on the first start."""
-    return KeyRing.load_or_create(config.data_dir / "keys")
+def key_file(config: Config) -> Path:
+    """Where the key ring is that is made on the first start, unless the operator has given one."""
+    return config.data_dir / "keys"
 
 
 def _keys_there_are(config: Config) -> KeyRing | None:
@@ -87,7 +87,7 @@ def _keys_there_are(config: Config) -> KeyRing | None:
     if config.keys:
         return KeyRing.from_text(config.keys.get_secret_value())
     try:
-        return KeyRing.load(config.data_dir / "keys")
+        return KeyRing.load(key_file(config))
     except (FileNotFoundError, NotADirectoryError):
         return None
 
@@ -97,8 +97,8 @@ def _sealer(config: Config, *, make: bool) -> Sealer:
 
     `make`: without it, the database has seen other keys, and a file of new ones would only be in the way of those.
     """
-    ring = _keys_there_are(config) or (key_file(config) if make else KeyRing.fresh())
-    return Sealer(ring, None if config.keys else lambda: KeyRing.load(config.data_dir / "keys"))
+    ring = _keys_there_are(config) or (KeyRing.load_or_create(key_file(config)) if make else KeyRing.fresh())
+    return Sealer(ring, None if config.keys else lambda: KeyRing.load(key_file(config)))
 
 
 class Site(NamedTuple):

@@ -3,6 +3,8 @@
 import base64
 import os
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -74,7 +76,7 @@ def test_an_older_key_opens_until_it_is_taken_out_of_the_ring() -> None:
     sealed = Sealer(old).seal(PLACE, b"secret")
     assert Sealer(both).unseal(PLACE, sealed) == b"secret"
     with pytest.raises(SealBroken):
-        Sealer(both.without_old_keys()).unseal(PLACE, sealed)
+        Sealer(both.without_older_than(both.current)).unseal(PLACE, sealed)
 
 
 def test_a_key_of_the_same_name_but_other_bytes_does_not_open() -> None:
@@ -153,20 +155,42 @@ def test_two_that_start_at_once_use_the_same_key(tmp_path: Path, monkeypatch: py
 
 def test_the_key_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "keys"
-    ring = KeyRing.load_or_create(path).with_fresh_key()
-    ring.save(path)
-    assert KeyRing.load(path) == ring
-    assert KeyRing.load(path).current == ring.current
+    old = KeyRing.load_or_create(path)
+    ring = KeyRing.change(path, KeyRing.with_fresh_key)
+    assert list(ring)[1:] == list(old)
+    assert list(KeyRing.load(path).items()) == list(ring.items())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_who_changes_the_key_file_at_once_with_others_keeps_their_keys(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    KeyRing.load_or_create(path)
+    together = threading.Barrier(8)
+
+    def rotate(_: int) -> str:
+        together.wait()
+        return KeyRing.change(path, KeyRing.with_fresh_key).current
+
+    with ThreadPoolExecutor(8) as threads:
+        made = set(threads.map(rotate, range(8)))
+    assert made < set(KeyRing.load(path))
+
+
+def test_only_keys_that_came_before_one_are_dropped_for_being_older() -> None:
+    two = KeyRing.fresh().with_fresh_key()
+    three = two.with_fresh_key()
+    assert list(three.without_older_than(two.current)) == [three.current, two.current]
+    assert list(three.without_older_than(three.current)) == [three.current]
+    assert list(three.without_older_than("unknown")) == list(three)
 
 
 def test_a_key_file_that_root_replaces_stays_its_owners(tmp_path: Path) -> None:
     path = tmp_path / "keys"
-    ring = KeyRing.load_or_create(path)
+    KeyRing.load_or_create(path)
     if os.geteuid() == 0:
         os.chown(path, 65534, 65534)  # the service's user, who has to read it at the next start
     before = path.stat()
-    ring.with_fresh_key().save(path)
+    KeyRing.change(path, KeyRing.with_fresh_key)
     assert (path.stat().st_uid, path.stat().st_gid) == (before.st_uid, before.st_gid)
 
 
@@ -203,8 +227,7 @@ def test_a_key_that_comes_into_the_file_opens_without_a_restart_and_does_not_sea
     file = tmp_path / "keys"
     old = KeyRing.load_or_create(file)
     running = Sealer(old, lambda: KeyRing.load(file))
-    new = old.with_fresh_key()
-    new.save(file)
+    new = KeyRing.change(file, KeyRing.with_fresh_key)
 
     restarted = Sealer(new)
     assert running.unseal(PLACE, restarted.seal(PLACE, b"secret")) == b"secret"

@@ -29,7 +29,7 @@ async def rings(room: Room) -> tuple[KeyRing, KeyRing]:
 async def test_after_resealing_only_the_new_key_opens(room: Room, rings: tuple[KeyRing, KeyRing]) -> None:
     old, both = rings
     assert await reseal(_with(room, Sealer(both))) == Resealed(2 * EVENTS + 1, broken=0)
-    new = Sealer(both.without_old_keys())
+    new = Sealer(both.without_older_than(both.current))
     for place, sealed in await room.database.read(_all):
         assert new.unseal(place, sealed) == place.row.encode()
         with pytest.raises(SealBroken):
@@ -104,7 +104,7 @@ async def test_the_proof_moves_on_to_the_new_key(room: Room) -> None:
     await room.database.write(resealing.leave_proof, Sealer(old))
     both = old.with_fresh_key()
     assert await reseal(_with(room, Sealer(both))) == Resealed(1, broken=0)
-    await room.database.read(resealing.check_keys, Sealer(both.without_old_keys()))
+    await room.database.read(resealing.check_keys, Sealer(both.without_older_than(both.current)))
 
 
 async def test_an_event_whose_key_is_gone_is_shown_without_its_variables(

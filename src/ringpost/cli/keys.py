@@ -32,9 +32,7 @@ def rotate(data_dir: DataDir = None) -> None:
     config = _with_key_file(data_dir)
 
     async def put_in_front(_: Room) -> KeyRing:  # in the room: it opens only if the keys and the version are its own
-        ring = wiring.key_file(config).with_fresh_key()
-        ring.save(config.data_dir / "keys")
-        return ring
+        return KeyRing.change(wiring.key_file(config), KeyRing.with_fresh_key)
 
     ring = in_room(data_dir, put_in_front)
     say(f"{ring.current} seals from now on. Restart all processes of Ringpost, then: ringpost keys reseal")
@@ -61,16 +59,18 @@ def retire(data_dir: DataDir = None) -> None:
     """
     config = _with_key_file(data_dir)
 
-    async def reseal_for_the_last_time(room: Room) -> Resealed:
-        if len(wiring.key_file(config)) > 1:
-            made = (config.data_dir / "keys").stat().st_mtime_ns // 1_000_000
+    async def reseal_for_the_last_time(room: Room) -> tuple[KeyRing, KeyRing]:
+        file = wiring.key_file(config)
+        if len(before := KeyRing.load(file)) > 1:
+            made = file.stat().st_mtime_ns // 1_000_000
             _refuse_older(made, await room.database.read(workers_alive, room.clock()))
-        return await reseal(room)
+        _refuse_broken(await reseal(room))
+        # Whoever has rotated meanwhile has put a key in front of the one that was resealed with.
+        return before, KeyRing.change(file, lambda ring: ring.without_older_than(room.sealer.current))
 
-    _refuse_broken(in_room(data_dir, reseal_for_the_last_time))
-    before = wiring.key_file(config)
-    before.without_old_keys().save(config.data_dir / "keys")
-    say(f"{len(before) - 1} old keys were dropped; {before.current} is the only one.")
+    before, left = in_room(data_dir, reseal_for_the_last_time)
+    are = "is the only one" if len(left) == 1 else "are left"
+    say(f"{len(before.keys() - left.keys())} old keys were dropped; {', '.join(left)} {are}.")
 
 
 def _with_key_file(data_dir: DataDir) -> Config:

@@ -5,11 +5,13 @@ As text it is `name:key` items, separated by commas or lines; a key is 32 bytes 
 
 import base64
 import binascii
+import fcntl
 import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self, final
 
@@ -75,20 +77,30 @@ class KeyRing(Mapping[str, bytes]):
         return cls({secrets.token_hex(4): secrets.token_bytes(KEY_BYTES)})
 
     def with_fresh_key(self) -> "KeyRing":
-        """A ring with a new current key in front of these. Re-encrypt, then `without_old_keys` ends the old ones."""
+        """A ring with a new current key in front of these. Reseal, then `without_older_than` ends the old ones."""
         return KeyRing({**KeyRing.fresh(), **self})
 
-    def without_old_keys(self) -> "KeyRing":
-        """A ring of the current key alone."""
-        return KeyRing({self.current: self[self.current]})
+    def without_older_than(self, name: str) -> "KeyRing":
+        """A ring of the key of this name and of what came in front of it; of all keys when it is not among them."""
+        newest_first = list(self)
+        kept = newest_first[: newest_first.index(name) + 1] if name in self else newest_first
+        return KeyRing({each: self[each] for each in kept})
 
     def to_text(self) -> str:
         """The keys themselves, a line each, as `from_text` reads them. For the key file only."""
         return "".join(f"{name}:{base64.b64encode(key).decode()}\n" for name, key in self.items())
 
-    def save(self, path: Path) -> None:
-        """Replace the key file, so that a crash leaves the old or the new one and never a part."""
-        _write(path, self.to_text(), replace=True)
+    @staticmethod
+    def change(path: Path, change: "Callable[[KeyRing], KeyRing]") -> "KeyRing":
+        """Put what `change` makes of the ring in place of the key file; the new ring.
+
+        A crash leaves the old file or the new one and never a part, and what two processes change at once is changed
+        by one after the other: a key that is lost may have sealed something already.
+        """
+        with _alone_in(path.parent):
+            ring = change(KeyRing.load(path))
+            _write(path, ring.to_text(), replace=True)
+        return ring
 
     def __getitem__(self, name: str) -> bytes:
         return self._keys[name]
@@ -129,6 +141,17 @@ def _write(path: Path, text: str, *, replace: bool) -> None:
         _sync_folder(path.parent)
     finally:
         draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Generator[None]:
+    """Wait for whoever else changes the key file here. The lock is the folder's: the file is replaced."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _sync_folder(folder: Path) -> None:

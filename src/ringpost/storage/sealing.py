@@ -63,6 +63,8 @@ class Sealer:
         """`reread` gives the ring as it is now. What it has got since then opens too; only the first ring seals."""
         self._reread = reread
         self._reread_at = float("-inf")
+        self.current = ring.current
+        """The name of the key that seals."""
         self._current = ring[ring.current]
         self.current_header = _header(ring.current)
         """How everything begins that was sealed with the current key of the ring."""
