@@ -4,7 +4,8 @@ import asyncio
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator
-from threading import Event, Lock
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Lock, Thread
 
 import pytest
 
@@ -143,3 +144,17 @@ async def test_a_name_that_is_no_more_has_no_answer(resolver: Resolver) -> None:
     assert await resolver.resolve("known") is socket.gaierror
     resolver.dead = ("known",)
     assert await resolver.resolve("known") is TimeoutError, "nor has it the one of before"
+
+
+async def test_a_name_that_no_thread_was_free_for_is_asked_for_again(
+    resolver: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with ThreadPoolExecutor(1) as threads, monkeypatch.context() as patched:
+        monkeypatch.setattr("ringpost.transports.names._threads", lambda: threads)
+        patched.setattr(Thread, "start", refuse)  # as on a machine that has as many as it may
+        assert await resolver.resolve("new") is socket.gaierror
+        patched.undo()
+        assert await resolver.resolve("new") == GOOD

@@ -122,7 +122,7 @@ class Names:
         lookup.begun = True
         self._busy[lookup.kind] += 1
         timer = asyncio.get_running_loop().call_later(self._patience_s, self._is_late, host, lookup)
-        found = asyncio.get_running_loop().run_in_executor(_threads(), self._addresses, host, lookup.port)
+        found = self._on_a_thread(host, lookup.port)
 
         def ended(found: "asyncio.Future[list[str]]") -> None:
             timer.cancel()
@@ -132,6 +132,16 @@ class Names:
             self._begin_what_may()
 
         found.add_done_callback(ended)
+
+    def _on_a_thread(self, host: str, port: int) -> "asyncio.Future[list[str]]":
+        """The addresses to be; a look-up that no thread can be started for has failed, and the next one is another."""
+        loop = asyncio.get_running_loop()
+        try:
+            return loop.run_in_executor(_threads(), self._addresses, host, port)
+        except RuntimeError as error:
+            none_free = loop.create_future()
+            none_free.set_exception(socket.gaierror(socket.EAI_AGAIN, str(error)))
+            return none_free
 
     def _is_late(self, host: str, lookup: _Lookup) -> None:
         lookup.late = True
