@@ -172,6 +172,7 @@ async def test_a_port_where_nobody_listens() -> None:
         (TimeoutError(), 587, "CONNECT_TIMEOUT"),
         (OSError(errno.EHOSTUNREACH, "no"), 587, "HOST_UNREACHABLE"),
         (ConnectionRefusedError(), 25, "CONNECTION_REFUSED"),
+        (OSError(errno.EMFILE, "too many open files"), 25, "NO_ROOM_TO_CONNECT"),
     ],
 )
 def test_a_network_that_swallows_or_refuses(error: OSError, port: int, trap: str) -> None:

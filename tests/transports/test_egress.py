@@ -170,6 +170,7 @@ def raising(error: Exception) -> Lookup:
     [
         (socket.gaierror(socket.EAI_NONAME, "unknown"), "not known in the DNS"),
         (socket.gaierror(socket.EAI_AGAIN, "later"), "did not answer in time"),
+        (socket.gaierror(socket.EAI_SYSTEM, "no file left to ask with"), "did not answer in time"),
         (TimeoutError(), "did not answer in time"),
     ],
 )

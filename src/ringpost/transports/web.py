@@ -20,6 +20,7 @@ import httpx
 from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
 from ringpost.domain.secrets import Secret
 from ringpost.transports.smtp import hints as common
+from ringpost.transports.smtp.classify import no_room
 from ringpost.transports.smtp.replies import clean
 from ringpost.transports.smtp.wire import tls_context
 
@@ -148,6 +149,8 @@ def for_failure(stage: Stage, error: BaseException) -> Outcome:
     """The outcome when a request did not get out whole."""
     causes = list(_causes(error))
     for cause in causes:
+        if common.lacks_room(cause):
+            return no_room(stage)
         if isinstance(cause, ssl.SSLError):
             trap = common.for_tls(cause)
             return Outcome(RETRY, Stage.TLS, Party.MAIL_SERVER, hint=trap.hint, trap=trap.code)

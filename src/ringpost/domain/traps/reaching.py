@@ -47,6 +47,13 @@ IPV6_WITHOUT_ROUTE: Final = Trap(
     "Mail goes over IPv4 where the server has such an address too. Else connect this machine by IPv6, or name a server "
     "that has an IPv4 address.",
 )
+NO_ROOM_TO_CONNECT: Final = Trap(
+    "NO_ROOM_TO_CONNECT",
+    "Ringpost's machine has no room for another connection",
+    "The system gives no file descriptor or memory for one (EMFILE, ENFILE, ENOBUFS, ENOMEM).",
+    "Ringpost's own machine could not open another connection; nothing is known to be wrong with the mail server.",
+    "The system administrator can raise the limit of file descriptors (LimitNOFILE), or see who takes them all.",
+)
 CONNECT_TIMEOUT: Final = Trap(
     "CONNECT_TIMEOUT",
     "The mail server does not answer the connection",

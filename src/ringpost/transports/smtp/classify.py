@@ -2,7 +2,8 @@
 
 | condition | whose | what |
 |---|---|---|
-| anything before MAIL; 421, a drop or garbage before the final dot | mail_server | retry |
+| no file descriptor or memory here for a connection | network | retry |
+| anything else before MAIL; 421, a drop or garbage before the final dot | mail_server | retry |
 | 454 and other 4xx at AUTH | mail_server | retry |
 | 530, 534, 535, 538 anywhere, other 5xx at AUTH | configuration | retry |
 | 4xx / 5xx at MAIL, DATA, final dot | message | retry / rejected |
@@ -27,6 +28,8 @@ from ringpost.transports.smtp.replies import Reply, clean
 _LOGIN_NEEDED = frozenset({530, 534, 535, 538})
 _OPENING = frozenset({Stage.RESOLVE, Stage.CONNECT, Stage.GREETING, Stage.TLS, Stage.EHLO})
 _BUSY = frozenset({452, 552})
+_NOT_ANSWERED = frozenset({socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_MEMORY, socket.EAI_SYSTEM})
+"""What look-ups end with that say nothing of the name (getaddrinfo(3))."""
 _LESS = ("4.3.2", "4.7.")
 """Enhanced codes that go with too many connections, as they begin."""
 
@@ -73,6 +76,12 @@ def server_failed(stage: Stage, trap: Trap, words: str = "") -> Outcome:
     return Outcome(RETRY, stage, Party.MAIL_SERVER, reply=words, hint=trap.hint, trap=trap.code)
 
 
+def no_room(stage: Stage) -> Outcome:
+    """The failure is this machine's own."""
+    trap = reaching.NO_ROOM_TO_CONNECT
+    return Outcome(RETRY, stage, Party.NETWORK, hint=trap.hint, trap=trap.code)
+
+
 def misconfigured(stage: Stage, trap: Trap) -> Outcome:
     """Somebody has to change the settings."""
     return Outcome(RETRY, stage, Party.CONFIGURATION, hint=trap.hint, trap=trap.code)
@@ -112,8 +121,10 @@ def for_error(stage: Stage, error: Exception, port: int = 0) -> Outcome:
     """What a failure to resolve, connect or encrypt means."""
     if isinstance(error, EgressError):
         return misconfigured(stage, reaching.NOT_ALLOWED)
+    if hints.lacks_room(error):
+        return no_room(stage)
     if stage is Stage.RESOLVE:
-        away = isinstance(error, TimeoutError) or getattr(error, "errno", None) == socket.EAI_AGAIN
+        away = isinstance(error, TimeoutError) or getattr(error, "errno", None) in _NOT_ANSWERED
         return server_failed(stage, reaching.DNS_TIMEOUT if away else reaching.NAME_NOT_FOUND)
     if isinstance(error, ssl.SSLError) or stage is Stage.TLS:
         return server_failed(Stage.TLS, hints.for_tls(error))

@@ -1,5 +1,6 @@
 """Recognising traps in what a server or the TLS library says. The words for people are in `domain.traps`. No I/O."""
 
+import errno
 import re
 import ssl
 from typing import Final
@@ -22,6 +23,7 @@ _CERTIFICATE: Final = {
 }
 _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
 _TOO_OLD: Final = frozenset({"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "NO_PROTOCOLS_AVAILABLE"})
+_NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _LOGIN_CODES: Final = frozenset({421, 530, 534, 535, 538})
 _GOOGLE = re.compile(r"google|gsmtp", re.IGNORECASE)
 _TLS_FIRST = re.compile(r"start ?tls|encrypt|\btls\b|\bssl\b", re.IGNORECASE)
@@ -88,6 +90,11 @@ _AT_STAGE: Final = {
     Stage.RCPT_TO: mail.RECIPIENT_REFUSED,
     Stage.DATA: mail.CONTENT_REFUSED,
 }
+
+
+def lacks_room(error: BaseException) -> bool:
+    """Whether it is this machine that cannot open another connection, whoever was to be connected to."""
+    return isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and error.errno in _NO_ROOM
 
 
 def for_tls(error: Exception) -> Trap:
