@@ -88,6 +88,20 @@ def test_when_nothing_runs_at_all_there_is_an_alert() -> None:
     )
 
 
+def test_what_alerts_ask_the_rise_of_is_there_before_the_first_time() -> None:
+    """A counter that appears with its first value has not risen for Prometheus."""
+    show = "import ringpost.wiring, ringpost.api.metrics, prometheus_client as p; print(p.generate_latest().decode())"
+    shown = subprocess.check_output([sys.executable, "-c", show], text=True)
+    risen = r"(?:rate|increase)\((\w+)(?:\{([^}]*)\})?"
+
+    asked = [
+        found for group in ALERTS["groups"] for rule in group["rules"] for found in re.findall(risen, rule["expr"])
+    ]
+    assert len(asked) >= 4
+    for name, matcher in asked:
+        assert re.search(rf"^{name}(?:\{{.*{re.escape(matcher)}.*\}})? 0\.0$", shown, re.MULTILINE), name
+
+
 def test_panels_do_not_lie_over_each_other() -> None:
     taken: set[tuple[int, int]] = set()
     for panel in DASHBOARD["panels"]:
