@@ -41,6 +41,23 @@ def test_an_invitation_leads_to_where_people_reach_ringpost(
     assert acme.output("user", "invite", "anna", *url, **environment).startswith(f"{link}/console/welcome/")
 
 
+def test_nobody_is_invited_to_a_port_that_is_chosen_at_each_start(acme: Machine) -> None:
+    done = acme.run("user", "invite", "anna", RINGPOST_PORT="0")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--url" in done.stderr
+    acme.output("user", "invite", "anna", "--url", "https://mail.example.com", RINGPOST_PORT="0")
+
+
+@pytest.mark.parametrize("command", [("user", "create", "anna"), ("tenant", "import", "-")])
+def test_a_stdin_that_is_closed_has_nothing_to_say(acme: Machine, command: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", *RINGPOST, *command],
+        cwd=acme.folder, env=acme.env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode in (1, 2)
+    assert "a fault of Ringpost" not in done.stderr
+
+
 def test_ctrl_c_ends_the_question_for_a_password(acme: Machine) -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which is ignored by what runs in the background
     screen, terminal = pty.openpty()

@@ -6,7 +6,17 @@ from typing import Annotated, Any, Final
 import typer
 from sqlalchemy import Connection
 
-from ringpost.cli.opening import AsJson, DataDir, SystemOption, TenantOption, find_owner, in_room, one_of, operator
+from ringpost.cli.opening import (
+    AsJson,
+    DataDir,
+    SystemOption,
+    TenantOption,
+    find_owner,
+    in_room,
+    one_of,
+    operator,
+    whole_number,
+)
 from ringpost.cli.output import print_fields, print_json, print_rows, say
 from ringpost.domain.deliveries import State
 from ringpost.domain.tenants import TenantId
@@ -29,7 +39,7 @@ StateOption = Annotated[
 ]
 Recipient = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Only those to this address.")]
 EventId = Annotated[str | None, typer.Option("--event", metavar="ID", help="Only those of this event.")]
-Top = Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")]
+Top = Annotated[int, typer.Option(parser=whole_number(1, 10_000), metavar="TOP", help="How many at most.")]
 
 _OF_AN_ATTEMPT: Final = (
     "number", "started_at", "duration_ms", "server", "verdict", "stage", "code", "enhanced_code", "reply", "hint",

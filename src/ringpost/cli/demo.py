@@ -5,10 +5,12 @@ from typing import Annotated
 import typer
 
 from ringpost.cli.exits import Failed
-from ringpost.cli.opening import DataDir
+from ringpost.cli.opening import DataDir, whole_number
 
 Once = Annotated[bool, typer.Option("--once", help="Check that all mails arrived, print them, and exit.")]
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0: a free one.")]
+Port = Annotated[
+    int, typer.Option(parser=whole_number(0, 65535), metavar="PORT", help="Port of the API; 0: a free one.")
+]
 
 
 def add_to(app: typer.Typer) -> None:

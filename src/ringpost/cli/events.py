@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
-from ringpost.cli.opening import AsJson, DataDir, SystemOption, TenantOption, find_owner, in_room
+from ringpost.cli.opening import AsJson, DataDir, SystemOption, TenantOption, find_owner, in_room, whole_number
 from ringpost.cli.output import print_fields, print_json, print_rows, say
 from ringpost.cli.stdout import telling
 from ringpost.domain.catalogue import CATALOGUE
@@ -62,7 +62,7 @@ OfType = Annotated[
         "--type", metavar="TYPE", callback=_known_type, autocompletion=_types, help="Only those of this type."
     ),
 ]
-Top = Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")]
+Top = Annotated[int, typer.Option(parser=whole_number(1, 10_000), metavar="TOP", help="How many at most.")]
 EventId = Annotated[str, typer.Argument(metavar="ID", help="The event's id, as `ringpost event list` shows it.")]
 
 

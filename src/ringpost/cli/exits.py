@@ -20,6 +20,14 @@ TRACEBACK: Final = "RINGPOST_TRACEBACK"
 """Environment variable for people who look for a fault: any value shows where it came from."""
 
 
+_KINDS: Final = {
+    "bool_parsing": "this must be true or false",
+    "int_parsing": "this must be a whole number",
+    "float_parsing": "this must be a number",
+}
+"""What must be known of a setting that is of another kind; what pydantic says is in the words of its parts."""
+
+
 class Misconfigured(Exception):
     """The configuration cannot work. The message says what to change."""
 
@@ -70,7 +78,8 @@ def _sentence(error: Exception) -> str:
 def _wrong_settings(error: ValidationError) -> str:
     """Which settings are wrong, and why; never what they were set to, which may be a secret."""
     wrong = [
-        f"RINGPOST_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg'].removeprefix('Value error, ')}"
+        f"RINGPOST_{'_'.join(map(str, fault['loc'])).upper()}: "
+        f"{_KINDS.get(fault['type']) or fault['msg'].removeprefix('Value error, ')}"
         for fault in error.errors(include_input=False, include_url=False)
     ]
     return "wrong configuration: " + "; ".join(wrong)

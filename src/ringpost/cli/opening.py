@@ -52,6 +52,21 @@ def one_of(words: type[W]) -> Callable[[str], W]:
     return parse
 
 
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """For `parser=` of an option that is a number from `least` to `most`, for the same reason."""
+
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if not least <= number <= most:
+            raise typer.BadParameter(f"{text!r} is no whole number from {least} to {most}.")
+        return number
+
+    return parse
+
+
 DataDir = Annotated[
     Path | None,
     typer.Option(

@@ -8,7 +8,7 @@ import typer
 from sqlalchemy import Connection
 
 from ringpost import serving, wiring
-from ringpost.cli.opening import DataDir, load_config, log_format, missing, open_room
+from ringpost.cli.opening import DataDir, load_config, log_format, missing, open_room, whole_number
 from ringpost.cli.output import print_line, say, without_password
 from ringpost.config import Config
 from ringpost.domain.tenants import SYSTEM
@@ -23,9 +23,19 @@ FIRST_STEPS = (
 )
 
 Host = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Listen here. [default: 127.0.0.1]")]
-Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Listen on this port; 0: a free one. [default: 8025]")]
+Port = Annotated[
+    int | None,
+    typer.Option(
+        parser=whole_number(0, 65535), metavar="PORT", help="Listen on this port; 0: a free one. [default: 8025]"
+    ),
+]
 Workers = Annotated[
-    int | None, typer.Option(min=0, max=64, help="Workers in this process; 0: none, they run elsewhere. [default: 1]")
+    int | None,
+    typer.Option(
+        parser=whole_number(0, 64),
+        metavar="WORKERS",
+        help="Workers in this process; 0: none, they run elsewhere. [default: 1]",
+    ),
 ]
 
 

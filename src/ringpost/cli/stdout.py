@@ -1,4 +1,7 @@
-"""stdout, which may be full, closed, or have nobody who reads it: by then what was to be done is done."""
+"""stdout, which may be full, closed, or have nobody who reads it: by then what was to be done is done.
+
+Where stdin or stderr is closed, nothing comes from there, and nobody is told there.
+"""
 
 import io
 import os
@@ -31,12 +34,15 @@ def telling(done: str) -> Generator[None]:
 
 
 def use() -> None:
-    """Have all that is written to stdout raise NotWritten where it fails, also where stdout or stderr is closed.
+    """Have all that is written to stdout raise NotWritten where it fails, also where it or another stream is closed.
 
     What its encoding does not have is written as Python's escapes, as on stderr.
     """
+    given: Any = sys.stdin
     out: Any = sys.stdout
     error: Any = sys.stderr
+    if given is None:  # the first of the three to be opened, as it is the one with the lowest number
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
     if out is None:
         # Else the database would get its number. What may only be read refuses to be written, as stdout did.
         out = open(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")  # noqa: PTH123, SIM115

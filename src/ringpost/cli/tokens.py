@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ringpost.cli.opening import AsJson, DataDir, TenantOption, find_owner, in_room, one_of
+from ringpost.cli.opening import AsJson, DataDir, TenantOption, find_owner, in_room, one_of, whole_number
 from ringpost.cli.output import print_line, print_rows, say
 from ringpost.cli.stdout import telling
 from ringpost.domain.access import SCOPES_OF_ROLE, Role, Scope, Token
@@ -29,7 +29,12 @@ Scopes = Annotated[
 ]
 Name = Annotated[str, typer.Option(help="What it is for; it stands in lists and in the audit log.")]
 ReadOnly = Annotated[bool, typer.Option("--read-only", help="It reads everything of its tenant and changes nothing.")]
-Days = Annotated[int | None, typer.Option("--expires-in-days", min=1, help="[default: it does not expire]")]
+Days = Annotated[
+    int | None,
+    typer.Option(
+        "--expires-in-days", parser=whole_number(1, 36_500), metavar="DAYS", help="[default: it does not expire]"
+    ),
+]
 
 
 @app.command()

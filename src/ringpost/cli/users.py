@@ -97,6 +97,8 @@ def invite(
     Example: [b]ringpost user invite anna --tenant acme.example.com --url https://mail.example.com[/b]
     """
     config = load_config(data_dir)
+    if url is None and config.port == 0:
+        raise typer.BadParameter("RINGPOST_PORT is 0, so nobody can know where people reach Ringpost: say --url URL.")
 
     async def work(room: Room) -> str:
         owner = await find_owner(room, tenant, system=system)
