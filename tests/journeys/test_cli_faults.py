@@ -89,6 +89,12 @@ def test_a_port_that_is_taken_is_said_plainly(machine: Machine) -> None:
             75,
             "postgresql://ringpost:***@127.0.0.1:1/ringpost (RINGPOST_DATABASE_URL)",
         ),
+        (
+            ["tenant", "list"],
+            {"RINGPOST_DATABASE_URL": "postgresql://127.0.0.1:1/ringpost?sslpassword=secret-that-is-no-key&user=me"},
+            75,
+            "postgresql://127.0.0.1:1/ringpost?sslpassword=***&user=me (RINGPOST_DATABASE_URL)",
+        ),
         (["--data-dir", "", "migrate"], {}, 2, "this must name a folder"),
         (["migrate", "--data-dir", ""], {}, 2, "this must name a folder"),
         (["migrate"], {"RINGPOST_DATA_DIR": "/dev/null"}, 78, "/dev/null is a file, and a folder is needed there"),

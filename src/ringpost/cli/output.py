@@ -27,11 +27,11 @@ WIDE = 200
 """Columns of a table that goes into a pipe or a file, where nothing needs to fit."""
 
 _NOT_PLAIN = re.compile(r"[^\n -~]")
-_PASSWORD = re.compile(r"(?<=://)(?P<user>[^:/@]*:).*(?=@)|(?<=[?&])(?P<name>password=)[^&]*")
+_PASSWORD = re.compile(r"(?<=://)(?P<user>[^:/@]*:).*(?=@)|(?<=[?&])(?P<name>\w*(?:password|secret)\w*=)[^&]*")
 
 
 def without_password(url: str) -> str:
-    """The URL of a database as it may be shown."""
+    """The URL of a database as it may be shown; libpq has parameters for other passwords too, such as a key file's."""
     return _PASSWORD.sub(lambda found: f"{found['user'] or found['name']}***", url)
 
 
