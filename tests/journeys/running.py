@@ -138,7 +138,12 @@ class Service:
             return 0
         if self._process.returncode is None:
             self._process.send_signal(how)
-        async with asyncio.timeout(30):
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """Wait until it has ended by itself; the exit code."""
+        assert self._process is not None
+        async with asyncio.timeout(START_S):
             return await self._process.wait()
 
     @property

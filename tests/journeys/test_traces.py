@@ -183,3 +183,14 @@ async def test_traces_that_cannot_be_made_are_an_error_at_the_start(tmp_path: Pa
 
     assert process.returncode == 78
     assert re.search(r"OTEL_EXPORTER_OTLP_ENDPOINT asks for traces.*pip install 'ringpost\[telemetry\]'", said.decode())
+
+
+async def test_a_propagator_that_there_is_not_is_an_error_at_the_start(tmp_path: Path) -> None:
+    running = Service(
+        tmp_path / "data", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9", OTEL_PROPAGATORS="tracecontex"
+    )
+    await running.launch("serve", "--port", "0")
+    assert await running.ended() == 78
+    said = running.log.read_text()
+    assert "tracecontex" in said
+    assert "listens on" not in said

@@ -162,6 +162,15 @@ def test_the_key_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_a_link_to_the_key_file_stays_one(tmp_path: Path) -> None:
+    file, link = tmp_path / "elsewhere" / "keys", tmp_path / "keys"
+    KeyRing.load_or_create(file)
+    link.symlink_to(file)
+    ring = KeyRing.change(link, KeyRing.with_fresh_key)
+    assert link.is_symlink()
+    assert KeyRing.load(file) == ring
+
+
 def test_who_changes_the_key_file_at_once_with_others_keeps_their_keys(tmp_path: Path) -> None:
     path = tmp_path / "keys"
     KeyRing.load_or_create(path)

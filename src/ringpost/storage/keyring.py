@@ -95,11 +95,13 @@ class KeyRing(Mapping[str, bytes]):
         """Put what `change` makes of the ring in place of the key file; the new ring.
 
         A crash leaves the old file or the new one and never a part, and what two processes change at once is changed
-        by one after the other: a key that is lost may have sealed something already.
+        by one after the other: a key that is lost may have sealed something already. A link stays one, and the file
+        that it leads to is replaced: who laid it there would lead to the old keys again.
         """
-        with _alone_in(path.parent):
-            ring = change(KeyRing.load(path))
-            _write(path, ring.to_text(), replace=True)
+        file = path.resolve()
+        with _alone_in(file.parent):
+            ring = change(KeyRing.load(file))
+            _write(file, ring.to_text(), replace=True)
         return ring
 
     def __getitem__(self, name: str) -> bytes:

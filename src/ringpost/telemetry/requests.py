@@ -10,8 +10,7 @@ from typing import Final
 
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
-from opentelemetry import propagate
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -29,7 +28,7 @@ def traced_requests(api: FastAPI, kept_by: Trace, base_path: str) -> ASGIApp:
     if not isinstance(kept_by, Traces):
         return api
     patterns = Patterns((route.path for route in iter_route_contexts(api.routes) if route.path), base_path)
-    return TracedRequests(api, kept_by.tracer, patterns)
+    return TracedRequests(api, kept_by, patterns)
 
 
 class Patterns:
@@ -54,9 +53,9 @@ class Patterns:
 class TracedRequests:
     """ASGI middleware: a span for each request, which goes on from the client's `traceparent`."""
 
-    def __init__(self, app: ASGIApp, tracer: Tracer, patterns: Patterns) -> None:
+    def __init__(self, app: ASGIApp, traces: Traces, patterns: Patterns) -> None:
         self._app = app
-        self._tracer = tracer
+        self._traces = traces
         self._patterns = patterns
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,9 +70,9 @@ class TracedRequests:
         if pattern is not None:
             attributes["http.route"] = pattern
         name = method if method in METHODS else "HTTP"
-        with self._tracer.start_as_current_span(
+        with self._traces.tracer.start_as_current_span(
             f"{name} {pattern}" if pattern else name,
-            propagate.extract(carried),
+            self._traces.of_client(carried),
             SpanKind.SERVER,
             attributes,
             record_exception=False,  # its text may hold anything

@@ -7,12 +7,12 @@ address or a content.
 
 import asyncio
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
 import structlog
-from opentelemetry import trace
+from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
@@ -56,6 +56,11 @@ class Traces:
         provider = TracerProvider(resource=resource, id_generator=ids, shutdown_on_exit=False)
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         return cls(provider, ids)
+
+    @staticmethod
+    def of_client(headers: Mapping[str, str]) -> Context:
+        """Where the client's own trace stands, as the propagators say that the operator has chosen."""
+        return propagate.extract(headers)
 
     async def close(self) -> None:
         """Send what is left, for `FLUSH_S` at most: a collector that does not answer stops nobody."""
