@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Connection, insert, select
 
 from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
+from ringpost.domain.deliveries import Urgency
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.errors import Invalid, PasswordRequired
 from ringpost.storage import audit, settings
@@ -15,6 +16,7 @@ from ringpost.storage.keyring import KeyRing
 from ringpost.storage.queues import SYSTEMS_OWN
 from ringpost.storage.sealing import Sealer
 from ringpost.storage.tables import deliveries, events, holds
+from ringpost.usecases.change_oauth import change_oauth
 from ringpost.usecases.change_settings import change_settings, change_system_settings
 from ringpost.usecases.room import Room
 
@@ -25,6 +27,7 @@ RAW: dict[str, Any] = {
     "username": "pbx@acme.example",
     "password": "p",
 }
+SECRET_APP = {"provider": "MS365", "tenant": "example.org", "client_id": "an-app", "client_secret": "a-secret"}
 
 
 def administrator(tenant: TenantId) -> Principal:
@@ -32,13 +35,15 @@ def administrator(tenant: TenantId) -> Principal:
     return Principal(tenant, role, SCOPES_OF_ROLE[role], "ann", "token")
 
 
-def wait_in(connection: Connection, queue: str, tenant: TenantId, *, until: int = 1) -> None:
+def wait_in(
+    connection: Connection, queue: str, tenant: TenantId, *, until: int = 1, urgency: Urgency = Urgency.NORMAL
+) -> None:
     """A delivery that waits, with what it hangs on; with `until`, it has been tried and waits for that time."""
     event = {"key": queue, "tenant": tenant, "id": queue, "type": "RECHARGE", "occurred_at": 1, "accepted_at": 1}
     connection.execute(insert(events).values(**event, fingerprint=b""))
     times = {"created_at": 1, "due_at": until, "expires_at": 9, "deferred": until > 1}
     waiting = {"id": queue, "tenant": tenant, "event": queue, "type": "RECHARGE", "recipient": "a@example.com"}
-    connection.execute(insert(deliveries).values(**waiting, **times, urgency=2, queue=queue, state="queued"))
+    connection.execute(insert(deliveries).values(**waiting, **times, urgency=urgency, queue=queue, state="queued"))
 
 
 def hold(connection: Connection, lane: str) -> None:
@@ -89,6 +94,19 @@ async def test_a_server_that_cannot_send_any_more_hands_back_what_waits(room: Ro
     await room.database.write(wait_in, ACME, ACME)
 
     await change_settings(room, administrator(ACME), RAW | {"username": "pbx"})  # no address to send from
+
+    assert await room.database.read(queues) == {f"system:{ACME}"}
+
+
+async def test_emergencies_that_wait_for_a_server_that_fails_go_through_the_systems_once_it_has_its_credentials(
+    room: Room,
+) -> None:
+    await change_system_settings(room, administrator(SYSTEM), {"type": "MS365", "username": "pbx@sender.example"})
+    await change_settings(room, administrator(ACME), RAW)
+    await room.database.write(partial(wait_in, urgency=Urgency.EMERGENCY), ACME, ACME)
+    await room.database.write(hold, ACME)
+
+    await change_oauth(room, administrator(SYSTEM), SECRET_APP)
 
     assert await room.database.read(queues) == {f"system:{ACME}"}
 

@@ -8,13 +8,14 @@ from sqlalchemy import Connection
 
 from ringpost.domain.access import Principal
 from ringpost.domain.oauth import OAuthSettings, merge_oauth, parse_oauth
-from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.domain.tenants import TenantId
 from ringpost.errors import NotFound
-from ringpost.storage import audit, outcomes, queues
+from ringpost.storage import audit
 from ringpost.storage import oauth as rows
 from ringpost.storage import settings as settings_rows
 from ringpost.storage.sealing import SealBroken
 from ringpost.transports.oauth.keys import Keys
+from ringpost.usecases.change_settings import let_go
 from ringpost.usecases.room import Room
 
 _NAMES: Final = {"directory": "tenant", "account": "service_account_email"}
@@ -45,7 +46,7 @@ def replace_oauth(connection: Connection, room: Room, principal: Principal, want
     could_send = settings_rows.can_send(connection, tenant)
     rows.save(connection, room.sealer, tenant, merged, now)
     audit.record(connection, tenant, audit.Entry(now, principal.name, "change_oauth", "oauth", changed))
-    _let_go(connection, tenant, now, could_send=could_send)
+    let_go(connection, tenant, now, could_send=could_send)
 
 
 def remove_oauth(connection: Connection, room: Room, principal: Principal) -> None:
@@ -55,15 +56,7 @@ def remove_oauth(connection: Connection, room: Room, principal: Principal) -> No
     if not rows.remove(connection, tenant):
         raise NotFound("There are no OAuth credentials.")
     audit.record(connection, tenant, audit.Entry(now, principal.name, "destroy_oauth", "oauth"))
-    _let_go(connection, tenant, now, could_send=could_send)
-
-
-def _let_go(connection: Connection, tenant: TenantId, now: int, *, could_send: bool) -> None:
-    """What waits is tried again at once, through the mail server that is now in force."""
-    can_send = settings_rows.can_send(connection, tenant)
-    if tenant != SYSTEM and could_send != can_send:
-        queues.move_queue(connection, tenant, now, own_server=can_send)
-    outcomes.release(connection, tenant, now)
+    let_go(connection, tenant, now, could_send=could_send)
 
 
 def stored_oauth(connection: Connection, room: Room, tenant: TenantId) -> OAuthSettings | None:

@@ -49,10 +49,19 @@ def replace_settings(connection: Connection, room: Room, principal: Principal, w
         return
     rows.save(connection, room.sealer, tenant, wanted, now)
     audit.record(connection, tenant, audit.Entry(now, principal.name, "change_settings", "settings", changed))
-    if tenant != SYSTEM and old.can_send != wanted.can_send:
-        queues.move_queue(connection, tenant, now, own_server=wanted.can_send)
+    let_go(connection, tenant, now, could_send=old.can_send)
+
+
+def let_go(connection: Connection, tenant: TenantId, now: int, *, could_send: bool) -> None:
+    """What waits is tried again at once, through the mail server that is now in force.
+
+    `could_send`: whether the tenant's own could before the change.
+    """
+    can_send = rows.can_send(connection, tenant)
+    if tenant != SYSTEM and could_send != can_send:
+        queues.move_queue(connection, tenant, now, own_server=can_send)
     outcomes.release(connection, tenant, now)
-    if isinstance(wanted, SystemSettings) and wanted.enable_tenant_access and wanted.can_send:
+    if tenant == SYSTEM and rows.system_server_offered(connection):
         queues.lend_to_emergencies(connection, now)
 
 
