@@ -25,11 +25,11 @@ from tests.transports.oauth_samples import (
 )
 from tests.transports.provider_stand_in import DIRECTORY, Heard, Say, StandIn, stand_in
 
-from ringpost.domain.credentials import GoogleUser, Grant, Purpose
+from ringpost.domain.credentials import Cloud, GoogleUser, Grant, Purpose
 from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
 from ringpost.domain.secrets import Secret
 from ringpost.domain.traps import TRAPS
-from ringpost.transports.oauth.tokens import Tokens
+from ringpost.transports.oauth import Authorities, Tokens
 
 BROKEN = replace(APP, client_secret=None, certificate=Secret("-----BEGIN CERTIFICATE-----"))
 
@@ -47,6 +47,13 @@ async def outcome_of(provider: StandIn, ca_file: str, grant: Grant, **web: Any) 
     assert isinstance(found, Outcome)
     assert (found.verdict, found.ambiguous) == (RETRY, False)
     return found
+
+
+async def asked(provider: StandIn, times: int) -> None:
+    """Wait until it has been asked for a token so many times."""
+    async with asyncio.timeout(10):
+        while len(provider.of("token")) < times:
+            await asyncio.sleep(0.01)
 
 
 async def test_a_secret_is_sent_as_client_credentials(provider: StandIn, ca_file: str) -> None:
@@ -140,7 +147,41 @@ async def test_a_token_is_renewed_before_it_ends_and_used_while_that_fails(provi
     now = 3301
     provider.say("token", Say(503))
     assert await tokens.token(GRAPH.grant) == Secret("access-1")
-    assert await tokens.token(GRAPH.grant) == Secret("access-2")
+    await asked(provider, 2)
+    assert await tokens.token(GRAPH.grant) == Secret("access-1")
+    await asked(provider, 3)
+    async with asyncio.timeout(10):
+        while await tokens.token(GRAPH.grant) != Secret("access-2"):
+            await asyncio.sleep(0.01)
+    assert len(provider.of("token")) == 3
+
+
+async def test_while_a_token_is_good_nobody_waits_for_its_renewal(provider: StandIn, ca_file: str) -> None:
+    options, now = provider.providers(ca_file).options, 0.0
+    tokens = Tokens(options.authorities, options.web, lambda: now)
+    await tokens.token(GRAPH.grant)
+    now = provider.life - 1
+    provider.say("token", Say(after_s=60))
+    async with asyncio.timeout(10):
+        for _ in range(3):
+            assert await tokens.token(GRAPH.grant) == Secret("access-1")
+            await asked(provider, 2)
+
+
+async def test_an_authority_that_says_nothing_keeps_nobody_from_another(
+    provider: StandIn, good_tls: ssl.SSLContext, ca_file: str
+) -> None:
+    apps = [Grant(replace(APP, client_id=f"app-{number}"), MAILBOX, Purpose.API) for number in range(8)]
+    provider.say("token", *[Say(after_s=60)] * len(apps))
+    async with stand_in(good_tls) as google:
+        authorities = Authorities(dict.fromkeys(Cloud, provider.url), f"{google.url}/token")
+        tokens = provider.providers(ca_file, authorities=authorities).tokens
+        waiting = [asyncio.create_task(tokens.token(app)) for app in apps]
+        await asked(provider, len(apps))
+        async with asyncio.timeout(10):
+            assert await tokens.token(USER.grant) == Secret("access-1")
+        for task in waiting:
+            task.cancel()
 
 
 async def test_a_token_that_has_ended_is_not_used_while_there_is_no_other(provider: StandIn, ca_file: str) -> None:

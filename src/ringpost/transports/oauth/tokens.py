@@ -22,7 +22,8 @@ from ringpost.transports.oauth import google, hints, microsoft
 from ringpost.transports.oauth.asking import OtherAuthority, TokenRefused
 from ringpost.transports.web import WebOptions, for_failure, words_of
 
-MOST_KEPT: Final = 10_000
+MANY_KEPT: Final = 10_000
+"""So many are kept without a look at which of them have ended."""
 AHEAD: Final = 300.0
 """Seconds before its end at which a token is renewed; a tenth of its life at most."""
 
@@ -53,32 +54,30 @@ class Tokens:
         self._options = options
         self._clock = clock
         self._kept: dict[Grant, _Kept] = {}
+        self._many = MANY_KEPT
         self._asked: dict[Grant, asyncio.Task[Secret | Outcome]] = {}
 
     async def token(self, grant: Grant, *, instead_of: Secret | None = None) -> Secret | Outcome:
         """A token for this grant, or why there is none. `instead_of`: one that was refused and is of no more use."""
         kept, now = self._kept.get(grant), self._clock()
-        if kept is not None and (kept.token == instead_of or now >= kept.ends_at):
-            del self._kept[grant]
-            kept = None
-        if kept is not None and now < kept.renew_at:
-            return kept.token
-        found = await self._ask_once(grant)
-        if kept is not None and isinstance(found, Outcome) and found.party is Party.MAIL_SERVER:
-            return kept.token  # there is still time to renew it later
-        return found
+        if kept is None or kept.token == instead_of or now >= kept.ends_at:
+            self._kept.pop(grant, None)
+            return await asyncio.shield(self._asked_for(grant))
+        if now >= kept.renew_at:
+            self._asked_for(grant)  # whoever needs one meanwhile has this one, and waits for nobody
+        return kept.token
 
-    async def _ask_once(self, grant: Grant) -> Secret | Outcome:
+    def _asked_for(self, grant: Grant) -> asyncio.Task[Secret | Outcome]:
         task = self._asked.get(grant)
         if task is None:
             task = self._asked[grant] = asyncio.create_task(self._ask(grant))
             task.add_done_callback(lambda _: self._asked.pop(grant, None))
-        return await asyncio.shield(task)
+        return task
 
     async def _ask(self, grant: Grant) -> Secret | Outcome:
         try:
             async with asyncio.timeout(self._options.token):
-                text, life = await asyncio.get_running_loop().run_in_executor(_threads(), self._asker(grant))
+                text, life = await self._ask_on_a_thread(grant)
         except TokenRefused as refused:
             return _refused(grant, refused)
         except OtherAuthority:
@@ -88,17 +87,22 @@ class Tokens:
             return for_failure(Stage.TOKEN, error)
         except Exception as error:  # noqa: BLE001  the libraries raise all sorts of things for keys that are damaged
             return _broken(error)
-        if len(self._kept) >= MOST_KEPT:
-            self._kept.pop(next(iter(self._kept)))
         now, token = self._clock(), Secret(text)
+        if len(self._kept) >= self._many:
+            self._forget_ended(now)
         self._kept[grant] = _Kept(token, now + life - min(AHEAD, life / 10), now + life)
         return token
 
-    def _asker(self, grant: Grant) -> Callable[[], tuple[str, float]]:
+    def _forget_ended(self, now: float) -> None:
+        self._kept = {grant: kept for grant, kept in self._kept.items() if now < kept.ends_at}
+        self._many = max(MANY_KEPT, 2 * len(self._kept))
+
+    async def _ask_on_a_thread(self, grant: Grant) -> tuple[str, float]:
+        ask, authority = google.ask, self._authorities.google
         if isinstance(grant.credentials, MicrosoftApp):
-            authority = self._authorities.microsoft[grant.credentials.cloud]
-            return lambda: microsoft.ask(grant, authority, self._options)
-        return lambda: google.ask(grant, self._authorities.google, self._options)
+            ask, authority = microsoft.ask, self._authorities.microsoft[grant.credentials.cloud]
+        threads = _threads_for(authority)
+        return await asyncio.get_running_loop().run_in_executor(threads, ask, grant, authority, self._options)
 
 
 def _refused(grant: Grant, refused: TokenRefused) -> Outcome:
@@ -136,7 +140,8 @@ def _broken(error: Exception) -> Outcome:
     return Outcome(RETRY, Stage.TOKEN, Party.CONFIGURATION, reply=reply, hint=trap.hint, trap=trap.code)
 
 
-@lru_cache(maxsize=1)
-def _threads() -> ThreadPoolExecutor:
-    # Threads of their own: an authority that does not answer must not keep the threads that work on the database.
+@lru_cache(maxsize=8)
+def _threads_for(_authority: str) -> ThreadPoolExecutor:
+    # Threads of its own: an authority that does not answer must not keep those that work on the database, nor those
+    # that ask another one.
     return ThreadPoolExecutor(max_workers=8, thread_name_prefix="token")
