@@ -1,9 +1,12 @@
 """A mail whose lease ends is not handed over, however far it has come."""
 
 import asyncio
+import contextlib
 import ssl
+from collections.abc import AsyncGenerator
 
 import pytest
+from tests.closing import end
 from tests.transports.mail_samples import MESSAGE, Connect, endpoint, envelope, options
 from tests.transports.oauth_samples import GRAPH
 from tests.transports.provider_stand_in import stand_in
@@ -70,6 +73,45 @@ async def test_nothing_is_posted_to_a_provider_after_it(good_tls: ssl.SSLContext
             await transport.send(envelope(), MESSAGE, Lease(0))
         await transport.close()
         assert not provider.of("send")
+
+
+async def test_nothing_is_posted_to_a_provider_whose_connection_comes_too_late(
+    good_tls: ssl.SSLContext, ca_file: str
+) -> None:
+    async with stand_in(good_tls) as provider, passing_on_late(provider.url) as graph:
+        providers = provider.providers(ca_file, graphs={GRAPH.app.cloud: graph})
+        await providers.tokens.token(GRAPH.grant)
+        for lease, too_late in ((Lease(0.2), True), (Lease(60), False)):
+            transport = microsoft365(GRAPH, providers)
+            with pytest.raises(LeaseOver) if too_late else contextlib.nullcontext():
+                assert (await transport.send(envelope(), MESSAGE, lease)).verdict is SENT
+            await transport.close()
+        assert len(provider.of("send")) == 1
+
+
+@contextlib.asynccontextmanager
+async def passing_on_late(url: str) -> AsyncGenerator[str]:
+    """A way to a server that takes longer than a lease; its address."""
+    writers: list[asyncio.StreamWriter] = []
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while octets := await reader.read(65_536):
+                writer.write(octets)
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        await asyncio.sleep(0.4)
+        there, back = await asyncio.open_connection("localhost", int(url.rpartition(":")[2]))
+        writers.append(back)
+        await asyncio.gather(carry(reader, back), carry(there, writer))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"https://localhost:{server.sockets[0].getsockname()[1]}"
+    finally:
+        await end(server, [writer.transport for writer in writers])
 
 
 def test_one_that_was_over_stays_over() -> None:

@@ -101,7 +101,7 @@ async def test_gmail_takes_a_mail(provider: StandIn, ca_file: str, endpoint: Gma
 async def test_what_graph_says_no_with(
     provider: StandIn, ca_file: str, say: Say, verdict: str, party: Party, trap: str
 ) -> None:
-    provider.say("send", say)
+    provider.say("send", say, say)  # after a 403 it is asked once more, with a fresh token
     outcome = await send(provider.providers(ca_file), GRAPH)
     assert (outcome.verdict, outcome.stage, outcome.party, outcome.code) == (verdict, Stage.API, party, say.status)
     assert (outcome.trap, outcome.hint) == (trap, TRAPS[trap].hint)
@@ -132,7 +132,7 @@ async def test_what_graph_says_no_with(
 async def test_what_gmail_says_no_with(
     provider: StandIn, ca_file: str, say: Say, verdict: str, party: Party, trap: str
 ) -> None:
-    provider.say("send", say)
+    provider.say("send", say, say)
     outcome = await send(provider.providers(ca_file), USER)
     assert (outcome.verdict, outcome.stage, outcome.party, outcome.code) == (verdict, Stage.API, party, say.status)
     assert (outcome.trap, outcome.hint) == (trap, TRAPS[trap].hint)
@@ -159,6 +159,15 @@ async def test_a_token_that_is_refused_is_renewed_once(
     outcome = await send(provider.providers(ca_file), endpoint)
     assert outcome.verdict is SENT
     assert [one.headers["authorization"] for one in provider.of("send")] == ["Bearer access-1", "Bearer access-2"]
+
+
+async def test_a_permission_that_was_given_since_the_token_counts_at_once(provider: StandIn, ca_file: str) -> None:
+    providers = provider.providers(ca_file)
+    provider.say("send", Say(403, DENIED), Say(403, DENIED))
+    assert (await send(providers, GRAPH)).party is Party.CONFIGURATION
+
+    provider.say("send", Say(403, DENIED))  # to the token that is kept: it was made before the permission was given
+    assert (await send(providers, GRAPH)).verdict is SENT
 
 
 @pytest.mark.parametrize("endpoint", [GRAPH, USER], ids=["graph", "gmail"])
@@ -311,13 +320,14 @@ async def test_proxies_of_the_environment_are_not_used(
 async def test_an_echoed_secret_is_not_shown(
     provider: StandIn, ca_file: str, endpoint: GraphEndpoint | GmailEndpoint
 ) -> None:
-    provider.say("send", Say(403, {"error": {"code": "X", "message": "token access-1 is bad"}}))
+    said = [Say(403, {"error": {"code": "X", "message": f"token access-{number} is bad"}}) for number in (1, 2)]
+    provider.say("send", *said)
     of_api = await send(provider.providers(ca_file), endpoint)
     description = f"AADSTS1: {SECRET} {REFRESH}"
     provider.say("token", Say(400, {"error": "invalid_client", "error_description": description}))
     of_token = await send(provider.providers(ca_file), endpoint)
     assert "is bad" in of_api.reply
-    assert "access-1" not in repr(of_api)
+    assert "access-2" not in repr(of_api)
     assert "AADSTS1" in of_token.reply
     assert SECRET not in repr(of_token)
     assert endpoint is GRAPH or REFRESH not in repr(of_token)

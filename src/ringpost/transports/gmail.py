@@ -10,7 +10,7 @@ from ringpost.domain.deliveries import SENT, Outcome, Party, Stage
 from ringpost.domain.endpoints import GmailEndpoint
 from ringpost.domain.traps import Trap
 from ringpost.domain.traps import provider_apis as traps
-from ringpost.transports.providers import ApiTransport, Providers, not_taken
+from ringpost.transports.providers import ApiTransport, MailRequest, Providers, not_taken
 from ringpost.transports.web import Answer
 
 
@@ -19,7 +19,7 @@ def gmail(
 ) -> ApiTransport:
     """The transport for one mailbox."""
     api = Gmail(endpoint, providers.options.gmail)
-    return ApiTransport(api, providers, providers.pace_of(endpoint), overall_s=overall_s, urgent=urgent)
+    return ApiTransport(api, endpoint, providers, overall_s=overall_s, urgent=urgent)
 
 
 class Gmail:
@@ -35,10 +35,10 @@ class Gmail:
         """The access token that it takes."""
         return self._endpoint.grant
 
-    def request(self, message: bytes) -> tuple[str, str, bytes]:
+    def request(self, message: bytes) -> MailRequest:
         """The mail in base64url, in JSON."""
         body = json.dumps({"raw": urlsafe_b64encode(message).decode("ascii")}).encode("ascii")
-        return self._url, "application/json", body
+        return MailRequest(self._url, "application/json", body)
 
     def judge(self, answer: Answer) -> Outcome:
         """200 with the id of the sent message is an acceptance; nothing else is."""

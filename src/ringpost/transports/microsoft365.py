@@ -1,16 +1,19 @@
 """Microsoft 365: sending through Microsoft Graph (learn.microsoft.com, user: sendMail, MIME format)."""
 
 from base64 import b64encode
-from typing import Any, cast
+from typing import Any, Final, cast
 from urllib.parse import quote
 
 from ringpost.domain.credentials import Grant
-from ringpost.domain.deliveries import SENT, Outcome, Party, Stage
+from ringpost.domain.deliveries import REJECTED, SENT, Outcome, Party, Stage
 from ringpost.domain.endpoints import GraphEndpoint
 from ringpost.domain.traps import Trap
 from ringpost.domain.traps import provider_apis as traps
-from ringpost.transports.providers import ApiTransport, Providers, not_taken
+from ringpost.transports.providers import ApiTransport, MailRequest, Providers, not_taken
 from ringpost.transports.web import Answer
+
+LARGEST: Final = 4 * 1024 * 1024
+"""Octets of a request to Graph; it may hang up on a larger one before all of it is out."""
 
 
 def microsoft365(
@@ -18,9 +21,7 @@ def microsoft365(
 ) -> ApiTransport:
     """The transport for one mailbox."""
     base = providers.options.graphs[endpoint.app.cloud]
-    return ApiTransport(
-        Graph(endpoint, base), providers, providers.pace_of(endpoint), overall_s=overall_s, urgent=urgent
-    )
+    return ApiTransport(Graph(endpoint, base), endpoint, providers, overall_s=overall_s, urgent=urgent)
 
 
 class Graph:
@@ -35,9 +36,10 @@ class Graph:
         """The access token that it takes."""
         return self._endpoint.grant
 
-    def request(self, message: bytes) -> tuple[str, str, bytes]:
-        """The mail in base64, as text."""
-        return self._url, "text/plain", b64encode(message)
+    def request(self, message: bytes) -> MailRequest | Outcome:
+        """The mail in base64, as text. One that is too large is not even begun: the answer to it may not be heard."""
+        body = b64encode(message)
+        return MailRequest(self._url, "text/plain", body) if len(body) <= LARGEST else _too_large(message)
 
     def judge(self, answer: Answer) -> Outcome:
         """202 is an acceptance; nothing else is."""
@@ -46,6 +48,12 @@ class Graph:
         code, words = _error(answer)
         party, trap = _whose(answer.status, code)
         return not_taken(answer, party, trap, words)
+
+
+def _too_large(message: bytes) -> Outcome:
+    trap = traps.GRAPH_TOO_LARGE
+    hint = f"{trap.hint} It has {len(message)} bytes."
+    return Outcome(REJECTED, Stage.API, Party.MESSAGE, hint=hint, trap=trap.code)
 
 
 def _whose(status: int, code: str) -> tuple[Party | None, Trap]:  # noqa: PLR0911  a table

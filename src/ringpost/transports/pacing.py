@@ -75,9 +75,10 @@ class Pace:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing that has begun counts any more."""
+        """Whether nothing that has begun counts any more, and nobody asked for a rest."""
         longest = max((span for _, span in self.allowance.spans), default=0.0)
-        return not any(self._under_way.values()) and (not self._begun or self._begun[-1] + longest <= _now())
+        counts_until = self._begun[-1] + longest if self._begun else 0.0
+        return not any(self._under_way.values()) and max(counts_until, self._resting_until) <= _now()
 
     def rest(self, seconds: float) -> None:
         """The provider asked for it: nothing goes for so long."""
@@ -162,7 +163,8 @@ class Paces:
         pace = self._paces.get(host)
         if pace is None and (mails := per_minute(self._rules, host)) is not None:
             at_once = max(1, int(mails * BURST_S / 60))
-            pace = self._paces[host] = Pace(Allowance(mails, ((at_once, at_once * 60 / mails), (mails, 60.0))))
+            allowance = Allowance(mails, ((at_once, at_once * 60 / mails), (mails, 60.0)))
+            pace = self._paces.setdefault(host, Pace(allowance))  # two threads may get here at once
         return pace
 
 

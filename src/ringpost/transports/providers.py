@@ -1,8 +1,10 @@
 """Sending through a provider's API: in its time, with a token, once more with a fresh one, and what came of it."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from threading import Lock
+from typing import Final, NamedTuple, Protocol
 
 from ringpost.domain.credentials import Cloud, Grant
 from ringpost.domain.deliveries import REJECTED, RETRY, Outcome, Party, Stage
@@ -21,7 +23,10 @@ GRAPH_ALLOWANCE: Final = Allowance(4, ((30, 60), (10_000, 600)), KEPT)
 """What one app may do at one mailbox: requests at once; messages a minute; requests in ten minutes."""
 GMAIL_ALLOWANCE: Final = Allowance(4, ((120, 60),), KEPT)
 """What one user may do: Google counts 100 units for a message, and gives 15,000 a minute."""
-MOST_PACES: Final = 10_000
+MANY_PACES: Final = 10_000
+"""So many are kept without a look at which of them nobody needs any more."""
+_PIECE: Final = 65_536
+"""Octets of a request that are written at once."""
 _CLOSING: Final = "Ringpost is shutting down. A delivery is tried again by itself."
 _SLOW: Final = "The mail provider did not answer in time."
 _RESTING: Final = (
@@ -49,20 +54,38 @@ class Providers:
         self.options = options
         self.tokens = Tokens(options.authorities, options.web)
         self._paces: dict[GraphEndpoint | GmailEndpoint, Pace] = {}
+        self._many = MANY_PACES
+        self._lock = Lock()
 
     def pace_of(self, endpoint: GraphEndpoint | GmailEndpoint) -> Pace:
-        """The pace of a mailbox; a test mail and the worker share it.
+        """The pace of a mailbox; a test mail and the worker share it. Also asked on the thread that writes.
 
-        Only who has the same secrets does: a tenant that names another's mailbox cannot use up its allowance.
+        Only who has the same secrets does: a tenant that names another's mailbox cannot use up its allowance. One that
+        is idle may be another the next time, so who sends asks anew for each mail.
         """
-        pace = self._paces.get(endpoint)
-        if pace is None:
-            if len(self._paces) >= MOST_PACES:
-                del self._paces[next(iter(self._paces))]
-            of_graph = isinstance(endpoint, GraphEndpoint)
-            pace = Pace(self.options.graph_allowance if of_graph else self.options.gmail_allowance)
-            self._paces[endpoint] = pace
-        return pace
+        with self._lock:
+            pace = self._paces.get(endpoint)
+            if pace is None:
+                if len(self._paces) >= self._many:
+                    self._forget_idle()
+                pace = self._paces[endpoint] = Pace(self.allowance_of(endpoint))
+            return pace
+
+    def allowance_of(self, endpoint: GraphEndpoint | GmailEndpoint) -> Allowance:
+        """What a mailbox may use."""
+        return self.options.graph_allowance if isinstance(endpoint, GraphEndpoint) else self.options.gmail_allowance
+
+    def _forget_idle(self) -> None:
+        self._paces = {endpoint: pace for endpoint, pace in self._paces.items() if not pace.idle}
+        self._many = max(MANY_PACES, 2 * len(self._paces))
+
+
+class MailRequest(NamedTuple):
+    """How a mail is handed over."""
+
+    url: str
+    content_type: str
+    body: bytes
 
 
 class MailApi(Protocol):
@@ -73,8 +96,8 @@ class MailApi(Protocol):
         """The access token that it takes."""
         ...
 
-    def request(self, message: bytes) -> tuple[str, str, bytes]:
-        """Where a mail is posted, as what type, and the body."""
+    def request(self, message: bytes) -> MailRequest | Outcome:
+        """What to post for a mail; or the outcome of one that it is known not to take."""
         ...
 
     def judge(self, answer: Answer) -> Outcome:
@@ -86,16 +109,22 @@ class ApiTransport:
     """Sends the mail of one mailbox. Implements `Transport`."""
 
     def __init__(
-        self, api: MailApi, providers: Providers, pace: Pace, *, overall_s: float | None = None, urgent: bool = False
+        self,
+        api: MailApi,
+        endpoint: GraphEndpoint | GmailEndpoint,
+        providers: Providers,
+        *,
+        overall_s: float | None = None,
+        urgent: bool = False,
     ) -> None:
         """`overall_s`: how long one send may take in all; `urgent`: what it sends are emergencies."""
         self._api = api
-        self._tokens = providers.tokens
-        self._pace = pace
+        self._endpoint = endpoint
+        self._providers = providers
         self._web = providers.options.web
         self._overall_s = overall_s
         self._urgent = urgent
-        self._client = open_client(self._web, pace.allowance.at_once)
+        self._client = open_client(self._web, providers.allowance_of(endpoint).at_once)
         self._closed = False
 
     async def send(
@@ -107,16 +136,20 @@ class ApiTransport:
         """Try once to hand over a message; see `Transport.send`."""
         if self._closed:
             return Outcome(RETRY, Stage.CONNECT, Party.NETWORK, hint=_CLOSING)
+        request = self._api.request(message)
+        if isinstance(request, Outcome):
+            return request
         ends_at = None if self._overall_s is None else _now() + self._overall_s
-        wait = await self._pace.begin(urgent=self._urgent)
+        pace = self._providers.pace_of(self._endpoint)
+        wait = await pace.begin(urgent=self._urgent)
         if wait is not None:
             return Outcome(RETRY, Stage.API, Party.MAIL_SERVER, hint=_RESTING, retry_after=wait)
         try:
-            outcome = await self._send(message, ends_at, lease)
+            outcome = await self._send(request, ends_at, lease)
         finally:
-            self._pace.end(urgent=self._urgent)
+            pace.end(urgent=self._urgent)
         if outcome.retry_after is not None:
-            self._pace.rest(outcome.retry_after)
+            pace.rest(outcome.retry_after)
         return outcome
 
     async def close(self) -> None:
@@ -124,37 +157,54 @@ class ApiTransport:
         self._closed = True
         await self._client.aclose()
 
-    async def _send(self, message: bytes, ends_at: float | None, lease: Lease) -> Outcome:
-        """With the token at hand; once more with a fresh one when the API does not take it."""
+    async def _send(self, request: MailRequest, ends_at: float | None, lease: Lease) -> Outcome:
+        """With the token at hand; once more with a fresh one when it may be the token that the API does not take."""
         refused: Secret | None = None
         while True:
             token = await self._token(refused, ends_at)
             if isinstance(token, Outcome):
                 return token
-            if lease.over:
-                raise LeaseOver
-            outcome = await self._post(message, token, ends_at)
-            if outcome.code != 401 or refused is not None:
+            outcome = await self._post(request, token, ends_at, lease)
+            if refused is not None or not _may_be_the_token(outcome):
                 return outcome
             refused = token
 
     async def _token(self, refused: Secret | None, ends_at: float | None) -> Secret | Outcome:
         try:
             async with asyncio.timeout(_left(ends_at)):
-                return await self._tokens.token(self._api.grant, instead_of=refused)
+                return await self._providers.tokens.token(self._api.grant, instead_of=refused)
         except TimeoutError:
             return Outcome(RETRY, Stage.TOKEN, Party.MAIL_SERVER, hint=_SLOW)
 
-    async def _post(self, message: bytes, token: Secret, ends_at: float | None) -> Outcome:
-        url, content_type, body = self._api.request(message)
-        headers = {"Authorization": f"Bearer {token.reveal()}", "Content-Type": content_type}
-        request = self._client.build_request("POST", url, headers=headers, content=body)
+    async def _post(self, request: MailRequest, token: Secret, ends_at: float | None, lease: Lease) -> Outcome:
+        headers = {
+            "Authorization": f"Bearer {token.reveal()}",
+            "Content-Type": request.content_type,
+            "Content-Length": str(len(request.body)),
+        }
+        content = _in_pieces(request.body, lease)
+        built = self._client.build_request("POST", request.url, headers=headers, content=content)
         left = _left(ends_at)
-        answer = await post(self._client, request, self._web.answer if left is None else min(left, self._web.answer))
+        answer = await post(self._client, built, self._web.answer if left is None else min(left, self._web.answer))
         if isinstance(answer, Outcome):
             return answer
         outcome = self._api.judge(answer)
         return replace(outcome, reply=words_of(outcome.reply, (token,)))
+
+
+async def _in_pieces(body: bytes, lease: Lease) -> AsyncIterator[bytes]:
+    """The last one only while the mail is ours to send: what ends before it is no request (RFC 9112 8)."""
+    last = max(0, len(body) - 1) // _PIECE * _PIECE
+    for start in range(0, last, _PIECE):
+        yield body[start : start + _PIECE]
+    if lease.over:
+        raise LeaseOver
+    yield body[last:]
+
+
+def _may_be_the_token(outcome: Outcome) -> bool:
+    """Whether a fresh one is worth a try: it says what its owner was permitted when it was made."""
+    return outcome.party is Party.CONFIGURATION and outcome.code in (401, 403)
 
 
 def not_taken(answer: Answer, party: Party | None, trap: Trap, reply: str) -> Outcome:
