@@ -260,6 +260,7 @@ ELSEWHERE = (
     "test_doctor_domain.py",
     "test_oauth_tokens.py",
     "test_provider_apis.py",
+    "test_provider_told.py",
     "../usecases/test_diagnose.py",
 )
 

@@ -296,7 +296,8 @@ async def test_an_unknown_authority_gets_no_token_and_no_mail(bad_tls: dict[str,
     for context in bad_tls.values():
         async with stand_in(context) as provider:
             outcome = await send(provider.providers(ca_file), GRAPH)
-        assert (outcome.verdict, outcome.stage, outcome.party) == (RETRY, Stage.TLS, Party.MAIL_SERVER)
+        assert (outcome.verdict, outcome.stage, outcome.party) == (RETRY, Stage.TOKEN, Party.MAIL_SERVER)
+        assert outcome.trap in ("WRONG_NAME", "SELF_SIGNED", "PRIVATE_CA", "CERTIFICATE_EXPIRED")
         assert provider.heard == []
 
 

@@ -127,6 +127,16 @@ TO_DO: Final = {
         "live.com, msn.com). An organisation may instead choose Microsoft 365 as the provider and sign in without a "
         "password (OAuth)."
     ),
+    "MICROSOFT_TOKEN_LOGIN_REFUSED": N_(
+        "Best switch sending by SMTP off, under “For experts”: mail then goes through Microsoft Graph. Else give the "
+        "app the application permission SMTP.SendAsApp with admin consent, let an Exchange administrator register its "
+        "service principal and give it full access to the mailbox, and turn on Authenticated SMTP for the mailbox."
+    ),
+    "GOOGLE_TOKEN_LOGIN_REFUSED": N_(
+        "Best switch sending by SMTP off, under “For experts”: mail then goes through the Gmail API. Else the "
+        "delegation or the consent needs the scope https://mail.google.com/, and the user name must be the address of "
+        "the mailbox that they are for."
+    ),
     "LOGIN_REQUIRED": N_(
         "Choose an encryption, let the way to sign in be chosen by itself, and type user name and password. Usual "
         "ports are 587 and 465."

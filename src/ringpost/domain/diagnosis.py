@@ -125,7 +125,7 @@ def finding(code: str, suggested_settings: Mapping[str, Any], explanation: str =
 def way_to(stage: Stage, endpoint: Endpoint) -> list[dict[str, str]]:
     """The steps of an attempt that ended at `stage`, by name and status, for who has no more than its outcome."""
     way = _way(endpoint)
-    ended = way.index(stage) if stage in way else 0
+    ended = way.index(stage) if stage in way else len(way) - 1  # on the way to an API, with a token in hand
     return [
         {"name": one.value, "status": _status_at(number - ended, _is_omitted(one, endpoint)).value}
         for number, one in enumerate(way)

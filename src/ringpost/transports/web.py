@@ -146,16 +146,16 @@ def read_retry_after(value: str | None, now: datetime | None = None) -> float | 
 
 
 def for_failure(stage: Stage, error: BaseException) -> Outcome:
-    """The outcome when a request did not get out whole."""
+    """The outcome when a request that had come to this stage did not get out whole."""
     causes = list(_causes(error))
     for cause in causes:
         if common.lacks_room(cause):
             return no_room(stage)
         if isinstance(cause, ssl.SSLError):
             trap = common.for_tls(cause)
-            return Outcome(RETRY, Stage.TLS, Party.MAIL_SERVER, hint=trap.hint, trap=trap.code)
+            return Outcome(RETRY, stage, Party.MAIL_SERVER, hint=trap.hint, trap=trap.code)
         if isinstance(cause, socket.gaierror):
-            return Outcome(RETRY, Stage.RESOLVE, Party.MAIL_SERVER, hint=_NO_NAME)
+            return Outcome(RETRY, stage, Party.MAIL_SERVER, hint=_NO_NAME)
     if any(isinstance(cause, TimeoutError | httpx.TimeoutException) for cause in causes):
         return Outcome(RETRY, stage, Party.MAIL_SERVER, hint=_SLOW)
     hint = _UNREACHABLE if isinstance(error, httpx.NetworkError | OSError) else _NO_HTTP
@@ -165,7 +165,8 @@ def for_failure(stage: Stage, error: BaseException) -> Outcome:
 def _failed(trip: Trip, error: Exception) -> Outcome:
     if trip.handed_over:
         return Outcome(RETRY, Stage.API, hint=_AMBIGUOUS, ambiguous=True)
-    return for_failure(trip.stage, error)
+    has_no_name = any(isinstance(cause, socket.gaierror) for cause in _causes(error))
+    return for_failure(Stage.RESOLVE if has_no_name else trip.stage, error)
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -92,6 +92,23 @@ GOOGLE_BAD_CREDENTIALS: Final = Trap(
     "The password of the account itself never works here: make an app password (Security, 2-Step Verification) and "
     "enter its 16 letters. The user name is the whole mail address.",
 )
+MICROSOFT_TOKEN_LOGIN_REFUSED: Final = Trap(
+    "MICROSOFT_TOKEN_LOGIN_REFUSED",
+    "Microsoft: no SMTP login with the access token",
+    "A refusal of AUTH XOAUTH2 at Microsoft, or none offered.",
+    "Microsoft gives an access token for the OAuth credentials, but its SMTP server does not take the login with it.",
+    "Best leave server empty: mail then goes through Microsoft Graph. To send by SMTP, give the app the application "
+    "permission SMTP.SendAsApp with admin consent, let an Exchange administrator register its service principal and "
+    "give it full access to the mailbox, and turn on Authenticated SMTP for the mailbox.",
+)
+GOOGLE_TOKEN_LOGIN_REFUSED: Final = Trap(
+    "GOOGLE_TOKEN_LOGIN_REFUSED",
+    "Google: no SMTP login with the access token",
+    "A refusal of AUTH XOAUTH2 at Google, or none offered.",
+    "Google gives an access token for the OAuth credentials, but its SMTP server does not take the login with it.",
+    "Best leave server empty: mail then goes through the Gmail API. To send by SMTP, the delegation or the consent "
+    "needs the scope https://mail.google.com/, and the username must be the address of the mailbox that they are for.",
+)
 LOGIN_REFUSED: Final = Trap(
     "LOGIN_REFUSED",
     "User name or password is wrong",

@@ -37,9 +37,10 @@ _LESS = ("4.3.2", "4.7.")
 class Judge:
     """Makes outcomes for one endpoint. Knows its password only to keep it out of what servers echo."""
 
-    __slots__ = ("_secrets",)
+    __slots__ = ("_oauth", "_secrets")
 
     def __init__(self, endpoint: SmtpEndpoint, token: Secret | None = None) -> None:
+        self._oauth = endpoint.oauth
         secret = token or endpoint.password
         self._secrets = _forms_of_secret(endpoint.username, secret) if secret else ()
 
@@ -51,6 +52,8 @@ class Judge:
         """The answer was a refusal, or one that does not fit its command."""
         party, rejected = _whose(stage, reply.code)
         trap = hints.for_reply(stage, reply)
+        if self._oauth is not None and stage is Stage.AUTH and party is Party.CONFIGURATION:
+            trap = hints.for_token_login(self._oauth)
         return Outcome(
             REJECTED if rejected else RETRY,
             stage,

@@ -5,6 +5,7 @@ import re
 import ssl
 from typing import Final
 
+from ringpost.domain.credentials import Credentials, MicrosoftApp
 from ringpost.domain.deliveries import Stage
 from ringpost.domain.traps import Trap, encryption, login, mail, reaching
 from ringpost.transports.smtp.replies import Reply
@@ -107,6 +108,13 @@ def for_tls(error: Exception) -> Trap:
     if reason in _TOO_OLD or "HANDSHAKE_FAILURE" in reason:
         return encryption.TLS_TOO_OLD
     return reaching.TIMEOUT if isinstance(error, TimeoutError) else encryption.TLS_FAILED
+
+
+def for_token_login(credentials: Credentials) -> Trap:
+    """The trap of a login with an access token that is not taken; what mends one with a password does not help."""
+    if isinstance(credentials, MicrosoftApp):
+        return login.MICROSOFT_TOKEN_LOGIN_REFUSED
+    return login.GOOGLE_TOKEN_LOGIN_REFUSED
 
 
 def for_reply(stage: Stage, reply: Reply) -> Trap:

@@ -8,6 +8,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ringpost.domain.credentials import Credentials
 from ringpost.domain.deliveries import Outcome, Stage
 from ringpost.domain.secrets import Secret
 from ringpost.domain.settings import Auth, SmtpEndpoint, TlsMode
@@ -15,6 +16,7 @@ from ringpost.domain.traps import encryption, login
 from ringpost.transports.smtp import commands, dialogue
 from ringpost.transports.smtp.capabilities import NOTHING, Capabilities, read_capabilities
 from ringpost.transports.smtp.classify import Judge, misconfigured, server_failed
+from ringpost.transports.smtp.hints import for_token_login
 from ringpost.transports.smtp.login import CONTINUE, XOAUTH2, Login, TokenLogin, choose_mechanisms
 from ringpost.transports.smtp.replies import Garbage, Reply
 
@@ -132,7 +134,7 @@ class Opening:
         if not (self._encrypted or self._clear_login):
             return Failed(misconfigured(Stage.AUTH, login.LOGIN_IN_CLEAR))
         if endpoint.oauth is not None:
-            return self._log_in_with_token()
+            return self._log_in_with_token(endpoint.oauth)
         if not endpoint.password or not endpoint.username:
             return Failed(misconfigured(Stage.AUTH, login.NO_PASSWORD))
         self._mechanisms = choose_mechanisms(endpoint.auth, self.capabilities.login)
@@ -140,9 +142,9 @@ class Opening:
             return Failed(misconfigured(Stage.AUTH, login.AUTH_NOT_OFFERED))
         return self._try_login()
 
-    def _log_in_with_token(self) -> Step:
+    def _log_in_with_token(self, credentials: Credentials) -> Step:
         if XOAUTH2 not in self.capabilities.login:
-            return Failed(misconfigured(Stage.AUTH, login.AUTH_NOT_OFFERED))
+            return Failed(misconfigured(Stage.AUTH, for_token_login(credentials)))
         try:
             self._login = TokenLogin(self._endpoint.username, self._token.reveal() if self._token else "")
         except ValueError:
