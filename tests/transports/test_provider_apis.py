@@ -87,6 +87,11 @@ async def test_gmail_takes_a_mail(provider: StandIn, ca_file: str, endpoint: Gma
         (Say(403, DENIED), RETRY, Party.CONFIGURATION, "GRAPH_NO_PERMISSION"),
         (Say(403, {"error": {"code": "ErrorSendAsDenied"}}), RETRY, Party.CONFIGURATION, "GRAPH_SEND_AS"),
         (Say(404, {"error": {"code": "ErrorInvalidUser"}}), RETRY, Party.CONFIGURATION, "GRAPH_NO_MAILBOX"),
+        (Say(400, {"error": {"code": "ErrorExceededMessageLimit"}}), RETRY, Party.MAIL_SERVER, "GRAPH_BUSY"),
+        (Say(403, {"error": {"code": "ErrorExceededMessageLimit"}}), RETRY, Party.MAIL_SERVER, "GRAPH_BUSY"),
+        (Say(400, {"error": {"code": "ErrorMessageSubmissionBlocked"}}), RETRY, Party.CONFIGURATION, "GRAPH_BLOCKED"),
+        (Say(403, {"error": {"code": "ErrorMessageSubmissionBlocked"}}), RETRY, Party.CONFIGURATION, "GRAPH_BLOCKED"),
+        (Say(400, {"error": {"code": "ErrorQuotaExceeded"}}), RETRY, Party.CONFIGURATION, "GRAPH_MAILBOX_FULL"),
         (Say(408), RETRY, Party.MAIL_SERVER, "GRAPH_BUSY"),
         (Say(413), REJECTED, Party.MESSAGE, "GRAPH_TOO_LARGE"),
         (Say(429), RETRY, Party.MAIL_SERVER, "GRAPH_BUSY"),
@@ -198,12 +203,40 @@ def test_retry_after_may_be_a_date() -> None:
     assert read_retry_after(format_datetime(now - timedelta(days=1), usegmt=True), now) == 0
 
 
+@pytest.mark.parametrize("kind", ["send", "token"])
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(hours=-1)], ids=["ahead", "behind"])
+async def test_a_date_to_come_back_at_is_reckoned_by_the_providers_clock(
+    provider: StandIn, ca_file: str, ahead: timedelta, kind: str
+) -> None:
+    there = datetime.now(UTC) + ahead
+    dates = {"Date": there, "Retry-After": there + timedelta(seconds=40)}
+    provider.say(kind, Say(503, None, {name: format_datetime(at, usegmt=True) for name, at in dates.items()}))
+    assert (await send(provider.providers(ca_file), GRAPH)).retry_after == 40
+
+
 @pytest.mark.parametrize(("text", "seconds"), [
     (None, None), ("soon", None), ("-5", None), ("7", 7), ("9" * 30, 3600),
     ("Fri, 31 Dec 9999 23:59:59 -1200", None),
 ])  # fmt: skip
 def test_retry_after_is_bounded_and_may_be_nonsense(text: str | None, seconds: float | None) -> None:
-    assert read_retry_after(text) == seconds
+    assert read_retry_after(text, datetime(2027, 1, 1, tzinfo=UTC)) == seconds
+
+
+@pytest.mark.parametrize(("words", "seconds"), [
+    ("User-rate limit exceeded.  Retry after 2027-01-01T00:00:40.000Z", 40),
+    ("User-rate limit exceeded.  Retry after 2027-01-01T00:00:40.123456Z (Mail sending)", pytest.approx(40, abs=1)),
+    ("User-rate limit exceeded.  Retry after 2026-12-31T00:00:00Z", 0),
+    ("User-rate limit exceeded.  Retry after 2027-01-09T00:00:00Z", 3600),
+    ("User-rate limit exceeded.  Retry after 2027-13-01T00:00:00Z", None),
+    ("User-rate limit exceeded.", None),
+])  # fmt: skip
+async def test_gmail_says_in_words_when_to_come_back(
+    provider: StandIn, ca_file: str, words: str, seconds: float | None
+) -> None:
+    at = {"Date": "Fri, 01 Jan 2027 00:00:00 GMT"}
+    provider.say("send", Say(403, google_error("rateLimitExceeded", words), at))
+    outcome = await send(provider.providers(ca_file), USER)
+    assert (outcome.trap, outcome.retry_after) == ("GMAIL_BUSY", seconds)
 
 
 async def test_no_more_mails_a_minute_than_allowed_and_the_others_come_back_later(

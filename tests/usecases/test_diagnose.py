@@ -11,6 +11,7 @@ import trustme
 from tests.transports.scripted_server import ScriptedServer, Trick, polite
 
 from ringpost.cli.opening import operator
+from ringpost.domain.addresses import parse_address
 from ringpost.domain.diagnosis import Diagnosis, Step, StepName, StepStatus, diagnosis_to_json
 from ringpost.domain.endpoints import GraphEndpoint, SmtpEndpoint
 from ringpost.domain.hosts import parse_allowed_networks
@@ -18,6 +19,8 @@ from ringpost.domain.secrets import Secret
 from ringpost.domain.settings import ServerRules
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.errors import Invalid, NotConfigured, PasswordRequired
+from ringpost.storage.keyring import KeyRing
+from ringpost.storage.sealing import Sealer
 from ringpost.transports.doctor import Case, DnsServers, Doctor
 from ringpost.transports.egress import EgressRules
 from ringpost.transports.smtp import SmtpOptions
@@ -25,6 +28,7 @@ from ringpost.usecases.change_oauth import change_oauth
 from ringpost.usecases.change_settings import change_settings, change_system_settings
 from ringpost.usecases.diagnose import diagnose
 from ringpost.usecases.room import Options, Room
+from ringpost.usecases.send_test_mail import TestMail, send_test_mail
 
 LOOPBACK = parse_allowed_networks("127.0.0.0/8")
 NOWHERE = DnsServers((("127.0.0.1", 1),), limit=0.2)
@@ -43,6 +47,17 @@ OAUTH: dict[str, Any] = {
     "client_id": "66666666-7777-4888-9999-000000000000",
     "client_secret": "hunter3-secret",
 }
+
+
+@pytest.mark.parametrize("how", [diagnose, send_test_mail])
+async def test_credentials_whose_key_is_gone_are_to_be_entered_again_and_not_a_password(room: Room, how: Any) -> None:
+    acme = operator(TenantId("acme"))
+    await change_settings(room, acme, {**SAVED, "type": "MS365", "password": None})
+    await change_oauth(room, acme, OAUTH)
+    what: Any = {} if how is diagnose else TestMail(parse_address("ann@example.com"), "Hello", "there")
+
+    with pytest.raises(NotConfigured, match="Enter the password, or the OAuth credentials, again"):
+        await how(replace(room, sealer=Sealer(KeyRing.fresh())), acme, what)
 
 
 class Records:

@@ -79,7 +79,7 @@ ALIKE: Final = (
     N_("It was sent already."),
     N_("It is being sent at this moment."),
     # Trying a mail server out
-    N_("The stored password cannot be opened any more. Save the settings again with it."),
+    N_("What is stored for the login cannot be opened any more. Enter the password, or the OAuth credentials, again."),
     N_("Without a mail server of your own, only the recipients in your settings can be tried."),
     N_("Without a mail server of your own, test mails go only to the recipients in your settings."),
     N_("No password is stored for this mail server. Enter it, if the server asks for one."),

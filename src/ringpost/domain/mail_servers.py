@@ -22,6 +22,9 @@ class ServerType(StrEnum):
 
 
 _PROVIDERS: Final = ProviderHosts()
+UNOPENED: Final = (
+    "What is stored for the login cannot be opened any more. Enter the password, or the OAuth credentials, again."
+)
 
 
 @dataclass(frozen=True, slots=True)

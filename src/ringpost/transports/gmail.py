@@ -1,9 +1,11 @@
 """Gmail and Google Workspace: sending through the Gmail API (developers.google.com, users.messages.send)."""
 
 import json
+import re
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, cast
 
 from ringpost.domain.credentials import Grant
 from ringpost.domain.deliveries import SENT, Outcome, Party, Stage
@@ -11,7 +13,9 @@ from ringpost.domain.endpoints import GmailEndpoint
 from ringpost.domain.traps import Trap
 from ringpost.domain.traps import provider_apis as traps
 from ringpost.transports.providers import ApiTransport, MailRequest, Providers, not_taken
-from ringpost.transports.web import Answer
+from ringpost.transports.web import Answer, seconds_until
+
+_COME_BACK: Final = re.compile(r"Retry after (\d{4}-\d\d-\d\dT[\d:.]{8,15}Z)")
 
 
 def gmail(
@@ -47,7 +51,8 @@ class Gmail:
             return Outcome(SENT, Stage.ACCEPTED, code=200, reply=f"id {fields['id']}")
         error = _Error.read(fields)
         party, trap = _whose(answer.status, error)
-        return not_taken(answer, party, trap, error.words)
+        wait = answer.retry_after if error.come_back is None else seconds_until(error.come_back, answer.at)
+        return not_taken(replace(answer, retry_after=wait), party, trap, error.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,15 @@ class _Error:
         reasons = {str(cast("dict[str, Any]", one).get("reason")) for one in listed if isinstance(one, dict)}
         words = ": ".join(filter(None, (", ".join(sorted(reasons)), str(inside.get("message") or ""))))
         return cls(frozenset(reasons | {str(inside.get("status") or "")}), words)
+
+    @property
+    def come_back(self) -> datetime | None:
+        """When to; it stands in the words, and mostly nowhere else."""
+        found = _COME_BACK.search(self.words)
+        try:
+            return None if found is None else datetime.fromisoformat(found[1])
+        except ValueError:
+            return None
 
     @property
     def is_a_limit(self) -> bool:

@@ -14,6 +14,14 @@ from ringpost.transports.web import Answer
 
 LARGEST: Final = 4 * 1024 * 1024
 """Octets of a request to Graph; it may hang up on a larger one before all of it is out."""
+_OF_THE_MAILBOX: Final = {
+    "ErrorExceededMessageLimit": (Party.MAIL_SERVER, traps.GRAPH_BUSY),
+    "ErrorSubmissionQuotaExceeded": (Party.MAIL_SERVER, traps.GRAPH_BUSY),
+    "ErrorMessageSubmissionBlocked": (Party.CONFIGURATION, traps.GRAPH_BLOCKED),
+    "ErrorAccountSuspend": (Party.CONFIGURATION, traps.GRAPH_BLOCKED),
+    "ErrorQuotaExceeded": (Party.CONFIGURATION, traps.GRAPH_MAILBOX_FULL),
+}
+"""What is about who sends, and not about the one mail, whatever its status: 400 and 403 are seen with them."""
 
 
 def microsoft365(
@@ -59,6 +67,8 @@ def _too_large(message: bytes) -> Outcome:
 def _whose(status: int, code: str) -> tuple[Party | None, Trap]:  # noqa: PLR0911  a table
     if status < 300:
         return None, traps.NOT_GRAPH
+    if code in _OF_THE_MAILBOX:
+        return _OF_THE_MAILBOX[code]
     if status == 400:
         return (
             (Party.RECIPIENT, traps.GRAPH_RECIPIENT_REFUSED)

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, cast
+from typing import Any, Final, Self, cast
 
 import httpx
 
@@ -64,6 +64,16 @@ class Answer:
     """The first MAX_ANSWER octets."""
     retry_after: float | None
     """Seconds that it asks us to wait."""
+    at: datetime
+    """When it was said, by the clock of who said it: ours may differ."""
+
+    @classmethod
+    def of(cls, response: httpx.Response, body: bytes) -> Self:
+        """By the head of an answer, and as much of its body as was read."""
+        at = _moment(response.headers.get("date", "")) or datetime.now(UTC)
+        return cls(
+            response.status_code, body[:MAX_ANSWER], read_retry_after(response.headers.get("retry-after"), at), at
+        )
 
     @property
     def fields(self) -> dict[str, Any] | None:
@@ -128,21 +138,29 @@ async def _send(client: httpx.AsyncClient, request: httpx.Request) -> Answer:
             raise  # an acceptance without its words may be one of a proxy
     finally:
         await response.aclose()
-    return Answer(response.status_code, body[:MAX_ANSWER], read_retry_after(response.headers.get("retry-after")))
+    return Answer.of(response, body)
 
 
-def read_retry_after(value: str | None, now: datetime | None = None) -> float | None:
+def read_retry_after(value: str | None, now: datetime) -> float | None:
     """Seconds from a Retry-After header: seconds or an HTTP date (RFC 9110 10.2.3). None when it makes no sense."""
     if value is None:
         return None
     if value.strip().isdecimal():
         return min(float(value.strip()[:9]), LONGEST_WAIT)
+    moment = _moment(value)
+    return None if moment is None else seconds_until(moment, now)
+
+
+def seconds_until(moment: datetime, now: datetime) -> float:
+    """As long as somebody asks us to wait, and no longer than we do."""
+    return min(max((moment - now).total_seconds(), 0.0), LONGEST_WAIT)
+
+
+def _moment(text: str) -> datetime | None:
     try:
-        moment = parsedate_to_datetime(value).astimezone(UTC)
+        return parsedate_to_datetime(text).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    left = (moment - (now or datetime.now(UTC))).total_seconds()
-    return min(max(left, 0.0), LONGEST_WAIT)
 
 
 def for_failure(stage: Stage, error: BaseException) -> Outcome:

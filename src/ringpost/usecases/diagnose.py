@@ -21,7 +21,7 @@ from ringpost.domain.diagnosis import (
     skipped,
 )
 from ringpost.domain.endpoints import SmtpEndpoint
-from ringpost.domain.mail_servers import MailServer, merge_password, sender_of
+from ringpost.domain.mail_servers import UNOPENED, MailServer, merge_password, sender_of
 from ringpost.domain.providers import Provider, by_login, by_mx, by_words
 from ringpost.domain.remedies import remedy
 from ringpost.domain.settings import Settings, parse_settings, parse_system_settings
@@ -38,7 +38,6 @@ from ringpost.usecases.room import Room
 RECIPIENT: Final = "recipient"
 _NO_SERVER = "There is no mail server to examine. Save one in the settings first, or post the settings to try."
 _NOT_OWN = "Without a mail server of your own, only the recipients in your settings can be tried."
-_BROKEN_SEAL = "The stored password cannot be opened any more. Save the settings again with it."
 _BEFORE_OTHERS = "The settings are not complete."
 
 
@@ -133,7 +132,7 @@ def _in_force(connection: Connection, room: Room, tenant: TenantId, recipient: A
     try:
         force = rows.mail_server_in_force(connection, room.sealer, tenant, room.options.provider_hosts)
     except SealBroken:
-        raise NotConfigured(_BROKEN_SEAL) from None
+        raise NotConfigured(UNOPENED) from None
     own = settings.mail_server
     if force is None and own is None:
         raise NotConfigured(_NO_SERVER)

@@ -13,6 +13,7 @@ from ringpost.domain.deliveries import RETRY, SENT, Outcome, Party, Stage
 from ringpost.domain.diagnosis import way_to
 from ringpost.domain.endpoints import Endpoint
 from ringpost.domain.fields import Fields
+from ringpost.domain.mail_servers import UNOPENED
 from ringpost.domain.messages import Envelope, Message, assemble
 from ringpost.domain.rendering import Stamp, compose
 from ringpost.domain.templates import Parts, validate_parts
@@ -100,7 +101,7 @@ def _server_for(connection: Connection, room: Room, tenant: TenantId, recipient:
     try:
         server = rows.mail_server_in_force(connection, room.sealer, tenant, room.options.provider_hosts)
     except SealBroken:
-        raise NotConfigured("The stored password cannot be opened any more. Save the settings again with it.") from None
+        raise NotConfigured(UNOPENED) from None
     settings = rows.show(connection, tenant)
     if server is None:
         own = settings.mail_server

@@ -45,9 +45,24 @@ GRAPH_TOO_LARGE: Final = Trap(
 GRAPH_BUSY: Final = Trap(
     "GRAPH_BUSY",
     "Microsoft 365: no more mails just now",
-    "408, 429 or 5xx of Microsoft Graph.",
+    "408, 429 or 5xx of Microsoft Graph, or a limit of the mailbox, such as ErrorExceededMessageLimit.",
     "Microsoft takes no more mails just now.",
     "A delivery is tried again as soon as Microsoft permits.",
+)
+GRAPH_BLOCKED: Final = Trap(
+    "GRAPH_BLOCKED",
+    "Microsoft 365: the mailbox may send no more",
+    "ErrorMessageSubmissionBlocked or ErrorAccountSuspend of Microsoft Graph.",
+    "Microsoft has blocked this mailbox from sending.",
+    "An administrator of the organisation sees why, and can unblock it, in the Microsoft Defender portal under "
+    "Restricted entities; or sign in to the mailbox and do what Microsoft asks for there.",
+)
+GRAPH_MAILBOX_FULL: Final = Trap(
+    "GRAPH_MAILBOX_FULL",
+    "Microsoft 365: the mailbox is full",
+    "ErrorQuotaExceeded of Microsoft Graph.",
+    "The mailbox that sends is full, and what it sends is kept there as well.",
+    "Make room in it, also among the sent items, or let an administrator enlarge it.",
 )
 GRAPH_RECIPIENT_REFUSED: Final = Trap(
     "GRAPH_RECIPIENT_REFUSED",

@@ -18,7 +18,7 @@ import httpx
 
 from ringpost.domain.secrets import Secret
 from ringpost.transports.smtp.wire import tls_context
-from ringpost.transports.web import MAX_ANSWER, Answer, WebOptions, read_retry_after
+from ringpost.transports.web import MAX_ANSWER, Answer, WebOptions
 
 LONGEST_LIFE: Final = 1e9
 """Seconds that a token may say it lives; more is no time that can be reckoned with."""
@@ -83,8 +83,7 @@ class Asker:
                 body += piece
                 if len(body) > MAX_ANSWER or time.monotonic() > end:
                     raise httpx.ReadTimeout("The answer does not end.")
-            retry_after = read_retry_after(response.headers.get("retry-after"))
-            answer = Answer(response.status_code, body, retry_after)
+            answer = Answer.of(response, body)
         good = read(answer) if answer.status == 200 else None
         if good is None:
             raise TokenRefused(answer, tuple(Secret(form[name]) for name in _PROOFS if form and form.get(name)))
