@@ -6,6 +6,7 @@ import ssl
 from dataclasses import replace
 
 import pytest
+from tests.transports.doctor_cases import examine
 from tests.transports.mail_samples import MESSAGE, Connect, endpoint, envelope, options
 from tests.transports.oauth_samples import APP, MAILBOX
 from tests.transports.provider_stand_in import Say, StandIn, stand_in
@@ -106,6 +107,22 @@ async def test_a_token_that_the_server_echoes_in_base64_is_not_repeated(
         assert (outcome.stage, outcome.code) == (Stage.AUTH, 535)
         assert "unsuccessful for ***" in outcome.reply
         assert said[-12:].rstrip("=") not in outcome.reply
+
+
+async def test_a_token_that_the_server_repeats_after_the_login_is_not_shown(
+    connect: Connect, good_tls: ssl.SSLContext, ca_file: str
+) -> None:
+    said = f"550 5.7.60 access-1 and {base64.b64encode(response('access-1')).decode()} may not send as this sender\r\n"
+    script = polite({"MAIL": said.encode()}, capabilities=["AUTH XOAUTH2"], context=good_tls)
+    async with stand_in(good_tls) as provider, ScriptedServer(script, context=good_tls) as server:
+        outcome = await send(connect, server, provider, ca_file)
+        tokens = options(tokens=provider.providers(ca_file).tokens)
+        provider.tokens = 0  # the same token once more
+        examined = await examine(mailbox(server.port), ca_file=ca_file, chosen=tokens)
+
+        assert (outcome.stage, outcome.code) == (Stage.MAIL_FROM, 550)
+        for told in (outcome.reply, outcome.dialogue, examined.failed.reply):
+            assert "*** and ***" in told
 
 
 async def test_without_a_token_nothing_is_dialed(connect: Connect, good_tls: ssl.SSLContext, ca_file: str) -> None:

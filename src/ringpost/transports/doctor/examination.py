@@ -191,7 +191,7 @@ class Examination:
         return await self._try(dialed, command, StepName.RCPT_TO, f"It takes mail for {_shown(recipient)}.")
 
     async def _try(self, dialed: Dialed, command: bytes, name: StepName, summary: str) -> bool:
-        judge = classify.Judge(self._endpoint)
+        judge = dialed.judge
         try:
             reply = await dialed.wire.ask(command, self._options.deadlines.mail)
         except TimeoutError:

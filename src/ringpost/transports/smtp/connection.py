@@ -4,7 +4,6 @@ import asyncio
 from typing import Protocol
 
 from ringpost.transports.smtp import commands
-from ringpost.transports.smtp.classify import Judge
 from ringpost.transports.smtp.dialing import Dialed
 from ringpost.transports.smtp.mails import Kind, Mail
 from ringpost.transports.smtp.options import Deadlines, SmtpOptions
@@ -36,7 +35,7 @@ class Owner(Protocol):
 class Connection:
     """One connection that takes mail. Safe to drop: its owner hears of every end exactly once."""
 
-    def __init__(self, dialed: Dialed, judge: Judge, options: SmtpOptions, owner: Owner, *, pipelining: bool) -> None:
+    def __init__(self, dialed: Dialed, options: SmtpOptions, owner: Owner, *, pipelining: bool) -> None:
         self._wire = dialed.wire
         self._owner = owner
         self._limit = options.messages_per_connection
@@ -51,7 +50,7 @@ class Connection:
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._sent_of_body = 0
-        self._mails = Transactions(dialed.capabilities, judge, self._take, pipelining=pipelining)
+        self._mails = Transactions(dialed.capabilities, dialed.judge, self._take, pipelining=pipelining)
 
     def start(self) -> None:
         """Begin to work."""

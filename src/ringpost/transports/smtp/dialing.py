@@ -24,6 +24,8 @@ class Dialed:
 
     wire: Wire
     capabilities: Capabilities
+    judge: classify.Judge
+    """Knows what was logged in with, and keeps it out of what the server says later."""
 
 
 class Watcher(Protocol):
@@ -132,7 +134,7 @@ class Dial:
                 case Ready(capabilities):
                     if wire.has_unread:
                         return classify.server_failed(self.stage, reaching.UNASKED_REPLY)
-                    return Dialed(wire, capabilities)
+                    return Dialed(wire, capabilities, self._opening.judge)
                 case Failed(outcome):
                     return outcome
 

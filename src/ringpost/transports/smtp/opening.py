@@ -66,7 +66,7 @@ class Opening:
         self._name = ehlo_name
         self._clear_login = clear_login and endpoint.tls is TlsMode.CLEAR
         self._token = token
-        self._judge = Judge(endpoint, token)
+        self.judge = Judge(endpoint, token)
         self._encrypted = endpoint.tls is TlsMode.IMPLICIT
         self._next: Callable[[Reply], Step] = self._greeted
         self._mechanisms: list[str] = []
@@ -75,7 +75,7 @@ class Opening:
     def shown(self, said: bytes | Reply | Garbage) -> str:
         """What we or the server said, without secrets."""
         if not isinstance(said, bytes):
-            return dialogue.theirs(said, self._judge)
+            return dialogue.theirs(said, self.judge)
         in_login = self.stage is Stage.AUTH and said[:5].upper() != b"AUTH "
         return dialogue.hidden() if in_login else dialogue.ours(said)
 
@@ -175,4 +175,4 @@ class Opening:
         return self._refused(reply)
 
     def _refused(self, reply: Reply) -> Failed:
-        return Failed(self._judge.refused(self.stage, reply))
+        return Failed(self.judge.refused(self.stage, reply))

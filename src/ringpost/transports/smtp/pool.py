@@ -55,7 +55,6 @@ class SmtpTransport:
         self._urgent = urgent
         self._beside = beside
         self._crowded_until = 0.0
-        self._judge = classify.Judge(endpoint)
         self._ahead: deque[Mail] = deque()
         """Emergencies that wait; they go before `_waiting`."""
         self._waiting: deque[Mail] = deque()
@@ -228,7 +227,7 @@ class SmtpTransport:
     def _add(self, dialed: Dialed) -> None:
         loop = asyncio.get_running_loop()
         pipelining = loop.time() >= self._one_by_one_until
-        connection = Connection(dialed, self._judge, self._options, self, pipelining=pipelining)
+        connection = Connection(dialed, self._options, self, pipelining=pipelining)
         self._connections.add(connection)
         self._open_sockets.add(connection)
         self._options.sockets.opened()
