@@ -5,8 +5,9 @@ from collections.abc import AsyncGenerator, Collection
 from dataclasses import replace
 
 import pytest
-from tests.transports.doctor_cases import examine
-from tests.transports.mail_samples import MESSAGE, endpoint, envelope, options
+from tests.transports.dns_server import DnsServer
+from tests.transports.doctor_cases import GOOD_ZONE, examine
+from tests.transports.mail_samples import MESSAGE, address, endpoint, envelope, options
 from tests.transports.oauth_samples import APP, GRAPH, MAILBOX, USER
 from tests.transports.provider_stand_in import DIRECTORY, StandIn, stand_in
 from tests.transports.scripted_server import ScriptedServer, polite
@@ -15,11 +16,12 @@ from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
 from ringpost.domain.credentials import Credentials
 from ringpost.domain.deliveries import Party, Stage
 from ringpost.domain.diagnosis import SMTP_STEPS, StepName, StepStatus
-from ringpost.domain.endpoints import Endpoint, GraphEndpoint
+from ringpost.domain.endpoints import Endpoint, GmailEndpoint, GraphEndpoint
 from ringpost.domain.settings import SmtpEndpoint, TlsMode
 from ringpost.domain.tenants import TenantId
 from ringpost.errors import MailServerFailed
 from ringpost.transports import Transport
+from ringpost.transports.doctor import Case, DnsServers, Doctor
 from ringpost.transports.microsoft365 import microsoft365
 from ringpost.transports.smtp import SmtpOptions, SmtpTransport
 from ringpost.usecases.change_oauth import change_oauth
@@ -71,6 +73,20 @@ async def test_a_test_mail_tells_that_there_was_a_token_when_the_api_cannot_be_r
     detail = failed.value.detail
     assert detail["stage"] == "connect"
     assert detail["steps"] == [{"name": "token", "status": "ok"}, {"name": "api", "status": "failed"}]
+
+
+@pytest.mark.parametrize(("to", "included"), [(GRAPH, "spf.protection.outlook.com"), (USER, "_spf.google.com")])
+async def test_the_doctor_tells_that_the_domain_does_not_permit_the_provider(
+    provider: StandIn, ca_file: str, to: GraphEndpoint | GmailEndpoint, included: str
+) -> None:
+    async def asked(record: str) -> str:
+        async with DnsServer({**GOOD_ZONE, ("sender.example", "TXT"): [record]}) as dns:
+            doctor = Doctor(options(tokens=provider.providers(ca_file).tokens), DnsServers((("127.0.0.1", dns.port),)))
+            case = Case(to, address(MAILBOX))
+            return next(step.trap for step in [one async for one in doctor.examine(case)] if step.name is StepName.SPF)
+
+    assert await asked('"v=spf1 a -all"') == "SPF_LACKS_PROVIDER"
+    assert await asked(f'"v=spf1 include:{included} -all"') == ""
 
 
 async def test_the_doctor_does_not_blame_the_mail_server_when_the_authority_cannot_be_trusted(

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ringpost.domain.credentials import GOOGLE_SMTP, MICROSOFT_SMTP
+from ringpost.domain.endpoints import Endpoint, GraphEndpoint, SmtpEndpoint
 from ringpost.domain.mail_servers import MailServer, ServerType, tls_mode
 
 _MICROSOFT_365: Final = "Microsoft 365"
@@ -244,6 +246,13 @@ PROVIDERS: Final = (
 def by_host(host: str) -> Provider | None:
     """The provider that a mail server's name, or the domain of an address, belongs to."""
     return next((one for one in PROVIDERS if _ends(host, one.hosts) or host in one.addresses), None)
+
+
+def by_endpoint(endpoint: Endpoint, username: str) -> Provider | None:
+    """The provider that mail goes through; the API of one is known by its SMTP server."""
+    if isinstance(endpoint, SmtpEndpoint):
+        return by_login(endpoint.host, username)
+    return by_host(MICROSOFT_SMTP[endpoint.app.cloud].host if isinstance(endpoint, GraphEndpoint) else GOOGLE_SMTP.host)
 
 
 def by_login(host: str, username: str) -> Provider | None:

@@ -20,9 +20,8 @@ from ringpost.domain.diagnosis import (
     finding,
     skipped,
 )
-from ringpost.domain.endpoints import SmtpEndpoint
 from ringpost.domain.mail_servers import UNOPENED, MailServer, merge_password, sender_of
-from ringpost.domain.providers import Provider, by_login, by_mx, by_words
+from ringpost.domain.providers import Provider, by_endpoint, by_login, by_mx, by_words
 from ringpost.domain.remedies import remedy
 from ringpost.domain.settings import Settings, parse_settings, parse_system_settings
 from ringpost.domain.tenants import SYSTEM, TenantId
@@ -189,6 +188,7 @@ def _provider(plan: DiagnosisPlan, steps: tuple[Step, ...]) -> Provider | None:
 
 
 def _known_host(plan: DiagnosisPlan) -> Provider | None:
-    endpoint = plan.case.endpoint if plan.case else None
-    host = endpoint.host if isinstance(endpoint, SmtpEndpoint) else plan.server.host if plan.server else None
-    return by_login(host, plan.server.username if plan.server else "") if host else None
+    username = plan.server.username if plan.server else ""
+    if plan.case is not None:
+        return by_endpoint(plan.case.endpoint, username)
+    return by_login(plan.server.host, username) if plan.server and plan.server.host else None

@@ -9,7 +9,7 @@ from ringpost.domain.addresses import Address
 from ringpost.domain.deliveries import Outcome, Stage
 from ringpost.domain.diagnosis import SMTP_STEPS, Step, StepName, StepStatus, skipped
 from ringpost.domain.endpoints import Endpoint, GmailEndpoint, GraphEndpoint, SmtpEndpoint
-from ringpost.domain.providers import by_login
+from ringpost.domain.providers import by_endpoint
 from ringpost.transports.doctor.examination import Examination, Report
 from ringpost.transports.doctor.sender_domain import DnsServers, ask_sender_domain
 from ringpost.transports.smtp import classify
@@ -65,10 +65,9 @@ class Doctor:
             work.cancel()
 
     async def _work(self, case: Case, report: Report) -> None:
-        host = case.endpoint.host if isinstance(case.endpoint, SmtpEndpoint) else ""
         advice = None
         if case.ask_domain:
-            provider = by_login(host, case.sender.spec)
+            provider = by_endpoint(case.endpoint, case.sender.spec)
             advice = asyncio.create_task(ask_sender_domain(case.sender, self._dns, provider))
         try:
             await self._examine(case, report)
