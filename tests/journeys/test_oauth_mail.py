@@ -120,7 +120,8 @@ async def test_a_test_mail_says_where_it_came_to_and_no_secret_is_seen(
     logs.configure("json", "debug", seen)
     async with service(tmp_path, credentials) as (provider, client):
         good = await client.post("/tenant/notification/test_email", json=MAIL)
-        provider.say("send", Say(403, {"error": {"code": "ErrorAccessDenied", "message": "Bearer access-1 no"}}))
+        for token in ("access-1", "access-2"):  # the one that was kept, and a fresh one
+            provider.say("send", Say(403, {"error": {"code": "ErrorAccessDenied", "message": f"Bearer {token} no"}}))
         of_api = await client.post("/tenant/notification/test_email", json=MAIL)
         changed = {**credentials, **({"client_secret": "another"} if credentials is MICROSOFT else {})}
         await client.post("/tenant/notification/oauth", json=changed)
@@ -132,7 +133,7 @@ async def test_a_test_mail_says_where_it_came_to_and_no_secret_is_seen(
     assert (good.status_code, of_api.status_code, of_token.status_code) == (200, 424, 424)
     assert stages == ["api", "token"]
     text = seen.getvalue() + of_api.text
-    for canary in (SECRET, "another", REFRESH, "access-1", key_pem()[60:100]):
+    for canary in (SECRET, "another", REFRESH, "access-1", "access-2", key_pem()[60:100]):
         assert canary not in text
 
 
