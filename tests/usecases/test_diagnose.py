@@ -154,7 +154,8 @@ async def test_without_any_server_there_is_nothing_to_examine(room: Room, acme: 
     [
         ({"username": "pbx"}, "NO_SENDER"),
         ({"auth": "LOGIN", "password": ""}, "NO_PASSWORD"),
-        ({"type": "GMAIL", "server": None, "password": ""}, "NO_PASSWORD"),
+        ({"type": "GMAIL", "server": None, "password": ""}, "NO_CREDENTIALS"),
+        ({"type": "MS365", "server": None, "password": ""}, "NO_CREDENTIALS"),
     ],
 )
 async def test_settings_that_are_not_complete_say_what_is_missing(

@@ -25,7 +25,7 @@ from ringpost.domain.providers import Provider, by_endpoint, by_login, by_mx, by
 from ringpost.domain.remedies import remedy
 from ringpost.domain.settings import Settings, parse_settings, parse_system_settings
 from ringpost.domain.tenants import SYSTEM, TenantId
-from ringpost.domain.traps import TRAPS, Trap, login, mail, sender_domain
+from ringpost.domain.traps import TRAPS, Trap, login, mail, sender_domain, tokens
 from ringpost.errors import FieldError, Invalid, NotConfigured
 from ringpost.storage import settings as rows
 from ringpost.storage.oauth import credentials_in_force
@@ -161,8 +161,12 @@ def _incomplete(server: MailServer | None) -> list[Step]:
 
 
 def _lack(server: MailServer | None) -> tuple[Trap, str]:
-    """Without a sender or a password; a server of type SMTP without a name is never saved."""
-    trap = mail.NO_SENDER if server is not None and sender_of(server) is None else login.NO_PASSWORD
+    """Without a sender or a login; a server of type SMTP without a name is never saved."""
+    trap = login.NO_PASSWORD
+    if server is not None and sender_of(server) is None:
+        trap = mail.NO_SENDER
+    elif server is not None and server.lacks_login:
+        trap = tokens.NO_CREDENTIALS
     return trap, " ".join(server.missing() if server else ()) or trap.explanation
 
 

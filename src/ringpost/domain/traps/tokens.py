@@ -149,6 +149,13 @@ GOOGLE_NO_TOKEN: Final = Trap(
     "Google does not give a token.",
     "Check the OAuth credentials; Google's own words say more.",
 )
+NO_CREDENTIALS: Final = Trap(
+    "NO_CREDENTIALS",
+    "Nothing to log in to the provider with",
+    "Microsoft 365 or Gmail, and neither OAuth credentials for it nor a password are stored.",
+    "There are neither OAuth credentials for this provider nor a password.",
+    "Set up OAuth. An app password does as well, as long as the provider takes it.",
+)
 CREDENTIALS_DAMAGED: Final = Trap(
     "CREDENTIALS_DAMAGED",
     "The stored OAuth credentials cannot be used",
