@@ -12,6 +12,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import psycopg
 from psycopg.sql import SQL, Identifier
 
@@ -67,6 +68,20 @@ class PostgresServer:
             self._process.send_signal(how)
             self._process.wait(_DEADLINE_S)
             self._process = None
+
+    @contextmanager
+    def frozen(self) -> Generator[None]:
+        """All its processes stand still, as when its disk does; its kernel goes on confirming what it is sent."""
+        assert self._process is not None
+        postmaster = psutil.Process(self._process.pid)
+        all_of_it = [postmaster, *postmaster.children(recursive=True)]
+        for process in all_of_it:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in all_of_it:
+                process.resume()
 
     def connect(self, database: str = "postgres") -> psycopg.Connection:
         """A connection that commits each statement."""

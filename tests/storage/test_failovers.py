@@ -15,7 +15,7 @@ from tests.postgresql import PostgresServer, postgres_server
 from tests.storage.notes import NOTES, add, words
 
 from ringpost.errors import StorageUnavailable
-from ringpost.storage import bell, postgresql
+from ringpost.storage import bell, direct, postgresql, silence
 from ringpost.storage.database import READERS, Database, open_database
 from ringpost.storage.groups import afterwards
 
@@ -140,16 +140,19 @@ async def test_a_server_that_became_a_standby_is_left_and_its_primary_found(
     assert await one.read(words) == {"on a new connection", "to the new primary"}
 
 
-async def until_written(database: Database, word: str) -> None:
-    """Write as soon as the database can be reached again."""
+async def until_done(ask: Callable[..., Any], *what: Any) -> Any:
+    """Read or write as soon as the database can be reached again."""
     async with asyncio.timeout(60):
         while True:
             try:
-                await database.write(add, word)
+                return await ask(*what)
             except StorageUnavailable:
                 await asyncio.sleep(0.05)
-            else:
-                return
+
+
+async def until_written(database: Database, word: str) -> None:
+    """Write a word as soon as the database can be reached again."""
+    await until_done(database.write, add, word)
 
 
 async def test_a_server_that_says_nothing_is_found_out_once_and_not_by_everybody_in_turn(
@@ -182,6 +185,38 @@ def own_server() -> Iterator[PostgresServer]:
     """A server that a test may stop."""
     with postgres_server() as server:
         yield server
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that does not answer is given up after seconds."""
+    monkeypatch.setitem(postgresql.CONNECTING, "connect_timeout", 2)  # s; libpq's least
+    monkeypatch.setattr(silence, "LONGEST_S", 1.0)
+    monkeypatch.setattr(silence, "LOOK_EVERY_S", 0.1)
+
+
+def direct_read(connection: Connection) -> None:
+    """Past the driver."""
+    direct.run(connection, "SELECT 1")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.usefixtures("impatient")
+async def test_a_server_that_takes_questions_and_never_answers_is_given_up(own_server: PostgresServer) -> None:
+    database = await open_database(own_server.url(own_server.new_database()))
+    await database.write(lambda connection: connection.execute(NOTES).close())
+    for ask, work in ((database.read, words), (database.read, direct_read), (database.write, direct_read)):
+        await until_done(ask, work)
+        with own_server.frozen(), pytest.raises(StorageUnavailable):
+            await ask(work)
+    await until_written(database, "after")
+    assert await until_done(database.read, words) == {"after"}
+    with own_server.frozen():
+        asked = asyncio.create_task(database.write(add, "never"))
+        await asyncio.sleep(0)
+        await database.close()
+        with pytest.raises(StorageUnavailable):
+            await asked
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["stopped", "crashed"])

@@ -11,12 +11,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, exc
 
 from ringpost.errors import StorageUnavailable
-from ringpost.storage import bell, engines, sqlite
+from ringpost.storage import bell, engines, silence, sqlite
 from ringpost.storage.at_once import AtOnce
 from ringpost.storage.away import Away, cannot
 from ringpost.storage.faults import Fault, fault_of
@@ -48,6 +48,7 @@ class Database:
         self._at_once: AtOnce | None = None
         if self.dialect == "sqlite":
             self._at_once = AtOnce(functools.partial(sqlite.begin_at_once, writer), self._waiting, self._thread)
+        self._ending_silence = self._loop.create_task(_end_silence()) if self.dialect == "postgresql" else None
 
     @property
     def dialect(self) -> str:
@@ -108,6 +109,8 @@ class Database:
         self._thread.write_all()
         await self._loop.run_in_executor(None, self._thread.end)
         await self._loop.run_in_executor(None, self._threads.shutdown)
+        if self._ending_silence is not None:
+            self._ending_silence.cancel()
         self._reader.dispose()
         self._writer.dispose()
 
@@ -154,6 +157,13 @@ class Database:
     def _read_once(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         with self._reader.connect() as connection:
             return work(connection, *args, **kwargs)
+
+
+async def _end_silence() -> NoReturn:
+    """Until cancelled."""
+    while True:
+        await asyncio.sleep(silence.LOOK_EVERY_S)
+        silence.end()
 
 
 async def open_database(url: str, *, make: bool = True) -> Database:

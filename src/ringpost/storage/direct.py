@@ -4,17 +4,21 @@ The driver waits for an answer in many small steps and lets go of the interprete
 statement; where another thread is busy, each time it waits for that lock anew. libpq's own call lets go of it once.
 """
 
+import socket
 from collections.abc import Sequence
-from typing import Any, cast
+from contextlib import suppress
+from typing import Any, TypeVar, cast
 
 import psycopg
 from psycopg import pq
+from psycopg.abc import PQGen
 from psycopg.adapt import Transformer
 from psycopg.rows import TupleRow
 from sqlalchemy import Connection, exc
 
-from ringpost.storage import patience
+from ringpost.storage import patience, silence
 
+T = TypeVar("T")
 Value = str | bytes
 """What a parameter may be: any text that the server can read, or bytes."""
 
@@ -62,7 +66,12 @@ class DirectConnection(psycopg.Connection[TupleRow]):
         """Commit; raises when the server did not, because a statement has failed and nobody heeded it."""
         if self.pgconn.transaction_status == pq.TransactionStatus.IDLE:
             return
-        if self._good(self.pgconn.exec_(b"COMMIT")).command_status != b"COMMIT":
+        silence.ask(self)
+        try:
+            done = self._good(self.pgconn.exec_(b"COMMIT"))
+        finally:
+            silence.answered(self)
+        if done.command_status != b"COMMIT":
             raise psycopg.errors.InFailedSqlTransaction("The transaction was undone: a statement of it had failed.")
 
     def rollback(self) -> None:
@@ -76,6 +85,30 @@ class DirectConnection(psycopg.Connection[TupleRow]):
 
         It stays prepared. Raises psycopg.Error.
         """
+        silence.ask(self)
+        try:
+            return self._run(statement, values)
+        finally:
+            silence.answered(self)
+
+    def wait(self, gen: PQGen[T], *args: Any, **kwargs: Any) -> T:
+        """What the driver does in its own way waits here."""
+        silence.ask(self)
+        try:
+            return super().wait(gen, *args, **kwargs)
+        finally:
+            silence.answered(self)
+
+    def hang_up(self) -> None:
+        """End the connection on the network, on another thread than the one that waits in libpq."""
+        with suppress(psycopg.Error, OSError):  # it has ended already
+            borrowed = socket.socket(fileno=self.pgconn.socket)
+            try:
+                borrowed.shutdown(socket.SHUT_RDWR)
+            finally:
+                borrowed.detach()
+
+    def _run(self, statement: str, values: Sequence[Value]) -> tuple[int, list[TupleRow]]:
         begins = not self.autocommit and self.pgconn.transaction_status == pq.TransactionStatus.IDLE
         if begins:
             if self._written > self._plans_until:
