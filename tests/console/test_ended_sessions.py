@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Dialog, Page
 from tests.console.conftest import PASSWORD, ClientOf, Visitor, assert_accessible
 
-from ringpost.console.error_pages import SECRETS
+from ringpost.console.not_done import SECRETS
 from ringpost.domain.access import Role
 from ringpost.domain.tenants import TenantId
 from ringpost.storage import access, settings, templates

@@ -322,6 +322,7 @@ async def test_a_system_administrator_acts_for_a_tenant_and_both_logs_tell(
 
     clock.advance(1)
     await client.post(f"/console/system/tenants/{acme}/act", data=form)
+    form = {"csrf": await csrf_of(client)}
 
     assert "You work in <strong>Acme</strong>" in (await client.get("/console/notifications")).text
     clock.advance(1)

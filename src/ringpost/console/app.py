@@ -40,7 +40,16 @@ from ringpost.console import (
 from ringpost.console.assets import PREFIX, send_asset
 from ringpost.console.error_pages import BAD_FORM, NO_PAGE, TOO_LARGE, answer_error, show_trouble
 from ringpost.console.forms import MOST_FIELDS, MOST_FILES, Posted
-from ringpost.console.guard import NotSignedIn, admit, begin_visit, keep_visit, refuse_forgery, refuse_strangers
+from ringpost.console.guard import (
+    NotSignedIn,
+    TenantLeft,
+    admit,
+    begin_visit,
+    keep_visit,
+    refuse_forgery,
+    refuse_left_tenant,
+    refuse_strangers,
+)
 from ringpost.console.headers import SafeHeaders
 from ringpost.console.routing import Access, Page
 from ringpost.console.visit import ROOT, Visit
@@ -144,11 +153,22 @@ async def _view(visit: Visit, page: Page) -> Response:
         if isinstance(posted, Response):
             return posted
         admitted = replace(visit, posted=posted)
-        if page.access is not Access.PUBLIC and visit.session is None:
-            return answer_error(admitted, NotSignedIn("Sign in first."))
-        refuse_forgery(visit, posted)
-    admit(admitted, page.access)
+    try:
+        _let_in(admitted, page)
+    except (NotSignedIn, TenantLeft) as reason:
+        return answer_error(admitted, reason)  # which keeps what was sent
     return await page.view(admitted)
+
+
+def _let_in(visit: Visit, page: Page) -> None:
+    """Raises as the guard does."""
+    if page.method == "POST":
+        if page.access is not Access.PUBLIC and visit.session is None:
+            raise NotSignedIn("Sign in first.")
+        refuse_forgery(visit)
+    if page.method == "GET" or page.access.of_tenant:
+        refuse_left_tenant(visit)
+    admit(visit, page.access)
 
 
 async def _posted(visit: Visit) -> Posted | Response:

@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import structlog
 from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse, Response
 
-from ringpost.console.forms import CSRF_FIELD
-from ringpost.console.frames import words_in_frame
-from ringpost.console.guard import Forged, NotSignedIn, own_path
+from ringpost.console.guard import Forged, NotSignedIn, TenantLeft, own_path
 from ringpost.console.languages import N_
+from ringpost.console.not_done import SIGNED_OUT, TENANT_LEFT, say_not_done
 from ringpost.console.rendering import render
 from ringpost.console.visit import ROOT, Visit
 from ringpost.console.waiting import told_to_wait, when_to_try_again
@@ -55,13 +54,6 @@ FAULT: Final = Trouble(
     N_("It is not your fault, and it is in the log. Try again; if it stays, tell whoever runs Ringpost when it was."),
 )
 
-SIGNED_OUT: Final = N_("You are signed out. Sign in in another tab, then go on here.")
-SECRETS: Final = frozenset(
-    {"password", "again", "current", "client_secret", "google_client_secret", "refresh_token"}
-    | {"certificate", "service_account"}
-)
-"""Fields that no page gives back."""
-
 _TROUBLES: Final[tuple[tuple[type[RingpostError], Trouble], ...]] = (
     (Forged, Trouble(403, N_("Please send that once more"), N_("Go back, reload the page, and send the form again."))),
     (Forbidden, Trouble(403, N_("You cannot do that"), "")),
@@ -81,6 +73,8 @@ def answer_error(visit: Visit, error: Exception) -> Response:
     """The answer to a request that failed."""
     if isinstance(error, NotSignedIn):
         return _to_sign_in(visit)
+    if isinstance(error, TenantLeft):
+        return _to_the_tenant(visit)
     for kind, trouble in _TROUBLES:
         if isinstance(error, kind):
             if isinstance(error, RateLimited):
@@ -101,14 +95,11 @@ def show_trouble(visit: Visit, trouble: Trouble, message: str = "") -> Response:
 
 def _to_sign_in(visit: Visit) -> Response:
     """Come back here afterwards. What was sent is kept, and nothing takes a page away that somebody types in."""
-    if visit.request.headers.get("sec-fetch-dest") == "iframe":
-        return words_in_frame(visit.say(SIGNED_OUT), visit.say(SIGNED_OUT), status=401)
-    if visit.request.method == "POST":
-        return _not_done(visit)
+    back = _page_of(visit)
+    if visit.request.method == "POST" or visit.request.headers.get("sec-fetch-dest") == "iframe":
+        return say_not_done(visit, SIGNED_OUT, f"/sign-in?next={quote(back)}")
     if visit.wants_fragment:  # htmx follows redirects by itself and would put the page into the page
-        return Response(
-            status_code=204, headers={"HX-Redirect": f"{ROOT}/sign-in?{urlencode({'next': _page_of(visit)})}"}
-        )
+        return Response(status_code=204, headers={"HX-Redirect": f"{ROOT}/sign-in?{urlencode({'next': back})}"})
     target = visit.request.url.path
     if visit.request.url.query:
         target += f"?{visit.request.url.query}"
@@ -117,15 +108,11 @@ def _to_sign_in(visit: Visit) -> Response:
     return visit.redirect("/sign-in", next=target)
 
 
-def _not_done(visit: Visit) -> Response:
-    """Nothing was done. What can be kept is: its old token is good again once the same person has signed in."""
-    if visit.wants_fragment:
-        return render(visit, "ended_fragment.html", status=401)
-    sent = [(name, value) for name, value in visit.posted.data.multi_items() if isinstance(value, str)]
-    lost = any(name in SECRETS and value for name, value in sent) or any(map(visit.posted.file, visit.posted.data))
-    kept = [(name, value) for name, value in sent if name not in SECRETS]
-    is_form = any(name != CSRF_FIELD for name, _ in kept)
-    return render(visit, "ended.html", status=401, kept=kept if is_form and not lost else (), back=_page_of(visit))
+def _to_the_tenant(visit: Visit) -> Response:
+    """What a page of another tenant has sent is kept; what it shows by itself is shown anew, as things are here."""
+    if visit.request.method == "GET":
+        return Response(status_code=204, headers={"HX-Refresh": "true"})
+    return say_not_done(visit, TENANT_LEFT, TENANT_LEFT.path)
 
 
 def _page_of(visit: Visit) -> str:

@@ -10,7 +10,9 @@ TLS too, and behind a proxy that ends TLS nothing else would be right. `/console
 and has to come from our own pages: `Sec-Fetch-Site` says so in every browser of today, `Origin` in the others. Before
 anybody is signed in, a cookie of the visit takes the session's place, so nobody is signed in to a stranger's account.
 A token also proves to whom and for which tenant the page was given, so that what was typed before a session ended can
-be saved in the next one of the same person. That part is keyed and good until the end of the next day (UTC).
+be saved in the next one of the same person. That part is keyed and good until the end of the next day (UTC), which no
+session outlives. What is a tenant's is changed only with that part: a session goes to another tenant as a whole, and a
+page of the one before may still be open in another tab.
 """
 
 import hashlib
@@ -24,14 +26,14 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ringpost.console.forms import CSRF_FIELD, Posted
+from ringpost.console.forms import CSRF_FIELD
 from ringpost.console.languages import choose_language
 from ringpost.console.routing import Access
 from ringpost.console.visit import ROOT, THEMES, Visit
 from ringpost.domain.access import Role, hash_token
 from ringpost.domain.secrets import Secret
 from ringpost.domain.tenants import SYSTEM, Tenant, TenantId
-from ringpost.errors import Forbidden, NotFound, Unauthorized
+from ringpost.errors import Forbidden, NotFound, Unauthorized, WrongState
 from ringpost.limits import Limits
 from ringpost.storage import sessions, tenants
 from ringpost.storage.sessions import ConsoleSession
@@ -59,6 +61,10 @@ class NotSignedIn(Unauthorized):
 
 class Forged(Forbidden):
     """A form that did not come from our own pages, or is older than its session."""
+
+
+class TenantLeft(WrongState):
+    """What a page of a tenant has sent after its visitor went elsewhere in another tab."""
 
 
 async def begin_visit(request: Request, room: Room, limits: Limits) -> Visit:
@@ -97,24 +103,33 @@ def admit(visit: Visit, access: Access) -> None:
         raise NotSignedIn("Sign in first.")
     if access is Access.SYSTEM and not visit.is_system_admin:
         raise Forbidden(visit.say("This page is for system administrators."))
-    if access in (Access.TENANT, Access.EDITOR) and visit.tenant is None:
+    if access.of_tenant and visit.tenant is None:
         raise Forbidden(visit.say("This page belongs to a tenant. Choose the tenant to work in first."))
     if access is Access.EDITOR and visit.principal.role is Role.READ_ONLY:
         raise Forbidden(visit.say("You may look at everything here but change nothing. Ask an administrator."))
 
 
-def refuse_forgery(visit: Visit, posted: Posted) -> None:
+def refuse_forgery(visit: Visit) -> None:
     """Raise Forged when a POST did not come from a page of ours, given to this very visitor."""
-    token, _, proof = (visit.request.headers.get(CSRF_HEADER) or posted.text(CSRF_FIELD)).partition(".")
+    token, _, proof = _token_sent(visit).partition(".")
     of_session = hmac.compare_digest(token.encode(), visit.csrf.partition(".")[0].encode())
-    proofs = _proofs(visit.room, visit.session) if visit.session else ()
-    if not of_session and not any(hmac.compare_digest(proof.encode(), good.encode()) for good in proofs):
+    if not of_session and not _is_proven(visit, proof):
         raise Forged(
             visit.say(
                 "The page was open for too long, it was given to another person or for another tenant, "
                 "or your browser sends no cookies."
             )
         )
+
+
+def refuse_left_tenant(visit: Visit) -> None:
+    """Raise TenantLeft when a page of ours has sent this, and the visitor is not any more where it was given to them.
+
+    Who opens a page by its address sends no token, and is where they are; what a page asks for by itself has one.
+    """
+    token = _token_sent(visit)
+    if token and not _is_proven(visit, token.partition(".")[2]):
+        raise TenantLeft("The tenant of this page was left in another tab.")
 
 
 def refuse_strangers(visit: Visit) -> None:
@@ -182,6 +197,16 @@ def _visit_secret(request: Request) -> str:
         request.state.visit_secret = urlsafe_b64encode(os.urandom(24)).decode()
     secret: str = request.state.visit_secret
     return secret
+
+
+def _token_sent(visit: Visit) -> str:
+    return visit.request.headers.get(CSRF_HEADER) or visit.posted.text(CSRF_FIELD)
+
+
+def _is_proven(visit: Visit, proof: str) -> bool:
+    """Whether the page was given to this person, where they are now."""
+    proofs = _proofs(visit.room, visit.session) if visit.session else ()
+    return any(hmac.compare_digest(proof.encode(), good.encode()) for good in proofs)
 
 
 def _csrf_token(bound: str) -> str:

@@ -25,6 +25,11 @@ class Access(Enum):
     SYSTEM = "system"
     """System administrators."""
 
+    @property
+    def of_tenant(self) -> bool:
+        """Whether the route is about the tenant in view."""
+        return self in (Access.TENANT, Access.EDITOR)
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
