@@ -1,83 +1,26 @@
 """The mail server's pages without a browser: what is saved, what is kept, and what is never shown."""
 
-import re
 from pathlib import Path
 
-import httpx
 import pytest
 from fastapi import FastAPI
 from tests.console.conftest import ClientOf, csrf_of
 from tests.console.leftovers import english_of
 from tests.console.mail_servers import Authority, issue, wired
+from tests.console.server_forms import FORM, SAVED, send, stored
 
 from ringpost.cli.opening import operator
 from ringpost.console.guard import LANGUAGE_COOKIE
-from ringpost.console.levels import LEVELS, Level
 from ringpost.console.server_form import FLAGS
 from ringpost.domain.access import Role
-from ringpost.domain.addresses import parse_address
 from ringpost.domain.mail_servers import tls_mode
-from ringpost.domain.settings import Settings, SystemSettings
-from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.domain.settings import SystemSettings
+from ringpost.domain.tenants import TenantId
 from ringpost.storage import oauth, settings
-from ringpost.usecases.change_settings import change_settings, change_system_settings
+from ringpost.usecases.change_settings import change_settings
 from ringpost.usecases.room import Room
 
-FORM = {
-    "type": "SMTP",
-    "server": "mail.example.com",
-    "port": "",
-    "tls": "implicit",
-    "username": "pbx@example.com",
-    "auth": "AUTO",
-    "reply_to": "",
-}
-SAVED = {
-    "type": "SMTP",
-    "server": "mail.example.com",
-    "username": "pbx@example.com",
-    "password": "made-up-secret",
-    "recipients": "ann@example.com",
-    "notify_queue_callback": True,
-}
 HOSTILE = "<script>alert(1)</script>"
-
-
-async def send(client: httpx.AsyncClient, path: str, **fields: str) -> httpx.Response:
-    """Send a form of the page without scripts."""
-    return await client.post(f"/console{path}", data={"csrf": await csrf_of(client), **fields})
-
-
-async def stored(room: Room, tenant: TenantId) -> Settings:
-    return await room.database.read(settings.load, room.sealer, tenant)
-
-
-def _question(page: str) -> str:
-    """What is asked before something is removed."""
-    (text,) = re.findall(r"<dialog id=\"remove-[a-z]+\".*?<p>(.*?)</p>", page, re.DOTALL)
-    return text
-
-
-@pytest.mark.parametrize("level", LEVELS, ids=lambda level: level.path)
-async def test_who_saves_what_somebody_else_has_changed_is_told_first(client_of: ClientOf, level: Level) -> None:
-    client = await client_of(Role.SYSTEM_ADMIN if level.is_system else Role.TENANT_ADMIN)
-    shown = (await client.get(f"/console{level.path}")).text
-    fields = {**FORM, "password": "made-up-secret", "seen": _seen(shown)}
-    assert (await send(client, level.path, **{**fields, "server": "mail.first.example"})).status_code == 303
-
-    late = await send(client, level.path, **{**fields, "server": "mail.second.example"})
-
-    assert late.status_code == 409
-    assert "Somebody else was faster" in late.text
-    assert "Server: <strong>mail.first.example</strong>" in late.text
-    assert 'value="mail.second.example"' in late.text
-    again = await send(client, level.path, **{**fields, "server": "mail.second.example", "seen": _seen(late.text)})
-    assert again.status_code == 303
-    assert 'value="mail.second.example"' in (await client.get(f"/console{level.path}")).text
-
-
-def _seen(page: str) -> str:
-    return re.findall(r'name="seen" value="(\w+)"', page)[0]
 
 
 @pytest.mark.parametrize(
@@ -179,71 +122,6 @@ async def test_what_is_wrong_stands_beside_its_field(client_of: ClientOf, change
     assert "enable_tls_ssl" not in answer.text
 
 
-async def test_the_green_notice_says_when_nothing_need_be_filled_in(client_of: ClientOf, room: Room) -> None:
-    client = await client_of(Role.TENANT_ADMIN)
-    assert "There is no mail server yet" in (await client.get("/console/mail-server")).text
-
-    await change_system_settings(room, operator(SYSTEM), SAVED)
-
-    page = (await client.get("/console/mail-server")).text
-    assert "Mail is sent already: through the phone system&#39;s mail server." in page
-
-
-async def test_what_becomes_of_mail_without_a_server_is_told_as_it_is(
-    client_of: ClientOf, room: Room, acme: TenantId
-) -> None:
-    client = await client_of(Role.TENANT_ADMIN)
-    not_kept = (
-        "Without a mail server, new mail is neither sent nor kept for later; only emergencies wait, for 24 hours."
-    )
-    lent = "Without it, mail goes through the phone system&#39;s mail server."
-    promise = "Mail that waits is tried again at once."
-    assert not_kept in (await client.get("/console/mail-server")).text
-
-    saved = await send(client, "/mail-server", **{**FORM, "type": "MS365"})
-    incomplete = (await client.get(saved.headers["location"])).text
-
-    warning = incomplete.partition("These settings are not complete")[2].partition("<form")[0]
-    assert "There is nothing to sign in with. Set up OAuth under Mail server, or type an app password there." in warning
-    assert 'href="/console/mail-server/oauth"' in warning
-    assert not_kept in warning
-    assert "Saved." in incomplete
-    assert promise not in incomplete
-    assert not_kept in _question(incomplete)
-
-    await change_system_settings(room, operator(SYSTEM), SAVED)
-    borrowing = (await client.get(saved.headers["location"])).text
-    assert not_kept not in borrowing
-    assert promise not in borrowing
-    assert lent in _question(borrowing)
-
-    await change_settings(room, operator(acme), SAVED)
-    complete = (await client.get(saved.headers["location"])).text
-    assert promise in complete
-    assert "it waits" not in complete
-
-
-async def test_what_deleting_oauth_credentials_does_is_told_as_it_is(client_of: ClientOf, room: Room) -> None:
-    client, path = await client_of(Role.TENANT_ADMIN), "/console/mail-server/oauth?done=saved"
-    form = {"method": "client_secret", "directory": "example.com", "client_id": "an-app", "cloud": "global"}
-    server = {**FORM, "type": "MS365"}
-
-    async def page() -> tuple[bool, str]:
-        text = (await client.get(path)).text
-        return "Mail that waits is tried again at once." in text, _question(text)
-
-    await send(client, "/mail-server/oauth", **form, client_secret="made-up-secret")
-    assert await page() == (False, "They are forgotten, secrets and all.")
-    await send(client, "/mail-server", **server)
-    can_send, question = await page()
-    assert can_send
-    assert "new mail is neither sent nor kept for later" in question
-    await change_system_settings(room, operator(SYSTEM), SAVED)
-    assert "Without it, mail goes through the phone system&#39;s mail server." in (await page())[1]
-    await send(client, "/mail-server", **server, password="made-up-secret")
-    assert (await page())[1] == "They are forgotten, secrets and all. Mail then goes with the password that is stored."
-
-
 async def test_hostile_text_is_shown_as_text(client_of: ClientOf) -> None:
     client = await client_of(Role.TENANT_ADMIN)
     hostile = {**FORM, "server": HOSTILE, "username": HOSTILE, "reply_to": HOSTILE, "port": HOSTILE, "tls": HOSTILE}
@@ -323,23 +201,6 @@ async def test_the_system_level_has_the_same_form_and_its_own_settings(
     assert (saved.mail_server.host, saved.enable_tenant_access, saved.cpu_threshold) == ("mailhost", False, 0.9)
     assert saved.switches["notify_ip_blocked"] is True
     assert (await stored(room, acme)).mail_server is None
-
-
-async def test_who_borrows_the_mail_server_says_where_answers_go(
-    client_of: ClientOf, room: Room, acme: TenantId
-) -> None:
-    system, client = await client_of(Role.SYSTEM_ADMIN), await client_of(Role.TENANT_ADMIN)
-    await send(system, "/system/mail-server", **FORM, password="made-up-secret", enable_tenant_access="on")
-
-    wrong = await send(client, "/mail-server/answers", answers_to="office")
-    assert wrong.status_code == 422
-    assert 'id="answers_to-error"' in wrong.text
-    assert (await send(client, "/mail-server/answers", answers_to="office@acme.example")).status_code == 303
-
-    saved = await stored(room, acme)
-    assert (saved.mail_server, saved.reply_to) == (None, parse_address("office@acme.example"))
-    page = (await client.get("/console/mail-server")).text
-    assert re.search(r'name="answers_to"[^>]* value="office@acme.example"', page)
 
 
 async def test_oauth_secrets_stay_when_left_empty_and_are_never_shown(

@@ -41,6 +41,8 @@ _FIELDS: Final = {
     "port": N_("Port"),
     "tls": N_("Encryption"),
     "auth": N_("Way to sign in"),
+    "username": N_("User name"),
+    "reply_to": N_("Answers go to"),
 }
 CHOICES: Final = {
     "type": {"SMTP": N_("Any mail server (SMTP)"), "MS365": N_("Microsoft 365"), "GMAIL": N_("Gmail")},

@@ -1,6 +1,6 @@
 """The two levels that have a mail server: a tenant, and the system. Their pages are the same but for what is here."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,9 +13,9 @@ from ringpost.domain.mail_servers import MailServer
 from ringpost.domain.oauth import OAuthSettings
 from ringpost.domain.settings import Settings, SystemSettings, settings_to_json, system_settings_to_json
 from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.errors import WrongState
 from ringpost.storage import oauth, settings
-from ringpost.usecases.change_settings import change_settings, change_system_settings
-from ringpost.usecases.room import Room
+from ringpost.usecases.change_settings import edit_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,14 @@ class Saved:
         return settings_to_json(self.settings, system_server_offered=self.offered)
 
 
+class SavedMeanwhile(WrongState):
+    """Somebody else has saved after the form was opened. `now` is what is stored."""
+
+    def __init__(self, now: Saved) -> None:
+        super().__init__("Somebody else has changed these settings meanwhile.")
+        self.now = now
+
+
 @dataclass(frozen=True, slots=True)
 class Level:
     """One of the two."""
@@ -60,7 +68,6 @@ class Level:
     """The path of the page of recipients and switches."""
     to_see: Access
     to_change: Access
-    change: Callable[[Room, Principal, Mapping[str, object]], Awaitable[None]]
 
     @property
     def is_system(self) -> bool:
@@ -91,16 +98,21 @@ class Level:
         """What is stored."""
         return await visit.room.database.read(_saved, self.owner(visit))
 
-    async def save(self, visit: Visit, changed: Mapping[str, Any]) -> None:
-        """Change some fields and leave the others as they are. Raises Invalid, PasswordRequired."""
-        saved = await self.saved(visit)
-        await self.change(visit.room, self.principal(visit), {**saved.fields, **changed})
+    async def save(self, visit: Visit, edited: Callable[[Saved], Mapping[str, Any]]) -> None:
+        """Change the fields that `edited` makes of what is stored, and leave the others as they are, in one write.
+
+        Raises Invalid, PasswordRequired, and as `edited` does.
+        """
+
+        def fields(connection: Connection) -> Mapping[str, object]:
+            saved = _saved(connection, self.owner(visit))
+            return {**saved.fields, **edited(saved)}
+
+        await edit_settings(visit.room, self.principal(visit), fields)
 
 
-OF_TENANT: Final = Level("/mail-server", "/notifications", Access.TENANT, Access.EDITOR, change_settings)
-OF_SYSTEM: Final = Level(
-    "/system/mail-server", "/system/notifications", Access.SYSTEM, Access.SYSTEM, change_system_settings
-)
+OF_TENANT: Final = Level("/mail-server", "/notifications", Access.TENANT, Access.EDITOR)
+OF_SYSTEM: Final = Level("/system/mail-server", "/system/notifications", Access.SYSTEM, Access.SYSTEM)
 LEVELS: Final = (OF_TENANT, OF_SYSTEM)
 
 

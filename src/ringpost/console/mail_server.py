@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from ringpost.console.doctor_words import CHOICES, named
 from ringpost.console.forms import Form, refused
-from ringpost.console.levels import LEVELS, OF_TENANT, Level, Saved
+from ringpost.console.levels import LEVELS, OF_TENANT, Level, Saved, SavedMeanwhile
 from ringpost.console.recognition import recognise
 from ringpost.console.rendering import render
 from ringpost.console.routing import Page, get, post
@@ -21,6 +21,8 @@ from ringpost.domain.oauth import oauth_to_json
 from ringpost.errors import Invalid, PasswordRequired
 
 _MAY_BE_USED: Final = ("type", "server", "port", "tls", "auth")
+_TOLD: Final = (*_MAY_BE_USED, "username", "reply_to")
+"""Fields whose stored values are told to who has typed others."""
 _LONGEST: Final = 2000
 _SEEN: Final = "seen"
 """What the form showed when it was opened."""
@@ -37,36 +39,45 @@ async def show_mail_server(level: Level, visit: Visit) -> Response:
 
 async def save_mail_server(level: Level, visit: Visit) -> Response:
     """Save it, unless somebody else was faster; recipients and switches stay as they are."""
-    posted, saved = visit.posted, await level.saved(visit)
-    if posted.has(_SEEN) and posted.text(_SEEN) != _fingerprint(visit, saved):
-        typed = values_posted(posted)
-        clash = named(visit, _saved_otherwise(visit, saved, typed))
-        return await mail_server_page(
-            level, visit, Form(typed), status=409, clash=clash, seen=_fingerprint(visit, saved)
-        )
-    try:
+    posted, hosts = visit.posted, visit.room.options.provider_hosts
+
+    def edited(saved: Saved) -> Mapping[str, Any]:
+        _refuse_unseen(visit, saved)
         refuse_number(posted)
-        await level.save(visit, fields_of(posted, saved, visit.room.options.provider_hosts))
+        return fields_of(posted, saved, hosts)
+
+    try:
+        await level.save(visit, edited)
     except (Invalid, PasswordRequired) as reason:
         return await mail_server_page(level, visit, is_not_saved(values_posted(posted), reason), status=422)
+    except SavedMeanwhile as reason:
+        return await _clash_page(level, visit, reason.now, values_posted(posted))
     return visit.redirect(level.path, done="saved")
 
 
 async def remove_mail_server(level: Level, visit: Visit) -> Response:
     """Forget it, password and all."""
     nothing = dict.fromkeys(("type", "server", "port", "reply_to", "username", "password", "auth"))
-    await level.save(visit, {**nothing, "enable_tls_ssl": None, "enable_starttls_auto": None})
+    await level.save(visit, lambda _: {**nothing, "enable_tls_ssl": None, "enable_starttls_auto": None})
     return visit.redirect(level.path, done="removed")
 
 
 async def save_answers_to(level: Level, visit: Visit) -> Response:
-    """Where answers go to mails that the system's mail server sends for the tenant."""
+    """Where answers go to mails that the system's mail server sends for the tenant, unless somebody was faster."""
     typed = visit.posted.text(_ANSWERS_TO)
+
+    def edited(saved: Saved) -> Mapping[str, Any]:
+        _refuse_unseen(visit, saved)
+        return {"reply_to": typed}
+
     try:
-        await level.save(visit, {"reply_to": typed})
+        await level.save(visit, edited)
     except Invalid as reason:
         here = Invalid(*(replace(fault, field=_ANSWERS_TO) for fault in reason.errors))
         return await mail_server_page(level, visit, status=422, answers=refused({_ANSWERS_TO: typed}, here))
+    except SavedMeanwhile as reason:
+        values = {**values_of(reason.now, visit.room.options.provider_hosts), "reply_to": typed}
+        return await _clash_page(level, visit, reason.now, values, answers=Form({_ANSWERS_TO: typed}))
     return visit.redirect(level.path, done="saved")
 
 
@@ -129,14 +140,23 @@ def _fingerprint(visit: Visit, saved: Saved) -> str:
     return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
 
 
+def _refuse_unseen(visit: Visit, saved: Saved) -> None:
+    """Raise SavedMeanwhile when what is stored is not what the form showed when it was opened."""
+    seen = visit.posted
+    if seen.has(_SEEN) and seen.text(_SEEN) != _fingerprint(visit, saved):
+        raise SavedMeanwhile(saved)
+
+
+async def _clash_page(level: Level, visit: Visit, now: Saved, typed: Mapping[str, Any], **more: Any) -> Response:
+    """What was typed, what is stored instead, and the way to save all the same."""
+    clash, seen = named(visit, _saved_otherwise(visit, now, typed)), _fingerprint(visit, now)
+    return await mail_server_page(level, visit, Form(typed), status=409, clash=clash, seen=seen, **more)
+
+
 def _saved_otherwise(visit: Visit, saved: Saved, typed: Mapping[str, Any]) -> dict[str, Any]:
     """What is stored of the fields in which it is not what was typed."""
     stored = values_of(saved, visit.room.options.provider_hosts)
-    return {
-        name: stored[name] or "\N{EN DASH}"
-        for name in _MAY_BE_USED
-        if str(stored[name] or "") != str(typed[name] or "")
-    }
+    return {name: stored[name] or "\N{EN DASH}" for name in _TOLD if str(stored[name] or "") != str(typed[name] or "")}
 
 
 def _first(saved: Saved) -> str:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from ringpost.console.forms import Form, refused
 from ringpost.console.languages import N_
+from ringpost.console.levels import OF_TENANT
 from ringpost.console.mail_trials import try_mail
 from ringpost.console.merging import merged, was
 from ringpost.console.rendering import render
@@ -15,10 +16,9 @@ from ringpost.console.routing import get, post
 from ringpost.console.visit import Visit
 from ringpost.domain.addresses import Address, format_address
 from ringpost.domain.catalogue import CATALOGUE, EventType
-from ringpost.domain.settings import TENANT_SWITCHES, Settings, settings_to_json
+from ringpost.domain.settings import TENANT_SWITCHES, Settings
 from ringpost.errors import Invalid, NotFound, PasswordRequired
 from ringpost.storage import settings
-from ringpost.usecases.change_settings import change_settings
 from ringpost.usecases.send_sample import send_sample
 
 
@@ -99,9 +99,7 @@ async def save_notifications(visit: Visit) -> Response:
     # A browser sends what is in a text area by lines; the API takes commas as well.
     chosen["recipients"] = posted.text("recipients")
     try:
-        saved = await visit.room.database.read(settings.show, visit.tenant_id)
-        changed = merged(chosen, was(posted), _values(saved))
-        await change_settings(visit.room, visit.principal, {**_server_fields(saved), **changed})
+        await OF_TENANT.save(visit, lambda saved: merged(chosen, was(posted), _values(saved.settings)))
     except (Invalid, PasswordRequired) as reason:
         return await _page(visit, refused(chosen, reason), status=422)
     return visit.redirect("/notifications", done="saved")
@@ -150,12 +148,6 @@ def _values(saved: Settings) -> dict[str, Any]:
     values: dict[str, Any] = {name: saved.switches.get(name, False) for name in TENANT_SWITCHES}
     values["recipients"] = "\n".join(format_address(one) for one in saved.recipients)
     return values
-
-
-def _server_fields(saved: Settings) -> dict[str, object]:
-    """What is saved of the mail server, to be posted back: that changes nothing, and keeps the password."""
-    fields = settings_to_json(saved, system_server_offered=False)
-    return {name: value for name, value in fields.items() if name not in TENANT_SWITCHES and name != "recipients"}
 
 
 routes = (

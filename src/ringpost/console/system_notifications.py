@@ -59,9 +59,13 @@ async def save_system_notifications(visit: Visit) -> Response:
     typed: dict[str, Any] = {one.threshold: posted.text(one.threshold) for one in WATCHED}
     chosen: dict[str, Any] = {name: posted.flag(name) for name in SYSTEM_SWITCHES}
     chosen["recipients"] = posted.text("recipients")
+
+    def edited(saved: Saved) -> Mapping[str, Any]:
+        changed = merged({**chosen, **typed}, was(posted), _values(saved))
+        return {**changed, **_thresholds(changed)}
+
     try:
-        changed = merged({**chosen, **typed}, was(posted), _values(await OF_SYSTEM.saved(visit)))
-        await OF_SYSTEM.save(visit, {**changed, **_thresholds(changed)})
+        await OF_SYSTEM.save(visit, edited)
     except (Invalid, PasswordRequired) as reason:
         return await _page(visit, refused({**chosen, **typed}, reason), status=422)
     return visit.redirect(OF_SYSTEM.notifications, done="saved")

@@ -101,6 +101,11 @@ def load_system(connection: Connection, sealer: Sealer) -> SystemSettings:
     return SystemSettings() if row is None else _system_settings(row, _mail_server(row, _open(sealer, row)))
 
 
+def lock(connection: Connection, tenant: TenantId) -> None:
+    """Let nobody else change the tenant's settings until this transaction ends; on SQLite there is nobody else."""
+    connection.execute(select(table.c.tenant).where(table.c.tenant == tenant).with_for_update(key_share=True))
+
+
 def save(connection: Connection, sealer: Sealer, tenant: TenantId, settings: Settings, now: int) -> None:
     """Replace all settings of the tenant. `now` is in milliseconds since 1970."""
     server = settings.mail_server

@@ -1,6 +1,6 @@
-"""Change the notification settings of a tenant, or of the system level."""
+"""Change the notification settings of a tenant, or of the system level: all of them, or some of what is in force."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -37,9 +37,26 @@ async def change_system_settings(room: Room, principal: Principal, raw: Mapping[
     room.bell.ring()
 
 
+async def edit_settings(room: Room, principal: Principal, edited: Callable[[Connection], Mapping[str, object]]) -> None:
+    """Replace the settings of the principal's tenant, or the system level's, by what `edited` makes of them.
+
+    That is one write, so nothing is lost of what others save. Raises Invalid, PasswordRequired, and as `edited` does.
+    """
+    tenant = principal.tenant
+    parse = parse_system_settings if tenant == SYSTEM else parse_settings
+
+    def store(connection: Connection) -> None:
+        rows.lock(connection, tenant)
+        replace_settings(connection, room, principal, parse(edited(connection), room.options.rules_for(tenant)))
+
+    await room.database.write(store)
+    room.bell.ring()
+
+
 def replace_settings(connection: Connection, room: Room, principal: Principal, wanted: Settings) -> None:
-    """The write behind both. Raises PasswordRequired."""
+    """The write behind all of these. Raises PasswordRequired."""
     tenant, now = principal.tenant, room.clock()
+    rows.lock(connection, tenant)
     old, opened = stored_settings(connection, room, tenant)
     if wanted.mail_server is not None:
         merged = merge_password(old.mail_server if opened else None, wanted.mail_server)
