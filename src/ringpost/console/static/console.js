@@ -4,6 +4,7 @@
 import { chips } from "./chips.js";
 import { confirmations } from "./confirmations.js";
 import { say } from "./saying.js";
+import { sending } from "./sending.js";
 import { unsaved } from "./unsaved.js";
 
 const start = (root) => {
@@ -22,6 +23,7 @@ const copying = (button) => {
 };
 
 start(document);
+sending();
 document.addEventListener("htmx:load", (event) => {
   if (event.detail.elt !== document.body) start(event.detail.elt);
 });

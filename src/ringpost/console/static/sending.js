@@ -1,0 +1,16 @@
+// A form that is on its way is not sent a second time: who presses the button again, because nothing has happened yet,
+// means the same, and would make a second key, or delete what is gone. For a while only: its sending may be broken off.
+
+const WHILE_MS = 5000;
+
+let sent = new WeakMap();
+
+export const sending = () => {
+  document.addEventListener("submit", (event) => {
+    const { target: form, timeStamp: now } = event;
+    if (event.defaultPrevented || form.method !== "post") return; // it is asked first, stays here, or only looks
+    if (now - (sent.get(form) ?? -Infinity) < WHILE_MS) event.preventDefault();
+    else sent.set(form, now);
+  });
+  addEventListener("pageshow", () => { sent = new WeakMap(); });
+};
