@@ -8,7 +8,8 @@ let sent = new WeakMap();
 export const sending = () => {
   document.addEventListener("submit", (event) => {
     const { target: form, timeStamp: now } = event;
-    if (event.defaultPrevented || form.method !== "post") return; // it is asked first, stays here, or only looks
+    const looks = form.getAttribute("method") !== "post"; // `form.method` may be a field of that name
+    if (event.defaultPrevented || looks) return; // it is asked first or stays here, or changes nothing
     if (now - (sent.get(form) ?? -Infinity) < WHILE_MS) event.preventDefault();
     else sent.set(form, now);
   });
