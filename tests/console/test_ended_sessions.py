@@ -4,7 +4,7 @@ import re
 
 import pytest
 from playwright.async_api import Dialog, Page
-from tests.console.conftest import PASSWORD, ClientOf, Visitor, assert_accessible
+from tests.console.conftest import PASSWORD, ClientOf, Visitor, assert_accessible, csrf_of
 
 from ringpost.console.not_done import SECRETS
 from ringpost.domain.access import Role
@@ -108,8 +108,9 @@ async def test_every_field_of_a_password_is_known_as_secret(client_of: ClientOf,
 
 
 async def test_a_page_that_renews_itself_leads_back_to_itself(client_of: ClientOf) -> None:
-    client = await client_of()
+    client, token = await client_of(), await csrf_of(await client_of(Role.TENANT_ADMIN))
     asked = {"HX-Request": "true", "HX-Current-URL": "https://ringpost.example/console/deliveries?state=sent"}
+    asked["X-CSRF-Token"] = token
 
     answer = await client.get("/console/deliveries?state=sent&seen=x", headers=asked)
 

@@ -128,7 +128,7 @@ def refuse_left_tenant(visit: Visit) -> None:
     Who opens a page by its address sends no token, and is where they are; what a page asks for by itself has one.
     """
     token = _token_sent(visit)
-    if token and not _is_proven(visit, token.partition(".")[2]):
+    if visit.session is not None and token and not _is_proven(visit, token.partition(".")[2]):
         raise TenantLeft("The tenant of this page was left in another tab.")
 
 
