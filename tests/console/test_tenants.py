@@ -1,5 +1,7 @@
 """The pages of tenants: found, made, changed, disabled, deleted, and worked in."""
 
+import asyncio
+
 from tests.console.conftest import ClientOf, Visitor, assert_accessible, csrf_of
 
 from ringpost.domain.access import Role
@@ -150,3 +152,16 @@ async def test_searching_changes_the_list_while_one_types(visitor: Visitor, room
 
 def _link(page: str, rel: str) -> str:
     return page.partition(f'rel="{rel}" href="')[2].partition('"')[0]
+
+
+async def test_who_changes_a_tenant_does_not_enable_what_somebody_disables_at_that_moment(
+    client_of: ClientOf, room: Room, acme: TenantId
+) -> None:
+    client = await client_of(Role.SYSTEM_ADMIN)
+    token, path = {"csrf": await csrf_of(client)}, f"{AT}/{acme}"
+    renamed = {**token, "name": "Acme Ltd.", "domain": "acme.example", "timezone": "UTC", "locale": "en"}
+
+    await asyncio.gather(client.post(f"{path}/disable", data=token), client.post(path, data=renamed))
+
+    tenant = await room.database.read(tenants.show, acme)
+    assert (tenant.name, tenant.enabled) == ("Acme Ltd.", False)

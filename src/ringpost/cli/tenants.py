@@ -1,5 +1,6 @@
 """tenant create, list, show, disable, enable; cli/moving has export and import."""
 
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +12,7 @@ from ringpost.domain.tenants import Tenant, TenantDraft
 from ringpost.domain.times import rfc3339
 from ringpost.storage import tenants
 from ringpost.storage.default_templates import languages
-from ringpost.usecases.change_tenant import change_tenant
+from ringpost.usecases.change_tenant import edit_tenant, switched
 from ringpost.usecases.create_tenant import create_tenant
 from ringpost.usecases.room import Room
 
@@ -95,8 +96,7 @@ def enable(domain: Which, data_dir: DataDir = None) -> None:
 
 async def _switch(room: Room, name: str, *, enabled: bool) -> None:
     tenant = await find_tenant(room, name)
-    draft = TenantDraft(tenant.name, tenant.domain, enabled=enabled, timezone=tenant.timezone, locale=tenant.locale)
-    await change_tenant(room, tenant.id, draft)
+    await edit_tenant(room, tenant.id, partial(switched, enabled=enabled))
 
 
 def _fields(tenant: Tenant) -> dict[str, Any]:

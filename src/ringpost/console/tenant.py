@@ -1,6 +1,6 @@
 """One tenant, for system administrators: make it, change it, disable it, destroy it."""
 
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 from zoneinfo import available_timezones
 
@@ -15,7 +15,7 @@ from ringpost.console.visit import Visit
 from ringpost.domain.tenants import Tenant, TenantDraft, TenantId, parse_domain
 from ringpost.errors import AlreadyExists, FieldError, Invalid
 from ringpost.storage import tenants
-from ringpost.usecases.change_tenant import change_tenant
+from ringpost.usecases.change_tenant import edit_tenant, switched
 from ringpost.usecases.create_tenant import create_tenant
 from ringpost.usecases.destroy_tenant import destroy_tenant
 
@@ -56,8 +56,8 @@ async def change(visit: Visit) -> Response:
     """Change name, domain, timezone and locale."""
     tenant = await _tenant(visit)
     try:
-        draft = _draft(visit, enabled=tenant.enabled)
-        await change_tenant(visit.room, tenant.id, draft, OF_SYSTEM.principal(visit))
+        edited = partial(_edited, visit)
+        await edit_tenant(visit.room, tenant.id, edited, OF_SYSTEM.principal(visit))
     except (Invalid, AlreadyExists) as reason:
         return _page(visit, tenant, _refused(visit, reason), status=422)
     return visit.redirect(f"/system/tenants/{tenant.id}", done="saved")
@@ -86,13 +86,16 @@ async def destroy(visit: Visit) -> Response:
 
 async def _switch(visit: Visit, *, enabled: bool) -> Response:
     tenant = await _tenant(visit)
-    draft = TenantDraft(tenant.name, tenant.domain, enabled, tenant.timezone, tenant.locale)
-    await change_tenant(visit.room, tenant.id, draft, OF_SYSTEM.principal(visit))
+    await edit_tenant(visit.room, tenant.id, partial(switched, enabled=enabled), OF_SYSTEM.principal(visit))
     return visit.redirect(f"/system/tenants/{tenant.id}", done="enabled" if enabled else "disabled")
 
 
 async def _tenant(visit: Visit) -> Tenant:
     return await visit.room.database.read(tenants.show, TenantId(visit.request.path_params["tenant"]))
+
+
+def _edited(visit: Visit, tenant: Tenant) -> TenantDraft:
+    return _draft(visit, enabled=tenant.enabled)
 
 
 def _draft(visit: Visit, *, enabled: bool) -> TenantDraft:
