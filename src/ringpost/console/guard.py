@@ -11,8 +11,8 @@ and has to come from our own pages: `Sec-Fetch-Site` says so in every browser of
 anybody is signed in, a cookie of the visit takes the session's place, so nobody is signed in to a stranger's account.
 A token also proves to whom and for which tenant the page was given, so that what was typed before a session ended can
 be saved in the next one of the same person. That part is keyed and good until the end of the next day (UTC), which no
-session outlives. What is a tenant's is changed only with that part: a session goes to another tenant as a whole, and a
-page of the one before may still be open in another tab.
+session outlives. Who goes from tenant to tenant changes what is a tenant's only with that part: the session goes as a
+whole, and a page of the tenant before may still be open in another tab.
 """
 
 import hashlib
@@ -125,10 +125,11 @@ def refuse_forgery(visit: Visit) -> None:
 def refuse_left_tenant(visit: Visit) -> None:
     """Raise TenantLeft when a page of ours has sent this, and the visitor is not any more where it was given to them.
 
-    Who opens a page by its address sends no token, and is where they are; what a page asks for by itself has one.
+    Only system administrators go from one to another. Who opens a page by its address sends no token, and is where they
+    are; what a page asks for by itself has one.
     """
     token = _token_sent(visit)
-    if visit.session is not None and token and not _is_proven(visit, token.partition(".")[2]):
+    if visit.is_system_admin and token and not _is_proven(visit, token.partition(".")[2]):
         raise TenantLeft("The tenant of this page was left in another tab.")
 
 
