@@ -10,6 +10,7 @@ import httpx
 import pytest
 from tests.journeys.running import Mailbox, mailbox
 from tests.postgresql import PostgresServer
+from tests.transports.scripted_server import Client, ScriptedServer, Trick, polite
 from tests.worker.middleman import middleman
 from tests.worker.posts import report, save
 
@@ -86,6 +87,32 @@ async def test_what_nobody_has_taken_over_meanwhile_is_given_back_and_sent_once(
         items = await all_sent(tenant_client)
     assert set(box.message_ids.values()) == {1}
     assert {item["attempts"] for item in items} == {1}
+
+
+async def test_what_is_given_back_does_not_wait_for_what_was_claimed_with_it(
+    tenant_client: httpx.AsyncClient, worker: Worker, fall_asleep: Callable[[], None]
+) -> None:
+    asleep = asyncio.Event()
+    says_nothing_to_a_message = polite({"DOT": Trick.SILENCE}, capabilities=())
+
+    async def greets_late(client: Client) -> None:
+        await asleep.wait()
+        await polite()(client)
+
+    async with ScriptedServer(says_nothing_to_a_message, greets_late, polite()) as server:
+        await save(tenant_client, server.port)
+        both = await report(tenant_client, "DISK_LOW", 2)
+        async with asyncio.timeout(10):
+            while server.connections < 2 or not server.mails:
+                await asyncio.sleep(0.01)
+        fall_asleep()
+        asleep.set()
+        async with asyncio.timeout(10):
+            while not (sent := (await tenant_client.get("/deliveries?state=sent")).json()["items"]):
+                await asyncio.sleep(0.02)
+        assert worker.in_hand == 1, "the other one has not been answered yet"
+    assert {one["id"] for one in sent} < {*both}
+    assert [one["attempts"] for one in sent] == [1]
 
 
 @pytest.mark.parametrize("kind_of_database", ["postgresql"])

@@ -1,6 +1,6 @@
 """Give back what was claimed and never tried: as if it had not been claimed, also for whose mail server was lent."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 
 import structlog
 from sqlalchemy import Connection
@@ -19,6 +19,16 @@ async def give_back(room: Room, claims: Collection[str]) -> None:
     """Queue again what was claimed and never tried, because nobody heard that its claim was stored."""
     while claims and await room.database.write(_give_back, room, sorted(claims)) == BITE:
         pass
+
+
+def give_back_one(room: Room, item: outbox.Claimed) -> Awaitable[None]:
+    """Queue one mail again that was never tried, unless another worker has taken it over."""
+    return room.database.write_each(_put_back_each, room, item)
+
+
+def _put_back_each(connection: Connection, room: Room, items: Sequence[outbox.Claimed]) -> list[None]:
+    put_back(connection, room, items)
+    return [None] * len(items)
 
 
 def _give_back(connection: Connection, room: Room, claims: Sequence[str]) -> int:

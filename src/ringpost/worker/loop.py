@@ -20,6 +20,7 @@ from ringpost.transports import lease
 from ringpost.transports.lease import LeaseOver
 from ringpost.usecases.claim_deliveries import Look, Ring, Wanted
 from ringpost.usecases.deliver import Start, Work, deliver, judge
+from ringpost.usecases.give_back import give_back_one
 from ringpost.usecases.record_attempt import leave_in_hand, record_attempt
 from ringpost.usecases.room import Room
 from ringpost.worker import metrics
@@ -214,6 +215,7 @@ class Worker:
         except LeaseOver:
             said = None
             _log.warning("lease_over", delivery=work.claimed.id, tenant=work.claimed.tenant)
+            await self._until_given_back(work)
         finally:
             lot = work.claimed.queue, work.claimed.urgency
             if said is None:
@@ -252,6 +254,17 @@ class Worker:
                 observe_error()
                 await asyncio.sleep(1)
                 recorded = recorded._replace(outcome=replace(recorded.outcome, reply="", hint="", dialogue=""))
+
+    async def _until_given_back(self, work: Work) -> None:
+        """Now, because its claim may be renewed for as long as anything else under it is in hand."""
+
+        async def give_back() -> bool:
+            await give_back_one(self._room, work.claimed)
+            return True
+
+        while not await safely(give_back):
+            pass
+        self._room.bell.ring()
 
     async def _rest(self) -> None:
         """Wait until there is new mail, there is room for what waits, or it is time to look.
