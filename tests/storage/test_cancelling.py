@@ -53,9 +53,10 @@ def test_nothing_of_another_tenant_is_found_or_changed_by_its_id(connection: Con
     (claimed,) = claim(connection)
     outcomes.record(connection, NOW, [said(claimed, DOWN, State.QUEUED)])
     other = TenantId("t2")
-    for change in (deliveries.cancel, deliveries.retry):
-        with pytest.raises(NotFound):
-            change(connection, other, "a-1", NOW, NOW)
+    with pytest.raises(NotFound):
+        deliveries.cancel(connection, other, "a-1", NOW, NOW)
+    with pytest.raises(NotFound):
+        deliveries.retry(connection, other, "a-1", NOW, NOW, "t2")
     assert deliveries.content_of(connection, other, "a") is None
     assert deliveries.attempts_of(connection, other, "a-1") == []
     assert deliveries.rows_of(connection, other, ["a-1"]) == []

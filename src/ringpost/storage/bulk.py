@@ -7,7 +7,7 @@ go of that lock once a statement, and with a statement a row two busy threads wo
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain, compress
 from typing import Any
@@ -95,10 +95,21 @@ class InsertTogether:
 
 
 class Update:
-    """UPDATE of many rows, each a tuple of values of `where` and then of `values`; `also` is set in every row."""
+    """UPDATE of many rows, each a tuple of values of `where`, `values` and `unless_none` (None leaves that as it is).
 
-    def __init__(self, where: Sequence[Column[Any]], values: Sequence[Column[Any]], also: str) -> None:
-        self._where, self._values, self._also = tuple(where), tuple(values), also
+    `also` is set in every row.
+    """
+
+    def __init__(
+        self,
+        where: Sequence[Column[Any]],
+        values: Sequence[Column[Any]],
+        *,
+        unless_none: Sequence[Column[Any]] = (),
+        also: str,
+    ) -> None:
+        self._where, self._values, self._unless_none, self._also = tuple(where), tuple(values), tuple(unless_none), also
+        self._columns = (*self._where, *self._values, *self._unless_none)
         self._table: Table = where[0].table  # pyright: ignore[reportAttributeAccessIssue]
 
     def __call__(self, connection: Connection, rows: Sequence[RowValues]) -> int:
@@ -115,27 +126,31 @@ class Update:
 
     @cached_property
     def _marks(self) -> str:
-        return f"({', '.join('?' * (len(self._where) + len(self._values)))})"
+        return f"({', '.join('?' * len(self._columns))})"
 
     @cached_property
     def _from_rows(self) -> str:
         """SQLite calls the columns of a list of rows column1, column2 and so on."""
-        names = {column: f"said.column{number}" for number, column in enumerate((*self._where, *self._values), 1)}
-        values = ", ".join(f"{_quoted(column)} = {names[column]}" for column in self._values)
-        where = " AND ".join(f"{self._table.name}.{_quoted(column)} = {names[column]}" for column in self._where)
-        return f"UPDATE {self._table.name} SET {values}, {self._also} FROM (VALUES {{}}) AS said WHERE {where}"
+        told = {column: f"said.column{number}" for number, column in enumerate(self._columns, 1)}
+        return self._statement("(VALUES {}) AS said", told)
 
     @cached_property
     def told(self) -> "_Told":
         """How PostgreSQL is told its rows."""
-        return _Told((*self._where, *self._values))
+        return _Told(self._columns)
 
     @cached_property
     def from_told(self) -> str:
         """The statement for PostgreSQL."""
-        values = ", ".join(f"{_quoted(column)} = said.{_quoted(column)}" for column in self._values)
-        where = " AND ".join(f"{self._table.name}.{_quoted(column)} = said.{_quoted(column)}" for column in self._where)
-        return f"UPDATE {self._table.name} SET {values}, {self._also} FROM {self.told.rows()} WHERE {where}"
+        return self._statement(self.told.rows(), {column: f"said.{_quoted(column)}" for column in self._columns})
+
+    def _statement(self, said: str, told: Mapping[Column[Any], str]) -> str:
+        """`said` is what stands behind FROM, `told` each column's name in it."""
+        mine = {column: f"{self._table.name}.{_quoted(column)}" for column in self._columns}
+        values = [f"{_quoted(column)} = {told[column]}" for column in self._values]
+        values += [f"{_quoted(column)} = coalesce({told[column]}, {mine[column]})" for column in self._unless_none]
+        where = " AND ".join(f"{mine[column]} = {told[column]}" for column in self._where)
+        return f"UPDATE {self._table.name} SET {', '.join(values)}, {self._also} FROM {said} WHERE {where}"
 
 
 class UpdateWithInsert:

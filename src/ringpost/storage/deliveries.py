@@ -116,8 +116,10 @@ def next_try(row: AnyRow) -> int:
     return max(row.due_at, row.created_at)
 
 
-def retry(connection: Connection, tenant: TenantId, delivery: str, now: int, expires_at: int) -> None:
+def retry(connection: Connection, tenant: TenantId, delivery: str, now: int, expires_at: int, queue: str) -> None:
     """Queue it once more, before all others of its queue; a hold of the tenant's own lane is probed with it at once.
+
+    What had ended goes on in `queue`: that of its own may be of a mail server that is long out of force.
 
     Raises NotFound, WrongState (sent, being sent, or its message is erased).
     """
@@ -133,6 +135,7 @@ def retry(connection: Connection, tenant: TenantId, delivery: str, now: int, exp
     if state is not State.QUEUED:  # a second life, with a whole retry schedule
         values |= {
             "state": State.QUEUED,
+            "queue": queue,
             "ended_at": None,
             "erase_at": None,
             "expires_at": expires_at,

@@ -216,6 +216,13 @@ def put_off_probes(connection: Connection, until: int, items: Sequence[Claimed])
         connection.execute(update(holds).where(*mine).values(until=until), probes)
 
 
+def put_on_queues(connection: Connection, items: Sequence[Claimed]) -> None:
+    """These go through another server than that of the queue that they were claimed from."""
+    where = [{**_marks(item), "b_queue": item.queue} for item in items]
+    if where:
+        connection.execute(update(deliveries).where(*_still_claimed).values(queue=bindparam("b_queue")), where)
+
+
 _still_claimed = deliveries.c.id == bindparam("b_id"), deliveries.c.claim == bindparam("b_claim")
 
 

@@ -37,7 +37,7 @@ class Recorded(NamedTuple):
     erase_at: int | None = None
     """When the message may go; None while the delivery is open."""
     queue: str | None = None
-    """Another queue to go on in; None for the same."""
+    """Another queue to go on in; None for the one that it is in now, which may not be that of the claim any more."""
     endpoint: Endpoint | None = None
     """What was tried; None when there was nothing to send through."""
     of_before: bool = False
@@ -51,13 +51,13 @@ _mark = Update(
         _of.state,
         _of.due_at,
         _of.deferred,
-        _of.queue,
         _of.attempts,
         _of.retries,
         _of.sent_at,
         _of.ended_at,
         _of.erase_at,
     ],
+    unless_none=[_of.queue],
     also="claims = 0, claim = NULL, lease_until = NULL",
 )
 _write_attempts = Insert(*(column for column in attempts.c))
@@ -108,12 +108,12 @@ def _marked(item: Recorded, now: int) -> RowValues:
         str(item.state),
         item.due_at,
         not ended and item.due_at > now,
-        item.queue or claimed.queue,
         claimed.attempts + 1,
         claimed.retries + item.costs_retry,
         now if item.state is State.SENT else None,
         now if ended else None,
         item.erase_at,
+        item.queue,
     )
 
 

@@ -44,7 +44,10 @@ def queues_of(lane: str) -> tuple[str, str]:
 
 
 def move_queue(connection: Connection, tenant: TenantId, now: int, *, own_server: bool) -> None:
-    """The tenant has got, or lost, a mail server of its own: what waits goes on through the one now in force."""
+    """The tenant has got, or lost, a mail server of its own: what waits goes on through the one now in force.
+
+    So does what is in hand, if it comes back.
+    """
     old, new = queue_of(tenant, own_server=not own_server), queue_of(tenant, own_server=own_server)
     _move(connection, now, literal(new), deliveries.c.queue == old, deliveries.c.tenant == tenant)
 
@@ -62,9 +65,10 @@ def lend_to_emergencies(connection: Connection, now: int) -> None:
 
 
 def _move(connection: Connection, now: int, queue: ColumnElement[str], *which: ColumnElement[bool]) -> None:
-    """Have what waits go on through another server at once, also what waited for another try at the one before."""
-    connection.execute(
-        update(deliveries)
-        .where(deliveries.c.state == State.QUEUED, *which)
-        .values(queue=queue, due_at=case((deliveries.c.deferred, now), else_=deliveries.c.due_at), deferred=false())
-    )
+    """Have what is open go on through another server at once, also what waited for another try at the one before."""
+    for state in (State.QUEUED, State.SENDING):  # one after the other, because each has its own index
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.state == state, *which)
+            .values(queue=queue, due_at=case((deliveries.c.deferred, now), else_=deliveries.c.due_at), deferred=false())
+        )

@@ -229,6 +229,9 @@ def _with_all_they_need(connection: Connection, room: Room, within: _Within, lea
         return []
     ways = _servers(connection, room, {way_of(item) for item in claimed})
     with_servers = [(_on_its_queue(item, ways[way_of(item)]), ways[way_of(item)]) for item in claimed]
+    outbox.put_on_queues(
+        connection, [item for (item, _), was in zip(with_servers, claimed, strict=True) if item != was]
+    )
     failures = outcomes.failures_of(connection, sorted({item.lane for item, _ in with_servers}))
     standing_by = _standing_by(connection, [item for item, _ in with_servers])
     return [

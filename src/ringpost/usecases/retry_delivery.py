@@ -4,7 +4,8 @@ from sqlalchemy import Connection
 
 from ringpost.domain.access import Principal
 from ringpost.domain.deliveries import Urgency
-from ringpost.storage import audit, deliveries
+from ringpost.storage import audit, deliveries, settings
+from ringpost.storage.queues import queue_of
 from ringpost.usecases.many_deliveries import RETRIABLE, Chosen, Done, change_each, select, tell
 from ringpost.usecases.room import Room
 
@@ -32,4 +33,5 @@ def _retry(connection: Connection, room: Room, actor: Principal, delivery: str) 
     now = room.clock()
     urgency = Urgency(deliveries.show(connection, actor.tenant, delivery).urgency)
     lifetime_ms = int(room.options.retry_policy.schedule(urgency).lifetime * 1000)
-    deliveries.retry(connection, actor.tenant, delivery, now, now + lifetime_ms)
+    queue = queue_of(actor.tenant, own_server=settings.can_send(connection, actor.tenant))
+    deliveries.retry(connection, actor.tenant, delivery, now, now + lifetime_ms, queue)
