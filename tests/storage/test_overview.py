@@ -120,6 +120,7 @@ async def test_due_longest_is_only_what_nothing_keeps_from_being_tried(room: Roo
         (5, {"queue": "t1", "due_at": NOW - 2_000, "urgency": Urgency.ALERT.value}, NOW - 2_000),
         (6, {"queue": "t2", "due_at": NOW - 3_000, "deferred": True}, NOW - 3_000),  # nobody brings it back
         (7, {"queue": "held", "due_at": NOW - 4_000, "urgency": emergency}, NOW - 4_000),  # whatever the lane says
+        (8, {"queue": "t3", "due_at": 0}, NOW - 4_000),  # retried by hand, not due since 1970
     ):
         assert await room.database.write(also, number, **fields) == longest
 

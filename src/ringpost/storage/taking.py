@@ -24,9 +24,12 @@ RING = text(f"{_RING} SELECT queue, {_HELD} AS held FROM ring WHERE queue IS NOT
 
 LONGEST_DUE = text(f"""
     {_RING}
-    SELECT min((SELECT min(due_at) FROM deliveries WHERE {_ON_THE_RING} AND queue = ring.queue))
+    SELECT min((SELECT min(due_at) FROM deliveries WHERE {_ON_THE_RING} AND queue = ring.queue AND due_at > 0))
     FROM ring WHERE queue IS NOT NULL AND (:urgency = {Urgency.EMERGENCY.value} OR NOT {_HELD})""")
-"""Since when the mail has been due that has been due longest, of what a claim would take; two looks for each queue."""
+"""Since when the mail has been due that has been due longest, of what a claim would take; two looks for each queue.
+
+What is retried by hand goes first by a time of 0, which does not tell how long it has been due.
+"""
 
 _CLAIM = "UPDATE deliveries SET state = 'sending', deferred = false, claim = :claim, lease_until = :lease_until, \
 claims = claims + 1"
