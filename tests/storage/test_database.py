@@ -26,6 +26,20 @@ async def test_a_write_that_raises_undoes_only_its_own_changes(database: Databas
     assert await database.read(words) == {"a", "b"}
 
 
+async def test_a_write_that_raises_what_no_future_takes_keeps_nobody_else_waiting(database: Database) -> None:
+    def takes_the_first_of_none(_connection: Connection) -> str:
+        return next(iter(()))
+
+    async with asyncio.timeout(5):
+        results = await asyncio.gather(
+            database.write(takes_the_first_of_none), database.write(add, "a"), return_exceptions=True
+        )
+        assert await database.write(add, "b") == "b"
+
+    assert isinstance(results[0], RuntimeError)
+    assert results[1] == "a"
+
+
 async def test_joined_writes_of_a_group_with_a_fault_are_done_one_by_one(database: Database) -> None:
     def add_all(connection: Connection, _context: object, items: Sequence[str]) -> list[str]:
         return [add(connection, item) for item in items]

@@ -95,6 +95,8 @@ def answer(jobs: Sequence[Job]) -> None:
     for job in jobs:
         if job.future.done():  # the waiter was cancelled; the write stands all the same
             continue
+        if isinstance(job.error, StopIteration):  # a future takes none, as a generator lets none out (PEP 479)
+            job.error = RuntimeError(f"A write raised {job.error!r}")
         if job.error is not None:
             job.future.set_exception(job.error)
         else:

@@ -95,10 +95,12 @@ class Writer:
             self._call_soon(self._done, order())
 
     def _done(self, jobs: Sequence[Job]) -> None:
-        groups.answer(jobs)
         self._under_way -= 1
-        if not self._under_way:
-            self._idle()
+        try:
+            groups.answer(jobs)
+        finally:
+            if not self._under_way:
+                self._idle()
 
     def _write_all(self) -> Sequence[Job]:
         while self._waiting:
