@@ -84,6 +84,21 @@ def test_a_lane_is_probed_with_its_most_urgent_mail_and_of_that_with_what_is_due
     assert ids(outbox.claim_probes(connection, probe_claim("w-1", NOW))) == {"early-1"}
 
 
+def test_a_lane_is_probed_with_each_class_in_turn_when_its_server_only_fails_at_the_most_urgent(
+    connection: Connection,
+) -> None:
+    hold_lane(connection, "normal")
+    put(connection, "alert", urgency=Urgency.ALERT, due_at=NOW - 1)
+    for number in range(3):
+        now = NOW + number * 60_000
+        (probe,) = outbox.claim_probes(connection, probe_claim(f"w-{number}", now))
+        if probe.id == "normal-1":
+            return
+        failed = said(probe, DOWN, State.QUEUED, due_at=now, costs_retry=False, hold_for_ms=60_000)
+        outcomes.record(connection, now, [failed])
+    pytest.fail("The other one would never be tried.")
+
+
 def test_of_more_lanes_than_there_is_room_for_those_are_probed_that_have_been_due_longest(
     connection: Connection,
 ) -> None:

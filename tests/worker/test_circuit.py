@@ -1,6 +1,7 @@
 """A server that fails is left alone as a whole: one probe at a time, ever more seldom, and no mail pays for it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
@@ -154,3 +155,32 @@ async def test_a_probe_that_no_server_could_take_leaves_the_lane_to_the_next_one
         await story(tenant_client, first, is_sent)
 
     assert len(server.mails) == 1
+
+
+@pytest.mark.parametrize("kind", ["DISK_LOW", "EMERGENCY_CALL"])
+async def test_one_urgent_mail_that_its_server_hangs_up_on_does_not_keep_less_urgent_mail_waiting(
+    tenant_client: httpx.AsyncClient, clock: Clock, kind: str
+) -> None:
+    async with ScriptedServer(hangs_up_on(b"manager@example.com")) as server:
+        await save(tenant_client, server.port)
+        [refused] = await report(tenant_client, kind)
+        await story(tenant_client, refused, is_waiting)
+        waits = [await voicemail(tenant_client, "ann@example.com") for _ in range(3)]
+        for _ in range(30):
+            clock.advance(20)
+            await asyncio.sleep(0.1)
+        await sent(tenant_client, len(waits))
+
+
+def hangs_up_on(recipient: bytes) -> Callable[[Client], Awaitable[None]]:
+    """Takes mail to anybody else."""
+
+    async def script(client: Client) -> None:
+        await client.say(b"220 hi\r\n")
+        while (line := await client.command()) and recipient not in line:
+            await client.say(b"354 go\r\n" if line == b"DATA" else b"250 ok\r\n")
+            if line == b"DATA":
+                client.server.mails.append(await client.message())
+                await client.say(b"250 ok\r\n")
+
+    return script

@@ -6,8 +6,10 @@ are passed over, but for one probe at a time. What becomes of a claimed delivery
 keeps it claimed: `leases`.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, case, delete, func, select, update
@@ -137,47 +139,47 @@ def _within(shares: dict[str, int], limit: int) -> dict[str, int]:
 
 
 def claim_probes(connection: Connection, wanted: Claim) -> list[Claimed]:
-    """Take one delivery of each lane whose hold is due for a probe: the most urgent, and of those the one due first.
+    """Take one delivery of each lane whose hold is due for a probe.
 
     The hold is put off to the end of the lease first, so that no second worker probes the same lane.
     """
-    name = wanted.name + _PROBE
     due = select(holds.c.lane).where(holds.c.until <= wanted.now).order_by(holds.c.until).limit(wanted.limit)
     lanes = connection.execute(
         update(holds)
         .where(holds.c.lane.in_(due.scalar_subquery()), holds.c.until <= wanted.now)
         .values(until=wanted.lease_until)
-        .returning(holds.c.lane)
-    ).scalars()
+        .returning(holds.c.lane, holds.c.failures)
+    )
     probes: list[Claimed] = []
-    for lane in lanes.all():
+    for lane, failures in lanes.all():
         if is_borrowed(lane):  # a tenant's hour is over: there is nothing to try out
             connection.execute(delete(holds).where(holds.c.lane == lane))
-            continue
-        first, last = queues_of(lane)
-        for urgency in Urgency:
-            row = connection.execute(
-                taking.PROBE,
-                {
-                    "claim": name,
-                    "lease_until": wanted.lease_until,
-                    "urgency": urgency,
-                    "first": first,
-                    "last": last,
-                },
-            ).first()
-            if row is not None:
-                probes.append(from_row(row, name))
-                break
-        else:
-            if not _is_being_tried(connection, first, last):  # nothing waits and nothing is tried: nothing to hold
-                connection.execute(delete(holds).where(holds.c.lane == lane))
+        elif (probe := _claim_probe(connection, wanted, lane, failures)) is not None:
+            probes.append(probe)
+        elif not _is_being_tried(connection, lane):  # nothing waits and nothing is tried: nothing to hold
+            connection.execute(delete(holds).where(holds.c.lane == lane))
     return probes
 
 
-def _is_being_tried(connection: Connection, first: str, last: str) -> bool:
-    """Whether mail of these queues is in hand: it will tell about its lane, which has failed so often before."""
-    of_lane = deliveries.c.state == State.SENDING.value, deliveries.c.queue.between(first, last)
+def _claim_probe(connection: Connection, wanted: Claim, lane: str, failures: int) -> Claimed | None:
+    """The most urgent that is due, and of those the one due first; else of what waits for its time.
+
+    After each failure another class comes first: it may be that the server only hangs up on the most urgent mail.
+    """
+    name, (first, last) = wanted.name + _PROBE, queues_of(lane)
+    classes = deque(Urgency)
+    classes.rotate(1 - failures)
+    of_lane = {"claim": name, "lease_until": wanted.lease_until, "first": first, "last": last}
+    for statement, urgency in product(taking.PROBES, classes):
+        row = connection.execute(statement, {**of_lane, "urgency": urgency}).first()
+        if row is not None:
+            return from_row(row, name)
+    return None
+
+
+def _is_being_tried(connection: Connection, lane: str) -> bool:
+    """Whether mail of the lane is in hand: it will tell about its server, which has failed so often before."""
+    of_lane = deliveries.c.state == State.SENDING.value, deliveries.c.queue.between(*queues_of(lane))
     return connection.execute(select(deliveries.c.id).where(*of_lane).limit(1)).first() is not None
 
 

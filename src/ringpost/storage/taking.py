@@ -69,18 +69,17 @@ def take(
     ).all()
 
 
-PROBE = text(f"""
+_PROBE = f"""
     {_CLAIM}
-    WHERE id = coalesce(
+    WHERE id =
       (SELECT id FROM deliveries
-       WHERE state = 'queued' AND NOT deferred AND urgency = :urgency AND queue >= :first AND queue <= :last
-       ORDER BY due_at LIMIT 1),
-      (SELECT id FROM deliveries
-       WHERE state = 'queued' AND deferred AND urgency = :urgency AND queue >= :first AND queue <= :last
-       ORDER BY due_at LIMIT 1))
+       WHERE state = 'queued' AND {{}} AND urgency = :urgency AND queue >= :first AND queue <= :last
+       ORDER BY due_at LIMIT 1)
       AND state = 'queued'
-    RETURNING {_CLAIMED}""")
-"""One of a lane that is on hold, also of what waits for its time."""
+    RETURNING {_CLAIMED}"""
+
+PROBES = text(_PROBE.format("NOT deferred")), text(_PROBE.format("deferred"))
+"""One of a lane that is on hold: of what is due, and where there is none, of what waits for its time."""
 
 FIRST_DEFERRED = "SELECT min(due_at) FROM deliveries WHERE state = 'queued' AND deferred"
 
