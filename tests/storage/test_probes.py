@@ -99,6 +99,22 @@ def test_a_lane_is_probed_with_each_class_in_turn_when_its_server_only_fails_at_
     pytest.fail("The other one would never be tried.")
 
 
+def test_a_lane_that_is_lent_is_not_probed_with_one_tenants_mail_alone(connection: Connection) -> None:
+    for number in range(20):
+        put(connection, f"flood-{number}", queue="system:t1", due_at=NOW - 1)
+    put(connection, "other", "t2", queue="system:t2")
+    why = {"failures": 1, "party": "mail_server", "stage": "connect", "reply": "", "hint": ""}
+    connection.execute(insert(holds).values(lane="system", since=NOW, until=NOW, **why))
+    for number in range(6):
+        now = NOW + number * 60_000
+        (probe,) = outbox.claim_probes(connection, probe_claim(f"w-{number}", now))
+        if probe.id == "other-1":
+            return
+        failed = said(probe, DOWN, State.QUEUED, due_at=now, costs_retry=False, hold_for_ms=60_000)
+        outcomes.record(connection, now, [failed])
+    pytest.fail("The other tenant's mail would wait for the whole flood.")
+
+
 def test_of_more_lanes_than_there_is_room_for_those_are_probed_that_have_been_due_longest(
     connection: Connection,
 ) -> None:

@@ -6,13 +6,11 @@ are passed over, but for one probe at a time. What becomes of a claimed delivery
 keeps it claimed: `leases`.
 """
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, case, delete, func, select, update
+from sqlalchemy import Connection, TextClause, bindparam, case, delete, func, select, update
 
 from ringpost.domain.deliveries import State, Urgency
 from ringpost.domain.tenants import TenantId
@@ -162,19 +160,28 @@ def claim_probes(connection: Connection, wanted: Claim) -> list[Claimed]:
 
 
 def _claim_probe(connection: Connection, wanted: Claim, lane: str, failures: int) -> Claimed | None:
-    """The most urgent that is due, and of those the one due first; else of what waits for its time.
+    """The most urgent that is due, and of those of a queue the one due first; else of what waits for its time.
 
-    After each failure another class comes first: it may be that the server only hangs up on the most urgent mail.
+    After each failure another class comes first, and after a round of classes another queue: it may be that the server
+    only hangs up on the most urgent mail, or on one tenant's.
     """
-    name, (first, last) = wanted.name + _PROBE, queues_of(lane)
-    classes = deque(Urgency)
-    classes.rotate(1 - failures)
-    of_lane = {"claim": name, "lease_until": wanted.lease_until, "first": first, "last": last}
-    for statement, urgency in product(taking.PROBES, classes):
-        row = connection.execute(statement, {**of_lane, "urgency": urgency}).first()
-        if row is not None:
-            return from_row(row, name)
-    return None
+    rounds, turn = divmod(failures - 1, len(Urgency))
+    classes = [*Urgency][turn:] + [*Urgency][:turn]
+    first, last = queues_of(lane)
+
+    def take(statement: TextClause, urgency: Urgency, first: str, last: str) -> Claimed | None:
+        name = wanted.name + _PROBE
+        values = {"claim": name, "lease_until": wanted.lease_until, "urgency": urgency, "first": first, "last": last}
+        row = connection.execute(statement, values).first()
+        return None if row is None else from_row(row, name)
+
+    for urgency in classes:
+        where = {"urgency": urgency, "first": first, "last": last, "width": _WIDTH}
+        queues = connection.execute(taking.QUEUES_OF_LANE, where).scalars().all()
+        queue = queues[rounds % len(queues)] if queues else None
+        if queue is not None and (probe := take(taking.PROBE_DUE, urgency, queue, queue)) is not None:
+            return probe
+    return next(filter(None, (take(taking.PROBE_DEFERRED, urgency, first, last) for urgency in classes)), None)
 
 
 def _is_being_tried(connection: Connection, lane: str) -> bool:

@@ -69,6 +69,15 @@ def take(
     ).all()
 
 
+QUEUES_OF_LANE = text(f"""
+    WITH RECURSIVE ring(queue, n) AS (
+      SELECT (SELECT min(queue) FROM deliveries WHERE {_ON_THE_RING} AND queue >= :first AND queue <= :last), 1
+      UNION ALL
+      SELECT (SELECT min(queue) FROM deliveries WHERE {_ON_THE_RING} AND queue > ring.queue AND queue <= :last), n + 1
+      FROM ring WHERE queue IS NOT NULL AND n < :width)
+    SELECT queue FROM ring WHERE queue IS NOT NULL""")
+"""The queues of one lane, and of one class, that have mail on the ring; the first ones, each found by one look."""
+
 _PROBE = f"""
     {_CLAIM}
     WHERE id =
@@ -78,8 +87,10 @@ _PROBE = f"""
       AND state = 'queued'
     RETURNING {_CLAIMED}"""
 
-PROBES = text(_PROBE.format("NOT deferred")), text(_PROBE.format("deferred"))
-"""One of a lane that is on hold: of what is due, and where there is none, of what waits for its time."""
+PROBE_DUE = text(_PROBE.format("NOT deferred"))
+"""One that is due, of a lane that is on hold."""
+PROBE_DEFERRED = text(_PROBE.format("deferred"))
+"""One that waits for its time."""
 
 FIRST_DEFERRED = "SELECT min(due_at) FROM deliveries WHERE state = 'queued' AND deferred"
 
