@@ -23,10 +23,11 @@ from ringpost.usecases.hand_over import Takers
 from ringpost.usecases.record_attempt import recover_lost
 from ringpost.usecases.room import Room
 from ringpost.worker import Worker, WorkerOptions
+from ringpost.worker.concurrency import FIRST_WINDOW
 
 CONNECTIONS = 4
 """So many mails may be past their final dot."""
-MAILS = 150
+MAILS = 40
 
 
 @pytest.fixture
@@ -43,12 +44,11 @@ def fall_asleep(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 
 async def has_in_hand(client: httpx.AsyncClient, box: Mailbox, worker: Worker) -> None:
-    """Until the worker has far more in hand than it has connections; none of it is answered."""
-    await report(client, "DISK_LOW", MAILS)
-    await box.holds(MAILS // 3)  # so that its window has grown
+    """Until the worker has more in hand than it has connections; none of it is answered."""
     box.hold_back.clear()
-    async with asyncio.timeout(10):
-        while worker.in_hand <= 3 * CONNECTIONS:
+    await report(client, "DISK_LOW", MAILS)
+    async with asyncio.timeout(30):
+        while worker.in_hand < FIRST_WINDOW:
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.2)  # all connections are busy
 
