@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -81,6 +82,14 @@ async def test_in_a_terminal_it_goes_on_until_q_and_fits_into_80_columns(tmp_pat
 
     assert "No worker is alive" in terminal.plain
     assert max(len(line.rstrip()) for line in terminal.plain.splitlines()) <= 80
+
+
+async def test_told_to_end_it_gives_the_terminal_back(acme: Machine) -> None:
+    async with Terminal.that_shows_status(acme.env) as terminal:
+        await terminal.shows("class")
+        terminal.forget()
+        assert await terminal.ends_at(signal.SIGTERM) == 0
+        assert terminal.is_given_back
 
 
 async def test_in_a_terminal_that_cannot_draw_it_prints_once(acme: Machine) -> None:
@@ -163,10 +172,18 @@ class Terminal:
                 self._written += await asyncio.to_thread(self._read)
                 assert self._process.returncode is None, self.plain
 
-    async def ends_at(self, key: str) -> int:
-        """Press a key; the exit code."""
-        os.write(self._screen, key.encode())
+    async def ends_at(self, end: str | signal.Signals) -> int:
+        """Press a key or send a signal; the exit code."""
+        if isinstance(end, signal.Signals):
+            self._process.send_signal(end)
+        else:
+            os.write(self._screen, end.encode())
         return await self.ends()
+
+    @property
+    def is_given_back(self) -> bool:
+        """Whether what was there before is shown again, and the cursor (xterm's control sequences)."""
+        return b"\x1b[?1049l" in self._written and b"\x1b[?25h" in self._written
 
     async def ends(self) -> int:
         """Wait for the end; the exit code."""

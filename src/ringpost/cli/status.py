@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import select
+import signal
 import sys
 import termios
 import tty
@@ -47,7 +48,7 @@ def status(once: Once = False, as_json: AsJson = False, data_dir: DataDir = None
     require_database(config)
     moves = sys.stdout.isatty() and not console().is_dumb_terminal  # on one that does not, a picture is never drawn
     live = moves and not once and not as_json
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
         asyncio.run(_watch(config) if live else _print(config, as_json=as_json))
 
 
@@ -61,6 +62,9 @@ async def _print(config: Config, *, as_json: bool) -> None:
 
 
 async def _watch(config: Config) -> None:
+    watching = asyncio.current_task()
+    assert watching is not None  # noqa: S101
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, watching.cancel)  # as Ctrl-C does
     async with open_room(config, tell=say, makes_database=False) as room:
         seen = await _look(room)
         picture = Live(draw(seen), console=console(), screen=True, auto_refresh=False)

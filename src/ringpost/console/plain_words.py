@@ -125,8 +125,8 @@ OTHERWISE: Final = {
     "Post the OAuth credentials with this secret; until then they stay as they are.": N_(
         "Enter the OAuth credentials with this secret; until then they stay as they are."
     ),
-    "There is no mail server to send through. Fill in the mail server in the settings, with its password.": N_(
-        "There is no mail server to send through. Set one up under Mail server, with its password."
+    "There is no mail server to send through. Fill it in, with its password or OAuth credentials.": N_(
+        "There is no mail server to send through. Set one up under Mail server, with its password or OAuth credentials."
     ),
     "This must be true or false, without quotation marks.": N_("This must be on or off."),
     "Its message has been erased, so there is nothing to send. Send the event again with a new id.": N_(

@@ -112,7 +112,7 @@ def _make_ready(room: Room, work: Work) -> tuple[Endpoint, Envelope, bytes] | Ou
     if content is None:
         return Outcome(REJECTED, Stage.RESOLVE, Party.MESSAGE, hint="The message has been erased.")
     if server is None:
-        hint = "There is no mail server to send through. Fill in the mail server in the settings, with its password."
+        hint = "There is no mail server to send through. Fill it in, with its password or OAuth credentials."
         return Outcome(RETRY, Stage.RESOLVE, Party.CONFIGURATION, hint=hint)
     try:
         message = _open(room, claimed, content)
