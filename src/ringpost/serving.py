@@ -111,8 +111,14 @@ def api_server(room: Room, config: Config) -> ApiServer:
     from ringpost.api.server import server  # noqa: PLC0415  commands that do not serve start sooner without it
 
     site = wiring.site(room, config)
-    proxies = config.trusted_proxies
-    made = server(site.app, config.host, config.port, trusted_proxies=proxies, express=site.express)
+    made = server(
+        site.app,
+        config.host,
+        config.port,
+        trusted_proxies=config.trusted_proxies,
+        express=site.express,
+        most_clients=wiring.sockets_for_clients(),
+    )
     return ApiServer(made.config)
 
 

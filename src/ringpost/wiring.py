@@ -44,6 +44,8 @@ if TYPE_CHECKING:  # it takes half of the time that a command takes to start
 
     from ringpost.api.express import Express
 
+OTHER_FILES = 64
+"""File descriptors that are neither for mail servers nor for clients: the database, files, what is listened on."""
 POLL_WITH_BELL_S = 1.0
 """How often a worker looks for due mail when it is told of what is new; nobody tells it when a retry is due."""
 
@@ -197,10 +199,21 @@ def _smtp_options(config: Config, providers: Providers) -> SmtpOptions:
     )
 
 
+def sockets_for_clients() -> int:
+    """How many clients of the API may be connected: nearly half of the file descriptors, so that mail has the other."""
+    limit = _most_files()
+    return max(limit // 2 - OTHER_FILES, limit // 4)
+
+
 def _sockets_for_mail() -> int:
     """How many connections to mail servers this process may have; the rest is for clients, the database and files."""
+    limit = _most_files()
+    return max(limit // 2, limit - 2048)
+
+
+def _most_files() -> int:
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return PLENTY if limit == resource.RLIM_INFINITY else max(limit // 2, limit - 2048)
+    return PLENTY if limit == resource.RLIM_INFINITY else limit
 
 
 def _opener(options: SmtpOptions, providers: Providers) -> OpenTransport:

@@ -9,6 +9,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from ringpost.api import problems
+from ringpost.api.clients import Client, Clients
 from ringpost.api.http_rules import MAX_HEADERS
 
 HEAD_S: Final = 30.0
@@ -86,8 +87,9 @@ class Joining:
 class BoundedProtocol(HttpToolsProtocol):
     """Answers 431 as soon as a head grows over the limit, and hangs up on requests that do not come to an end."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, clients: Clients, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._clients = clients
         self.out: Joining | None = None
         """What answers are written to."""
         self.between = True
@@ -106,6 +108,11 @@ class BoundedProtocol(HttpToolsProtocol):
         return cycle is not None and not cycle.response_complete
 
     @property
+    def idle(self) -> bool:
+        """Nothing of a request has come since the last one, and no answer is due."""
+        return self.between and not self.answering
+
+    @property
     def _may_refuse(self) -> bool:
         """No other answer is due before, or has begun, or was all that this request gets."""
         if not self.answering:
@@ -118,13 +125,19 @@ class BoundedProtocol(HttpToolsProtocol):
         self.out = Joining(cast("Transport", transport), self.loop, self._lingers)
         super().connection_made(cast("Transport", self.out))
         self._await_head()
+        connected = cast("set[Client]", self.connections)
+        self._clients.came(self, connected, len(connected), self.loop.time())
+
+    def hang_up(self) -> None:
+        """End the connection, whatever the client has still to say."""
+        if self.out is not None:
+            self.out.hang_up()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It went."""
         if self._timer is not None:
             self._timer.cancel()
-        if self.out is not None:
-            self.out.hang_up()
+        self.hang_up()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -259,7 +272,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _look_at_the_time(self) -> None:
         self._timer = None
         if self.loop.time() >= self._ends_at:
-            cast("Joining", self.out).hang_up()
+            self.hang_up()
         elif self._ends_at < inf:
             self._timer = self.loop.call_at(self._ends_at, self._look_at_the_time)
 

@@ -7,23 +7,36 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from ringpost.api.bounded_protocol import IDLE_S, BoundedProtocol
+from ringpost.api.clients import PLENTY, Clients
 from ringpost.api.express import Express
 from ringpost.api.express_protocol import ExpressProtocol
 
 
 def server(
-    app: ASGIApp, host: str, port: int, *, trusted_proxies: str = "", express: Express | None = None
+    app: ASGIApp,
+    host: str,
+    port: int,
+    *,
+    trusted_proxies: str = "",
+    express: Express | None = None,
+    most_clients: int = PLENTY,
 ) -> uvicorn.Server:
     """A server, ready to `serve()`.
 
     `trusted_proxies`: whose X-Forwarded-For is believed, comma-separated. `express`: who answers what it takes, past
-    `app`.
+    `app`. `most_clients`: connections at once.
     """
+    clients = Clients(most_clients)
+    protocol = (
+        partial(ExpressProtocol, express=express, clients=clients)
+        if express
+        else partial(BoundedProtocol, clients=clients)
+    )
     config = uvicorn.Config(
         app,
         host,
         port,
-        http=cast("type[BoundedProtocol]", partial(ExpressProtocol, express=express)) if express else BoundedProtocol,
+        http=cast("type[BoundedProtocol]", protocol),
         ws="none",
         lifespan="off",
         log_config=None,
