@@ -192,14 +192,19 @@ class Trouble:
         return Mischief(kind, self._random.choice(PLACES[kind]), share)
 
     async def _take_database_away(self) -> None:
-        """PostgreSQL is stopped, gently or not; a SQLite file is locked, for there is nothing else to stop."""
+        """PostgreSQL is stopped, gently or not, or stands still; a SQLite file can only be locked."""
         server = self._stage.postgres
         for_s = self._random.uniform(0.2, self._pace.longest_outage)
-        if server is not None and self._random.random() < 0.8:
+        way = self._random.random() if server is not None else 1
+        if server is not None and way < 0.6:
             await asyncio.to_thread(server.stop, self._random.choice((signal.SIGINT, signal.SIGQUIT)))
             self.counted["database restarts"] += 1
             await self._wait(for_s)
             await self._start_postgres(server)
+        elif server is not None and way < 0.8 and server.runs:
+            with server.frozen():
+                self.counted["database standstills"] += 1
+                await self._wait(for_s)
         elif await asyncio.to_thread(self._lock, for_s):
             self.counted["database locks"] += 1
 

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -75,13 +75,15 @@ class PostgresServer:
         assert self._process is not None
         postmaster = psutil.Process(self._process.pid)
         all_of_it = [postmaster, *postmaster.children(recursive=True)]
-        for process in all_of_it:
-            process.suspend()
         try:
+            for process in all_of_it:
+                with suppress(psutil.NoSuchProcess):
+                    process.suspend()
             yield
         finally:
             for process in all_of_it:
-                process.resume()
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
 
     def connect(self, database: str = "postgres") -> psycopg.Connection:
         """A connection that commits each statement."""
