@@ -62,8 +62,8 @@ async def connect() -> AsyncGenerator[Connect]:
     """Makes transports; a test cannot forget to close them."""
     made: list[SmtpTransport] = []
 
-    def connect(endpoint: SmtpEndpoint, chosen: SmtpOptions | None = None) -> SmtpTransport:
-        made.append(SmtpTransport(endpoint, chosen or options()))
+    def connect(endpoint: SmtpEndpoint, chosen: SmtpOptions | None = None, *, urgent: bool = False) -> SmtpTransport:
+        made.append(SmtpTransport(endpoint, chosen or options(), urgent=urgent))
         return made[-1]
 
     yield connect

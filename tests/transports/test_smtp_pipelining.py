@@ -41,6 +41,35 @@ async def test_the_next_mail_is_begun_behind_the_dot_without_waiting(connect: Co
     assert [outcome.verdict for outcome in outcomes] == [SENT, SENT]
 
 
+async def test_an_emergency_does_not_wait_for_the_answer_to_another_while_a_connection_is_on_the_way(
+    connect: Connect,
+) -> None:
+    """A server may take minutes for an answer, because it looks into the message."""
+    has_the_first, taken = asyncio.Event(), asyncio.Event()
+
+    async def looks_into_it(client: Client) -> None:
+        await first_group(client)
+        await client.message()
+        has_the_first.set()
+        await taken.wait()
+        await client.say(b"250 taken\r\n")
+        await client.reader.read()
+
+    async def is_slow_to_greet(client: Client) -> None:
+        await has_the_first.wait()
+        await polite()(client)
+
+    async with ScriptedServer(looks_into_it, is_slow_to_greet) as server:
+        chosen = options(deadlines=short(quit=0.05), connections=2)
+        transport = connect(endpoint(server.port), chosen, urgent=True)
+        one, other = (asyncio.create_task(transport.send(envelope(f"{to}@x.example"), MESSAGE)) for to in ("a", "b"))
+        async with asyncio.timeout(10):
+            assert (await other).verdict is SENT
+        assert not one.done()
+        taken.set()
+        assert (await one).verdict is SENT
+
+
 async def test_a_drop_in_a_batch_leaves_only_the_mail_past_its_dot_ambiguous(connect: Connect) -> None:
     async def drops(client: Client) -> None:
         await first_group(client)

@@ -44,7 +44,7 @@ class Talk:
         done = self.mails[number].done
         return done.result() if done.done() else None
 
-    def _take(self) -> Mail | None:
+    def _take(self, _behind: bool) -> Mail | None:
         return self._waiting.popleft() if self._waiting else None
 
 

@@ -15,8 +15,8 @@ from ringpost.transports.smtp.transactions import BLOCK, Transactions
 class Owner(Protocol):
     """Who gives work to connections."""
 
-    def next_mail(self) -> Mail | None:
-        """The mail that has waited longest; None when none waits."""
+    def next_mail(self, *, behind: bool) -> Mail | None:
+        """The next mail that waits; None when none does. `behind`: it would go behind one that has no answer yet."""
         ...
 
     def connection_idle(self, connection: "Connection") -> None:
@@ -103,10 +103,10 @@ class Connection:
         if self._mails.body is not None:
             self._flush()
 
-    def _take(self) -> Mail | None:
+    def _take(self, behind: bool) -> Mail | None:
         if self._taken >= self._limit:
             return None
-        mail = self._owner.next_mail()
+        mail = self._owner.next_mail(behind=behind)
         if mail is not None:
             self._taken += 1
         return mail

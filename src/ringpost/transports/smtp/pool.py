@@ -146,9 +146,14 @@ class SmtpTransport:
                     connection.abort()
                 await self._all_gone.wait()
 
-    def next_mail(self) -> Mail | None:
-        """The mail that has waited longest, emergencies first; None when none waits."""
-        while line := self._ahead or self._waiting:
+    def next_mail(self, *, behind: bool) -> Mail | None:
+        """The mail that has waited longest, emergencies first; None when none waits.
+
+        `behind`: it would wait for the answer to another one, which may take minutes. An emergency does not while a
+        connection of its own is on the way.
+        """
+        ahead = None if behind and self._dial_task is not None else self._ahead
+        while line := ahead or self._waiting:
             mail = line.popleft()
             if mail.done.done():  # Its sender has given up.
                 continue

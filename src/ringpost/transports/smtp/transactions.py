@@ -36,9 +36,16 @@ class Transactions:
     """The mails of one connection."""
 
     def __init__(
-        self, capabilities: Capabilities, judge: classify.Judge, take: Callable[[], Mail | None], *, pipelining: bool
+        self,
+        capabilities: Capabilities,
+        judge: classify.Judge,
+        take: Callable[[bool], Mail | None],
+        *,
+        pipelining: bool,
     ) -> None:
-        """`take` gives the next mail that waits; it is asked whenever one more can be begun."""
+        """`take` gives the next mail that waits; it is asked whenever one more can be begun, and told if that is
+        behind the final dot of another, whose answer the mail then waits for.
+        """
         self.out: list[bytes] = []
         """Bytes to write, in order."""
         self.body: Mail | None = None
@@ -84,7 +91,7 @@ class Transactions:
 
     def work(self) -> None:
         """Begin the next mail that waits, if any."""
-        while (mail := self._take()) is not None:
+        while (mail := self._take(bool(self._expected))) is not None:
             if self._begin(mail):
                 return
         if not self._expected:
