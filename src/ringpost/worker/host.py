@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -99,10 +100,9 @@ class HostWatch:
                 pass  # whoever writes says so already
             except Exception:  # noqa: BLE001  watching the host must not stop the mail
                 _log.exception("host_not_read")
-            try:
-                await asyncio.wait_for(self._stopping.wait(), self._interval_s)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._interval_s):
+                    await self._stopping.wait()
 
     def _tell_of_the_folder(self, readings: Sequence[Reading]) -> None:
         """Once when it goes, and once when it is back. With the database in it, that is told of the database alone."""

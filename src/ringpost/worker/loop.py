@@ -274,8 +274,8 @@ class Worker:
         walked_s, self._walked_s = self._walked_s, 0.0
         await asyncio.sleep(min(walked_s, LONGEST_REST_S))
         with suppress(TimeoutError):
-            heard = self._room.bell.wait(self._heard)
-            await asyncio.wait_for(heard, max(self._options.poll_s, walked_s / WALKING))
+            async with asyncio.timeout(max(self._options.poll_s, walked_s / WALKING)):
+                await self._room.bell.wait(self._heard)
         self._heard = self._room.bell.rings
 
     async def _settle(self) -> bool:
