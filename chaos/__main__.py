@@ -92,8 +92,8 @@ async def run(options: Options, folder: Path) -> Verdict:
         senders = Senders(Plan(options.messages, seconds * 0.9, options.seed), stage.processes, tokens, journal)
         people = Administrators(stage.processes, tokens, own, journal, options.seed)
         reporting = _report(journal, servers, room, trouble)
-        acting = people.act_for_ever(ADMINISTRATORS, ACT_EVERY_S)
-        helpers = [asyncio.create_task(one) for one in (journal.sync_for_ever(), reporting, acting)]
+        acting = asyncio.create_task(people.act_for_ever(ADMINISTRATORS, ACT_EVERY_S))
+        helpers = [acting, *(asyncio.create_task(one) for one in (journal.sync_for_ever(), reporting))]
         try:
             trouble.begin()
             posting = asyncio.create_task(senders.post_all())
@@ -101,12 +101,14 @@ async def run(options: Options, folder: Path) -> Verdict:
             while trouble.kills_left > 0 and not posting.done():
                 await trouble.lasts(1)
             await trouble.end()
-            helpers[-1].cancel()
+            await _end_well(acting)
             done = trouble.counted + people.counted
             say("healed: " + ", ".join(f"{count} {what}" for what, count in done.items()))
             await asyncio.wait_for(posting, PATIENCE_S)
             async with _clients(stage.processes[0], tokens) as clients:
                 await until_empty(clients, own, PATIENCE_S)
+                for helper in helpers[1:]:
+                    await _end_well(helper)
                 room.add(await servers.newly_taken())
                 return await judge(journal, room, clients, stops=trouble.counted["pauses"])
         finally:
@@ -115,6 +117,14 @@ async def run(options: Options, folder: Path) -> Verdict:
             await asyncio.gather(*helpers, return_exceptions=True)
             await trouble.dismiss()
             journal.close()
+
+
+async def _end_well(for_ever: asyncio.Task[None]) -> None:
+    """End what goes on for ever. Raises what has ended it before: the run would not show what it says."""
+    for_ever.cancel()
+    await asyncio.wait([for_ever])
+    if not for_ever.cancelled():
+        for_ever.result()
 
 
 def _give_up(running: "asyncio.Task[Any] | None") -> None:
