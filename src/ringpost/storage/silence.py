@@ -45,7 +45,8 @@ def answered(connection: Asking) -> None:
 def end() -> None:
     """Hang up where an answer takes too long."""
     too_long = time.monotonic() - LONGEST_S
-    for connection in [one for one, since in list(_since.items()) if since < too_long]:
+    now_asked = _since.copy()  # in one go: other threads ask and are answered meanwhile
+    for connection in [one for one, since in now_asked.items() if since < too_long]:
         with _ending:
             if _since.pop(connection, too_long) < too_long:
                 _log.error("database_silent", hint=f"no answer for {LONGEST_S:.0f} s; the connection is given up")
