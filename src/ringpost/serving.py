@@ -127,7 +127,9 @@ def metrics_server(room: Room, config: Config) -> ApiServer:
     from ringpost.api.metrics import create_metrics_app  # noqa: PLC0415  most workers show none
     from ringpost.api.server import server  # noqa: PLC0415
 
-    return ApiServer(server(create_metrics_app(room), config.metrics_host, config.metrics_port or 0).config)
+    most_clients = wiring.sockets_for_clients()
+    made = server(create_metrics_app(room), config.metrics_host, config.metrics_port or 0, most_clients=most_clients)
+    return ApiServer(made.config)
 
 
 async def serve(room: Room, config: Config, listener: socket.socket) -> None:

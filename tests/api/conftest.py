@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from math import inf
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -12,7 +13,6 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 from tests.api.mailboxes import Mailbox
 
-from ringpost.api.clients import PLENTY
 from ringpost.api.express import Express, express_past
 from ringpost.api.server import server
 from ringpost.domain.hosts import parse_allowed_networks
@@ -59,7 +59,7 @@ def mailbox(smtp_port: int) -> Iterator[Mailbox]:
 
 
 @asynccontextmanager
-async def served(app: ASGIApp, express: Express, *, most_clients: int = PLENTY) -> AsyncGenerator[str]:
+async def served(app: ASGIApp, express: Express, *, most_clients: float = inf) -> AsyncGenerator[str]:
     """The URL of an app behind a real socket, and of what answers past it."""
     listener = listen("127.0.0.1", 0)
     serving = ApiServer(server(app, "127.0.0.1", 0, express=express, most_clients=most_clients).config)

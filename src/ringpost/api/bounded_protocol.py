@@ -125,8 +125,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.out = Joining(cast("Transport", transport), self.loop, self._lingers)
         super().connection_made(cast("Transport", self.out))
         self._await_head()
-        connected = cast("set[Client]", self.connections)
-        self._clients.came(self, connected, len(connected), self.loop.time())
+        self._clients.came(self, cast("set[Client]", self.connections), self.loop.time())
 
     def hang_up(self) -> None:
         """End the connection, whatever the client has still to say."""

@@ -1,12 +1,12 @@
 """How many clients may be connected at once. What they take of the file descriptors is not there for mail."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from itertools import islice
+from math import inf
 from typing import Final, Protocol
 
 import structlog
 
-PLENTY: Final = 1 << 30
 LOOKED_AT: Final = 1_000
 """Connections that are looked at for one to end: who connects again and again must not cost more each time."""
 TELL_EVERY_S: Final = 60.0
@@ -29,16 +29,16 @@ class Client(Protocol):
 class Clients:
     """Of one server."""
 
-    def __init__(self, most: int = PLENTY) -> None:
+    def __init__(self, most: float = inf) -> None:
         self._most = most
         self._tell_from = 0.0
 
-    def came(self, client: Client, connected: Iterable[Client], count: int, now: float) -> None:
-        """One more is among the `count` that are connected: where that is too many, one without a request goes.
+    def came(self, client: Client, connected: Collection[Client], now: float) -> None:
+        """One more is connected, itself among them: where that is one too many, one without a request goes.
 
         When there is none, it is the one that has come. `now` in seconds, by any clock that only goes forward.
         """
-        if count <= self._most:
+        if len(connected) <= self._most:
             return
         if now >= self._tell_from:
             self._tell_from = now + TELL_EVERY_S

@@ -1,13 +1,14 @@
 """The HTTP server: uvicorn, with protocols of our own."""
 
 from functools import partial
+from math import inf
 from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from ringpost.api.bounded_protocol import IDLE_S, BoundedProtocol
-from ringpost.api.clients import PLENTY, Clients
+from ringpost.api.clients import Clients
 from ringpost.api.express import Express
 from ringpost.api.express_protocol import ExpressProtocol
 
@@ -19,7 +20,7 @@ def server(
     *,
     trusted_proxies: str = "",
     express: Express | None = None,
-    most_clients: int = PLENTY,
+    most_clients: float = inf,
 ) -> uvicorn.Server:
     """A server, ready to `serve()`.
 
