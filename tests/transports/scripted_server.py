@@ -151,6 +151,21 @@ def polite(
     return _Polite(answers or {}, tuple(capabilities), context)
 
 
+def thinks_at_mail(go_on: asyncio.Event, answer: bytes) -> Script:
+    """A script that answers MAIL, with this, once it is told to go on; then it says nothing more."""
+
+    async def script(client: Client) -> None:
+        await client.say(b"220 hi\r\n")
+        await client.expect(b"EHLO")
+        await client.say(b"250 hi\r\n")
+        await client.expect(b"MAIL")
+        await go_on.wait()
+        await client.say(answer)
+        await client.reader.read()
+
+    return script
+
+
 class _Polite:
     def __init__(
         self,

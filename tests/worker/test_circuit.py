@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import insert
 from tests.conftest import Clock
 from tests.journeys.running import mailbox
-from tests.transports.scripted_server import Client, ScriptedServer, polite
+from tests.transports.scripted_server import Client, ScriptedServer, polite, thinks_at_mail
 from tests.worker.posts import borrow, is_sent, is_waiting, report, save, sent, story
 
 from ringpost.storage import outcomes
@@ -60,16 +60,10 @@ async def test_what_a_server_says_that_was_replaced_meanwhile_does_not_hold_the_
 ) -> None:
     go_on = asyncio.Event()
 
-    async def thinks_about_the_login(client: Client) -> None:
-        await client.say(b"220 hi\r\n")
-        await client.expect(b"EHLO")
-        await client.say(b"250 hi\r\n")
-        await client.expect(b"MAIL")
-        await go_on.wait()
-        await client.say(b"535 5.7.8 Wrong password\r\n")
-        await client.reader.read()
-
-    async with ScriptedServer(thinks_about_the_login) as old, ScriptedServer(polite()) as new:
+    async with (
+        ScriptedServer(thinks_at_mail(go_on, b"535 5.7.8 Wrong password\r\n")) as old,
+        ScriptedServer(polite()) as new,
+    ):
         await save(tenant_client, old.port)
         [delivery] = await report(tenant_client, "DISK_LOW")
         async with asyncio.timeout(15):

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from sqlalchemy import insert
 from tests.journeys.running import mailbox
-from tests.transports.scripted_server import Client, ScriptedServer, polite
+from tests.transports.scripted_server import ScriptedServer, polite, thinks_at_mail
 from tests.worker.posts import borrow, is_sent, report, save, story
 
 from ringpost.storage.tables import holds
@@ -27,16 +27,7 @@ async def test_so_does_what_was_in_hand_when_the_settings_changed(
 ) -> None:
     go_on = asyncio.Event()
 
-    async def thinks_about_the_sender(client: Client) -> None:
-        await client.say(b"220 hi\r\n")
-        await client.expect(b"EHLO")
-        await client.say(b"250 hi\r\n")
-        await client.expect(b"MAIL")
-        await go_on.wait()
-        await client.say(b"421 4.3.2 Away for now\r\n")
-        await client.reader.read()
-
-    async with ScriptedServer(thinks_about_the_sender) as lent, mailbox() as own:
+    async with ScriptedServer(thinks_at_mail(go_on, b"421 4.3.2 Away for now\r\n")) as lent, mailbox() as own:
         await save(admin_client, lent.port)
         await borrow(tenant_client)
         [under_way] = await report(tenant_client, "DISK_LOW")
