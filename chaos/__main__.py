@@ -25,6 +25,7 @@ from chaos.administrators import Administrators
 from chaos.disks import Disk, small_disk
 from chaos.healing import until_empty
 from chaos.mail_servers import MailServers, mail_servers
+from chaos.operators import Operators
 from chaos.oracle import Mailroom, Verdict, judge
 from chaos.processes import Ringpost, complaints, lend, new_tenants
 from chaos.senders import Journal, Plan, Senders
@@ -35,6 +36,8 @@ TENANTS = 8
 LEASE_S = 3
 ADMINISTRATORS = 4
 ACT_EVERY_S = 1
+KEYS_EVERY_S = 90
+TENANT_EVERY_S = 15
 PATIENCE_S = 1800
 """How long posting what is left may take once all is healed, and emptying the outbox after that."""
 
@@ -91,9 +94,15 @@ async def run(options: Options, folder: Path) -> Verdict:
         seconds = options.minutes * 60
         senders = Senders(Plan(options.messages, seconds * 0.9, options.seed), stage.processes, tokens, journal)
         people = Administrators(stage.processes, tokens, own, journal, options.seed)
+        operators = Operators(stage.processes, own, journal, options.seed)
         reporting = _report(journal, servers, room, trouble)
-        acting = asyncio.create_task(people.act_for_ever(ADMINISTRATORS, ACT_EVERY_S))
-        helpers = [acting, *(asyncio.create_task(one) for one in (journal.sync_for_ever(), reporting))]
+        acting = [
+            asyncio.create_task(people.act_for_ever(ADMINISTRATORS, ACT_EVERY_S)),
+            asyncio.create_task(
+                operators.act_for_ever(min(KEYS_EVERY_S, seconds / 3), min(TENANT_EVERY_S, seconds / 3))
+            ),
+        ]
+        watching = [asyncio.create_task(one) for one in (journal.sync_for_ever(), reporting)]
         try:
             trouble.begin()
             posting = asyncio.create_task(senders.post_all())
@@ -101,20 +110,21 @@ async def run(options: Options, folder: Path) -> Verdict:
             while trouble.kills_left > 0 and not posting.done():
                 await trouble.lasts(1)
             await trouble.end()
-            await _end_well(acting)
-            done = trouble.counted + people.counted
+            for one in acting:
+                await _end_well(one)
+            done = trouble.counted + people.counted + operators.counted
             say("healed: " + ", ".join(f"{count} {what}" for what, count in done.items()))
             await asyncio.wait_for(posting, PATIENCE_S)
             async with _clients(stage.processes[0], tokens) as clients:
                 await until_empty(clients, own, PATIENCE_S)
-                for helper in helpers[1:]:
-                    await _end_well(helper)
+                for one in watching:
+                    await _end_well(one)
                 room.add(await servers.newly_taken())
                 return await judge(journal, room, clients, stops=trouble.counted["pauses"])
         finally:
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
+            for one in (*acting, *watching):
+                one.cancel()
+            await asyncio.gather(*acting, *watching, return_exceptions=True)
             await trouble.dismiss()
             journal.close()
 
