@@ -153,7 +153,8 @@ def test_variables_are_named_once_in_the_order_of_their_first_use() -> None:
     assert variables_of(Template("X", "%%B%%", "%%A%%%%B%%", "%%C%%", "%%A%%%%D%%")) == ("B", "A", "C", "D")
 
 
-def test_a_body_of_nothing_but_tags_is_refused_before_anyone_takes_it_apart() -> None:
+@pytest.mark.parametrize("what", ["<a>", "%%CALLER_NUMBER%%"], ids=["tags", "variables"])
+def test_a_body_of_nothing_but_one_thing_is_refused_before_anyone_takes_it_apart(what: str) -> None:
     with pytest.raises(Invalid) as refused:
-        validate_parts(Parts(body="<a>" * 20_000))
+        validate_parts(Parts(body=what * 20_000))
     assert refused.value.errors[0].field == "body"

@@ -6,7 +6,9 @@ import pytest
 from sqlalchemy import Connection, Engine, update
 
 from ringpost.domain.credentials import ProviderHosts
+from ringpost.domain.templates import Parts
 from ringpost.domain.tenants import TenantId
+from ringpost.storage import templates
 from ringpost.storage.engines import open_engines
 from ringpost.storage.keyring import KeyRing
 from ringpost.storage.sealing import Sealer
@@ -65,4 +67,19 @@ def test_a_process_that_only_sends_keeps_no_more_tenants_than_one_that_accepts(
         first = memory.now(connection)
         for number in range(30):
             memory.now(connection).server(connection, sealer, TenantId(f"t{number}"), hosts)
+        assert memory.now(connection) is not first
+
+
+def test_it_starts_anew_when_the_templates_that_it_keeps_are_large(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ringpost.storage.standing.MOST_TEXT", 3000)
+    memory = Memory()
+    with engine.begin() as connection:
+        for name in ("DISK_LOW", "RECHARGE"):
+            templates.create(connection, ACME, name, Parts(body="x" * 2000), templates.Edit("ann", 0))
+        first = memory.now(connection)
+        first.load(connection, {ACME}, {(ACME, "DISK_LOW")})
+        assert memory.now(connection) is first
+        first.load(connection, {ACME}, {(ACME, "RECHARGE")})
         assert memory.now(connection) is not first

@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from html import escape as escape_text
-from itertools import pairwise
+from itertools import chain, pairwise
+from sys import getsizeof
 from typing import Final
 
 from ringpost.domain.mime import prefers_base64, quoted_printable
@@ -21,6 +22,8 @@ VARIABLE: Final = re.compile(r"%%([A-Z0-9_]{1,64}+)%%")
 VARIABLE_NAME: Final = re.compile(r"[A-Z0-9_]{1,64}")
 LARGEST_RESULT: Final = 2 * 1024 * 1024
 """Characters of a filled form."""
+_PLACE = 150
+"""Octets of memory for each blank: two numbers, their pair, and its place in three sequences."""
 
 Escape = Callable[[str], str]
 Values = Mapping[str, str]
@@ -66,6 +69,11 @@ class Form:
     """The names of all blocks. When each has a value, no block is left out."""
     in_base64: bool
     """Base64 is shorter than quoted-printable."""
+
+    @property
+    def size(self) -> int:
+        """How much memory it takes, about; octets."""
+        return sum(map(getsizeof, chain(self.literals, self.encoded))) + _PLACE * len(self.places)
 
     def fill(self, values: Values) -> str:
         """The text with every blank filled. Invalid when it grows too large.

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from sys import getsizeof
 from typing import Final
 
 from ringpost.domain.addresses import BLANKS
@@ -15,6 +16,8 @@ LARGEST_BODY: Final = 512 * 1024
 """UTF-8 octets of a body; some mail programs cut mails off at 100 KiB already."""
 MOST_TAGS: Final = 10_000
 """Tags of a body. The longest mails have some hundred; more only makes everybody wait while they are taken apart."""
+MOST_BLANKS: Final = 2_000
+"""Places of variables in a body. A mail has some dozen; each takes memory for as long as the template is kept ready."""
 LONGEST_LINE: Final = 998
 """Characters of a subject or sender's name: what a header line may hold (RFC 5322 2.1.1)."""
 
@@ -54,6 +57,11 @@ class Parts:
     subject: str | None = None
     body: str | None = None
     text_body: str | None = None
+
+    @property
+    def size(self) -> int:
+        """How much memory they take; octets."""
+        return sum(map(getsizeof, (self.from_, self.subject, self.body, self.text_body)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,4 +216,6 @@ def _body_faults(field: str, text: str | None) -> list[FieldError]:
         return [FieldError(field, f"At most {LARGEST_BODY // 1024} KiB.")]
     if text.count("<") > MOST_TAGS:
         return [FieldError(field, f"At most {MOST_TAGS} HTML tags.")]
+    if sum(1 for _ in VARIABLE.finditer(text)) > MOST_BLANKS:
+        return [FieldError(field, f"At most {MOST_BLANKS} variables.")]
     return []

@@ -18,7 +18,9 @@ from ringpost.storage.settings import InForce, ServerInForce
 from ringpost.storage.templates import Revision
 
 MOST_KEPT = 5_000
-"""Tenants, after which it starts anew: what one process keeps is some megabytes at most."""
+"""Tenants, after which it starts anew."""
+MOST_TEXT = 32 << 20
+"""Octets of custom templates, after which it does too: a template may have pictures in it."""
 
 TemplateKey = tuple[TenantId, str]
 
@@ -33,11 +35,12 @@ class Standing:
     revisions: dict[TemplateKey, Revision | None] = field(default_factory=dict[TemplateKey, "Revision | None"])
     """Custom revisions; None where the default template is in force."""
     _servers: dict[TenantId, ServerInForce | None] = field(default_factory=dict[TenantId, "ServerInForce | None"])
+    _text: int = 0
 
     @property
-    def tenants_known(self) -> int:
-        """How many tenants something is kept of; a process without an API knows only their mail servers."""
-        return max(len(self.settings), len(self._servers))
+    def is_full(self) -> bool:
+        """Whether no more is to be kept. A process without an API knows only the mail servers of tenants."""
+        return max(len(self.settings), len(self._servers)) > MOST_KEPT or self._text > MOST_TEXT
 
     def load(self, connection: Connection, owners: Collection[TenantId], keys: Collection[TemplateKey]) -> None:
         """Read what is not known yet of these tenants and templates, with one query of each kind."""
@@ -47,8 +50,9 @@ class Standing:
             self.settings.update(settings.settings_in_force(connection, new))
         asked = [key for key in keys if key not in self.revisions]
         if asked:
-            self.revisions.update(dict.fromkeys(asked))
-            self.revisions.update(templates.templates_in_force(connection, asked))
+            found = templates.templates_in_force(connection, asked)
+            self.revisions.update(dict.fromkeys(asked) | found)
+            self._text += sum(revision.parts.size for revision in found.values())
 
     def load_servers(
         self, connection: Connection, sealer: Sealer, tenants: Collection[TenantId], hosts: ProviderHosts
@@ -79,7 +83,7 @@ class Memory:
 
     def as_of(self, count: int) -> Standing:
         """The same, where the count of changes is known already."""
-        if count != self._kept.count or self._kept.tenants_known > MOST_KEPT:
+        if count != self._kept.count or self._kept.is_full:
             self._kept = Standing(count)
         return self._kept
 

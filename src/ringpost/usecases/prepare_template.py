@@ -2,9 +2,11 @@
 
 import io
 from collections.abc import Mapping
-from functools import lru_cache
+from threading import Lock
+from typing import Final
 
 import segno
+from cachetools import LRUCache, cached
 
 from ringpost.domain.catalogue import EventType
 from ringpost.domain.events import LONGEST_QR_TEXT, Value
@@ -13,8 +15,21 @@ from ringpost.domain.templates import customise
 from ringpost.storage.default_templates import default_template
 from ringpost.storage.templates import Revision
 
+MOST_KEPT: Final = 64 << 20
+"""Octets of memory, about, for prepared templates: one with a picture in it may take a megabyte, most take 20 kB."""
 
-@lru_cache(maxsize=1024)
+_Key = tuple[EventType, str | None, str]
+
+
+def _key(kind: EventType, revision: Revision | None, language: str) -> _Key:
+    return kind, revision and revision.id, language
+
+
+def _size(template: PreparedTemplate) -> int:
+    return template.size
+
+
+@cached(LRUCache[_Key, PreparedTemplate](MOST_KEPT, getsizeof=_size), key=_key, lock=Lock())
 def prepared(kind: EventType, revision: Revision | None, language: str) -> PreparedTemplate:
     """The template in force for an event type: the custom revision over the language's default, part by part."""
     default = default_template(kind, language)
