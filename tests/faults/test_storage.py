@@ -77,6 +77,7 @@ async def test_on_a_full_disk_nothing_is_acknowledged_and_it_goes_on_by_itself(
             assert (await watcher.get("/readyz")).status_code == 503
         disk.free()
         assert (await watcher.get("/readyz")).status_code == 200
+    assert trial.process.log.read_text().count("database_unavailable") == 1, "what goes on is not told each time"
     await until_taken(trial)
     assert {await trial.post([event]) for event in refused} == {202}
     assert trial.process.runs

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, exc
 from ringpost.errors import StorageUnavailable
 from ringpost.storage import bell, engines, silence, sqlite
 from ringpost.storage.at_once import AtOnce
-from ringpost.storage.away import Away, cannot
+from ringpost.storage.away import Away
 from ringpost.storage.faults import Fault, fault_of
 from ringpost.storage.groups import Job
 from ringpost.storage.writer import Writer
@@ -138,7 +138,7 @@ class Database:
             if fault in (Fault.AGAIN, Fault.AWAY):  # an old connection may be gone although the server is back
                 self._reader.dispose()
                 return self._read_at_last(work, *args, **kwargs)
-            raise cannot("read", error) from error
+            raise self._away.cannot("read", error) from error
 
     def _read_at_last(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         begun = time.monotonic()
@@ -150,7 +150,7 @@ class Database:
                 raise
             if fault is Fault.AWAY:
                 self._away.noticed(time.monotonic() - begun)
-            raise cannot("read", error) from error
+            raise self._away.cannot("read", error) from error
         self._away.over()
         return found
 

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, exc
 
 from ringpost.errors import StorageUnavailable
 from ringpost.storage import groups
-from ringpost.storage.away import Away, cannot
+from ringpost.storage.away import Away
 from ringpost.storage.faults import Fault, fault_of, is_taken
 from ringpost.storage.groups import Calls, Job
 from ringpost.storage.no_room import has_no_room
@@ -133,7 +133,9 @@ class Writer:
             self._try_until_stored(jobs)
         except (exc.DBAPIError, StorageUnavailable) as error:
             groups.gather(self._waiting, jobs)  # what waits with it would only wait as long, and find the same
-            refusal = error if isinstance(error, StorageUnavailable) else cannot("written", error, jobs=len(jobs))
+            refusal = (
+                error if isinstance(error, StorageUnavailable) else self._away.cannot("written", error, jobs=len(jobs))
+            )
             for job in jobs:
                 job.error = refusal
         except Exception as error:  # noqa: BLE001  the writer must go on, whatever happened to this group
