@@ -14,8 +14,9 @@
     └── StorageUnavailable    disk full, database away: nothing was acknowledged
 
 A few stand where they are raised: `MalformedJson` in `domain/strict_json`, `ChangedMeanwhile` (a WrongState) in
-`usecases/save_template`, `NotSignedIn` and `Forged` (an Unauthorized, a Forbidden) in `console/guard`, and `Refused`
-(it breaks a rule of HTTP) in `api/problems`.
+`usecases/save_template`, `NotSignedIn`, `Forged` and `TenantLeft` (an Unauthorized, a Forbidden, a WrongState) in
+`console/guard`, `SavedMeanwhile` (a WrongState) in `console/levels`, and `Refused` (it breaks a rule of HTTP) in
+`api/problems`.
 
 `api/problems` maps them to status and code; the command line maps them to exit codes.
 """
@@ -84,7 +85,7 @@ class PasswordRequired(RingpostError):
 
 
 class MailServerFailed(RingpostError):
-    """The mail server did not take the mail. `detail` is safe to show: stage, code, enhanced_code, reply, hint."""
+    """The mail server did not take the mail. `detail` is safe to show: what `send_test_mail` makes of an `Outcome`."""
 
     def __init__(self, message: str, detail: dict[str, Any]) -> None:
         super().__init__(message)

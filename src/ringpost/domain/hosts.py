@@ -20,11 +20,11 @@ IpNetwork = IPv4Network | IPv6Network
 STARTTLS_PORTS: Final = frozenset({25, 587, 2525, 2587})
 IMPLICIT_PORTS: Final = frozenset({465, 2465})
 SMTP_PORTS: Final = STARTTLS_PORTS | IMPLICIT_PORTS
+"""Ports that a tenant's server may have; the operator can add to them."""
 LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 """Of a domain name in lower case (RFC 1035 2.3.1)."""
 EHLO_NAME: Final = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,255}")
 """A host name or an address literal (RFC 5321 4.1.1.1), or what servers have to bear for one."""
-"""Ports that a tenant's server may have; the operator can add to them."""
 
 _ALWAYS_REFUSED: Final = tuple(
     ip_network(text)
