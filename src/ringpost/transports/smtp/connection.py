@@ -85,7 +85,7 @@ class Connection:
     def replies_came(self, replies: list[Reply | Garbage], *, partial: bool) -> None:
         if self._over:
             if self._quitting:
-                self._wire.abort()  # The answer to QUIT, whatever it is.
+                self._wire.abort()  # the answer to QUIT, whatever it is
             return
         mails = self._mails
         mails.receive(replies, partial=partial)

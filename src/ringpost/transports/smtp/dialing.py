@@ -155,9 +155,8 @@ class Dial:
 
     def _judge(self, error: Exception) -> Outcome:
         if self._early is Stage.TLS and self._wire is not None and self._wire.has_unread:
-            return classify.server_failed(
-                Stage.TLS, encryption.IMPLICIT_TLS_ON_STARTTLS_PORT
-            )  # It greeted us in clear text.
+            # It greeted us in clear text.
+            return classify.server_failed(Stage.TLS, encryption.IMPLICIT_TLS_ON_STARTTLS_PORT)
         if self._early is not Stage.GREETING or self.stage is Stage.TLS:
             return classify.for_error(self.stage, error, self._endpoint.port)
         if isinstance(error, TimeoutError):

@@ -155,7 +155,7 @@ class SmtpTransport:
         ahead = None if behind and self._dial_task is not None else self._ahead
         while line := ahead or self._waiting:
             mail = line.popleft()
-            if mail.done.done():  # Its sender has given up.
+            if mail.done.done():  # its sender has given up
                 continue
             if not mail.lease.over:
                 return mail
