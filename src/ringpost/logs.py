@@ -44,13 +44,11 @@ def configure(format: Format = "json", level: str = "info", stream: TextIO | Non
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     structlog.configure(
         processors=[
-            *before[:3],
-            *before[4:],
+            *before,
             structlog.stdlib.PositionalArgumentsFormatter(),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
@@ -61,7 +59,7 @@ def configure(format: Format = "json", level: str = "info", stream: TextIO | Non
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=before,
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *before],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_last(format)],
         )
     )

@@ -118,7 +118,7 @@ def hold(outcome: Outcome, failures: int, policy: RetryPolicy = DEFAULT) -> floa
 
     `failures` counts the lane's failures in a row, this one included. Any other outcome ends the row.
     """
-    if outcome.verdict is not Verdict.RETRY or outcome.party not in _OF_THE_LANE:
+    if uses_up_attempt(outcome):
         return None
     asked = _asked_for(outcome, policy)
     if outcome.party is Party.CONFIGURATION:

@@ -169,7 +169,7 @@ def empty_bite(connection: Connection, tenant: TenantId, rows: int = ROWS_PER_BI
 
 def remove(connection: Connection, tenant: TenantId) -> None:
     """Remove what is left of a tenant, and the tenant. Its entries in the audit log stay."""
-    while empty_bite(connection, tenant, ROWS_PER_BITE):
+    while empty_bite(connection, tenant):
         pass
     connection.execute(delete(tables.holds).where(tables.holds.c.lane.in_([tenant, f"{SYSTEM}:{tenant}"])))
     for table in _EMPTIED_AT_ONCE:
