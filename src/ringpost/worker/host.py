@@ -22,26 +22,6 @@ AVERAGED: Final = 6
 _log = structlog.get_logger("ringpost.watch")
 
 
-class _Worked(NamedTuple):
-    """Seconds that all processors have been at work since the machine started, and that they have been there."""
-
-    busy: float
-    passed: float
-
-    def load_since(self, before: "_Worked") -> float:
-        """The share of the time since then that they were at work, 0 to 1."""
-        passed = self.passed - before.passed
-        return min(1.0, max(0.0, (self.busy - before.busy) / passed)) if passed > 0 else 0.0
-
-
-def _processors() -> _Worked:
-    """`psutil.cpu_percent` measures from the last call of the same thread, and readings come from any."""
-    times = psutil.cpu_times()._asdict()
-    spent = {name: seconds for name, seconds in times.items() if name not in ("guest", "guest_nice")}  # in user, nice
-    passed = sum(spent.values())
-    return _Worked(passed - spent["idle"] - spent.get("iowait", 0.0), passed)
-
-
 class Host:
     """Reads the gauges of this machine. The disk is the one that `folder` is on."""
 
@@ -121,3 +101,23 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}"
         count /= 1000
     return f"{count:.1f} GB"
+
+
+class _Worked(NamedTuple):
+    """Seconds that all processors have been at work since the machine started, and that they have been there."""
+
+    busy: float
+    passed: float
+
+    def load_since(self, before: "_Worked") -> float:
+        """The share of the time since then that they were at work, 0 to 1."""
+        passed = self.passed - before.passed
+        return min(1.0, max(0.0, (self.busy - before.busy) / passed)) if passed > 0 else 0.0
+
+
+def _processors() -> _Worked:
+    """`psutil.cpu_percent` measures from the last call of the same thread, and readings come from any."""
+    times = psutil.cpu_times()._asdict()
+    spent = {name: seconds for name, seconds in times.items() if name not in ("guest", "guest_nice")}  # in user, nice
+    passed = sum(spent.values())
+    return _Worked(passed - spent["idle"] - spent.get("iowait", 0.0), passed)
