@@ -1,11 +1,10 @@
 """One delivery as a story: event, rule, template, mail server, each attempt; why, what to do, retry and cancel."""
 
 from dataclasses import dataclass
-from html import escape
 from typing import Any, Final
 
 from sqlalchemy import Connection
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from ringpost.console.delivery_words import (
     AUDIENCES,
@@ -18,6 +17,7 @@ from ringpost.console.delivery_words import (
     said,
     way_of,
 )
+from ringpost.console.frames import frame, mail_text
 from ringpost.console.languages import N_
 from ringpost.console.rendering import render
 from ringpost.console.routing import get, post
@@ -32,13 +32,6 @@ from ringpost.usecases.many_deliveries import CANCELLABLE, RETRIABLE
 from ringpost.usecases.retry_delivery import retry_delivery
 from ringpost.usecases.show_message import show_message
 
-PREVIEW_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; "
-    "base-uri 'none'; frame-ancestors 'self'; sandbox",
-    "X-Frame-Options": "SAMEORIGIN",
-    "Referrer-Policy": "no-referrer",
-}
-"""A mail is a stranger's page: it runs nothing, loads nothing and sends nothing."""
 OTHERS_SHOWN: Final = 20
 
 
@@ -129,13 +122,11 @@ async def show_delivery(visit: Visit) -> Response:
 
 
 async def show_mail(visit: Visit) -> Response:
-    """The HTML of the mail, for a frame that is shut off."""
+    """The mail by itself, for a frame that is shut off."""
     message = await show_message(visit.room, visit.principal, visit.request.path_params["id"])
     if message is None:
         raise NotFound(N_("The message is not kept any more, or holds a secret."))
-    return HTMLResponse(
-        message.html or f"<!doctype html><title>Mail</title><pre>{escape(message.text)}</pre>", headers=PREVIEW_HEADERS
-    )
+    return frame(message.html or mail_text(message.subject, message.text))
 
 
 async def retry(visit: Visit) -> Response:

@@ -61,7 +61,6 @@ ALIKE: Final = (
     N_("Ringpost was stopped while this mail was being sent, so it may have been sent. It is tried again."),
     N_("Sending this mail stopped Ringpost several times, so it was set aside. Once that is mended, retry it."),
     N_("Ringpost itself failed at this mail. The log says why."),
-    N_("An address has forbidden characters."),
     N_("The message has been erased."),
 )
 """Said in words that the console would choose too."""

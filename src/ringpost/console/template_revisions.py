@@ -9,7 +9,6 @@ from ringpost.console.languages import N_
 from ringpost.console.rendering import render
 from ringpost.console.template_editor import MOST_DIFFERENCES
 from ringpost.console.template_levels import TemplateLevel, TemplateView
-from ringpost.console.tenants import page_of
 from ringpost.console.visit import Visit
 from ringpost.domain.differences import compare_templates
 from ringpost.domain.templates import Parts, customise
@@ -25,7 +24,7 @@ COMPARED_WITH: Final = ("before", "now", "default")
 
 async def show_revisions(visit: Visit, level: TemplateLevel) -> Response:
     """All of them, a page at a time."""
-    kind, owner, page = level.kind(visit), level.owner(visit), page_of(visit)
+    kind, owner, page = level.kind(visit), level.owner(visit), _page(visit)
     read = visit.room.database.read
     saved = await read(rows.list_saved, owner, kind.name, ON_A_PAGE + 1, page * ON_A_PAGE)
     in_force = (await read(rows.list_in_force, owner)).get(kind.name)
@@ -72,6 +71,12 @@ async def restore(visit: Visit, level: TemplateLevel) -> Response:
     kind = level.kind(visit)
     await restore_template(visit.room, level.principal(visit), kind.name, _number(visit))
     return visit.redirect(f"{level.path}/{kind.name}", done="restored")
+
+
+def _page(visit: Visit) -> int:
+    """The number in the address, `?page=`, from 0 on; 0 when it is none."""
+    text = visit.request.query_params.get("page", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0
 
 
 def _number(visit: Visit) -> int:

@@ -59,12 +59,6 @@ async def end_to_act(visit: Visit) -> Response:
     return visit.redirect("/system/tenants")
 
 
-def page_of(visit: Visit) -> int:
-    """The number in the address, `?page=`, from 0 on; 0 when it is none."""
-    text = visit.request.query_params.get("page", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0
-
-
 def _listed(connection: Connection, words: str, after: str, before: str) -> Listed:
     count = tenants.count(connection)
     if words:
