@@ -12,6 +12,7 @@ from tests.storage.population import ACME, BEGIN, FEW_TYPES, Row, fill, repeatab
 from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.deliveries import State
 from ringpost.domain.tenants import TenantId
+from ringpost.domain.times import HOUR_MS
 from ringpost.storage import counts, search
 from ringpost.storage.engines import open_engines
 from ringpost.storage.search import Wanted
@@ -111,7 +112,7 @@ def test_hours_are_counted_and_the_last_event_of_each_type_is_found(connection: 
     counted = counts.count_hour(connection, ACME, BEGIN)
     last = search.last_of_each_type(connection, ACME, list(CATALOGUE))
 
-    of_hour = [row for row in rows if row["created_at"] < BEGIN + counts.HOUR_MS]
+    of_hour = [row for row in rows if row["created_at"] < BEGIN + HOUR_MS]
     assert counted == {state: sum(row["state"] == state for row in of_hour) for state in State}
     assert last.keys() == set(FEW_TYPES)
     for kind in FEW_TYPES:

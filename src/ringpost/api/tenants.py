@@ -9,7 +9,7 @@ from ringpost.api.authentication import Authenticator, SystemAdmin
 from ringpost.api.http_rules import JsonRoute
 from ringpost.api.openapi import errors, no_content
 from ringpost.api.queries import Whole
-from ringpost.domain.addresses import MAX_DOMAIN
+from ringpost.domain.hosts import MAX_DOMAIN
 from ringpost.domain.tenants import LOCALE, LONGEST_LOCALE, LONGEST_NAME, Tenant, TenantDraft, TenantId
 from ringpost.domain.times import rfc3339
 from ringpost.storage import tenants

@@ -29,8 +29,6 @@ from ringpost.storage.overview import OpenMail, Rates
 from ringpost.usecases.room import Room
 
 EVERY_S: Final = 1.0
-OVER_MS: Final = 300_000
-"""The rates are of the last five minutes."""
 ROWS: Final = 10
 """Lanes on hold, queues and workers that are shown."""
 
@@ -116,7 +114,7 @@ async def _look(room: Room) -> dict[str, Any]:
 
 def _seen(connection: Connection, now: int) -> dict[str, Any]:
     """What there is to see, in one read whose cost does not grow with what waits. Keys are part of `--json`."""
-    glance, rates = overview.glance(connection), overview.rates(connection, now, OVER_MS)
+    glance, rates = overview.glance(connection), overview.rates(connection, now)
     held, queues = overview.held(connection, ROWS), overview.longest_waiting(connection, ROWS)
     name = _names(connection, [*(row.lane for row in held), *(queue for queue, _, _ in queues)])
     return {

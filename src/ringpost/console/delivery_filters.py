@@ -16,6 +16,7 @@ from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.deliveries import State
 from ringpost.domain.events import SkipReason
 from ringpost.domain.tenants import TenantId
+from ringpost.domain.times import DAY_MS, HOUR_MS
 from ringpost.errors import Invalid
 from ringpost.storage import search
 from ringpost.storage.search import Wanted
@@ -37,7 +38,7 @@ SHOWN_STATES: Final = (
     ("expired", N_("Given up")),
     ("cancelled", N_("Cancelled")),
 )
-SPANS: Final = {"hour": 3_600_000, "day": 86_400_000, "week": 7 * 86_400_000}
+SPANS: Final = {"hour": HOUR_MS, "day": DAY_MS, "week": 7 * DAY_MS}
 """Words of the address -> milliseconds back from now."""
 SHOWN_SPANS: Final = (
     ("", N_("Any time")),

@@ -16,7 +16,8 @@ from ringpost.console.routing import get
 from ringpost.console.visit import Visit
 from ringpost.domain.deliveries import State
 from ringpost.domain.tenants import TenantId
-from ringpost.storage.counts import HOUR_MS, MOST_OF_AN_HOUR, count_hour
+from ringpost.domain.times import HOUR_MS
+from ringpost.storage.counts import MOST_OF_AN_HOUR, count_hour
 
 HOURS: Final = 24
 OPEN_FOR_MS: Final = 15_000

@@ -27,8 +27,6 @@ from ringpost.storage.tables import AnyRow
 
 ROWS: Final = 20
 """Lanes on hold and queues that are shown."""
-OVER_MS: Final = 300_000
-"""Rates are of the last five minutes."""
 LITTLE_DISK: Final = 0.1
 """Share of the disk from which on what is free is little."""
 
@@ -116,7 +114,7 @@ def look(connection: Connection, now: int) -> Health:
         now=now,
         engine=engine_facts(connection),
         glance=overview.glance(connection),
-        rates=overview.rates(connection, now, OVER_MS),
+        rates=overview.rates(connection, now),
         workers=list(overview.workers_alive(connection, now)),
         held=[(lanes[row.lane], row) for row in held],
         queues=[(lanes[queue], count, oldest) for queue, count, oldest in queues],

@@ -23,15 +23,13 @@ from typing import Final
 
 import idna
 
-from ringpost.domain.hosts import LABEL
+from ringpost.domain.hosts import LABEL, MAX_DOMAIN
 from ringpost.errors import FieldError, Invalid
 
 MAX_RECIPIENTS: Final = 15
 """How many recipients the settings may have (docs/api.md#settings)."""
 MAX_LOCAL: Final = 64
 """Octets of a local part (RFC 5321 4.5.3.1.1)."""
-MAX_DOMAIN: Final = 253
-"""Octets of a domain: 255 on the wire of the DNS, two of them for the root and the first length (RFC 1035 2.3.4)."""
 MAX_SPEC: Final = 254
 """Octets of `local@domain`: a path has 256 with its angle brackets (RFC 5321 4.5.3.1.3)."""
 MAX_DISPLAY_NAME: Final = 200

@@ -14,7 +14,7 @@ from ringpost.domain.catalogue import IMAGE_VARIABLES, Audience, EventType
 from ringpost.domain.mime import is_composite
 from ringpost.domain.system_events import SYSTEM_CATALOGUE, catalogue_of
 from ringpost.domain.tenants import TenantId
-from ringpost.domain.times import milliseconds_of
+from ringpost.domain.times import DAY_MS, milliseconds_of
 from ringpost.errors import FieldError, Invalid
 
 Value = str | int | float | bool
@@ -36,7 +36,6 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]")
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 _LEAP_SECOND = re.compile(r"(?<=:)60(\.\d+)?(?=[Zz+-])")
-_DAY = 24 * 60 * 60 * 1000
 
 
 class SkipReason(StrEnum):
@@ -154,7 +153,7 @@ def _before_leap_second(value: str) -> int | None:
     if not found:
         return None
     last = _time(before)
-    return last if (last + 1) % _DAY == 0 else None
+    return last if (last + 1) % DAY_MS == 0 else None
 
 
 def _variables(value: object) -> dict[str, Value]:

@@ -23,6 +23,9 @@ SMTP_PORTS: Final = STARTTLS_PORTS | IMPLICIT_PORTS
 """Ports that a tenant's server may have; the operator can add to them."""
 LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 """Of a domain name in lower case (RFC 1035 2.3.1)."""
+MAX_DOMAIN: Final = 253
+"""Octets of a domain name in A-labels: 255 on the wire of the DNS, two of them for the root and the first length (RFC
+1035 2.3.4). One in U-labels has fewer characters."""
 EHLO_NAME: Final = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,255}")
 """A host name or an address literal (RFC 5321 4.1.1.1), or what servers have to bear for one."""
 
@@ -68,8 +71,6 @@ _REFUSED_UNLESS_ALLOWED: Final = tuple(
 _THIS_NETWORK: Final = IPv4Network("0.0.0.0/8")
 _COMPATIBLE: Final = IPv6Network("::/96")
 _LOOPBACK6: Final = IPv6Address("::1")
-_LONGEST_NAME: Final = 253
-"""Octets of a domain name in A-labels (RFC 1035 2.3.4); one in U-labels has fewer characters."""
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
@@ -102,7 +103,7 @@ def parse_host(text: str, *, single_label: bool = False) -> str:
         return str(IPv4Address(name))
     if len(labels) < 2 and not single_label:
         raise ValueError("The host needs a domain, such as mail.example.com.")
-    if len(name) > _LONGEST_NAME or not all(LABEL.fullmatch(label) for label in labels):
+    if len(name) > MAX_DOMAIN or not all(LABEL.fullmatch(label) for label in labels):
         raise ValueError("This is not a host name.")
     return name
 
@@ -191,7 +192,7 @@ def _nat64(number: int, length: int) -> IPv4Address:
 def _ascii_name(text: str) -> str:
     if text.isascii():
         return text.lower()
-    if len(text) > _LONGEST_NAME:  # normalising takes the square of its combining marks
+    if len(text) > MAX_DOMAIN:  # normalising takes the square of its combining marks
         raise ValueError("This is not a host name.")
     try:
         # UTS 46 also maps full-width digits and dots, so the checks that follow see what a resolver would see.

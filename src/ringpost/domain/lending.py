@@ -4,9 +4,8 @@ An hour begins with the first mail. Every try counts, because every try uses the
 """
 
 from dataclasses import dataclass
-from typing import Final
 
-HOUR_MS: Final = 3_600_000
+from ringpost.domain.times import HOUR_MS
 
 
 @dataclass(frozen=True, slots=True)

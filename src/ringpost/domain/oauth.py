@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol, cast
 from ringpost.domain.credentials import Cloud, Credentials, GoogleServiceAccount, GoogleUser, MicrosoftApp
 from ringpost.domain.fields import Fields
 from ringpost.domain.secrets import Secret
-from ringpost.domain.times import milliseconds_of, rfc3339
+from ringpost.domain.times import DAY_MS, milliseconds_of, rfc3339
 from ringpost.errors import PasswordRequired
 
 LONGEST_SECRET: Final = 2048
@@ -27,7 +27,6 @@ WARN_DAYS: Final = (30, 14, 7, 1)
 
 _DIRECTORY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.)*[A-Za-z0-9-]{0,62}[A-Za-z0-9]")
 _NOT_ONE: Final = frozenset({"common", "organizations", "consumers"})
-_DAY_MS: Final = 86_400_000
 
 
 class Provider(StrEnum):
@@ -97,7 +96,7 @@ class OAuthSettings:
 
     def days_left(self, now: int) -> int | None:
         """Whole days until the end, begun ones counted; 0 and less when it is over."""
-        return None if self.expires_at is None else -((now - self.expires_at) // _DAY_MS)
+        return None if self.expires_at is None else -((now - self.expires_at) // DAY_MS)
 
     @property
     def credentials(self) -> Credentials:

@@ -6,13 +6,13 @@ from sqlalchemy import Connection, func, literal, select
 
 from ringpost.domain.deliveries import State
 from ringpost.domain.tenants import TenantId
+from ringpost.domain.times import HOUR_MS
 from ringpost.storage.deliveries import in_state
 from ringpost.storage.identifiers import first_id
 from ringpost.storage.tables import deliveries
 
 MOST_OF_AN_HOUR: Final = 10_000
 """Counts of one state in one hour end here; so many means so many or more."""
-HOUR_MS: Final = 3_600_000
 
 
 def count_hour(connection: Connection, tenant: TenantId, hour: int) -> dict[State, int]:

@@ -10,10 +10,9 @@ from ringpost.domain.credentials import Cloud, Credentials
 from ringpost.domain.oauth import WARN_DAYS, Method, OAuthSettings, Provider
 from ringpost.domain.secrets import Secret
 from ringpost.domain.tenants import TenantId
+from ringpost.domain.times import DAY_MS
 from ringpost.storage.sealing import Place, Sealer
 from ringpost.storage.tables import oauth as table
-
-_DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ def remove(connection: Connection, tenant: TenantId) -> bool:
 
 def expiring(connection: Connection, now: int) -> list[Expiring]:
     """All credentials that end within the longest time of warning and have not ended."""
-    soon = now + WARN_DAYS[0] * _DAY_MS
+    soon = now + WARN_DAYS[0] * DAY_MS
     rows = connection.execute(
         select(table).where(
             or_(table.c.secret_expires_at.between(now, soon), table.c.certificate_expires_at.between(now, soon))

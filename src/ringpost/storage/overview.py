@@ -27,6 +27,8 @@ WORRYING_S = {Urgency.EMERGENCY: 60, Urgency.ALERT: 15 * 60, Urgency.NORMAL: 60 
 """The age from which on the oldest mail of a class is something to look after."""
 TALLY_MS = 10_000
 """The span that one row of the tallies is about."""
+RATES_OVER_MS = 300_000
+"""Rates are of the last five minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,7 @@ def something_waits(connection: Connection, queue: str) -> bool:
     return bool(connection.execute(WAITS, {"queue": queue}).scalar())
 
 
-def rates(connection: Connection, now: int, over_ms: int) -> Rates:
+def rates(connection: Connection, now: int, over_ms: int = RATES_OVER_MS) -> Rates:
     """What happened in the last `over_ms` milliseconds that have been tallied to the end, per minute."""
     accepted = connection.execute(ACCEPTED, {"since": now - over_ms, "most": NEWEST_LOOKED_AT}).one()
     span = over_ms if accepted.number < NEWEST_LOOKED_AT else max(1, now - accepted.first_at)

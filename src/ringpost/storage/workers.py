@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import Connection, delete, insert, select, text, update
 
 from ringpost.domain.deliveries import Party, Verdict
+from ringpost.domain.times import HOUR_MS
 from ringpost.storage.overview import TALLY_MS
 from ringpost.storage.tables import tallies, workers
 
-KEPT_MS = 3600 * 1000
+KEPT_MS = HOUR_MS
 """How long tallies, and the last signs of life of workers that never said goodbye, are kept."""
 
 Tally = Mapping[tuple[Verdict, Party | None], int]
