@@ -12,10 +12,10 @@ from ringpost.console.routing import Access
 from ringpost.domain.access import Principal, Role, Scope
 from ringpost.domain.events import parse_event
 from ringpost.domain.system_events import SYSTEM_CATALOGUE
+from ringpost.domain.templates import Parts
 from ringpost.domain.tenants import SYSTEM, TenantDraft, TenantId
 from ringpost.domain.traps import TRAPS
 from ringpost.storage.tables import attempts, deliveries, holds, watch, workers
-from ringpost.storage.templates import Parts
 from ringpost.usecases.accept_events import Receipt, accept_events
 from ringpost.usecases.change_settings import change_settings, change_system_settings
 from ringpost.usecases.change_tenant import change_tenant

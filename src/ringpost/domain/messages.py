@@ -81,7 +81,7 @@ class Message:
         )
 
 
-class Parts(NamedTuple):
+class Bodies(NamedTuple):
     """The bodies of a message, encoded: each an entity with its headers (RFC 2045 2.4)."""
 
     text: bytes
@@ -90,14 +90,14 @@ class Parts(NamedTuple):
     attachments: tuple[Attachment, ...] = ()
 
 
-def write_content(subject: str, timestamp: int, parts: Parts) -> bytes:
+def write_content(subject: str, timestamp: int, bodies: Bodies) -> bytes:
     """The `content` of a message. `subject` is one line; `timestamp` is milliseconds since 1970."""
-    entity = parts.text
-    if parts.html is not None:
-        shown = _multipart("related", parts.html, parts.image) if parts.image else parts.html
-        entity = _multipart("alternative", parts.text, shown)
-    if parts.attachments:
-        entity = _multipart("mixed", entity, *[_attachment(file) for file in parts.attachments])
+    entity = bodies.text
+    if bodies.html is not None:
+        shown = _multipart("related", bodies.html, bodies.image) if bodies.image else bodies.html
+        entity = _multipart("alternative", bodies.text, shown)
+    if bodies.attachments:
+        entity = _multipart("mixed", entity, *[_attachment(file) for file in bodies.attachments])
     head = header("Subject", unstructured(subject, len("Subject: "))) + _written_at(timestamp // 1000)
     return head.encode("ascii") + entity
 

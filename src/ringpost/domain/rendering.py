@@ -23,8 +23,8 @@ from ringpost.domain.events import Attachment
 from ringpost.domain.forms import VARIABLE, Blank, Block, Encoded, Escape, Form, cut
 from ringpost.domain.html_forms import QR_CONTENT_ID, cut_html
 from ringpost.domain.messages import (
+    Bodies,
     Message,
-    Parts,
     image_entity,
     text_entity,
     text_entity_in_base64,
@@ -104,14 +104,14 @@ class PreparedTemplate:
         if subject[-1:] == ":":  # what it announced is empty
             subject = subject.rstrip(": ")
         encoded = Encoded(plain_lines(texts.values()))
-        parts = Parts(
+        bodies = Bodies(
             text=_entity("plain", self.text, texts, encoded),
             html=_entity("html", self.html, texts, encoded) if self.html else None,
             image=image_entity(qr_png, QR_CONTENT_ID) if qr_png and self.uses_image else None,
             attachments=attachments,
         )
         from_name = _line(self.from_.fill(texts), LONGEST_FROM)
-        message = Message(from_name, stamp.message_id_domain, write_content(subject, stamp.date, parts))
+        message = Message(from_name, stamp.message_id_domain, write_content(subject, stamp.date, bodies))
         return Rendered(message, tuple(unknown), tuple(empty), subject, self, texts, qr_png)
 
 
@@ -195,9 +195,9 @@ def compose(subject: str, content: str, from_name: str, stamp: Stamp) -> Message
     html = _plain_form(content) if is_html(content) else None
     text = _plain_form(derive_text(content).text if html else content)
     encoded = Encoded()
-    parts = Parts(_entity("plain", text, {}, encoded), _entity("html", html, {}, encoded) if html else None)
+    bodies = Bodies(_entity("plain", text, {}, encoded), _entity("html", html, {}, encoded) if html else None)
     line = _line(subject, LONGEST_SUBJECT)
-    return Message(_line(from_name, LONGEST_FROM), stamp.message_id_domain, write_content(line, stamp.date, parts))
+    return Message(_line(from_name, LONGEST_FROM), stamp.message_id_domain, write_content(line, stamp.date, bodies))
 
 
 def _plain_form(text: str) -> Form:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, Protocol
 import structlog
 
 from ringpost.domain.addresses import Address, parse_address
-from ringpost.domain.deliveries import REJECTED, RETRY, Outcome, Party, Stage, State, Urgency, Verdict
+from ringpost.domain.deliveries import REJECTED, RETRY, Outcome, Party, Stage, State, Urgency
 from ringpost.domain.messages import Envelope, Message, assemble
 from ringpost.domain.retries import TryAgain, hold, next_step, uses_up_attempt
 from ringpost.domain.settings import Endpoint
@@ -189,7 +189,7 @@ def erase_at(room: Room, now: int, *, secret: bool) -> int:
 def lost_worker() -> Outcome:
     """The outcome of a delivery whose worker died or stood still: the server may have the mail, nobody knows."""
     return Outcome(
-        Verdict.RETRY,
+        RETRY,
         Stage.DATA,
         hint="Ringpost was stopped while this mail was being sent, so it may have been sent. It is tried again.",
         ambiguous=True,
@@ -199,7 +199,7 @@ def lost_worker() -> Outcome:
 def set_aside() -> Outcome:
     """The outcome of a delivery that was claimed again and again without an outcome."""
     return Outcome(
-        Verdict.REJECTED,
+        REJECTED,
         Stage.DATA,
         Party.MESSAGE,
         hint="Sending this mail stopped Ringpost several times, so it was set aside. Once that is mended, retry it.",

@@ -5,10 +5,10 @@ from sqlalchemy import Connection
 from ringpost.domain.access import Principal
 from ringpost.domain.addresses import Address
 from ringpost.domain.system_events import catalogue_of
+from ringpost.domain.templates import Parts
 from ringpost.domain.tenants import TenantId
 from ringpost.errors import NotFound
 from ringpost.storage import templates
-from ringpost.storage.templates import Parts
 from ringpost.usecases.check_template import Draft, Values
 from ringpost.usecases.room import Room
 from ringpost.usecases.send_draft import send_draft
@@ -29,4 +29,4 @@ async def send_sample(room: Room, principal: Principal, name: str, recipient: Ad
 def _saved(connection: Connection, tenant: TenantId, name: str) -> Parts:
     """The tenant's own parts; what it leaves out comes from the default."""
     revision = templates.show(connection, tenant, name)
-    return Parts(None, None, None, None) if revision is None else revision.parts
+    return Parts() if revision is None else revision.parts
