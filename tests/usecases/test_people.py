@@ -15,6 +15,7 @@ from ringpost.domain.tenants import SYSTEM, TenantDraft, TenantId
 from ringpost.errors import AlreadyExists, Forbidden, Invalid, NotFound, Unauthorized
 from ringpost.storage import access, audit, passwords, tables
 from ringpost.storage.audit import Filter
+from ringpost.usecases.accept_invitation import accept_invitation
 from ringpost.usecases.change_tenant import change_tenant
 from ringpost.usecases.change_user import UserChange, change_user
 from ringpost.usecases.create_tenant import create_tenant
@@ -22,7 +23,7 @@ from ringpost.usecases.create_token import NewKey, create_token
 from ringpost.usecases.create_user import NewUser, create_user
 from ringpost.usecases.destroy_tenant import destroy_tenant
 from ringpost.usecases.destroy_user import destroy_user
-from ringpost.usecases.invite_user import Guest, accept_invitation, invite_user
+from ringpost.usecases.invite_user import Guest, invite_user
 from ringpost.usecases.log_in import Credentials, log_in
 from ringpost.usecases.refresh_login import refresh_login
 from ringpost.usecases.revoke_token import revoke_token

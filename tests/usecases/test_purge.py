@@ -28,8 +28,8 @@ from ringpost.storage.tables import (
     tokens,
     users,
 )
+from ringpost.usecases.expire_overdue import expire_overdue
 from ringpost.usecases.purge import BITE, purge
-from ringpost.usecases.record_attempt import expire_overdue
 from ringpost.usecases.retry_delivery import retry_delivery
 from ringpost.usecases.room import Room
 

@@ -20,7 +20,7 @@ from ringpost.storage.standing import Memory
 from ringpost.transports import lease
 from ringpost.usecases.bell import Bell
 from ringpost.usecases.hand_over import Takers
-from ringpost.usecases.record_attempt import recover_lost
+from ringpost.usecases.recover_lost import recover_lost
 from ringpost.usecases.room import Room
 from ringpost.worker import Worker, WorkerOptions
 from ringpost.worker.concurrency import FIRST_WINDOW

@@ -10,7 +10,7 @@ from ringpost.storage import leases, workers
 from ringpost.storage.workers import SignOfLife
 from ringpost.usecases.room import Room
 from ringpost.worker import Worker, WorkerOptions
-from ringpost.worker.lease_watch import LONGEST_LEASE_MS, LeaseWatch, Look
+from ringpost.worker.lease_watch import LONGEST_LEASE_MS, LeaseWatch, Moment
 
 WALL = 1_800_000_000_000
 AHEAD = "lost-1.2", WALL + 1_800_000
@@ -23,9 +23,9 @@ def watch() -> LeaseWatch:
     return LeaseWatch(WorkerOptions(lease_s=60, sweep_s=5))
 
 
-def look(asked: float, *, took: float = 0) -> Look:
+def look(asked: float, *, took: float = 0) -> Moment:
     """A look whose answer took so many seconds."""
-    return Look(WALL, asked, asked + took)
+    return Moment(WALL, asked, asked + took)
 
 
 def test_a_lease_that_the_clock_says_is_over_is_believed_when_it_stays_so() -> None:

@@ -18,7 +18,7 @@ from tests.worker.posts import is_sent, report, save, sent, story
 from ringpost.domain.deliveries import State
 from ringpost.storage import leases, outbox, overview
 from ringpost.storage.tables import attempts, deliveries
-from ringpost.usecases.record_attempt import leave_in_hand, recover_lost
+from ringpost.usecases.recover_lost import leave_in_hand, recover_lost
 from ringpost.usecases.room import Room
 from ringpost.worker import Worker, WorkerOptions
 

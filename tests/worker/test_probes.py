@@ -16,7 +16,7 @@ from ringpost.storage.outbox import Claimed
 from ringpost.storage.tables import deliveries, holds
 from ringpost.usecases.claim_deliveries import Ring
 from ringpost.usecases.give_back import give_back
-from ringpost.usecases.record_attempt import leave_in_hand, recover_lost
+from ringpost.usecases.recover_lost import leave_in_hand, recover_lost
 from ringpost.usecases.room import Room
 from ringpost.worker import Worker, WorkerOptions
 

@@ -15,7 +15,7 @@ from ringpost.domain.secrets import Secret
 from ringpost.errors import FieldError, Invalid, NotFound
 from ringpost.limits import address_of
 from ringpost.storage import sessions
-from ringpost.usecases.invite_user import accept_invitation
+from ringpost.usecases.accept_invitation import accept_invitation
 
 NOT_ALIKE = N_("The two are not alike. Type the password once more.")
 

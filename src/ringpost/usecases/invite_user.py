@@ -12,25 +12,18 @@ from ringpost.domain.access import (
     Principal,
     Role,
     SecretKind,
-    User,
     checked_role,
     hash_token,
-    parse_password,
     parse_username,
     write_token,
 )
 from ringpost.domain.secrets import Secret
 from ringpost.domain.tenants import SYSTEM, TenantId
-from ringpost.errors import NotFound
-from ringpost.storage import access, audit, passwords, sessions, tenants
-from ringpost.storage.identifiers import new_id
+from ringpost.storage import access, audit, sessions, tenants
 from ringpost.usecases.room import Room
-from ringpost.usecases.sign_in import begin_session
 
 FIRST_ADMINISTRATOR = "admin"
 """What the first system administrator is called."""
-
-GONE = "This link has been used or has ended. Ask for a new one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,47 +78,3 @@ def _invite(connection: Connection, invitation: Invitation, secret: Secret, acto
 def _is_invited(connection: Connection, invitation: Invitation, since: int | None) -> bool:
     of_before = sessions.invitation_of(connection, invitation.tenant, invitation.username, invitation.created_at)
     return since is not None and of_before is not None and of_before.created_at >= since
-
-
-async def accept_invitation(room: Room, secret: Secret, password: str, agent: str) -> Secret:
-    """Set the password of the person invited, and begin a session; the secret for the cookie.
-
-    The link is used up, and all that was signed in before is signed out. Raises NotFound, Invalid (the password).
-    """
-    token_hash, now = hash_token(secret.reveal()), room.clock()
-    await room.database.read(_find, token_hash, now)  # hashing a password is work that a stranger must not give us
-    hashed = await passwords.hash_password(parse_password(password))
-
-    def store(connection: Connection) -> Secret:
-        invitation = _find(connection, token_hash, now)
-        if not sessions.withdraw(connection, invitation.tenant, invitation.username):
-            raise NotFound(GONE)
-        user = _set_password(connection, invitation, hashed, now)
-        entry = audit.Entry(now, user.username, "accept_invitation", user.id, ("password",))
-        audit.record(connection, user.tenant, entry)
-        return begin_session(connection, user, agent, now)
-
-    return await room.database.write(store)
-
-
-def _find(connection: Connection, token_hash: bytes, now: int) -> Invitation:
-    """The invitation with this secret. Raises NotFound."""
-    invitation = sessions.find_invitation(connection, token_hash, now)
-    if invitation is None:
-        raise NotFound(GONE)
-    return invitation
-
-
-def _set_password(connection: Connection, invitation: Invitation, hashed: str, now: int) -> User:
-    found = access.find_user(connection, invitation.tenant, invitation.username)
-    if found is None:
-        role = invitation.role
-        user = User(new_id(now), invitation.tenant, invitation.username, role, enabled=True, created_at=now)
-        access.add_user(connection, user, hashed)
-        return user
-    user = found[0]
-    if not user.enabled:
-        raise NotFound(GONE)
-    access.change_user(connection, user.tenant, user.id, {"password_hash": hashed})
-    access.revoke_sessions_of(connection, user.tenant, user.id, now)
-    return user

@@ -11,14 +11,14 @@ from typing import Final, NamedTuple
 
 from ringpost.worker.options import WorkerOptions
 
-Lease = tuple[str, int]
+LeaseEnd = tuple[str, int]
 """A claim, and until when its lease runs by the wall clock, in milliseconds."""
 
 LONGEST_LEASE_MS: Final = 3_600_000
 """An hour: no lease may be longer (RINGPOST_LEASE_SECONDS)."""
 
 
-class Look(NamedTuple):
+class Moment(NamedTuple):
     """When leases were looked at: by the wall clock in milliseconds since 1970, by a monotonic one in seconds."""
 
     wall: int
@@ -35,23 +35,23 @@ class LeaseWatch:
 
     def __init__(self, options: WorkerOptions) -> None:
         self._options = options
-        self._seen_at: dict[Lease, float] = {}
+        self._seen_at: dict[LeaseEnd, float] = {}
         """When each lease was first seen with this end."""
-        self._over_at: dict[Lease, float] = {}
+        self._over_at: dict[LeaseEnd, float] = {}
 
-    def over(self, in_force: Collection[Lease], lengths_ms: Mapping[str, int], look: Look) -> set[str]:
+    def over(self, in_force: Collection[LeaseEnd], lengths_ms: Mapping[str, int], looked: Moment) -> set[str]:
         """The claims of these whose leases are over. `lengths_ms`: of each worker's leases, as far as known."""
-        self._seen_at = {lease: self._seen_at.get(lease, look.answered) for lease in in_force}
+        self._seen_at = {lease: self._seen_at.get(lease, looked.answered) for lease in in_force}
         over = [
             (claim, until)
             for (claim, until), since in self._seen_at.items()
-            if until <= look.wall or look.asked - since >= lengths_ms.get(worker_of(claim), LONGEST_LEASE_MS) / 1000
+            if until <= looked.wall or looked.asked - since >= lengths_ms.get(worker_of(claim), LONGEST_LEASE_MS) / 1000
         ]
-        self._over_at = {lease: self._over_at.get(lease, look.answered) for lease in over}
+        self._over_at = {lease: self._over_at.get(lease, looked.answered) for lease in over}
         return {
             claim
             for (claim, _), since in self._over_at.items()
-            if look.asked - since >= self._patience_s(lengths_ms.get(worker_of(claim)))
+            if looked.asked - since >= self._patience_s(lengths_ms.get(worker_of(claim)))
         }
 
     def _patience_s(self, length_ms: int | None) -> float:

@@ -12,7 +12,7 @@ from itertools import islice
 
 import structlog
 
-from ringpost.domain.deliveries import Outcome, Party, Stage, Urgency, Verdict
+from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage, Urgency
 from ringpost.domain.settings import Endpoint
 from ringpost.errors import StorageUnavailable
 from ringpost.storage import leases, outcomes
@@ -21,7 +21,8 @@ from ringpost.transports.lease import LeaseOver
 from ringpost.usecases.claim_deliveries import Look, Ring, Wanted
 from ringpost.usecases.deliver import Start, Work, deliver, judge
 from ringpost.usecases.give_back import give_back_one
-from ringpost.usecases.record_attempt import leave_in_hand, record_attempt
+from ringpost.usecases.record_attempt import record_attempt
+from ringpost.usecases.recover_lost import leave_in_hand
 from ringpost.usecases.room import Room
 from ringpost.worker import metrics
 from ringpost.worker.in_hand import InHand, settle
@@ -238,7 +239,7 @@ class Worker:
             _log.exception("delivery_failed", delivery=work.claimed.id, tenant=work.claimed.tenant)
             observe_error()
             fault = Outcome(
-                Verdict.RETRY, Stage.DATA, Party.MESSAGE, hint="Ringpost itself failed at this mail. The log says why."
+                RETRY, Stage.DATA, Party.MESSAGE, hint="Ringpost itself failed at this mail. The log says why."
             )
             return judge(self._room, work, fault, started, jitter)
 

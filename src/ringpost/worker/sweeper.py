@@ -11,16 +11,17 @@ from typing import Final
 
 import structlog
 
-from ringpost.domain.lending import HOUR_MS
+from ringpost.domain.times import HOUR_MS
 from ringpost.storage import leases, workers
+from ringpost.usecases.expire_overdue import expire_overdue
 from ringpost.usecases.give_back import give_back
 from ringpost.usecases.purge import purge
-from ringpost.usecases.record_attempt import expire_overdue, recover_lost
+from ringpost.usecases.recover_lost import recover_lost
 from ringpost.usecases.room import Room
 from ringpost.usecases.warn_of_expiry import warn_of_expiry
 from ringpost.worker import metrics
 from ringpost.worker.in_hand import InHand, settle
-from ringpost.worker.lease_watch import LeaseWatch, Look, worker_of
+from ringpost.worker.lease_watch import LeaseWatch, Moment, worker_of
 from ringpost.worker.options import WorkerOptions
 from ringpost.worker.presence import Presence
 from ringpost.worker.steps import safely
@@ -83,7 +84,7 @@ class Sweeper:
         dead = self._presence.dead({worker_of(claim) for claim, _ in in_force})
         lost = {claim for claim, _ in in_force if worker_of(claim) in dead}
         others = [lease for lease in in_force if lease[0] not in in_hand]
-        lost |= self._lease_watch.over(others, lengths, Look(wall, asked, answered))
+        lost |= self._lease_watch.over(others, lengths, Moment(wall, asked, answered))
         if lost:
             recovered = await recover_lost(self._room, lost)
             newly = {worker_of(claim) for claim in recovered.claims} - self._lost
