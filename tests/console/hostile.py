@@ -17,7 +17,7 @@ from ringpost.domain.tenants import SYSTEM, TenantDraft, TenantId
 from ringpost.domain.traps import TRAPS
 from ringpost.storage.tables import attempts, deliveries, holds, watch, workers
 from ringpost.usecases.accept_events import Receipt, accept_events
-from ringpost.usecases.change_settings import change_settings, change_system_settings
+from ringpost.usecases.change_settings import change_settings
 from ringpost.usecases.change_tenant import change_tenant
 from ringpost.usecases.create_token import NewKey, create_token
 from ringpost.usecases.create_user import NewUser, create_user
@@ -95,7 +95,7 @@ async def _fill(room: Room, owner: TenantId) -> None:
     server = {"type": "SMTP", "server": "mail.example.com", "username": HOSTILE, "auth": "DISABLE"}
     recipients = f'"<img src=x onerror=alert(3)>" <named@example.com>, {RECIPIENT}'
     fields = {**server, "enable_tls_ssl": True, "reply_to": "r@example.com", "recipients": recipients}
-    await (change_system_settings if of_system else change_settings)(room, _by(owner), fields)
+    await change_settings(room, _by(owner), fields)
     parts = Parts(HOSTILE, HOSTILE, f"<p>{HOSTILE} %%CALLEE_NUMBR%%</p>", HOSTILE)
     await create_template(room, _by(owner), SYSTEM_TEMPLATE if of_system else TEMPLATE, parts)
     role = Role.SYSTEM_ADMIN if of_system else Role.TENANT_ADMIN

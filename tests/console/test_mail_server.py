@@ -14,7 +14,6 @@ from ringpost.console.guard import LANGUAGE_COOKIE
 from ringpost.console.server_form import FLAGS
 from ringpost.domain.access import Role
 from ringpost.domain.mail_servers import tls_mode
-from ringpost.domain.settings import SystemSettings
 from ringpost.domain.tenants import TenantId
 from ringpost.storage import oauth, settings
 from ringpost.usecases.change_settings import change_settings
@@ -196,7 +195,7 @@ async def test_the_system_level_has_the_same_form_and_its_own_settings(
     assert refused.status_code == 422
     assert 'id="cpu_threshold-error"' in refused.text
     assert HOSTILE not in refused.text
-    saved: SystemSettings = await room.database.read(settings.load_system, room.sealer)
+    saved = await room.database.read(settings.show_system)
     assert saved.mail_server is not None
     assert (saved.mail_server.host, saved.enable_tenant_access, saved.cpu_threshold) == ("mailhost", False, 0.9)
     assert saved.switches["notify_ip_blocked"] is True

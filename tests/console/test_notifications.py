@@ -10,7 +10,7 @@ from ringpost.console.notifications import GROUPS
 from ringpost.console.template_levels import LEVELS
 from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
 from ringpost.domain.catalogue import CATALOGUE
-from ringpost.domain.settings import TENANT_SWITCHES, SystemSettings
+from ringpost.domain.settings import TENANT_SWITCHES
 from ringpost.domain.tenants import TenantId
 from ringpost.storage import settings
 from ringpost.usecases.change_settings import change_settings
@@ -250,5 +250,5 @@ async def test_thresholds_that_a_program_has_set_stay_what_they_are(client_of: C
     assert shown == {"cpu_threshold": "12.5", "memory_threshold": "0.5", "hard_disk_threshold": "99.9"}
     await save(shown)
 
-    saved: SystemSettings = await room.database.read(settings.load_system, room.sealer)
+    saved = await room.database.read(settings.show_system)
     assert (saved.cpu_threshold, saved.memory_threshold, saved.hard_disk_threshold) == (0.125, 0.005, 0.999)

@@ -14,7 +14,7 @@ from ringpost.domain.access import Role
 from ringpost.domain.tenants import SYSTEM, TenantDraft, TenantId
 from ringpost.domain.traps import reaching
 from ringpost.storage.tables import deliveries, holds, workers
-from ringpost.usecases.change_settings import change_settings, change_system_settings
+from ringpost.usecases.change_settings import change_settings
 from ringpost.usecases.change_tenant import change_tenant
 from ringpost.usecases.room import Room
 
@@ -31,7 +31,7 @@ async def test_the_system_level_says_what_is_missing_and_where_to_go(client_of: 
 
 
 async def test_the_system_level_says_that_all_is_well(client_of: ClientOf, room: Room) -> None:
-    await change_system_settings(room, operator(SYSTEM), {**SERVER, "recipients": "op@example.com"})
+    await change_settings(room, operator(SYSTEM), {**SERVER, "recipients": "op@example.com"})
     await room.database.write(_put_worker, room.clock())
 
     page = (await (await client_of(Role.SYSTEM_ADMIN)).get("/console/", headers={"HX-Request": "true"})).text
@@ -136,7 +136,7 @@ async def test_a_server_that_needs_its_password_is_known_to_have_it(
 
     paths = ("", "notifications", "deliveries?q=nobody%40example.com", f"deliveries/{delivery}")
     pages = {path: (await client.get(f"/console/{path}")).text for path in paths}
-    await change_system_settings(room, operator(SYSTEM), server)
+    await change_settings(room, operator(SYSTEM), server)
     lent = (await client.get("/console/")).text
     of_system = (await (await client_of(Role.SYSTEM_ADMIN)).get("/console/")).text
 
@@ -162,7 +162,7 @@ async def test_which_mail_server_is_used_is_told_by_what_can_send(
 
     await change_settings(room, operator(acme), {**SERVER, "username": "nobody"})  # no address to send from
     assert await told() == [none]
-    await change_system_settings(room, operator(SYSTEM), SERVER)
+    await change_settings(room, operator(SYSTEM), SERVER)
     assert await told() == [lent]
     await change_settings(room, operator(acme), SERVER)
     assert await told() == [own]

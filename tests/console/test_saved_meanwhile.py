@@ -11,7 +11,7 @@ from ringpost.cli.opening import operator
 from ringpost.console.levels import LEVELS, Level
 from ringpost.domain.access import Role
 from ringpost.domain.tenants import SYSTEM, TenantId
-from ringpost.usecases.change_settings import change_settings, change_system_settings
+from ringpost.usecases.change_settings import change_settings
 from ringpost.usecases.room import Room
 
 
@@ -73,7 +73,7 @@ async def test_a_mail_server_and_recipients_that_are_saved_at_the_same_moment_ar
 async def test_where_answers_go_is_not_saved_over_what_somebody_else_has_saved(
     client_of: ClientOf, room: Room, acme: TenantId
 ) -> None:
-    await change_system_settings(room, operator(SYSTEM), SAVED)
+    await change_settings(room, operator(SYSTEM), SAVED)
     client = await client_of(Role.TENANT_ADMIN)
     seen = _seen((await client.get("/console/mail-server")).text)
     first, second = "first@example.com", "second@example.com"
@@ -94,7 +94,7 @@ async def test_where_answers_go_is_not_saved_over_what_somebody_else_has_saved(
 async def test_where_answers_go_does_not_change_a_mail_server_that_was_set_up_meanwhile(
     client_of: ClientOf, room: Room, acme: TenantId
 ) -> None:
-    await change_system_settings(room, operator(SYSTEM), SAVED)
+    await change_settings(room, operator(SYSTEM), SAVED)
     client = await client_of(Role.TENANT_ADMIN)
     seen = _seen((await client.get("/console/mail-server")).text)
     await change_settings(room, operator(acme), {**SAVED, "reply_to": "office@example.com"})

@@ -16,7 +16,7 @@ from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
 from ringpost.domain.tenants import SYSTEM, TenantDraft, TenantId
 from ringpost.storage.outcomes import hold_queue
-from ringpost.usecases.change_settings import change_settings, change_system_settings
+from ringpost.usecases.change_settings import change_settings
 from ringpost.usecases.change_tenant import change_tenant
 from ringpost.usecases.room import Room
 
@@ -100,7 +100,7 @@ async def test_what_keeps_every_mail_from_being_sent_is_told_while_it_does(
 
     await change_settings(room, admin(acme), {**SERVER, "username": "nobody"})  # no address to send from
     assert await told(tenant) == [nothing_to_send_through]
-    await change_system_settings(room, admin(SYSTEM), SERVER)
+    await change_settings(room, admin(SYSTEM), SERVER)
     assert await told(tenant) == [], "it is lent"
     await operators.post(f"/console/system/tenants/{acme}/act", data={"csrf": await csrf_of(operators)})
     await change_tenant(room, acme, TenantDraft("Acme", "acme.example", enabled=False))
@@ -254,7 +254,7 @@ async def use_up_the_share(room: Room, tenant: TenantId) -> None:
 async def test_a_share_that_is_used_up_is_not_told_as_a_failing_mail_server(
     client_of: ClientOf, room: Room, acme: TenantId
 ) -> None:
-    await change_system_settings(room, admin(SYSTEM), SERVER)
+    await change_settings(room, admin(SYSTEM), SERVER)
     mail = await report(room, acme, "a@example.com", type="VOICEMAIL_RECEIVED", variables={})
     await use_up_the_share(room, acme)
     client = await client_of(Role.TENANT_ADMIN)
@@ -274,7 +274,7 @@ async def test_a_share_that_is_used_up_is_not_told_as_a_failing_mail_server(
 
 
 async def test_an_emergency_does_not_wait_for_a_share(client_of: ClientOf, room: Room, acme: TenantId) -> None:
-    await change_system_settings(room, admin(SYSTEM), SERVER)
+    await change_settings(room, admin(SYSTEM), SERVER)
     mail = await report(room, acme, "a@example.com")
     await use_up_the_share(room, acme)
     client = await client_of(Role.TENANT_ADMIN)

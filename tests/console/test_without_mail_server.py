@@ -9,7 +9,7 @@ from ringpost.cli.opening import operator
 from ringpost.domain.access import Role
 from ringpost.domain.addresses import parse_address
 from ringpost.domain.tenants import SYSTEM, TenantId
-from ringpost.usecases.change_settings import change_settings, change_system_settings
+from ringpost.usecases.change_settings import change_settings
 from ringpost.usecases.room import Room
 
 
@@ -23,7 +23,7 @@ async def test_the_green_notice_says_when_nothing_need_be_filled_in(client_of: C
     client = await client_of(Role.TENANT_ADMIN)
     assert "There is no mail server yet" in (await client.get("/console/mail-server")).text
 
-    await change_system_settings(room, operator(SYSTEM), SAVED)
+    await change_settings(room, operator(SYSTEM), SAVED)
 
     page = (await client.get("/console/mail-server")).text
     assert "Mail is sent already: through the phone system&#39;s mail server." in page
@@ -51,7 +51,7 @@ async def test_what_becomes_of_mail_without_a_server_is_told_as_it_is(
     assert promise not in incomplete
     assert not_kept in _question(incomplete)
 
-    await change_system_settings(room, operator(SYSTEM), SAVED)
+    await change_settings(room, operator(SYSTEM), SAVED)
     borrowing = (await client.get(saved.headers["location"])).text
     assert not_kept not in borrowing
     assert promise not in borrowing
@@ -78,7 +78,7 @@ async def test_what_deleting_oauth_credentials_does_is_told_as_it_is(client_of: 
     can_send, question = await page()
     assert can_send
     assert "new mail is neither sent nor kept for later" in question
-    await change_system_settings(room, operator(SYSTEM), SAVED)
+    await change_settings(room, operator(SYSTEM), SAVED)
     assert "Without it, mail goes through the phone system&#39;s mail server." in (await page())[1]
     await send(client, "/mail-server", **server, password="made-up-secret")
     assert (await page())[1] == "They are forgotten, secrets and all. Mail then goes with the password that is stored."

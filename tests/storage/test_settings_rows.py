@@ -54,7 +54,7 @@ async def test_what_was_saved_is_loaded_again(room: Room) -> None:
     await save(room, SYSTEM, system(cpu_threshold=0.75, enable_tenant_access=False))
 
     assert await room.database.read(settings.load, room.sealer, ACME) == own()
-    loaded = await room.database.read(settings.load_system, room.sealer)
+    loaded = await room.database.read(settings.load, room.sealer, SYSTEM)
     assert loaded == system(cpu_threshold=0.75, enable_tenant_access=False)
 
 
@@ -69,7 +69,7 @@ async def test_saving_again_replaces(room: Room) -> None:
 
 async def test_nothing_saved_is_the_defaults(room: Room) -> None:
     assert await room.database.read(settings.load, room.sealer, ACME) == Settings()
-    assert await room.database.read(settings.load_system, room.sealer) == SystemSettings()
+    assert await room.database.read(settings.load, room.sealer, SYSTEM) == SystemSettings()
 
 
 async def test_showing_opens_no_password(room: Room) -> None:

@@ -17,7 +17,7 @@ from ringpost.storage.queues import SYSTEMS_OWN
 from ringpost.storage.sealing import Sealer
 from ringpost.storage.tables import deliveries, events, holds
 from ringpost.usecases.change_oauth import change_oauth
-from ringpost.usecases.change_settings import change_settings, change_system_settings
+from ringpost.usecases.change_settings import change_settings
 from ringpost.usecases.room import Room
 
 ACME = TenantId("acme")
@@ -75,7 +75,7 @@ async def test_a_change_of_the_system_releases_the_lanes_of_its_borrowers_and_it
     for lane in (ACME, SYSTEM, SYSTEMS_OWN):
         await room.database.write(hold, lane)
 
-    await change_system_settings(room, administrator(SYSTEM), RAW)
+    await change_settings(room, administrator(SYSTEM), RAW)
 
     assert await room.database.read(lanes_on_hold) == {ACME}
 
@@ -101,7 +101,7 @@ async def test_a_server_that_cannot_send_any_more_hands_back_what_waits(room: Ro
 async def test_emergencies_that_wait_for_a_server_that_fails_go_through_the_systems_once_it_has_its_credentials(
     room: Room,
 ) -> None:
-    await change_system_settings(room, administrator(SYSTEM), {"type": "MS365", "username": "pbx@sender.example"})
+    await change_settings(room, administrator(SYSTEM), {"type": "MS365", "username": "pbx@sender.example"})
     await change_settings(room, administrator(ACME), RAW)
     await room.database.write(partial(wait_in, urgency=Urgency.EMERGENCY), ACME, ACME)
     await room.database.write(hold, ACME)

@@ -25,7 +25,7 @@ from ringpost.transports.doctor import Case, DnsServers, Doctor
 from ringpost.transports.egress import EgressRules
 from ringpost.transports.smtp import SmtpOptions
 from ringpost.usecases.change_oauth import change_oauth
-from ringpost.usecases.change_settings import change_settings, change_system_settings
+from ringpost.usecases.change_settings import change_settings
 from ringpost.usecases.diagnose import diagnose
 from ringpost.usecases.room import Options, Room
 from ringpost.usecases.send_test_mail import TestMail, send_test_mail
@@ -170,9 +170,7 @@ async def test_settings_that_are_not_complete_say_what_is_missing(
 
 
 async def test_a_borrower_sees_no_more_than_a_test_mail_tells(room: Room, acme: TenantId) -> None:
-    await change_system_settings(
-        room, operator(SYSTEM), SAVED | {"server": "10.9.8.7", "username": "op@inside.example"}
-    )
+    await change_settings(room, operator(SYSTEM), SAVED | {"server": "10.9.8.7", "username": "op@inside.example"})
     records = Records(
         Step(StepName.RESOLVE, StepStatus.OK, 1, "It is at 10.9.8.7.", details={"addresses": ["10.9.8.7"]}),
         Step(StepName.GREETING, StepStatus.OK, 1, "x", reply="mail.inside.example ready"),
@@ -195,7 +193,7 @@ async def test_a_borrower_sees_no_more_than_a_test_mail_tells(room: Room, acme: 
 
 
 async def test_a_borrower_can_only_try_recipients_of_its_own(room: Room, acme: TenantId) -> None:
-    await change_system_settings(room, operator(SYSTEM), SAVED)
+    await change_settings(room, operator(SYSTEM), SAVED)
 
     with pytest.raises(Invalid):
         await run(room, acme, {"recipient": "stranger@example.com"})

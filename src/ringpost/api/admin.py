@@ -12,7 +12,7 @@ from ringpost.api.openapi import body_of, errors, no_content
 from ringpost.api.schemas import SystemSettingsAnswer, SystemSettingsRequest, TestMailRequest
 from ringpost.domain.settings import system_settings_to_json
 from ringpost.storage import settings
-from ringpost.usecases.change_settings import change_system_settings
+from ringpost.usecases.change_settings import change_settings
 from ringpost.usecases.room import Room
 
 router = APIRouter(prefix="/admin/notification", route_class=JsonRoute, tags=["System"])
@@ -34,7 +34,7 @@ async def show_system_settings(request: Request, _principal: SystemAdmin) -> Any
 )
 async def replace_system_settings(request: Request, principal: SystemAdmin, body: RawObject) -> Response:
     """Replace all of them: what is left out or null takes its default. The mail server may be in any network."""
-    await change_system_settings(request.app.state.room, principal, body)
+    await change_settings(request.app.state.room, principal, body)
     return Response()
 
 

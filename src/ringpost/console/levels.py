@@ -117,9 +117,8 @@ LEVELS: Final = (OF_TENANT, OF_SYSTEM)
 
 
 def _saved(connection: Connection, owner: TenantId) -> Saved:
-    of_system = owner == SYSTEM
     return Saved(
-        settings.show_system(connection) if of_system else settings.show(connection, owner),
+        settings.show(connection, owner),
         oauth.show(connection, owner),
-        not of_system and settings.system_server_offered(connection),
+        owner != SYSTEM and settings.system_server_offered(connection),
     )

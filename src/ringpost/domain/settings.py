@@ -19,7 +19,9 @@ from ringpost.domain.mail_servers import (
     sender_of,
     tls_mode,
 )
+from ringpost.domain.secrets import Secret
 from ringpost.domain.server_rules import ServerRules, parse_mail_server, read_mail_server, read_reply_to
+from ringpost.domain.tenants import SYSTEM, TenantId
 
 __all__ = [
     "SYSTEM_SWITCHES",
@@ -38,6 +40,7 @@ __all__ = [
     "needs_password",
     "parse_mail_server",
     "parse_settings",
+    "parse_settings_of",
     "parse_system_settings",
     "sender_of",
     "settings_to_json",
@@ -90,6 +93,11 @@ class Settings:
         """Whether there is a mail server of its own, with all that it needs."""
         return self.mail_server is not None and self.mail_server.complete
 
+    @property
+    def password(self) -> Secret | None:
+        """That of the mail server."""
+        return self.mail_server.password if self.mail_server else None
+
 
 @dataclass(frozen=True, slots=True)
 class SystemSettings(Settings):
@@ -127,6 +135,11 @@ def parse_system_settings(raw: Mapping[str, object], rules: ServerRules) -> Syst
     )
     fields.finish()
     return settings
+
+
+def parse_settings_of(owner: TenantId, raw: Mapping[str, object], rules: ServerRules) -> Settings:
+    """Settings as posted of a tenant, or of the system level. Raises Invalid."""
+    return (parse_system_settings if owner == SYSTEM else parse_settings)(raw, rules)
 
 
 def settings_to_json(settings: Settings, *, system_server_offered: bool) -> dict[str, object]:

@@ -23,7 +23,7 @@ from ringpost.domain.addresses import visible
 from ringpost.domain.fields import as_object
 from ringpost.domain.mail_servers import MailServer, ServerType
 from ringpost.domain.oauth import KeyReader, Method, OAuthSettings, parse_oauth
-from ringpost.domain.settings import Auth, ServerRules, Settings, parse_settings, parse_system_settings
+from ringpost.domain.settings import Auth, ServerRules, Settings, parse_settings_of
 from ringpost.domain.system_events import catalogue_of
 from ringpost.domain.templates import Parts, checked_parts
 from ringpost.domain.tenants import SYSTEM, TenantId
@@ -92,8 +92,7 @@ def read_file(tenant: TenantId, raw: object, rules: ServerRules, keys: KeyReader
     content = as_object(raw, "file")
     _check_head(tenant, content)
     faults = _unknown_parts(content, (*_HEAD, *SECTIONS), "file")
-    parse = parse_system_settings if tenant == SYSTEM else parse_settings
-    settings = _section(content, "settings", lambda part: parse(part, rules), faults)
+    settings = _section(content, "settings", lambda part: parse_settings_of(tenant, part, rules), faults)
     oauth = None
     if content.get("oauth") is not None:
         oauth = _section(content, "oauth", lambda part: parse_oauth(part, keys), faults)

@@ -30,7 +30,7 @@ from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.errors import RingpostError
 from ringpost.storage.oauth import credentials_in_force
 from ringpost.storage.sealing import Place, SealBroken, Sealer
-from ringpost.storage.tables import oauth
+from ringpost.storage.tables import AnyRow, oauth
 from ringpost.storage.tables import settings as table
 
 TENANTS_PER_QUERY = 10_000
@@ -78,27 +78,24 @@ class ServerInForce:
 
 
 def show(connection: Connection, tenant: TenantId) -> Settings:
-    """The tenant's settings with a stand-in for the password; the defaults for what was not saved or is unreadable."""
+    """The settings of a tenant, or of the system level, with a stand-in for the password.
+
+    The defaults for what was not saved or is unreadable.
+    """
     row = _row(connection, tenant)
-    return Settings() if row is None else _settings(row, _readable_server(row))
+    return _defaults(tenant) if row is None else _settings(row, _readable_server(row))
 
 
 def show_system(connection: Connection) -> SystemSettings:
-    """The system level's settings with a stand-in for the password, as `show`."""
+    """The system level's settings, as `show`."""
     row = _row(connection, SYSTEM)
     return SystemSettings() if row is None else _system_settings(row, _readable_server(row))
 
 
 def load(connection: Connection, sealer: Sealer, tenant: TenantId) -> Settings:
-    """The tenant's settings with the password; the defaults when none were saved. Raises SealBroken."""
+    """The same with the password; the defaults when none were saved. Raises SealBroken."""
     row = _row(connection, tenant)
-    return Settings() if row is None else _settings(row, _mail_server(row, _open(sealer, row)))
-
-
-def load_system(connection: Connection, sealer: Sealer) -> SystemSettings:
-    """The system level's settings with the password; the defaults when none were saved. Raises SealBroken."""
-    row = _row(connection, SYSTEM)
-    return SystemSettings() if row is None else _system_settings(row, _mail_server(row, _open(sealer, row)))
+    return _defaults(tenant) if row is None else _settings(row, _mail_server(row, _open(sealer, row)))
 
 
 def lock(connection: Connection, tenant: TenantId) -> None:
@@ -177,7 +174,7 @@ def borrowed_server(
 
 
 def _in_force_for(
-    connection: Connection, sealer: Sealer, tenant: TenantId, rows: Mapping[TenantId, Any], hosts: ProviderHosts
+    connection: Connection, sealer: Sealer, tenant: TenantId, rows: Mapping[TenantId, AnyRow], hosts: ProviderHosts
 ) -> ServerInForce | None:
     """What `mail_server_in_force` says, by the rows of the tenant and of the system."""
     row = rows.get(tenant)
@@ -198,10 +195,10 @@ def _unreadable_stops_nobody_else() -> Generator[None]:
 
 
 def _borrowed_by(
-    connection: Connection, sealer: Sealer, tenant: TenantId, rows: Mapping[TenantId, Any], hosts: ProviderHosts
+    connection: Connection, sealer: Sealer, tenant: TenantId, rows: Mapping[TenantId, AnyRow], hosts: ProviderHosts
 ) -> ServerInForce | None:
     system, row = rows.get(SYSTEM), rows.get(tenant)
-    server = _whole_server(connection, sealer, system) if _is_offered(system) else None
+    server = _whole_server(connection, sealer, system) if system is not None and _is_offered(system) else None
     if server is None:
         return None
     reply_to = _address(row.reply_to) if row is not None and row.reply_to else server.reply_to
@@ -219,19 +216,19 @@ def _server_in_force(
     return ServerInForce(lane, sender, reply_to, server.endpoint(restricted=lane != SYSTEM, hosts=hosts))
 
 
-def _in_force(row: Any, *, offered: bool) -> InForce:
+def _in_force(row: AnyRow | None, *, offered: bool) -> InForce:
     if row is None:
         return InForce(system_server=offered)
     return InForce(_recipients(row.recipients or ""), json.loads(row.switches), _can_send(row), offered)
 
 
-def _is_offered(system: Any) -> bool:
+def _is_offered(system: AnyRow | None) -> bool:
     return (
         system is not None and _can_send(system) and json.loads(system.system or "{}").get("enable_tenant_access", True)
     )
 
 
-def _can_send(row: Any) -> bool:
+def _can_send(row: AnyRow) -> bool:
     """An unreadable one can: its mail waits until somebody reads it, or it is saved again."""
     try:
         server = _stored_server(row)
@@ -240,51 +237,56 @@ def _can_send(row: Any) -> bool:
     return server is not None and server.complete
 
 
-def _readable_server(row: Any) -> MailServer | None:
+def _readable_server(row: AnyRow) -> MailServer | None:
     with suppress(Unreadable):
         return _stored_server(row)
     return None
 
 
-def _stored_server(row: Any) -> MailServer | None:
+def _stored_server(row: AnyRow) -> MailServer | None:
     """The mail server with a stand-in for its password."""
     return _mail_server(row, _stand_in_of(row))
 
 
-def _stand_in_of(row: Any) -> Secret | None:
+def _stand_in_of(row: AnyRow) -> Secret | None:
     return _STORED if row.password is not None else None
 
 
-def _row(connection: Connection, tenant: TenantId) -> Any:
+def _row(connection: Connection, tenant: TenantId) -> AnyRow | None:
     return connection.execute(_QUERY.where(table.c.tenant == tenant)).first()
 
 
-def _rows(connection: Connection, tenants: Iterable[TenantId]) -> dict[TenantId, Any]:
+def _rows(connection: Connection, tenants: Iterable[TenantId]) -> dict[TenantId, AnyRow]:
     """The rows that there are of these."""
     wanted = sorted(tenants)
-    rows: dict[TenantId, Any] = {}
+    rows: dict[TenantId, AnyRow] = {}
     for start in range(0, len(wanted), TENANTS_PER_QUERY):
         query = _QUERY.where(table.c.tenant.in_(wanted[start : start + TENANTS_PER_QUERY]))
         rows.update({TenantId(row.tenant): row for row in connection.execute(query)})
     return rows
 
 
-def _settings(row: Any, server: MailServer | None) -> Settings:
+def _defaults(tenant: TenantId) -> Settings:
+    return SystemSettings() if tenant == SYSTEM else Settings()
+
+
+def _settings(row: AnyRow, server: MailServer | None) -> Settings:
+    if row.tenant == SYSTEM:
+        return _system_settings(row, server)
     reply_to = _address(row.reply_to) if server is None and row.reply_to else None
     return Settings(server, _recipients(row.recipients or ""), json.loads(row.switches), reply_to)
 
 
-def _system_settings(row: Any, server: MailServer | None) -> SystemSettings:
-    tenant_part = _settings(row, server)
+def _system_settings(row: AnyRow, server: MailServer | None) -> SystemSettings:
     own = cast("dict[str, Any]", json.loads(row.system or "{}"))
-    return SystemSettings(tenant_part.mail_server, tenant_part.recipients, tenant_part.switches, **own)
+    return SystemSettings(server, _recipients(row.recipients or ""), json.loads(row.switches), **own)
 
 
 def _system_json(settings: SystemSettings) -> str:
     return json.dumps({name: getattr(settings, name) for name in _SYSTEM_FIELDS})
 
 
-def _whole_server(connection: Connection, sealer: Sealer, row: Any) -> MailServer | None:
+def _whole_server(connection: Connection, sealer: Sealer, row: AnyRow) -> MailServer | None:
     """The mail server with all its secrets; None when it cannot send, and then nothing is opened."""
     server = _stored_server(row)
     if server is None or not server.complete:
@@ -308,7 +310,7 @@ def _stand_in(provider: str | None) -> Credentials | None:
     return MicrosoftApp("", "") if provider == ServerType.MS365 else GoogleUser("", _STORED, _STORED)
 
 
-def _mail_server(row: Any, password: Secret | None) -> MailServer | None:
+def _mail_server(row: AnyRow, password: Secret | None) -> MailServer | None:
     if row.type == _NO_SERVER:
         return None
     with _unreadable_stops_nobody_else():
@@ -326,7 +328,7 @@ def _mail_server(row: Any, password: Secret | None) -> MailServer | None:
         )
 
 
-def _open(sealer: Sealer, row: Any) -> Secret | None:
+def _open(sealer: Sealer, row: AnyRow) -> Secret | None:
     if row.password is None:
         return None
     return Secret(sealer.unseal(_place(TenantId(row.tenant)), row.password).decode())

@@ -11,8 +11,7 @@ from ringpost.domain.settings import (
     Settings,
     SystemSettings,
     merge_password,
-    parse_settings,
-    parse_system_settings,
+    parse_settings_of,
     settings_to_json,
     system_settings_to_json,
 )
@@ -24,15 +23,11 @@ from ringpost.usecases.room import Room
 
 
 async def change_settings(room: Room, principal: Principal, raw: Mapping[str, object]) -> None:
-    """Replace the settings of the principal's tenant by what was posted. Raises Invalid, PasswordRequired."""
-    wanted = parse_settings(raw, room.options.rules_for(principal.tenant))
-    await room.database.write(replace_settings, room, principal, wanted)
-    room.bell.ring()
+    """Replace the settings of the principal's tenant, or the system level's, by what was posted.
 
-
-async def change_system_settings(room: Room, principal: Principal, raw: Mapping[str, object]) -> None:
-    """Replace the system level's settings. Its own mail server may be anywhere. Raises Invalid, PasswordRequired."""
-    wanted = parse_system_settings(raw, room.options.rules_for(SYSTEM))
+    Raises Invalid, PasswordRequired.
+    """
+    wanted = parse_settings_of(principal.tenant, raw, room.options.rules_for(principal.tenant))
     await room.database.write(replace_settings, room, principal, wanted)
     room.bell.ring()
 
@@ -43,11 +38,11 @@ async def edit_settings(room: Room, principal: Principal, edited: Callable[[Conn
     That is one write, so nothing is lost of what others save. Raises Invalid, PasswordRequired, and as `edited` does.
     """
     tenant = principal.tenant
-    parse = parse_system_settings if tenant == SYSTEM else parse_settings
 
     def store(connection: Connection) -> None:
         rows.lock(connection, tenant)
-        replace_settings(connection, room, principal, parse(edited(connection), room.options.rules_for(tenant)))
+        wanted = parse_settings_of(tenant, edited(connection), room.options.rules_for(tenant))
+        replace_settings(connection, room, principal, wanted)
 
     await room.database.write(store)
     room.bell.ring()
@@ -85,18 +80,16 @@ def let_go(connection: Connection, tenant: TenantId, now: int, *, could_send: bo
 def stored_settings(connection: Connection, room: Room, tenant: TenantId) -> tuple[Settings, bool]:
     """What is in force, and whether its password could be opened; when its key is gone, a new one has to be given."""
     try:
-        if tenant == SYSTEM:
-            return rows.load_system(connection, room.sealer), True
         return rows.load(connection, room.sealer, tenant), True
     except SealBroken:
-        return rows.show_system(connection) if tenant == SYSTEM else rows.show(connection, tenant), False
+        return rows.show(connection, tenant), False
 
 
 def _changed_fields(old: Settings, new: Settings) -> tuple[str, ...]:
     """Names of the fields that are not the same, for the audit log."""
     before, after = editable_fields(old), editable_fields(new)
     changed = [name for name, value in after.items() if before[name] != value]
-    if _password(old) != _password(new):
+    if old.password != new.password:
         changed.append("password")
     return tuple(changed)
 
@@ -108,7 +101,3 @@ def editable_fields(settings: Settings) -> dict[str, Any]:
     shown = settings_to_json(settings, system_server_offered=False)
     del shown["enable_system_email_server"]
     return shown
-
-
-def _password(settings: Settings) -> object:
-    return settings.mail_server.password if settings.mail_server else None

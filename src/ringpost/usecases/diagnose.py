@@ -23,7 +23,7 @@ from ringpost.domain.diagnosis import (
 from ringpost.domain.mail_servers import UNOPENED, MailServer, merge_password, sender_of
 from ringpost.domain.providers import Provider, by_endpoint, by_login, by_mx, by_words
 from ringpost.domain.remedies import remedy
-from ringpost.domain.settings import Settings, parse_settings, parse_system_settings
+from ringpost.domain.settings import Settings, parse_settings_of
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.domain.traps import TRAPS, Trap, login, mail, sender_domain, tokens
 from ringpost.errors import FieldError, Invalid, NotConfigured
@@ -70,8 +70,7 @@ async def plan_diagnosis(room: Room, principal: Principal, raw: Mapping[str, obj
     recipient = _recipient(raw.get(RECIPIENT))
     wanted = None
     if any(name != RECIPIENT for name in raw):
-        parse = parse_system_settings if principal.tenant == SYSTEM else parse_settings
-        wanted = parse(raw, room.options.rules_for(principal.tenant))
+        wanted = parse_settings_of(principal.tenant, raw, room.options.rules_for(principal.tenant))
     return await room.database.read(_plan, room, principal.tenant, wanted, recipient)
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from ringpost.domain.oauth import OAuthSettings, oauth_to_json
 from ringpost.domain.system_events import catalogue_of
 from ringpost.domain.tenant_files import write_file
-from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.domain.tenants import TenantId
 from ringpost.storage import oauth, settings, templates
 from ringpost.usecases.change_settings import editable_fields
 from ringpost.usecases.room import Room
@@ -28,7 +28,7 @@ def oauth_fields(credentials: OAuthSettings) -> dict[str, Any]:
 
 
 def _export(connection: Connection, tenant: TenantId) -> dict[str, object]:
-    shown = settings.show_system(connection) if tenant == SYSTEM else settings.show(connection, tenant)
+    shown = settings.show(connection, tenant)
     credentials = oauth.show(connection, tenant)
     custom = {revision.name: revision.parts for revision in templates.list_custom(connection, tenant)}
     return write_file(

@@ -181,7 +181,7 @@ def _settings_changes(old: Settings, new: Settings) -> Iterator[Change]:
     for name, value in after.items():
         if before[name] != value:
             yield Change(f"settings.{name}", before[name], value)
-    yield from _secret_changes("settings.password", _password(old), _password(new))
+    yield from _secret_changes("settings.password", old.password, new.password)
 
 
 def _oauth_changes(old: OAuthSettings | None, new: OAuthSettings | None) -> Iterator[Change]:
@@ -196,10 +196,6 @@ def _oauth_changes(old: OAuthSettings | None, new: OAuthSettings | None) -> Iter
 def _secret_changes(place: str, before: Secret | None, after: Secret | None) -> Iterator[Change]:
     if before != after:
         yield Change(place, "***" if before else None, "***" if after else None)
-
-
-def _password(settings: Settings) -> Secret | None:
-    return settings.mail_server.password if settings.mail_server else None
 
 
 def _different_templates(
