@@ -13,7 +13,8 @@ from ringpost.transports.smtp.capabilities import Capabilities, read_capabilitie
 from ringpost.transports.smtp.classify import Judge
 from ringpost.transports.smtp.hints import for_reply
 from ringpost.transports.smtp.login import Login, choose_mechanisms
-from ringpost.transports.smtp.replies import Garbage, Reply, ReplyParser, clean
+from ringpost.transports.smtp.replies import Garbage, Reply, ReplyParser
+from ringpost.transports.words import clean
 
 
 def read(*chunks: bytes) -> list[Reply | Garbage]:

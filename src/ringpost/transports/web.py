@@ -19,10 +19,8 @@ import httpx
 
 from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
 from ringpost.domain.secrets import Secret
-from ringpost.transports.smtp import hints as common
-from ringpost.transports.smtp.classify import no_room
-from ringpost.transports.smtp.replies import clean
-from ringpost.transports.smtp.wire import tls_context
+from ringpost.transports.connecting import lacks_room, no_room, tls_context, trap_of_tls
+from ringpost.transports.words import clean
 
 MAX_ANSWER: Final = 65536
 """Octets of an answer that are read; a good one has some hundred."""
@@ -167,10 +165,10 @@ def for_failure(stage: Stage, error: BaseException) -> Outcome:
     """The outcome when a request that had come to this stage did not get out whole."""
     causes = list(_causes(error))
     for cause in causes:
-        if common.lacks_room(cause):
+        if lacks_room(cause):
             return no_room(stage)
         if isinstance(cause, ssl.SSLError):
-            trap = common.for_tls(cause)
+            trap = trap_of_tls(cause)
             return Outcome(RETRY, stage, Party.MAIL_SERVER, hint=trap.hint, trap=trap.code)
         if isinstance(cause, socket.gaierror):
             return Outcome(RETRY, stage, Party.MAIL_SERVER, hint=_NO_NAME)

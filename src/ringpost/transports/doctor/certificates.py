@@ -6,7 +6,7 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from ringpost.transports.smtp.replies import clean
+from ringpost.transports.words import clean
 
 
 @dataclass(frozen=True, slots=True)

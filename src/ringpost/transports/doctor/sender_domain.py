@@ -14,7 +14,7 @@ from ringpost.domain.addresses import Address
 from ringpost.domain.diagnosis import DOMAIN_STEPS, Step, StepName, StepStatus, skipped
 from ringpost.domain.providers import Provider
 from ringpost.domain.traps import Trap, sender_domain
-from ringpost.transports.smtp.replies import clean
+from ringpost.transports.words import clean
 
 _OVERALL_S: Final = 8.0
 _LONGEST_RECORD: Final = 300

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 
 from ringpost.domain.secrets import Secret
-from ringpost.transports.smtp.wire import tls_context
+from ringpost.transports.connecting import tls_context
 from ringpost.transports.web import MAX_ANSWER, Answer, WebOptions
 
 LONGEST_LIFE: Final = 1e9

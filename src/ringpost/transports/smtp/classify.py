@@ -21,9 +21,11 @@ from ringpost.domain.deliveries import REJECTED, RETRY, SENT, Outcome, Party, St
 from ringpost.domain.secrets import Secret
 from ringpost.domain.settings import SmtpEndpoint
 from ringpost.domain.traps import Trap, mail, reaching
+from ringpost.transports.connecting import lacks_room, no_room, trap_of_tls
 from ringpost.transports.egress import EgressError
 from ringpost.transports.smtp import hints
-from ringpost.transports.smtp.replies import Reply, clean
+from ringpost.transports.smtp.replies import Reply
+from ringpost.transports.words import clean
 
 _LOGIN_NEEDED = frozenset({530, 534, 535, 538})
 _OPENING = frozenset({Stage.RESOLVE, Stage.CONNECT, Stage.GREETING, Stage.TLS, Stage.EHLO})
@@ -79,12 +81,6 @@ def server_failed(stage: Stage, trap: Trap, words: str = "") -> Outcome:
     return Outcome(RETRY, stage, Party.MAIL_SERVER, reply=words, hint=trap.hint, trap=trap.code)
 
 
-def no_room(stage: Stage) -> Outcome:
-    """The failure is this machine's own."""
-    trap = reaching.NO_ROOM_TO_CONNECT
-    return Outcome(RETRY, stage, Party.NETWORK, hint=trap.hint, trap=trap.code)
-
-
 def misconfigured(stage: Stage, trap: Trap) -> Outcome:
     """Somebody has to change the settings."""
     return Outcome(RETRY, stage, Party.CONFIGURATION, hint=trap.hint, trap=trap.code)
@@ -124,13 +120,13 @@ def for_error(stage: Stage, error: Exception, port: int = 0) -> Outcome:
     """What a failure to resolve, connect or encrypt means."""
     if isinstance(error, EgressError):
         return misconfigured(stage, reaching.NOT_ALLOWED)
-    if hints.lacks_room(error):
+    if lacks_room(error):
         return no_room(stage)
     if stage is Stage.RESOLVE:
         away = isinstance(error, TimeoutError) or getattr(error, "errno", None) in _NOT_ANSWERED
         return server_failed(stage, reaching.DNS_TIMEOUT if away else reaching.NAME_NOT_FOUND)
     if isinstance(error, ssl.SSLError) or stage is Stage.TLS:
-        return server_failed(Stage.TLS, hints.for_tls(error))
+        return server_failed(Stage.TLS, trap_of_tls(error))
     return server_failed(stage, _no_connection(error, port))
 
 

@@ -9,13 +9,14 @@ from ringpost.domain.hosts import parse_host
 from ringpost.domain.secrets import Secret
 from ringpost.domain.settings import SmtpEndpoint, TlsMode
 from ringpost.domain.traps import encryption, reaching
+from ringpost.transports.connecting import tls_context
 from ringpost.transports.egress import CheckedAddress, EgressError, resolve
 from ringpost.transports.smtp import classify, dialogue
 from ringpost.transports.smtp.capabilities import Capabilities
 from ringpost.transports.smtp.opening import Encrypt, Failed, Opening, Ready, Say, Step
 from ringpost.transports.smtp.options import SmtpOptions
 from ringpost.transports.smtp.replies import Garbage, Reply
-from ringpost.transports.smtp.wire import Wire, tls_context
+from ringpost.transports.smtp.wire import Wire
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,6 @@
-"""Recognising traps in what a server or the TLS library says. The words for people are in `domain.traps`. No I/O."""
+"""Recognising traps in what a server says. The words for people are in `domain.traps`. No I/O."""
 
-import errno
 import re
-import ssl
 from typing import Final
 
 from ringpost.domain.credentials import Credentials, MicrosoftApp
@@ -10,21 +8,6 @@ from ringpost.domain.deliveries import Stage
 from ringpost.domain.traps import Trap, encryption, login, mail, reaching
 from ringpost.transports.smtp.replies import Reply
 
-_CERTIFICATE: Final = {
-    # Numbers are X509_V_ERR_* of OpenSSL's x509_vfy.h.
-    2: encryption.PRIVATE_CA,
-    9: encryption.CLOCK_WRONG,
-    10: encryption.CERTIFICATE_EXPIRED,
-    18: encryption.SELF_SIGNED,
-    19: encryption.PRIVATE_CA,
-    20: encryption.PRIVATE_CA,
-    21: encryption.PRIVATE_CA,
-    62: encryption.WRONG_NAME,
-    64: encryption.WRONG_NAME,
-}
-_NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
-_TOO_OLD: Final = frozenset({"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "NO_PROTOCOLS_AVAILABLE"})
-_NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _LOGIN_CODES: Final = frozenset({421, 530, 534, 535, 538})
 _GOOGLE = re.compile(r"google|gsmtp", re.IGNORECASE)
 _TLS_FIRST = re.compile(r"start ?tls|encrypt|\btls\b|\bssl\b", re.IGNORECASE)
@@ -91,23 +74,6 @@ _AT_STAGE: Final = {
     Stage.RCPT_TO: mail.RECIPIENT_REFUSED,
     Stage.DATA: mail.CONTENT_REFUSED,
 }
-
-
-def lacks_room(error: BaseException) -> bool:
-    """Whether it is this machine that cannot open another connection, whoever was to be connected to."""
-    return isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and error.errno in _NO_ROOM
-
-
-def for_tls(error: Exception) -> Trap:
-    """The trap of a TLS handshake that failed."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return _CERTIFICATE.get(error.verify_code, encryption.CERTIFICATE_NOT_TRUSTED)
-    reason = (getattr(error, "reason", None) or "") if isinstance(error, ssl.SSLError) else ""
-    if reason in _NOT_TLS:
-        return encryption.IMPLICIT_TLS_ON_STARTTLS_PORT
-    if reason in _TOO_OLD or "HANDSHAKE_FAILURE" in reason:
-        return encryption.TLS_TOO_OLD
-    return reaching.TIMEOUT if isinstance(error, TimeoutError) else encryption.TLS_FAILED
 
 
 def for_token_login(credentials: Credentials) -> Trap:

@@ -4,13 +4,12 @@ import re
 from typing import Final
 
 from ringpost.domain.traps import Trap, reaching
+from ringpost.transports.words import clean
 
 MAX_LINE: Final = 2048
 """Octets of one reply line with its line end. RFC 5321 4.5.3.1.5 says 512; real servers say more."""
 MAX_REPLY: Final = 65536
 """Octets of one reply with all its lines."""
-MAX_TEXT: Final = 512
-"""Octets of a server's words that we keep."""
 
 _ENHANCED: Final = {kind: re.compile(rb"%d\.\d{1,3}\.\d{1,3}(?= |$)" % kind) for kind in (2, 4, 5)}
 _TOO_EARLY = re.compile(r"pipelin|synchroni[sz]ation", re.IGNORECASE)
@@ -123,19 +122,3 @@ class ReplyParser:
         self._rest = b""
         self._lines.clear()
         return Garbage(why)
-
-
-def clean(words: bytes) -> str:
-    """A server's words as text for people: one line, no control or format characters, at most 512 octets of UTF-8."""
-    text = words[: 4 * MAX_TEXT].decode("utf-8", "replace")
-    if not text.isprintable():
-        # isprintable is false for controls, format characters such as bidi overrides, separators and surrogates.
-        text = "".join(letter if letter.isprintable() else " " for letter in text)
-    if len(text) * 4 > MAX_TEXT:
-        text = cut(text)
-    return text.strip()
-
-
-def cut(text: str) -> str:
-    """The beginning of `text`, at most 512 octets of UTF-8, never half a character."""
-    return text.encode()[:MAX_TEXT].decode("utf-8", "ignore")

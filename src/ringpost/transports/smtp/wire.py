@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-from functools import lru_cache
 from typing import Protocol, cast
 
 from ringpost.domain.traps import reaching
@@ -126,13 +125,3 @@ class Wire(asyncio.Protocol):
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
-
-
-@lru_cache(maxsize=8)
-def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """TLS 1.2 or newer with chain and name verified. Kept, because reading all authorities takes 20 ms."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if ca_file is not None:
-        context.load_verify_locations(ca_file)
-    return context
