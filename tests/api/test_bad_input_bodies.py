@@ -8,7 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 from tests.api.octets import code_of, raw
 
-from ringpost.api.http_rules import MAX_BODY, MAX_HEADERS, is_json
+from ringpost.api.http_rules import MAX_BODY, MAX_HEADERS
+from ringpost.api.json_routes import is_json
 
 SETTINGS = "/tenant/notification"
 JSON = {"Content-Type": "application/json"}

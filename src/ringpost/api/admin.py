@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection
 
 from ringpost.api.authentication import SystemAdmin
-from ringpost.api.http_rules import JsonRoute
-from ringpost.api.notification import RawObject, send_test_now
+from ringpost.api.json_routes import JsonRoute, RawObject
+from ringpost.api.notification import send_test_now
 from ringpost.api.openapi import body_of, errors, no_content
 from ringpost.api.schemas import SystemSettingsAnswer, SystemSettingsRequest, TestMailRequest
 from ringpost.domain.settings import system_settings_to_json

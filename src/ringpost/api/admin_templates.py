@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request, Response
 
 from ringpost.api.authentication import SystemAdmin
-from ringpost.api.http_rules import JsonRoute
+from ringpost.api.json_routes import JsonRoute
 from ringpost.api.openapi import errors, no_content
 from ringpost.api.schemas import (
     SYSTEM_TEMPLATE_NAMES,

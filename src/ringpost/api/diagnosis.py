@@ -11,8 +11,7 @@ from ringpost.api.diagnosis_schemas import (
     DiagnoseSystemSettings,
     DiagnosisAnswer,
 )
-from ringpost.api.http_rules import JsonRoute
-from ringpost.api.notification import RawObject
+from ringpost.api.json_routes import JsonRoute, RawObject
 from ringpost.api.openapi import body_of, errors
 from ringpost.domain.access import Principal
 from ringpost.domain.diagnosis import diagnosis_to_json

@@ -13,7 +13,7 @@ from starlette.types import Scope
 
 from ringpost.api import problems
 from ringpost.api.authentication import authenticate, may_send_events
-from ringpost.api.http_rules import require_json
+from ringpost.api.json_routes import require_json
 from ringpost.api.metrics import count_events
 from ringpost.domain.access import Principal
 from ringpost.domain.catalogue import SECRET_VARIABLES, canonical_name

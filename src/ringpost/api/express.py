@@ -16,7 +16,8 @@ from starlette.responses import Response
 from ringpost.api import problems
 from ringpost.api.authentication import Authenticator, hash_of, may_send_events
 from ringpost.api.events import accept_body
-from ringpost.api.http_rules import LINE_OVERHEAD, MAX_HEADERS, PREFIX, SAFE_HEADERS, is_json
+from ringpost.api.http_rules import LINE_OVERHEAD, MAX_HEADERS, PREFIX, SAFE_HEADERS
+from ringpost.api.json_routes import is_json
 from ringpost.domain.access import Principal
 from ringpost.errors import RingpostError
 from ringpost.usecases.room import Room

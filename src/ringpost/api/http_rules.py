@@ -6,20 +6,15 @@ of the phone systems that it was made for.
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine
-from typing import Any, Final, cast
+from typing import Final
 from urllib.parse import parse_qsl
 
 import structlog
-from fastapi import Request, Response
-from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ringpost.api import problems
-from ringpost.api.authentication import authenticate
 from ringpost.api.problems import Refused
-from ringpost.domain import strict_json
 from ringpost.domain.addresses import visible
 from ringpost.domain.tenant_files import LARGEST_FILE
 from ringpost.errors import FieldError, Invalid, RingpostError
@@ -42,11 +37,6 @@ LINE_OVERHEAD: Final = 4
 _BAD_PATH = re.compile(rb"%00|%2e%2e|/(?:\.|%2e){1,2}(?:/|\Z)", re.IGNORECASE)
 """NUL, and whatever one reader takes for `..` and another does not."""
 _ENCODED_SLASH = re.compile(rb"%2f|%5c", re.IGNORECASE)
-# RFC 9110 5.6.6: any parameters, also none behind a semicolon. Each blank and name is tried in one way only.
-_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
-_CHARSET = rb'charset[ \t]*+=[ \t]*+(?:utf-?8|"utf-?8")'
-_PARAMETER = rb'(?:%b|(?!charset[ \t]*+=)%b=(?:%b|"(?:[^"\\]|\\.)*"))' % (_CHARSET, _TOKEN, _TOKEN)
-_JSON = re.compile(rb"[ \t]*+application/json[ \t]*+(?:;[ \t]*+(?:%b[ \t]*+)?)*" % _PARAMETER, re.IGNORECASE)
 _LOOKED_AT: Final = frozenset({b"host", b"content-type", b"transfer-encoding"})
 _EVERYWHERE: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -162,72 +152,6 @@ class _Answer:
 def too_large(limit: int) -> Refused:
     """The refusal of a body over its limit (in octets)."""
     return Refused("TOO_LARGE", f"The body is larger than {limit >> 20} MiB.")
-
-
-def is_json(content_type: bytes | None) -> bool:
-    """Whether a Content-Type means JSON in UTF-8."""
-    return content_type is not None and _JSON.fullmatch(content_type) is not None
-
-
-def require_json(request: Request) -> None:
-    """Refuse a body that does not say that it is JSON."""
-    content_type = request.headers.get("content-type")
-    if not is_json(None if content_type is None else content_type.encode("latin-1")):
-        raise Refused("UNSUPPORTED_MEDIA_TYPE", "Send JSON in UTF-8, with the header Content-Type: application/json.")
-    if any(coding.strip().lower() != "identity" for coding in request.headers.getlist("content-encoding")):
-        raise Refused("UNSUPPORTED_MEDIA_TYPE", "Send the body as it is, without Content-Encoding.")
-
-
-class JsonRequest(Request):
-    """A request whose JSON is read strictly."""
-
-    async def json(self) -> Any:
-        """The parsed body. Raises MalformedJson and Invalid."""
-        return strict_json.loads(await self.body())
-
-
-class JsonRoute(APIRoute):
-    """A route whose body, when it takes one, is JSON, read strictly. For `APIRouter(route_class=JsonRoute)`.
-
-    Who calls is asked before the body is looked at: a stranger learns nothing about what would be taken.
-    """
-
-    needs_token = True
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler of FastAPI, given a stricter request."""
-        handle = super().get_route_handler()
-        takes_body = self.body_field is not None
-
-        async def strictly(request: Request) -> Response:
-            if takes_body:
-                if self.needs_token:
-                    await authenticate(request)
-                require_json(request)
-                if not await request.body():
-                    raise strict_json.MalformedJson("The body is empty. Send a JSON object.")
-            return await handle(JsonRequest(request.scope, _replay(request)))
-
-        return strictly
-
-
-class OpenJsonRoute(JsonRoute):
-    """A JSON route for those who have no token yet."""
-
-    needs_token = False
-
-
-def _replay(request: Request) -> Receive:
-    """Hand out the body that was read already, then what else comes."""
-    body = cast("bytes | None", getattr(request, "_body", None))
-    if body is None:
-        return request.receive
-    pieces: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive() -> Message:
-        return pieces.pop() if pieces else await request.receive()
-
-    return receive
 
 
 def _check(scope: Scope) -> int:

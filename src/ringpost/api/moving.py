@@ -8,8 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from ringpost.api.authentication import SystemAdmin, TenantEditor, TenantReader
-from ringpost.api.http_rules import JsonRoute
-from ringpost.api.notification import RawObject
+from ringpost.api.json_routes import JsonRoute, RawObject
 from ringpost.api.openapi import body_of, errors
 from ringpost.domain.access import Principal
 from ringpost.domain.tenant_files import VERSION

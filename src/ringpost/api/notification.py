@@ -1,13 +1,13 @@
 """GET and POST /tenant/notification, POST /tenant/notification/test_email (docs/api.md#settings)."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Body, Request, Response
+from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection
 
 from ringpost.api.authentication import TenantEditor, TenantReader
-from ringpost.api.http_rules import JsonRoute
+from ringpost.api.json_routes import JsonRoute, RawObject
 from ringpost.api.openapi import body_of, errors, no_content
 from ringpost.api.schemas import SettingsAnswer, SettingsRequest, TestMailRequest
 from ringpost.domain.access import Principal
@@ -20,9 +20,6 @@ from ringpost.usecases.room import Room
 from ringpost.usecases.send_test_mail import parse_test_mail, send_test_mail
 
 router = APIRouter(prefix="/tenant/notification", route_class=JsonRoute, tags=["Notification settings"])
-
-RawObject = Annotated[dict[str, Any], Body()]
-"""A JSON object as it came; a use case or `domain.settings` reads it, so that every wrong field is told at once."""
 
 
 @router.get("", summary="Show the notification settings", response_model=SettingsAnswer, responses=errors(401, 403))

@@ -7,8 +7,7 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection
 
 from ringpost.api.authentication import SystemAdmin, TenantEditor, TenantReader
-from ringpost.api.http_rules import JsonRoute
-from ringpost.api.notification import RawObject
+from ringpost.api.json_routes import JsonRoute, RawObject
 from ringpost.api.oauth_schemas import OAuthAnswer, OAuthRequest
 from ringpost.api.openapi import body_of, errors, no_content
 from ringpost.domain.oauth import oauth_to_json

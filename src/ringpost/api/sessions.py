@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from ringpost.api.authentication import Authenticator, SignedIn
-from ringpost.api.http_rules import OpenJsonRoute
+from ringpost.api.json_routes import OpenJsonRoute
 from ringpost.api.openapi import errors
 from ringpost.domain.access import TokenPair
 from ringpost.domain.secrets import Secret

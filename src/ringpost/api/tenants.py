@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from ringpost.api.authentication import Authenticator, SystemAdmin
-from ringpost.api.http_rules import JsonRoute
+from ringpost.api.json_routes import JsonRoute
 from ringpost.api.openapi import errors, no_content
 from ringpost.api.queries import Whole
 from ringpost.domain.hosts import MAX_DOMAIN
