@@ -1,14 +1,13 @@
 """People and tokens: the rows of `users` and `tokens`, and which principal a token stands for."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, text, update
+from sqlalchemy import Connection, delete, insert, select, text, update
 
 from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role, Scope, Token, TokenKind, User
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.errors import AlreadyExists, Forbidden, NotFound, Unauthorized
-from ringpost.storage.tables import console_sessions, tenants, tokens, users
+from ringpost.storage.tables import AnyRow, console_sessions, tenants, tokens, users
 
 UNKNOWN_TOKEN = "The token is missing, unknown or has ended."  # noqa: S105
 """One text for all of it: nobody learns which tokens there were."""
@@ -196,7 +195,7 @@ def find_principal(connection: Connection, token_hash: bytes, now: int) -> Known
     return Known(_principal(row), row.expires_at)
 
 
-def _is_alive(row: Row[Any], now: int) -> bool:
+def _is_alive(row: AnyRow, now: int) -> bool:
     if row.kind == TokenKind.REFRESH or row.revoked_at is not None:
         return False
     if row.expires_at is not None and row.expires_at <= now:
@@ -204,7 +203,7 @@ def _is_alive(row: Row[Any], now: int) -> bool:
     return row.user_id is None or bool(row.user_enabled)
 
 
-def _principal(row: Row[Any]) -> Principal:
+def _principal(row: AnyRow) -> Principal:
     """What a person may do is asked anew each time; what a key may do was settled when it was made."""
     role = Role(row.user_role or row.role)
     scopes = SCOPES_OF_ROLE[role] if row.user_id is not None else _scopes(row.scopes) & SCOPES_OF_ROLE[role]
@@ -215,11 +214,11 @@ def _scopes(text: str) -> frozenset[Scope]:
     return frozenset(Scope(word) for word in text.split())
 
 
-def _user(row: Row[Any]) -> User:
+def _user(row: AnyRow) -> User:
     return User(row.id, TenantId(row.tenant), row.username, Role(row.role), row.enabled, row.created_at)
 
 
-def _token(row: Row[Any]) -> Token:
+def _token(row: AnyRow) -> Token:
     return Token(
         id=row.id,
         tenant=TenantId(row.tenant),

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, insert, select, true
+from sqlalchemy import ColumnElement, Connection, insert, select, true
 
 from ringpost.domain.access import Principal
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.storage.identifiers import first_id, new_id
-from ringpost.storage.tables import audit, tenants, tokens, users
+from ringpost.storage.tables import AnyRow, audit, tenants, tokens, users
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,5 +97,5 @@ def _may_know(tenant: TenantId) -> ColumnElement[bool]:
     return true() if tenant == SYSTEM else tenants.c.id == tenant
 
 
-def _entry(row: Row[Any]) -> Entry:
+def _entry(row: AnyRow) -> Entry:
     return Entry(row.at, row.actor, row.action, row.subject, tuple(filter(None, row.fields.split(","))), row.id)

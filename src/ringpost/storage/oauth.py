@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass, replace
-from typing import Any
 
 from sqlalchemy import Connection, delete, or_, select, update
 
@@ -12,6 +11,7 @@ from ringpost.domain.secrets import Secret
 from ringpost.domain.tenants import TenantId
 from ringpost.domain.times import DAY_MS
 from ringpost.storage.sealing import Place, Sealer
+from ringpost.storage.tables import AnyRow
 from ringpost.storage.tables import oauth as table
 
 
@@ -99,11 +99,11 @@ def mark_warned(connection: Connection, tenant: TenantId, days: int) -> None:
     connection.execute(update(table).where(table.c.tenant == tenant).values(warned_days=days))
 
 
-def _row(connection: Connection, tenant: TenantId) -> Any:
+def _row(connection: Connection, tenant: TenantId) -> AnyRow | None:
     return connection.execute(select(table).where(table.c.tenant == tenant)).first()
 
 
-def _settings(row: Any) -> OAuthSettings:
+def _settings(row: AnyRow) -> OAuthSettings:
     return OAuthSettings(
         Provider(row.provider),
         Method(row.method),

@@ -62,7 +62,7 @@ _mark = Update(
 )
 _write_attempts = Insert(*(column for column in attempts.c))
 _FEW_HOLDS = 100
-_SOME_HOLDS = "SELECT lane FROM holds LIMIT 100"
+_SOME_HOLDS = f"SELECT lane FROM holds LIMIT {_FEW_HOLDS}"  # noqa: S608  constants
 _record_and_ask = UpdateWithInsert(
     _mark, _write_attempts, key=_of.id, refers_to_it=attempts.c.delivery, question=_SOME_HOLDS
 )
@@ -123,7 +123,6 @@ def _is_marked(connection: Connection, item: Recorded) -> bool:
     row = connection.execute(
         select(
             deliveries.c.attempts,
-            deliveries.c.state,
             written.where(attempts.c.delivery == deliveries.c.id).scalar_subquery().label("written"),
         ).where(deliveries.c.id == item.claimed.id)
     ).first()
@@ -163,8 +162,8 @@ def _erase_secrets(connection: Connection, items: Sequence[Recorded]) -> None:
         erase(connection, sorted(done))
 
 
-def erase(connection: Connection, keys: Sequence[str]) -> int:
-    """Erase messages and variables of these events where none of their deliveries is open; returns how many.
+def erase(connection: Connection, keys: Sequence[str]) -> None:
+    """Erase messages and variables of these events where none of their deliveries is open.
 
     A delivery that another process is changing counts as open: somebody may be retrying it. It is due at the next look.
     """
@@ -180,7 +179,6 @@ def erase(connection: Connection, keys: Sequence[str]) -> int:
         connection.execute(delete(messages).where(messages.c.event.in_(over)))
         connection.execute(update(events).where(events.c.key.in_(over)).values(variables=None))
         connection.execute(update(deliveries).where(deliveries.c.event.in_(over)).values(erase_at=None))
-    return len(over)
 
 
 def due_for_erasure(connection: Connection, now: int, limit: int) -> list[str]:

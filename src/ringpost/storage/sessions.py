@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, Select, delete, exists, insert, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Select, delete, exists, insert, or_, select, update
 
 from ringpost.domain.access import CONSOLE_IDLE_S, Invitation, Role, User
 from ringpost.domain.tenants import SYSTEM, TenantId
-from ringpost.storage.tables import console_sessions, invitations, tenants, users
+from ringpost.storage.tables import AnyRow, console_sessions, invitations, tenants, users
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ def _forget(connection: Connection, key: Column[Any], over: ColumnElement[bool])
     connection.execute(delete(key.table).where(key.in_(mine)))
 
 
-def _alive(now: int) -> Any:
+def _alive(now: int) -> Select[Any]:
     session = console_sessions.c
     return (
         select(console_sessions, users.c.username, users.c.role, users.c.created_at.label("user_created_at"))
@@ -177,11 +177,11 @@ def _alive(now: int) -> Any:
     )
 
 
-def _invitation(row: Row[Any]) -> Invitation:
+def _invitation(row: AnyRow) -> Invitation:
     return Invitation(TenantId(row.tenant), row.username, Role(row.role), row.created_at, row.expires_at)
 
 
-def _session(row: Row[Any]) -> ConsoleSession:
+def _session(row: AnyRow) -> ConsoleSession:
     user = User(
         row.user_id, TenantId(row.tenant), row.username, Role(row.role), enabled=True, created_at=row.user_created_at
     )

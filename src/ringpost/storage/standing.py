@@ -15,14 +15,12 @@ from ringpost.domain.tenants import Tenant, TenantId
 from ringpost.storage import settings, templates, tenants
 from ringpost.storage.sealing import Sealer
 from ringpost.storage.settings import InForce, ServerInForce
-from ringpost.storage.templates import Revision
+from ringpost.storage.templates import Revision, TemplateKey
 
 MOST_KEPT = 5_000
 """Tenants, after which it starts anew."""
 MOST_TEXT = 32 << 20
 """Octets of custom templates, after which it does too: a template may have pictures in it."""
-
-TemplateKey = tuple[TenantId, str]
 
 
 @dataclass(slots=True)

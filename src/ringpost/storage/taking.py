@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from sqlalchemy import Connection, Row, TextClause, text
+from sqlalchemy import Connection, TextClause, text
 
 from ringpost.domain.deliveries import Urgency
 from ringpost.storage.queues import LANE
+from ringpost.storage.tables import AnyRow
 
 _ON_THE_RING = "state = 'queued' AND NOT deferred AND urgency = :urgency"
 _RING = f"""
@@ -54,7 +54,7 @@ _TAKE_SIDE_BY_SIDE = text(f"""
 
 def take(
     connection: Connection, claim: str, lease_until: int, shares: Mapping[str, int], urgency: int
-) -> Sequence[Row[Any]]:
+) -> Sequence[AnyRow]:
     """Claim what is due first of each queue in `shares` (queue -> how many). On SQLite, a LIMIT must be a parameter.
 
     All that is on the ring is due, whatever its time says: the clock may have been ahead when it came there.

@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, tuple_
+from sqlalchemy import Connection, Select, func, select, tuple_
 
 from ringpost.domain.templates import Parts
 from ringpost.domain.tenants import TenantId
 from ringpost.errors import AlreadyExists, NotFound
 from ringpost.storage.identifiers import new_id
-from ringpost.storage.tables import custom_templates, template_revisions
+from ringpost.storage.tables import AnyRow, custom_templates, template_revisions
 
-Key = tuple[TenantId, str]
+TemplateKey = tuple[TenantId, str]
 """Tenant and name of a template."""
 
 KEYS_PER_QUERY = 5000
@@ -90,7 +90,9 @@ def destroy(connection: Connection, tenant: TenantId, name: str) -> None:
 
 def show(connection: Connection, tenant: TenantId, name: str) -> Revision | None:
     """The revision in force, or None when the default is."""
-    return _one(connection, tenant, custom_templates.c.name == name)
+    is_it = custom_templates.c.tenant == tenant, custom_templates.c.name == name
+    row = connection.execute(_in_force().where(*is_it)).first()
+    return None if row is None else _revision(row)
 
 
 def get(connection: Connection, tenant: TenantId, name: str) -> Revision:
@@ -131,36 +133,16 @@ def numbered(connection: Connection, tenant: TenantId, name: str, number: int) -
     return _revision(row)
 
 
-def revision_ids_in_force(connection: Connection, keys: Iterable[Key]) -> dict[Key, str]:
-    """Which revision is in force for many templates; a key without one has the default. Reads no bodies."""
+def templates_in_force(connection: Connection, keys: Iterable[TemplateKey]) -> dict[TemplateKey, Revision]:
+    """The revisions in force for many templates; a key without one has the default."""
     columns = custom_templates.c
-    found: dict[Key, str] = {}
     wanted = list(keys)
+    found: dict[TemplateKey, Revision] = {}
     for start in range(0, len(wanted), KEYS_PER_QUERY):
         part = wanted[start : start + KEYS_PER_QUERY]
-        query = select(columns.tenant, columns.name, columns.revision)
-        rows = connection.execute(query.where(tuple_(columns.tenant, columns.name).in_(part)))
-        found.update({(TenantId(tenant), name): revision for tenant, name, revision in rows})
+        rows = connection.execute(_in_force().where(tuple_(columns.tenant, columns.name).in_(part)))
+        found.update({(TenantId(row.tenant), row.name): _revision(row) for row in rows})
     return found
-
-
-def revisions(connection: Connection, wanted: Iterable[tuple[TenantId, str]]) -> dict[str, Revision]:
-    """Revisions by id, for many pairs of tenant and revision id. They never change, so they may be kept."""
-    columns = template_revisions.c
-    pairs = list(wanted)
-    found: dict[str, Revision] = {}
-    for start in range(0, len(pairs), KEYS_PER_QUERY):
-        part = pairs[start : start + KEYS_PER_QUERY]
-        rows = connection.execute(template_revisions.select().where(tuple_(columns.tenant, columns.id).in_(part)))
-        found.update({row.id: _revision(row) for row in rows})
-    return found
-
-
-def templates_in_force(connection: Connection, keys: Iterable[Key]) -> dict[Key, Revision]:
-    """The revisions in force for many templates; a key without one has the default."""
-    ids = revision_ids_in_force(connection, keys)
-    found = revisions(connection, {(tenant, revision) for (tenant, _), revision in ids.items()})
-    return {key: found[revision] for key, revision in ids.items()}
 
 
 def _write_revision(connection: Connection, tenant: TenantId, name: str, parts: Parts, edit: Edit) -> Revision:
@@ -182,22 +164,17 @@ def _write_revision(connection: Connection, tenant: TenantId, name: str, parts: 
     return revision
 
 
-def _saved() -> Any:
+def _saved() -> Select[Any]:
     columns = template_revisions.c
     return select(columns.id, columns.name, columns.number, columns.created_at, columns.author)
 
 
-def _in_force() -> Any:
+def _in_force() -> Select[Any]:
     joined = custom_templates.join(template_revisions, custom_templates.c.revision == template_revisions.c.id)
     return select(template_revisions).select_from(joined)
 
 
-def _one(connection: Connection, tenant: TenantId, condition: Any) -> Revision | None:
-    row = connection.execute(_in_force().where(custom_templates.c.tenant == tenant, condition)).first()
-    return None if row is None else _revision(row)
-
-
-def _revision(row: Row[Any]) -> Revision:
+def _revision(row: AnyRow) -> Revision:
     parts = Parts(row.from_, row.subject, row.body, row.text_body)
     return Revision(row.id, TenantId(row.tenant), row.name, row.number, parts, row.created_at, row.author)
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, or_, select, true, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, or_, select, true, tuple_, update
 
 from ringpost.domain.tenants import SYSTEM, Tenant, TenantDraft, TenantId, parse_domain
 from ringpost.errors import AlreadyExists, NotFound
 from ringpost.storage import tables
+from ringpost.storage.tables import AnyRow
 
 _tenants = tables.tenants
 _COLUMNS = tuple(_tenants.c[name] for name in ("id", "name", "domain", "enabled", "timezone", "locale", "created_at"))
@@ -201,5 +202,5 @@ def _domain(name: str) -> str:
         return ""
 
 
-def _tenant(row: Row[Any]) -> Tenant:
+def _tenant(row: AnyRow) -> Tenant:
     return Tenant(TenantId(row.id), row.name, row.domain, row.enabled, row.timezone, row.locale, row.created_at)
