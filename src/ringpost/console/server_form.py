@@ -34,9 +34,7 @@ def values_of(saved: Saved, hosts: ProviderHosts) -> dict[str, Any]:
     values |= {
         "type": (own.type if own else ServerType.SMTP).value,
         "tls": (own.tls[0] if own else TlsMode.IMPLICIT).value,
-        "by_smtp": own is not None
-        and own.host is not None
-        and own.host == _smtp_of(own.type, saved.credentials, hosts),
+        "by_smtp": own is not None and own.host == _smtp_of(own.type, saved.credentials, hosts),
         "port": values["port"] or None,
     }
     if isinstance(saved.fields.get("enable_tenant_access"), bool):

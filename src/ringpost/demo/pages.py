@@ -106,7 +106,7 @@ def _tab(mail: Mail, name: str, view: str) -> str:
 def _files(mail: Mail) -> str:
     links = [
         f'<li><a href="/mails/{mail.number}/files/{index}" download>{escape(file.name)}</a> '
-        f"<span>{escape(file.content_type)}, {_size(len(file.data))}</span></li>"
+        f"<span>{escape(file.content_type)}, {reading.size(len(file.data))}</span></li>"
         for index, file in enumerate(reading.files_of(mail))
     ]
     return f'<ul class="files" aria-label="Attachments">{"".join(links)}</ul>' if links else ""
@@ -129,7 +129,3 @@ def _content(mail: Mail, view: str) -> str:
 
 def _nothing(title: str, text: str) -> str:
     return f'<div class="nothing"><h1>{title}</h1><p>{text}</p><p><a class="back" href="/">All mails</a></p></div>'
-
-
-def _size(octets: int) -> str:
-    return f"{octets} B" if octets < 1024 else f"{octets / 1024:.1f} KB"

@@ -58,6 +58,11 @@ def headers_of(mail: Mail) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in mail.message.items()]
 
 
+def size(octets: int) -> str:
+    """For people."""
+    return f"{octets} B" if octets < 1024 else f"{octets / 1024:.1f} KB"
+
+
 def _text(part: EmailMessage) -> str:
     content = part.get_content()
     return content if isinstance(content, str) else bytes(content).decode("utf-8", "replace")

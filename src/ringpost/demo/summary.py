@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ringpost.demo import reading
 from ringpost.demo.mailbox import Mailbox
 from ringpost.demo.northwind import DOMAIN, Reported
 from ringpost.demo.stage import Stage
@@ -69,7 +70,7 @@ def mails_table(progress: Progress, mailbox: Mailbox, width: int) -> Table:
             table.add_row(one.type, "", "", Text(progress.state(one) + progress.reason(one), style="red"), "", "")
             continue
         cells = [one.type, parseaddr(mail.header("From"))[0], mail.recipient, mail.header("Subject")]
-        table.add_row(*map(Text, cells), size(len(mail.raw)), progress.milliseconds(one))
+        table.add_row(*map(Text, cells), reading.size(len(mail.raw)), progress.milliseconds(one))
     return table
 
 
@@ -79,11 +80,6 @@ def _widths(width: int) -> dict[str, int]:
     left = max(30, width - sum(fixed.values()) - 18)  # between six columns
     words = {"from": left * 22 // 100, "to": left * 33 // 100, "subject": left * 45 // 100}
     return {name: (fixed | words)[name] for name in ("type", "from", "to", "subject", "size", "ms")}
-
-
-def size(octets: int) -> str:
-    """For people."""
-    return f"{octets} B" if octets < 1024 else f"{octets / 1024:.1f} KB"
 
 
 def how_to_go_on(console: Console, stage: Stage, token: str, password: str) -> None:

@@ -148,7 +148,7 @@ def _written_at(second: int) -> str:
 
 
 def _mailbox(name: str, display_name: str, address: Address) -> str:
-    spec = f"{address.local}@{address.ascii_domain}"
+    spec = address.wire
     if not display_name:
         return header(name, spec)
     shown = phrase(display_name, len(name) + 2)

@@ -168,27 +168,27 @@ class Examination:
     async def _try_sender(self, dialed: Dialed, sender: Address, recipient: Address | None) -> bool:
         self._stage = Stage.MAIL_FROM
         utf8 = commands.needs_smtputf8(sender, recipient or sender)
-        if utf8 and not dialed.capabilities.smtputf8 and not sender.local.isascii():
+        if utf8 and not dialed.capabilities.smtputf8 and sender.needs_smtputf8:
             return self._refused(classify.no_smtputf8(recipient=False))
         parameters = commands.mail_parameters(dialed.capabilities, None, utf8=utf8, eight_bit=False)
         try:
             command = commands.mail(sender, parameters)
         except ValueError:
             return self._refused(classify.unwritable())
-        return await self._try(dialed, command, StepName.MAIL_FROM, f"It takes mail from {_shown(sender)}.")
+        return await self._try(dialed, command, StepName.MAIL_FROM, f"It takes mail from {sender.spec}.")
 
     async def _try_recipient(self, dialed: Dialed, recipient: Address | None) -> bool:
         self._stage = Stage.RCPT_TO
         if recipient is None:
             self._recorder.step(StepName.RCPT_TO, StepStatus.SKIPPED, _NO_RECIPIENT)
             return True
-        if not dialed.capabilities.smtputf8 and not recipient.local.isascii():
+        if not dialed.capabilities.smtputf8 and recipient.needs_smtputf8:
             return self._refused(classify.no_smtputf8(recipient=True))
         try:
             command = commands.rcpt(recipient)
         except ValueError:
             return self._refused(replace(classify.unwritable(), stage=Stage.RCPT_TO))
-        return await self._try(dialed, command, StepName.RCPT_TO, f"It takes mail for {_shown(recipient)}.")
+        return await self._try(dialed, command, StepName.RCPT_TO, f"It takes mail for {recipient.spec}.")
 
     async def _try(self, dialed: Dialed, command: bytes, name: StepName, summary: str) -> bool:
         judge = dialed.judge
@@ -221,7 +221,3 @@ def _instead(outcome: Outcome, trap: Trap | None) -> Outcome:
     if trap is None:
         return outcome
     return replace(outcome, verdict=RETRY, party=Party.CONFIGURATION, hint=trap.hint, trap=trap.code)
-
-
-def _shown(address: Address) -> str:
-    return f"{address.local}@{address.domain}"
