@@ -88,10 +88,3 @@ async def test_a_look_at_more_than_a_statement_holds_is_no_problem(room: Room) -
     found = await room.database.read(templates.templates_in_force, [*keys, (ACME, "RECHARGE")])
 
     assert found == {(ACME, "RECHARGE"): mine}
-
-
-async def test_a_revision_of_another_tenant_is_not_found_by_its_id(room: Room) -> None:
-    mine = await room.database.write(templates.create, ACME, "RECHARGE", FIRST, edit())
-
-    assert await room.database.read(templates.revisions, [(OTHER, mine.id)]) == {}
-    assert await room.database.read(templates.revisions, [(ACME, mine.id)]) == {mine.id: mine}

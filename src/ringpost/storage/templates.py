@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select, tuple_
+from sqlalchemy import Connection, Select, and_, func, select, tuple_
 
 from ringpost.domain.templates import Parts
 from ringpost.domain.tenants import TenantId
@@ -20,6 +20,15 @@ TemplateKey = tuple[TenantId, str]
 
 KEYS_PER_QUERY = 5000
 """Two parameters each; SQLite takes at most 32,766 in one statement (sqlite.org/limits.html)."""
+
+_IN_FORCE = custom_templates.join(
+    template_revisions,
+    and_(
+        custom_templates.c.revision == template_revisions.c.id,
+        custom_templates.c.tenant == template_revisions.c.tenant,
+    ),
+)
+"""What is in force, with its revision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +127,7 @@ def list_saved(connection: Connection, tenant: TenantId, name: str, top: int, sk
 
 def list_in_force(connection: Connection, tenant: TenantId) -> dict[str, Saved]:
     """The revisions in force, by the names of their templates, without their parts."""
-    joined = custom_templates.join(template_revisions, custom_templates.c.revision == template_revisions.c.id)
-    query = _saved().select_from(joined).where(custom_templates.c.tenant == tenant)
+    query = _saved().select_from(_IN_FORCE).where(custom_templates.c.tenant == tenant)
     return {row.name: Saved(*row) for row in connection.execute(query)}
 
 
@@ -164,14 +172,13 @@ def _write_revision(connection: Connection, tenant: TenantId, name: str, parts: 
     return revision
 
 
-def _saved() -> Select[Any]:
+def _saved() -> Select[*tuple[Any, ...]]:
     columns = template_revisions.c
     return select(columns.id, columns.name, columns.number, columns.created_at, columns.author)
 
 
-def _in_force() -> Select[Any]:
-    joined = custom_templates.join(template_revisions, custom_templates.c.revision == template_revisions.c.id)
-    return select(template_revisions).select_from(joined)
+def _in_force() -> Select[*tuple[Any, ...]]:
+    return select(template_revisions).select_from(_IN_FORCE)
 
 
 def _revision(row: AnyRow) -> Revision:
