@@ -269,6 +269,31 @@ async def test_what_is_being_sent_while_the_system_begins_to_lend_its_server_goe
     assert servers_of(found) == [f"127.0.0.1:{port}" for port in ports]
 
 
+async def test_what_fails_at_a_server_that_was_replaced_meanwhile_goes_through_the_new_one_not_the_systems(
+    tenant_client: httpx.AsyncClient, admin_client: httpx.AsyncClient, systems: Mailbox
+) -> None:
+    is_replaced = asyncio.Event()
+
+    async def hangs_up_late(_client: Client) -> None:
+        await is_replaced.wait()
+
+    await save(admin_client, systems.port, enable_tenant_access=False)
+    async with ScriptedServer(hangs_up_late) as old, mailbox() as new:
+        ports = old.port, new.port
+        await save(tenant_client, old.port)
+        delivery = await report(tenant_client)
+        async with asyncio.timeout(10):
+            while not old.connections:
+                await asyncio.sleep(0.01)
+
+        await save(tenant_client, new.port)
+        await save(admin_client, systems.port)
+        is_replaced.set()
+        found = await story(tenant_client, delivery, is_sent)
+
+    assert servers_of(found) == [f"127.0.0.1:{port}" for port in ports]
+
+
 async def test_when_the_system_takes_its_server_back_it_returns_to_its_own(
     tenant_client: httpx.AsyncClient, admin_client: httpx.AsyncClient
 ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -80,6 +81,21 @@ async def test_mail_is_of_the_lane_that_it_goes_through_whatever_queue_it_was_pu
 
 def _put_into(connection: Connection, queue: str) -> None:
     connection.execute(update(deliveries).values(queue=queue))
+
+
+async def test_no_more_lanes_are_probed_at_once_than_a_worker_has_slots_for(
+    tenant_client: httpx.AsyncClient, other_client: httpx.AsyncClient, acme: TenantId, other: TenantId, room: Room
+) -> None:
+    for client, tenant in ((tenant_client, acme), (other_client, other)):
+        await save(client, 2525)
+        await report(client, "DISK_LOW", 2)
+        await room.database.write(_hold, tenant, room.clock())
+    one_slot = replace(wanted("w1-1", 1_000_000, one_however_large=False), probe_slots=1)
+
+    works, *_ = await Ring().claim_deliveries(room, one_slot)
+
+    assert [work.claimed.probe for work in works] == [True]
+    assert [item.probe for item in await claims(room, "w2-1")] == [True], "the other one"
 
 
 async def test_a_flood_does_not_keep_a_server_from_being_tried_again(

@@ -222,6 +222,7 @@ def test_emergencies_of_many_such_servers_do_not_take_that_room_in_one_go_either
     for queue in floods:
         prove(windows, queue, 20, EMERGENCY)
         windows.took(queue, EMERGENCY)
+    prove(windows, "b", 20, EMERGENCY)
     crowd(windows)
     for queue, mails in share(windows, *floods, urgency=EMERGENCY).items():
         for _ in range(mails):
