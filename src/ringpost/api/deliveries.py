@@ -4,16 +4,14 @@ from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field, model_validator
-from sqlalchemy import Connection
 
 from ringpost.api.authentication import Follower, TenantEditor
 from ringpost.api.openapi import errors
 from ringpost.api.queries import Whole
 from ringpost.domain.deliveries import State
-from ringpost.domain.tenants import TenantId
-from ringpost.domain.times import rfc3339
 from ringpost.storage import deliveries
 from ringpost.storage.deliveries import MOST_ON_A_PAGE, Filter
+from ringpost.usecases import show_delivery as stories
 from ringpost.usecases.cancel_delivery import cancel_delivery
 from ringpost.usecases.retry_delivery import retry_delivery
 from ringpost.usecases.room import Room
@@ -121,14 +119,13 @@ async def list_deliveries(
     room: Room = request.app.state.room
     wanted = Filter(query.state, query.recipient, query.event, query.top, query.skip)
     rows = await room.database.read(deliveries.page, principal.tenant, wanted)
-    return Deliveries(items=[Delivery(**_delivery(row)) for row in rows])
+    return Deliveries(items=[Delivery(**stories.delivery_to_json(row)) for row in rows])
 
 
 @router.get("/deliveries/{id}", summary="One delivery with every attempt", responses=errors(401, 403, 404))
 async def show_delivery(request: Request, principal: Follower, id: str) -> DeliveryStory:  # noqa: A002
     """What became of a delivery, and why: every attempt with the server's words and what to change."""
-    room: Room = request.app.state.room
-    return DeliveryStory(**await room.database.read(_story, principal.tenant, id))
+    return DeliveryStory(**await stories.show_delivery(request.app.state.room, principal.tenant, id))
 
 
 @router.post(
@@ -151,36 +148,3 @@ async def retry(request: Request, principal: TenantEditor, id: str) -> None:  # 
 async def cancel(request: Request, principal: TenantEditor, id: str) -> None:  # noqa: A002
     """End a delivery that waits. One that is being sent at this moment answers 409."""
     await cancel_delivery(request.app.state.room, principal, id)
-
-
-def _story(connection: Connection, tenant: TenantId, delivery: str) -> dict[str, Any]:
-    row = deliveries.show(connection, tenant, delivery)
-    held = deliveries.hold_of(connection, row.queue) if row.state == State.QUEUED else None
-    attempts = deliveries.attempts_of(connection, tenant, delivery)
-    return _delivery(row) | {
-        "waiting_for_server": None if held is None else _waiting(held),
-        "all_attempts": [_attempt(attempt, "") | {"dialogue": attempt.dialogue} for attempt in attempts],
-    }
-
-
-def _delivery(row: Any) -> dict[str, Any]:
-    return {
-        **deliveries.shown(row),
-        "last_attempt": None if row.attempt_number is None else _attempt(row, "attempt_"),
-    }
-
-
-def _attempt(row: Any, prefix: str) -> dict[str, Any]:
-    fields = {name: _or_null(getattr(row, prefix + name)) for name in Attempt.model_fields}
-    return fields | {"started_at": rfc3339(fields["started_at"])}
-
-
-def _or_null(value: Any) -> Any:
-    return None if value == "" else value
-
-
-def _waiting(row: Any) -> dict[str, Any]:
-    fields = {
-        name: _or_null(getattr(row, name)) for name in Waiting.model_fields if name not in ("since", "next_probe_at")
-    }
-    return fields | {"since": rfc3339(row.since), "next_probe_at": rfc3339(row.until)}

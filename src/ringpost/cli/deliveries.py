@@ -1,10 +1,8 @@
 """delivery list, show, retry, cancel."""
 
-from collections.abc import Iterable
 from typing import Annotated, Any, Final
 
 import typer
-from sqlalchemy import Connection
 
 from ringpost.cli.opening import (
     AsJson,
@@ -19,7 +17,6 @@ from ringpost.cli.opening import (
 )
 from ringpost.cli.output import print_fields, print_json, print_rows, say
 from ringpost.domain.deliveries import State
-from ringpost.domain.tenants import TenantId
 from ringpost.domain.times import rfc3339
 from ringpost.storage import deliveries
 from ringpost.storage.deliveries import Filter
@@ -27,6 +24,7 @@ from ringpost.storage.tables import AnyRow
 from ringpost.usecases.cancel_delivery import cancel_delivery
 from ringpost.usecases.retry_delivery import retry_delivery
 from ringpost.usecases.room import Room
+from ringpost.usecases.show_delivery import show_delivery
 
 app = typer.Typer(help="Deliveries: one message to one recipient, and what became of it.", no_args_is_help=True)
 
@@ -85,9 +83,10 @@ def show(
     """
 
     async def work(room: Room) -> dict[str, Any]:
-        return await room.database.read(_story, await find_owner(room, tenant, system=system), delivery)
+        return await show_delivery(room, await find_owner(room, tenant, system=system), delivery)
 
     story = in_room(data_dir, work)
+    del story["last_attempt"]  # it is among all of them
     if as_json:
         print_json(story)
         return
@@ -138,28 +137,3 @@ def _row(row: AnyRow) -> dict[str, Any]:
         "ended_at": rfc3339(row.ended_at),
         "last_words": row.attempt_hint or row.attempt_reply or None,
     }
-
-
-def _story(connection: Connection, tenant: TenantId, delivery: str) -> dict[str, Any]:
-    """In the words of the API."""
-    row = deliveries.show(connection, tenant, delivery)
-    hold = deliveries.hold_of(connection, row.queue) if row.state == State.QUEUED else None
-    return {
-        **deliveries.shown(row),
-        "waiting_for_server": _waiting(hold) if hold else None,
-        "all_attempts": [_attempt(attempt) for attempt in deliveries.attempts_of(connection, tenant, delivery)],
-    }
-
-
-def _waiting(row: AnyRow) -> dict[str, Any]:
-    times = {"since": rfc3339(row.since), "next_probe_at": rfc3339(row.until)}
-    return times | _fields(row, ("failures", "stage", "code", "enhanced_code", "reply", "hint"))
-
-
-def _attempt(row: AnyRow) -> dict[str, Any]:
-    fields = _fields(row, (*_OF_AN_ATTEMPT, "party", "ambiguous", "dialogue"))
-    return fields | {"started_at": rfc3339(row.started_at)}
-
-
-def _fields(row: AnyRow, names: Iterable[str]) -> dict[str, Any]:
-    return {name: None if getattr(row, name) == "" else getattr(row, name) for name in names}

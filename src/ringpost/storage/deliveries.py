@@ -7,9 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, Select, TextClause, and_, select, text, update
 
 from ringpost.domain.addresses import parse_address
-from ringpost.domain.deliveries import State, Urgency
+from ringpost.domain.deliveries import State
 from ringpost.domain.tenants import TenantId
-from ringpost.domain.times import rfc3339
 from ringpost.errors import Invalid, NotFound, WrongState
 from ringpost.storage import bell
 from ringpost.storage.queues import lane_of
@@ -91,24 +90,6 @@ def holds_of(connection: Connection, queues: Collection[str]) -> dict[str, AnyRo
     held = {row.lane: row for row in connection.execute(select(holds).where(holds.c.lane.in_(sorted(lanes))))}
     found = {queue: held.get(lane_of(queue), held.get(queue)) for queue in queues}
     return {queue: row for queue, row in found.items() if row is not None}
-
-
-def shown(row: AnyRow) -> dict[str, Any]:
-    """What the API and the command line show of a delivery, beside its attempts."""
-    return {
-        "id": row.id,
-        "event": row.event_id,
-        "type": row.type,
-        "recipient": row.recipient,
-        "urgency": Urgency(row.urgency).word,
-        "state": row.state,
-        "attempts": row.attempts,
-        "created_at": rfc3339(row.created_at),
-        "due_at": rfc3339(next_try(row)) if row.ended_at is None else None,
-        "expires_at": rfc3339(row.expires_at),
-        "sent_at": rfc3339(row.sent_at),
-        "ended_at": rfc3339(row.ended_at),
-    }
 
 
 def next_try(row: AnyRow) -> int:
