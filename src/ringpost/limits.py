@@ -42,10 +42,6 @@ class SlidingWindow:
         if hits := self._hits.get(key):
             hits.pop()
 
-    def __len__(self) -> int:
-        """How many keys are remembered."""
-        return len(self._hits)
-
     def _recent(self, key: str) -> deque[float]:
         hits = self._hits.setdefault(key, deque(maxlen=self._limit))
         self._hits.move_to_end(key)
@@ -83,10 +79,6 @@ class BackOff:
         self._failures.move_to_end(key)
         if len(self._failures) > self._largest:
             self._failures.popitem(last=False)
-
-    def __len__(self) -> int:
-        """How many keys are remembered."""
-        return len(self._failures)
 
     def succeeded(self, key: str) -> None:
         """The try was good: forget the key's failures."""

@@ -170,10 +170,16 @@ async def test_what_is_remembered_is_bounded(
     app: FastAPI, room: Room, acme: TenantId, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(authentication, "MOST_REMEMBERED", 3)
-    for number in range(5):
-        _, secret = await create_token(room, acme, NewKey(str(number)))
-        await authenticate(_request(app, secret.reveal()))
-    assert len(app.state.authenticator._remembered) == 3
+    requests = [_request(app, (await create_token(room, acme, NewKey(str(n))))[1].reveal()) for n in range(5)]
+    for request in requests:
+        await authenticate(request)
+
+    monkeypatch.setattr(authentication, "find_principal", None)
+    for remembered in requests[2:]:
+        await authenticate(remembered)
+    for forgotten in requests[:2]:
+        with pytest.raises(TypeError):
+            await authenticate(forgotten)
 
 
 async def test_the_operators_token_is_a_system_administrator(client: Client, app: FastAPI) -> None:
