@@ -146,7 +146,7 @@ class TokenPair:
 def write_token(kind: TokenKind | SecretKind, chance: bytes) -> Secret:
     """The text of a token: `rp_key_...`, `rp_access_...` or `rp_refresh_...`; `chance` is TOKEN_BYTES of randomness."""
     if len(chance) != TOKEN_BYTES:
-        raise ValueError(f"A token takes {TOKEN_BYTES} random bytes")
+        raise ValueError(f"A token takes {TOKEN_BYTES} random bytes.")
     return Secret(f"rp_{kind}_{base64.urlsafe_b64encode(chance).decode().rstrip('=')}")
 
 

@@ -56,7 +56,7 @@ def credentials_in_force(connection: Connection, sealer: Sealer, tenant: TenantI
 def save(connection: Connection, sealer: Sealer, tenant: TenantId, settings: OAuthSettings, now: int) -> None:
     """Replace the credentials. Nobody has been warned of the new ones yet."""
     if settings.method is None or settings.secret is None:
-        raise ValueError("Credentials without a secret are not saved")
+        raise ValueError("Credentials without a secret are not saved.")
     secrets = {"secret": settings.secret.reveal()}
     if settings.client_secret is not None:
         secrets["client_secret"] = settings.client_secret.reveal()

@@ -210,7 +210,7 @@ def _server_in_force(
 ) -> ServerInForce:
     sender = sender_of(server)
     if sender is None:  # `_can_send` has seen to it
-        raise ValueError("A mail server without a sender address is not in force")
+        raise ValueError("A mail server without a sender address is not in force.")
     if reply_to is not None and reply_to.key == sender.key:
         reply_to = None
     return ServerInForce(lane, sender, reply_to, server.endpoint(restricted=lane != SYSTEM, hosts=hosts))

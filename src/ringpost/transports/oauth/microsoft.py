@@ -56,5 +56,5 @@ def _credential(app: MicrosoftApp) -> str | dict[str, str]:
     pem = app.certificate.reveal()
     key, certificate = _PRIVATE_KEY.search(pem), _CERTIFICATE.search(pem)
     if key is None or certificate is None:
-        raise ValueError("The certificate is not complete")
+        raise ValueError("The certificate is not complete.")
     return {"private_key": key[0], "public_certificate": certificate[0]}
