@@ -12,28 +12,28 @@ from ringpost.errors import Invalid, MailServerFailed, NotConfigured, RateLimite
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Trial:
     """What became of it. `kind` is that of a notice."""
 
     kind: str
     text: str
 
 
-async def try_mail(visit: Visit, owner: TenantId, to: str, send: Callable[[Address], Awaitable[None]]) -> Told:
+async def try_mail(visit: Visit, owner: TenantId, to: str, send: Callable[[Address], Awaitable[None]]) -> Trial:
     """Send one through the mail server of `owner`, and say what its server answered."""
     try:
         recipient = parse_address(to, "to")
         with visit.limits.test_mail(owner):
             await send(recipient)
     except Invalid as reason:
-        return Told("bad", visit.say(reason.errors[0].message))
+        return Trial("bad", visit.say(reason.errors[0].message))
     except RateLimited:
-        return Told("warning", visit.say("Five tries a minute are the most. Wait for a moment."))
+        return Trial("warning", visit.say("Five tries a minute are the most. Wait for a moment."))
     except NotConfigured as reason:
-        return Told("bad", visit.say(reason.message))
+        return Trial("bad", visit.say(reason.message))
     except MailServerFailed as reason:
-        return Told("bad", _failed(visit, reason))
-    return Told("good", visit.say("The mail server has taken it for %(to)s.", to=recipient.spec))
+        return Trial("bad", _failed(visit, reason))
+    return Trial("good", visit.say("The mail server has taken it for %(to)s.", to=recipient.spec))
 
 
 def _failed(visit: Visit, reason: MailServerFailed) -> str:

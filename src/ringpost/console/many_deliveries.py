@@ -24,7 +24,7 @@ _ID: Final = re.compile("[0-9a-f-]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Done:
     """What the form before this page did to many deliveries."""
 
     changed: int
@@ -72,14 +72,14 @@ async def change_many(visit: Visit) -> Response:
     return visit.redirect("/deliveries", **filters.fields(), **counts, **told, done=verb)
 
 
-async def told_of_many(visit: Visit) -> Told | None:
+async def told_of_many(visit: Visit) -> Done | None:
     """What the form before this page did; None when it was another one."""
     query = visit.request.query_params
     counts = [query.get(name, "") for name in ("changed", "left")]
     if visit.done not in ("retry", "cancel") or not all(re.fullmatch("[0-9]{1,6}", count) for count in counts):
         return None
     named, left = await visit.room.database.read(_named, visit)
-    return Told(*map(int, counts), more=bool(query.get("more")), named=named, named_left=left)
+    return Done(*map(int, counts), more=bool(query.get("more")), named=named, named_left=left)
 
 
 def _named(connection: Connection, visit: Visit) -> tuple[list[AnyRow], list[tuple[AnyRow, str]]]:

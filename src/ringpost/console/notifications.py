@@ -23,7 +23,7 @@ from ringpost.usecases.send_sample import send_sample
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class TypeInWords:
     """One event type in plain words; texts are English, to be translated."""
 
     name: str
@@ -42,7 +42,7 @@ class Group:
     """Event types that belong together."""
 
     title: str
-    types: tuple[Told, ...]
+    types: tuple[TypeInWords, ...]
 
 
 _RECIPIENTS = N_("Tells the recipients above.")
@@ -53,20 +53,20 @@ GROUPS: Final = (
     Group(
         N_("Queues"),
         (
-            Told("QUEUE_SLA", N_("A caller has waited for too long"), _BOTH),
-            Told("QUEUE_CALL_LOST", N_("A caller left a queue unanswered"), _BOTH),
-            Told("QUEUE_CALLBACK", N_("A queue called a caller back"), _BOTH),
-            Told("QUEUE_CALLBACK_FAILED", N_("A queue could not call a caller back"), _BOTH),
+            TypeInWords("QUEUE_SLA", N_("A caller has waited for too long"), _BOTH),
+            TypeInWords("QUEUE_CALL_LOST", N_("A caller left a queue unanswered"), _BOTH),
+            TypeInWords("QUEUE_CALLBACK", N_("A queue called a caller back"), _BOTH),
+            TypeInWords("QUEUE_CALLBACK_FAILED", N_("A queue could not call a caller back"), _BOTH),
         ),
     ),
     Group(
         N_("People"),
         (
-            Told("USER_CREATION", N_("Welcome a new user, with what is needed to sign in"), _PERSON),
-            Told("VOICEMAIL_RECEIVED", N_("A voicemail arrived"), _PERSON),
-            Told("CONFERENCE_INVITATION", N_("Somebody is invited to a meeting"), _PERSON),
-            Told("RECHARGE", N_("An account was recharged"), N_("Tells the person, else the recipients above.")),
-            Told(
+            TypeInWords("USER_CREATION", N_("Welcome a new user, with what is needed to sign in"), _PERSON),
+            TypeInWords("VOICEMAIL_RECEIVED", N_("A voicemail arrived"), _PERSON),
+            TypeInWords("CONFERENCE_INVITATION", N_("Somebody is invited to a meeting"), _PERSON),
+            TypeInWords("RECHARGE", N_("An account was recharged"), N_("Tells the person, else the recipients above.")),
+            TypeInWords(
                 "CALL_REPORT_COMPLETED",
                 N_("A call report is ready"),
                 N_("Tells whoever ordered it, else the recipients above."),
@@ -76,11 +76,11 @@ GROUPS: Final = (
     Group(
         N_("The phone system"),
         (
-            Told("EMERGENCY_CALL", N_("An emergency number was dialled"), _BOTH),
-            Told("TRUNK_DISCONNECTED", N_("A line to the outside (SIP trunk) went down"), _RECIPIENTS),
-            Told("TRUNK_CONNECTED", N_("A line to the outside (SIP trunk) came up"), _RECIPIENTS),
-            Told("DISK_LOW", N_("Disk space runs low"), _RECIPIENTS),
-            Told("LICENSE_LIMITED", N_("A limit of the license was reached"), _RECIPIENTS),
+            TypeInWords("EMERGENCY_CALL", N_("An emergency number was dialled"), _BOTH),
+            TypeInWords("TRUNK_DISCONNECTED", N_("A line to the outside (SIP trunk) went down"), _RECIPIENTS),
+            TypeInWords("TRUNK_CONNECTED", N_("A line to the outside (SIP trunk) came up"), _RECIPIENTS),
+            TypeInWords("DISK_LOW", N_("Disk space runs low"), _RECIPIENTS),
+            TypeInWords("LICENSE_LIMITED", N_("A limit of the license was reached"), _RECIPIENTS),
         ),
     ),
 )

@@ -7,7 +7,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from ringpost.console.forms import Form, refused
-from ringpost.console.mail_trials import Told
+from ringpost.console.mail_trials import Trial
 from ringpost.console.rendering import render
 from ringpost.console.template_levels import TemplateLevel, TemplateView
 from ringpost.console.visit import Visit
@@ -58,7 +58,7 @@ class Editing:
 
     form: Form | None = None
     """The draft."""
-    told: Told | None = None
+    told: Trial | None = None
     """What became of a test mail."""
     differences: tuple[PartDifference, ...] | None = None
     """What the draft changes of the default."""
