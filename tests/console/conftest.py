@@ -24,7 +24,7 @@ from ringpost.domain.secrets import Secret
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.serving import ApiServer, listen, url_of
 from ringpost.usecases.create_user import NewUser, create_user
-from ringpost.usecases.log_in import Credentials
+from ringpost.usecases.log_in import Login
 from ringpost.usecases.room import Room
 from ringpost.usecases.sign_in import sign_in
 
@@ -58,8 +58,8 @@ def session_of(room: Room, people: dict[Role, str]) -> SessionOf:
 
     async def begin(role: Role) -> str:
         domain = None if role is Role.SYSTEM_ADMIN else "acme.example"
-        credentials = Credentials(people[role], Secret(PASSWORD), domain)
-        return (await sign_in(room, credentials, "Test Browser")).reveal()
+        login = Login(people[role], Secret(PASSWORD), domain)
+        return (await sign_in(room, login, "Test Browser")).reveal()
 
     return begin
 

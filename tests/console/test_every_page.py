@@ -18,7 +18,7 @@ from ringpost.domain.secrets import Secret
 from ringpost.domain.tenants import TenantDraft, TenantId
 from ringpost.domain.traps import TRAPS
 from ringpost.usecases.change_tenant import change_tenant
-from ringpost.usecases.log_in import Credentials
+from ringpost.usecases.log_in import Login
 from ringpost.usecases.room import Room
 from ringpost.usecases.sign_in import sign_in
 
@@ -38,7 +38,7 @@ IN_ITS_FRAME = r"Blocked script execution in '\S+(/preview\?|/message')|directiv
 async def known(room: Room, acme: TenantId, people: dict[Role, str]) -> dict[str, str]:
     """Both levels full of hostile texts; what stands for the parameters of addresses."""
     for role, domain in ((Role.TENANT_ADMIN, "acme.example"), (Role.SYSTEM_ADMIN, None)):
-        await sign_in(room, Credentials(people[role], Secret(PASSWORD), domain), HOSTILE)
+        await sign_in(room, Login(people[role], Secret(PASSWORD), domain), HOSTILE)
     return await furnish(room, acme)
 
 

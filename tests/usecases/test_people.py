@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import Connection, select
-from tests.usecases.people import ANNA, DRAFT, PASSWORD, credentials
+from tests.usecases.people import ANNA, DRAFT, PASSWORD, login
 from tests.usecases.tokens import who
 
 from ringpost.domain.access import Principal, Role, Scope, User
@@ -24,7 +24,7 @@ from ringpost.usecases.create_user import NewUser, create_user
 from ringpost.usecases.destroy_tenant import destroy_tenant
 from ringpost.usecases.destroy_user import destroy_user
 from ringpost.usecases.invite_user import Guest, invite_user
-from ringpost.usecases.log_in import Credentials, log_in
+from ringpost.usecases.log_in import Login, log_in
 from ringpost.usecases.refresh_login import refresh_login
 from ringpost.usecases.revoke_token import revoke_token
 from ringpost.usecases.room import Room
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from tests.conftest import Clock
 
 
-def sign_in_somewhere(room: Room, who: Credentials) -> Awaitable[Secret]:
+def sign_in_somewhere(room: Room, who: Login) -> Awaitable[Secret]:
     return sign_in(room, who, "a browser")
 
 
 async def test_a_login_stands_for_its_user(room: Room, acme: TenantId, anna: User) -> None:
-    pair = await log_in(room, credentials())
+    pair = await log_in(room, login())
     principal = await who(room, pair.access)
     assert (principal.tenant, principal.role, principal.name) == (acme, Role.TENANT_ADMIN, anna.username)
     assert principal.scopes == {Scope.EVENTS_WRITE, Scope.SETTINGS}
@@ -54,35 +54,35 @@ async def test_a_login_stands_for_its_user(room: Room, acme: TenantId, anna: Use
 @pytest.mark.parametrize("domain", ["acme.example", "ACME.Example", " acme.example "])
 @pytest.mark.parametrize("username", ["anna", "ANNA", " Anna", "\uff21\uff4e\uff4e\uff41"])
 async def test_case_and_width_of_names_do_not_matter(room: Room, username: str, domain: str) -> None:
-    assert await log_in(room, credentials(username, domain=domain))
+    assert await log_in(room, login(username, domain=domain))
 
 
 @pytest.mark.usefixtures("anna")
 async def test_a_password_may_be_typed_in_either_unicode_form(room: Room, acme: TenantId) -> None:
     await create_user(room, acme, NewUser("zoe", "pässwörd pässwörd", Role.READ_ONLY))
-    assert await log_in(room, credentials("zoe", "pa\u0308sswo\u0308rd pa\u0308sswo\u0308rd"))
+    assert await log_in(room, login("zoe", "pa\u0308sswo\u0308rd pa\u0308sswo\u0308rd"))
 
 
 @pytest.mark.usefixtures("anna")
 @pytest.mark.parametrize(
     "wrong",
     [
-        credentials(password="correct horse batteri"),
-        credentials(password=""),
-        credentials(password=PASSWORD + " "),
-        credentials(password="x" * 100_000),
-        credentials(password="\ud800" * 12),
-        credentials(username="bob"),
-        credentials(username=""),
-        credentials(username="anna\0"),
-        credentials(username="x" * 100_000),
-        credentials(domain="other.example"),
-        credentials(domain="not a domain"),
-        credentials(domain=None),
+        login(password="correct horse batteri"),
+        login(password=""),
+        login(password=PASSWORD + " "),
+        login(password="x" * 100_000),
+        login(password="\ud800" * 12),
+        login(username="bob"),
+        login(username=""),
+        login(username="anna\0"),
+        login(username="x" * 100_000),
+        login(domain="other.example"),
+        login(domain="not a domain"),
+        login(domain=None),
     ],
     ids=range(12),
 )
-async def test_whatever_is_wrong_gets_the_same_answer(room: Room, wrong: Credentials) -> None:
+async def test_whatever_is_wrong_gets_the_same_answer(room: Room, wrong: Login) -> None:
     with pytest.raises(Unauthorized) as caught:
         await log_in(room, wrong)
     assert caught.value.message == "The username or the password is wrong."
@@ -98,7 +98,7 @@ async def test_a_hash_is_verified_also_when_there_is_no_such_user(room: Room, mo
         return verify(password, stored)
 
     monkeypatch.setattr(passwords, "_verify", counted)
-    for wrong in (credentials("bob"), credentials(domain="other.example"), credentials(password="wrong")):
+    for wrong in (login("bob"), login(domain="other.example"), login(password="wrong")):
         with pytest.raises(Unauthorized):
             await log_in(room, wrong)
     assert len(verified) == 3
@@ -110,23 +110,23 @@ async def test_a_hash_is_verified_also_when_there_is_no_such_user(room: Room, mo
 async def test_the_password_of_nobody_lets_nobody_in(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "_NOBODY", await passwords.hash_password(Secret("the password of nobody")))
     with pytest.raises(Unauthorized):
-        await log_in(room, credentials("bob", "the password of nobody"))
+        await log_in(room, login("bob", "the password of nobody"))
 
 
 async def test_a_disabled_user_cannot_log_in_and_is_logged_out(room: Room, acme: TenantId, anna: User) -> None:
-    pair = await log_in(room, credentials())
+    pair = await log_in(room, login())
     await change_user(room, acme, anna.id, UserChange(enabled=False))
-    for refused in (who(room, pair.access), refresh_login(room, pair.refresh), log_in(room, credentials())):
+    for refused in (who(room, pair.access), refresh_login(room, pair.refresh), log_in(room, login())):
         with pytest.raises(Unauthorized):
             await refused
 
 
 async def test_the_people_of_a_disabled_tenant_are_kept_out(room: Room, acme: TenantId, anna: User) -> None:
-    pair = await log_in(room, credentials())
+    pair = await log_in(room, login())
     await change_tenant(room, acme, TenantDraft("Acme", "acme.example", enabled=False))
     with pytest.raises(Forbidden):
         await who(room, pair.access)
-    for refused in (refresh_login(room, pair.refresh), log_in(room, credentials(anna.username))):
+    for refused in (refresh_login(room, pair.refresh), log_in(room, login(anna.username))):
         with pytest.raises(Unauthorized):
             await refused
     await change_tenant(room, acme, DRAFT)
@@ -134,12 +134,12 @@ async def test_the_people_of_a_disabled_tenant_are_kept_out(room: Room, acme: Te
 
 
 async def test_another_password_ends_all_sessions(room: Room, acme: TenantId, anna: User) -> None:
-    pair = await log_in(room, credentials())
+    pair = await log_in(room, login())
     await change_user(room, acme, anna.id, UserChange(password="another long password"))
-    for refused in (who(room, pair.access), refresh_login(room, pair.refresh), log_in(room, credentials())):
+    for refused in (who(room, pair.access), refresh_login(room, pair.refresh), log_in(room, login())):
         with pytest.raises(Unauthorized):
             await refused
-    assert await log_in(room, credentials(password="another long password"))
+    assert await log_in(room, login(password="another long password"))
 
 
 @pytest.mark.parametrize("begin", [pytest.param(log_in, id="login"), pytest.param(sign_in_somewhere, id="console")])
@@ -156,21 +156,21 @@ async def test_a_password_that_is_changed_while_it_is_checked_lets_nobody_in(
 
     monkeypatch.setattr(passwords, "verify_password", check_slowly)
     with pytest.raises(Unauthorized):
-        await begin(room, credentials())
-    assert await begin(room, credentials(password="another long password"))
+        await begin(room, login())
+    assert await begin(room, login(password="another long password"))
 
 
 async def test_another_role_is_in_force_for_tokens_that_are_out(room: Room, acme: TenantId, anna: User) -> None:
-    pair = await log_in(room, credentials())
+    pair = await log_in(room, login())
     await change_user(room, acme, anna.id, UserChange(role=Role.READ_ONLY))
     principal = await who(room, pair.access)
     assert (principal.role, principal.scopes) == (Role.READ_ONLY, frozenset())
 
 
 async def test_a_user_that_was_destroyed_is_gone_with_all_sessions(room: Room, acme: TenantId, anna: User) -> None:
-    pair = await log_in(room, credentials())
+    pair = await log_in(room, login())
     await destroy_user(room, acme, anna.id)
-    for refused in (who(room, pair.access), refresh_login(room, pair.refresh), log_in(room, credentials())):
+    for refused in (who(room, pair.access), refresh_login(room, pair.refresh), log_in(room, login())):
         with pytest.raises(Unauthorized):
             await refused
     with pytest.raises(NotFound):
@@ -179,7 +179,7 @@ async def test_a_user_that_was_destroyed_is_gone_with_all_sessions(room: Room, a
 
 @pytest.mark.usefixtures("anna")
 async def test_an_access_token_expires(room: Room, clock: "Clock") -> None:
-    pair = await log_in(room, credentials())
+    pair = await log_in(room, login())
     clock.advance(3599)
     assert await who(room, pair.access)
     clock.advance(1)
@@ -197,11 +197,11 @@ async def test_hashes_with_other_parameters_are_renewed_at_the_next_login(
     before = await room.database.read(stored)
     stronger = passwords.PasswordHasher(time_cost=3, memory_cost=19 * 1024, parallelism=1)
     monkeypatch.setattr(passwords, "_hasher", stronger)
-    await log_in(room, credentials())
+    await log_in(room, login())
     after = await room.database.read(stored)
     assert "t=2" in before
     assert "t=3" in after
-    await log_in(room, credentials())
+    await log_in(room, login())
     assert await room.database.read(stored) == after
 
 
@@ -209,7 +209,7 @@ async def test_hashes_with_other_parameters_are_renewed_at_the_next_login(
 async def test_logins_at_once_that_renew_the_hash_all_let_in(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     stronger = passwords.PasswordHasher(time_cost=3, memory_cost=19 * 1024, parallelism=1)
     monkeypatch.setattr(passwords, "_hasher", stronger)
-    for pair in await asyncio.gather(*(log_in(room, credentials()) for _ in range(4))):
+    for pair in await asyncio.gather(*(log_in(room, login()) for _ in range(4))):
         assert await who(room, pair.access)
 
 
@@ -245,7 +245,7 @@ async def test_a_username_is_taken_once_per_tenant(room: Room, acme: TenantId) -
 
 async def test_a_system_administrator_logs_in_without_a_domain(room: Room) -> None:
     await create_user(room, SYSTEM, NewUser("root", PASSWORD, Role.SYSTEM_ADMIN))
-    pair = await log_in(room, credentials("root", domain=None))
+    pair = await log_in(room, login("root", domain=None))
     assert (await who(room, pair.access)).scopes == frozenset(Scope)
     assert (await refresh_login(room, pair.refresh)).access != pair.access
 
@@ -253,7 +253,7 @@ async def test_a_system_administrator_logs_in_without_a_domain(room: Room) -> No
 async def test_a_token_stands_for_nobody_whose_user_is_disabled_or_that_only_refreshes(
     room: Room, acme: TenantId, anna: User
 ) -> None:
-    pair = await log_in(room, credentials())
+    pair = await log_in(room, login())
     with pytest.raises(Unauthorized):
         await who(room, pair.refresh)
     assert (await who(room, pair.access)).name == anna.username
@@ -270,7 +270,7 @@ async def test_a_link_that_is_followed_twice_at_once_sets_one_password(room: Roo
     )
     assert {type(one) for one in begun} == {Secret, NotFound}
     (right,) = (one for one, session in zip(chosen, begun, strict=True) if isinstance(session, Secret))
-    assert await log_in(room, credentials("zoe", right))
+    assert await log_in(room, login("zoe", right))
 
 
 # What is kept -------------------------------------------------------------------------------------------------------
@@ -326,7 +326,7 @@ async def test_no_token_and_no_password_is_in_the_database_file(
     room: Room, acme: TenantId, stored_bytes: Callable[[], bytes]
 ) -> None:
     _, key = await create_token(room, acme, NewKey("PBX"))
-    first = await log_in(room, credentials())
+    first = await log_in(room, login())
     second = await refresh_login(room, first.refresh)
     canaries = [PASSWORD.encode()]
     secrets = (key, first.access, first.refresh, second.access, second.refresh)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import Connection
 from tests.storage.test_cancelling import SOMEBODY_WAITS
-from tests.usecases.people import credentials
+from tests.usecases.people import login
 from tests.usecases.tokens import who
 
 from ringpost.domain.access import User, hash_token
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.usefixtures("anna")
 async def test_a_refresh_token_gives_the_next_pair_of_the_same_session(room: Room, clock: "Clock") -> None:
-    first = await log_in(room, credentials())
+    first = await log_in(room, login())
     clock.advance(3000)
     second = await refresh_login(room, first.refresh)
     assert (await who(room, second.access)).session == (await who(room, first.access)).session
@@ -40,9 +40,9 @@ async def test_a_refresh_token_gives_the_next_pair_of_the_same_session(room: Roo
 
 @pytest.mark.usefixtures("anna")
 async def test_a_refresh_token_that_comes_twice_ends_the_session(room: Room, acme: TenantId) -> None:
-    first = await log_in(room, credentials())
+    first = await log_in(room, login())
     second = await refresh_login(room, first.refresh)
-    other = await log_in(room, credentials())
+    other = await log_in(room, login())
     with pytest.raises(Unauthorized):
         await refresh_login(room, first.refresh)
     for refused in (who(room, first.access), who(room, second.access), refresh_login(room, second.refresh)):
@@ -58,7 +58,7 @@ async def test_a_refresh_token_that_comes_to_two_processes_at_once_ends_the_sess
     room: Room, database_url: str
 ) -> None:
     other = replace(room, database=await open_database(database_url))
-    pair = await log_in(room, credentials())
+    pair = await log_in(room, login())
     found = await asyncio.gather(
         *(refresh_login(process, pair.refresh) for process in (room, other)), return_exceptions=True
     )
@@ -76,7 +76,7 @@ async def test_another_password_ends_what_another_process_is_just_beginning(
     room: Room, acme: TenantId, anna: User, database_url: str
 ) -> None:
     other = replace(room, database=await open_database(database_url))
-    first = await log_in(room, credentials())
+    first = await log_in(room, login())
     go, begun, go_on = threading.Event(), threading.Event(), threading.Event()
 
     def stay_in_the_transaction(_connection: Connection) -> None:
@@ -104,7 +104,7 @@ async def test_another_password_ends_what_another_process_is_just_beginning(
 
 @pytest.mark.usefixtures("anna")
 async def test_a_refresh_token_expires_and_is_no_access_token(room: Room, clock: "Clock") -> None:
-    pair = await log_in(room, credentials())
+    pair = await log_in(room, login())
     for refused in (who(room, pair.refresh), refresh_login(room, pair.access), refresh_login(room, Secret(""))):
         with pytest.raises(Unauthorized):
             await refused
@@ -115,7 +115,7 @@ async def test_a_refresh_token_expires_and_is_no_access_token(room: Room, clock:
 
 @pytest.mark.usefixtures("anna")
 async def test_logging_out_ends_this_session_only(room: Room) -> None:
-    one, other = await log_in(room, credentials()), await log_in(room, credentials())
+    one, other = await log_in(room, login()), await log_in(room, login())
     await log_out(room, await who(room, one.access))
     for refused in (who(room, one.access), refresh_login(room, one.refresh)):
         with pytest.raises(Unauthorized):
@@ -125,7 +125,7 @@ async def test_logging_out_ends_this_session_only(room: Room) -> None:
 
 @pytest.mark.usefixtures("anna")
 async def test_used_refresh_tokens_are_remembered_until_they_would_have_expired(room: Room, clock: "Clock") -> None:
-    first = await log_in(room, credentials())
+    first = await log_in(room, login())
     clock.advance(7200)
     second = await refresh_login(room, first.refresh)
     clock.advance(1)

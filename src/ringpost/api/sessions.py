@@ -12,7 +12,7 @@ from ringpost.domain.access import TokenPair
 from ringpost.domain.secrets import Secret
 from ringpost.errors import Unauthorized
 from ringpost.limits import Limits, address_of
-from ringpost.usecases.log_in import Credentials, log_in
+from ringpost.usecases.log_in import Login, log_in
 from ringpost.usecases.log_out import log_out
 from ringpost.usecases.refresh_login import refresh_login
 from ringpost.usecases.room import Room
@@ -64,10 +64,10 @@ async def post_login(body: LoginRequest, request: Request, response: Response) -
     """See the description of the route."""
     room: Room = request.app.state.room
     limits: Limits = request.app.state.limits
-    credentials = Credentials(body.username, Secret(body.password), (body.domain or "").strip() or None)
-    account, address = credentials.account, address_of(request)
+    login = Login(body.username, Secret(body.password), (body.domain or "").strip() or None)
+    account, address = login.account, address_of(request)
     limits.logins.begin(account, address)
-    pair = await log_in(room, credentials)
+    pair = await log_in(room, login)
     limits.logins.succeeded(account, address)
     response.headers.update(_NO_STORE)
     return _answer(pair)

@@ -15,7 +15,7 @@ from ringpost.errors import FieldError, Invalid, Unauthorized
 from ringpost.limits import address_of
 from ringpost.storage import sessions
 from ringpost.usecases.change_user import UserChange, change_user
-from ringpost.usecases.log_in import Credentials, check_password
+from ringpost.usecases.log_in import Login, check_password
 from ringpost.usecases.sign_in import sign_in
 from ringpost.usecases.sign_out import sign_out, sign_out_everywhere
 
@@ -36,7 +36,7 @@ async def change_password(visit: Visit) -> Response:
         await _check_current(visit)
         change = UserChange(password=posted.text("password"))
         await change_user(visit.room, user.tenant, user.id, change, visit.principal)
-        fresh = _credentials(visit, "password")
+        fresh = _login(visit, "password")
         secret = await sign_in(visit.room, fresh, agent)
     except Invalid as reason:
         return await _page(visit, refused({}, reason), status=422)
@@ -62,19 +62,19 @@ async def end_all(visit: Visit) -> Response:
 
 async def _check_current(visit: Visit) -> None:
     """Raises Invalid when the password of now is wrong, RateLimited after too many tries."""
-    credentials, address = _credentials(visit, "current"), address_of(visit.request)
-    visit.limits.logins.begin(credentials.account, address)
+    login, address = _login(visit, "current"), address_of(visit.request)
+    visit.limits.logins.begin(login.account, address)
     try:
-        await check_password(visit.room, credentials)
+        await check_password(visit.room, login)
     except Unauthorized:
         raise Invalid(FieldError("current", WRONG_NOW)) from None
-    visit.limits.logins.succeeded(credentials.account, address)
+    visit.limits.logins.succeeded(login.account, address)
 
 
-def _credentials(visit: Visit, field: str) -> Credentials:
+def _login(visit: Visit, field: str) -> Login:
     of_a_tenant = visit.tenant is not None and not visit.is_acting
     domain = visit.tenant.domain if visit.tenant and of_a_tenant else None
-    return Credentials(visit.user.username, Secret(visit.posted.text(field)), domain)
+    return Login(visit.user.username, Secret(visit.posted.text(field)), domain)
 
 
 async def _page(visit: Visit, form: Form, status: int = 200) -> Response:

@@ -14,7 +14,7 @@ from ringpost.console.waiting import told_to_wait, when_to_try_again
 from ringpost.domain.secrets import Secret
 from ringpost.errors import RateLimited, Unauthorized
 from ringpost.limits import address_of
-from ringpost.usecases.log_in import Credentials
+from ringpost.usecases.log_in import Login
 from ringpost.usecases.sign_in import sign_in
 from ringpost.usecases.sign_out import sign_out
 
@@ -36,13 +36,13 @@ async def do_sign_in(visit: Visit) -> Response:
     posted = visit.posted
     target = own_path(posted.text("next"))
     domain = posted.text("domain").strip()
-    credentials = Credentials(posted.text("username"), Secret(posted.text("password")), domain or None)
-    account, address = credentials.account, address_of(visit.request)
+    login = Login(posted.text("username"), Secret(posted.text("password")), domain or None)
+    account, address = login.account, address_of(visit.request)
     values = {"username": posted.text("username"), "domain": domain, "next": target}
     try:
         visit.limits.logins.begin(account, address)
         secret = await sign_in(
-            visit.room, credentials, visit.request.headers.get("user-agent", ""), session_secret(visit.request)
+            visit.room, login, visit.request.headers.get("user-agent", ""), session_secret(visit.request)
         )
     except RateLimited as limit:
         return told_to_wait(_page(visit, Form(values, {"password": when_to_try_again(visit, limit)}), 429), limit)

@@ -38,7 +38,7 @@ _log = structlog.get_logger("ringpost.access")
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
+class Login:
     """What somebody typed. `domain` names the tenant; without it, it is the system level."""
 
     username: str
@@ -71,7 +71,7 @@ class Proven:
         return True
 
 
-async def log_in(room: Room, credentials: Credentials) -> TokenPair:
+async def log_in(room: Room, login: Login) -> TokenPair:
     """Check the password and begin a session. Raises Unauthorized, after the same work whatever was wrong."""
 
     def store(connection: Connection, user: User) -> TokenPair:
@@ -79,10 +79,10 @@ async def log_in(room: Room, credentials: Credentials) -> TokenPair:
         tokens.add(connection, user, new_id(now), now)
         return tokens.as_pair()
 
-    return await begin_proven(room, credentials, store)
+    return await begin_proven(room, login, store)
 
 
-async def begin_proven(room: Room, credentials: Credentials, begin: Callable[[Connection, User], Session]) -> Session:
+async def begin_proven(room: Room, login: Login, begin: Callable[[Connection, User], Session]) -> Session:
     """Check the password and `begin` a session, while the password is the same. Raises Unauthorized.
 
     Checking takes its time. A password that is changed meanwhile ends all sessions, and must not miss this one; it is
@@ -92,15 +92,15 @@ async def begin_proven(room: Room, credentials: Credentials, begin: Callable[[Co
     def store(connection: Connection, proven: Proven) -> Session | None:
         return begin(connection, proven.user) if proven.still_holds(connection) else None
 
-    while (begun := await room.database.write(store, await check_password(room, credentials))) is None:
+    while (begun := await room.database.write(store, await check_password(room, login))) is None:
         pass
     return begun
 
 
-async def check_password(room: Room, credentials: Credentials) -> Proven:
+async def check_password(room: Room, login: Login) -> Proven:
     """Whose password it is. Raises Unauthorized, after the same work whatever was wrong."""
-    found = await room.database.read(_find, credentials)
-    password = parse_attempt(credentials.password)
+    found = await room.database.read(_find, login)
+    password = parse_attempt(login.password)
     right = await passwords.verify_password(password, None if found is None else found[1])
     if found is None or not right:
         # What was typed is not logged: people type passwords where usernames belong.
@@ -151,13 +151,13 @@ class SessionTokens:
         return TokenPair(self.access, self.refresh, ACCESS_TOKEN_S)
 
 
-def _find(connection: Connection, credentials: Credentials) -> tuple[User, str] | None:
+def _find(connection: Connection, login: Login) -> tuple[User, str] | None:
     """The enabled user of an enabled tenant, and the hash of the password."""
     tenant, enabled = SYSTEM, True
-    if credentials.domain:
-        found = tenants.find_by_domain(connection, _canonical(credentials.domain, parse_domain))
+    if login.domain:
+        found = tenants.find_by_domain(connection, _canonical(login.domain, parse_domain))
         tenant, enabled = (TenantId(""), False) if found is None else (found.id, found.enabled)
-    user = access.find_user(connection, tenant, _canonical(credentials.username, parse_username))
+    user = access.find_user(connection, tenant, _canonical(login.username, parse_username))
     return user if user is not None and user[0].enabled and enabled else None
 
 

@@ -16,14 +16,14 @@ from ringpost.domain.secrets import Secret
 from ringpost.storage import sessions
 from ringpost.storage.identifiers import new_id
 from ringpost.storage.sessions import ConsoleSession
-from ringpost.usecases.log_in import Credentials, begin_proven
+from ringpost.usecases.log_in import Login, begin_proven
 from ringpost.usecases.room import Room
 
 LONGEST_AGENT = 200
 """Characters kept of what a browser calls itself."""
 
 
-async def sign_in(room: Room, credentials: Credentials, agent: str, replaced: Secret | None = None) -> Secret:
+async def sign_in(room: Room, login: Login, agent: str, replaced: Secret | None = None) -> Secret:
     """Check the password and begin a session; the secret for the cookie. Raises Unauthorized.
 
     The secret is always a fresh one: what the browser held before (`replaced`) is of no use afterwards, so nobody can
@@ -35,7 +35,7 @@ async def sign_in(room: Room, credentials: Credentials, agent: str, replaced: Se
             sessions.end_by_token(connection, hash_token(replaced.reveal()))
         return begin_session(connection, user, agent, room.clock())
 
-    return await begin_proven(room, credentials, store)
+    return await begin_proven(room, login, store)
 
 
 def begin_session(connection: Connection, user: User, agent: str, now: int) -> Secret:
