@@ -9,17 +9,20 @@ import pytest
 from sqlalchemy import Connection, insert, update
 from tests.conftest import Clock
 from tests.journeys.running import mailbox
-from tests.worker.posts import report, save
+from tests.transports.scripted_server import ScriptedServer, Trick, polite
+from tests.worker.posts import report, report_large, save
 from tests.worker.test_memory import wanted
 
 from ringpost.domain.tenants import TenantId
 from ringpost.storage.outbox import Claimed
+from ringpost.storage.queues import SYSTEMS_OWN
 from ringpost.storage.tables import deliveries, holds
 from ringpost.usecases.claim_deliveries import Ring
 from ringpost.usecases.give_back import give_back
 from ringpost.usecases.recover_lost import leave_in_hand, recover_lost
 from ringpost.usecases.room import Room
 from ringpost.worker import Worker, WorkerOptions
+from ringpost.worker.windows import SLOT_BYTES
 
 
 @pytest.fixture
@@ -119,3 +122,40 @@ async def test_a_flood_does_not_keep_a_server_from_being_tried_again(
         assert len(flooded.message_ids) < most
         worker.stop()
         await running
+
+
+async def test_a_worker_that_has_more_than_half_in_hand_probes_a_sixteenth_at_once(
+    tenant_client: httpx.AsyncClient,
+    other_client: httpx.AsyncClient,
+    admin_client: httpx.AsyncClient,
+    other: TenantId,
+    room: Room,
+    clock: Clock,
+) -> None:
+    async with ScriptedServer(polite({"GREETING": Trick.SILENCE})) as server:
+        await save(tenant_client, server.port, username="one@example.com")
+        await save(other_client, server.port, username="two@example.com")
+        operator = {"recipients": "operator@example.com", "notify_ip_blocked": True}
+        await save(admin_client, server.port, username="three@example.com", **operator)
+        for lane in (other, SYSTEMS_OWN):
+            await room.database.write(_hold, lane, clock.ms + 1_000)
+        await report(other_client, "DISK_LOW")
+        await report(admin_client, "IP_BLOCKED")
+        worker = Worker(room, WorkerOptions(slots=16, poll_s=0.02, sweep_s=0.5))
+        running = asyncio.create_task(worker.run())
+        await report_large(tenant_client, 8 * SLOT_BYTES)
+        await connections(server, 1)
+
+        clock.advance(2)
+        await connections(server, 2)
+        await asyncio.sleep(0.5)  # in which it looks many times
+
+        assert server.connections == 2, "the one that holds the slots, and one probe"
+        worker.stop()
+    await running
+
+
+async def connections(server: ScriptedServer, count: int) -> None:
+    async with asyncio.timeout(15):
+        while server.connections < count:
+            await asyncio.sleep(0.01)
