@@ -1,11 +1,13 @@
 """Moving a tenant by command, from one machine to another; and the commands of the system level's events."""
 
 import json
+import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.journeys.machine import Machine
+from tests.journeys.machine import DEADLINE_S, RINGPOST, Machine
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -129,3 +131,28 @@ def test_events_of_the_system_level_are_sent_listed_and_shown(staging: Machine) 
     assert staging.run("event", "show", "b-1").returncode == 1
     for command in (["event", "list"], ["doctor"], ["token", "list"], ["user", "invite", "anna"]):
         assert staging.run(*command, "--system", "--tenant", "staging.example.com").returncode == 2
+
+
+def test_an_export_that_fails_leaves_the_file_of_before(staging: Machine, tmp_path: Path) -> None:
+    file, link = tmp_path / "elsewhere" / "acme.json", tmp_path / "acme.json"
+    file.parent.mkdir()
+    file.write_text("of before")
+    file.chmod(0o640)
+    link.symlink_to(file)
+    export = [*RINGPOST, "tenant", "export", "--output", str(link)]
+    large = {**FILE, "templates": {"DISK_LOW": {"body": "x" * 200_000}}}
+    staging.output("tenant", "import", "-", stdin=json.dumps(large))
+
+    failed = subprocess.run(
+        ["sh", "-c", 'ulimit -f 100; exec "$@"', "sh", *export],
+        cwd=staging.folder, env=staging.env, capture_output=True, text=True, timeout=DEADLINE_S, check=False,
+    )  # fmt: skip
+    left = file.read_text()
+    staging.output("tenant", "export", "--output", str(link))
+
+    assert (failed.returncode, left) == (1, "of before")
+    assert f"{link} could not be written: File too large." in failed.stderr
+    assert link.is_symlink()
+    assert file.read_text() == staging.output("tenant", "export")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    assert [one.name for one in file.parent.iterdir()] == ["acme.json"]

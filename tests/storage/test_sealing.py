@@ -3,9 +3,12 @@
 import base64
 import os
 import stat
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from hypothesis import given
@@ -183,6 +186,22 @@ def test_who_changes_the_key_file_at_once_with_others_keeps_their_keys(tmp_path:
     with ThreadPoolExecutor(8) as threads:
         made = set(threads.map(rotate, range(8)))
     assert made < set(KeyRing.load(path))
+
+
+def test_what_a_process_that_was_killed_has_drafted_goes_with_the_next_change(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    KeyRing.load_or_create(path)
+    killed = """
+        import os, signal, sys
+        from pathlib import Path
+        from ringpost.storage.keyring import KeyRing
+        Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        KeyRing.change(Path(sys.argv[1]), KeyRing.with_fresh_key)
+    """
+    subprocess.run([sys.executable, "-c", dedent(killed), path], timeout=60, check=False)
+    assert len(list(tmp_path.iterdir())) == 2
+    KeyRing.change(path, KeyRing.with_fresh_key)
+    assert [file.name for file in tmp_path.iterdir()] == ["keys"]
 
 
 def test_only_keys_that_came_before_one_are_dropped_for_being_older() -> None:

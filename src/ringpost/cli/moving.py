@@ -12,6 +12,7 @@ from ringpost.cli.output import print_json, print_rows, say, to_json
 from ringpost.cli.stdout import telling
 from ringpost.domain.strict_json import MalformedJson, loads
 from ringpost.domain.tenant_files import LARGEST_FILE
+from ringpost.storage import files
 from ringpost.usecases.export_tenant import export_tenant
 from ringpost.usecases.import_tenant import Imported, import_tenant
 from ringpost.usecases.room import Room
@@ -86,8 +87,12 @@ def import_(
 
 
 def _write(file: Path, text: str) -> None:
+    """A file that is there stays until all of this is on the disk; a link to it stays one."""
     try:
-        file.write_text(text, "utf-8")
+        if file.is_file():
+            files.replace(file.resolve(), text)
+        else:
+            file.write_text(text, "utf-8")
     except OSError as error:
         raise Failed(f"{file} could not be written: {error.strerror}.") from None
 

@@ -11,9 +11,11 @@ import re
 import secrets
 import stat
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self, final
+
+from ringpost.storage import files
 
 KEY_BYTES = 32
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
@@ -96,12 +98,14 @@ class KeyRing(Mapping[str, bytes]):
 
         A crash leaves the old file or the new one and never a part, and what two processes change at once is changed
         by one after the other: a key that is lost may have sealed something already. A link stays one, and the file
-        that it leads to is replaced: who laid it there would lead to the old keys again.
+        that it leads to is replaced: who laid it there would lead to the old keys again. What a process that was killed
+        has drafted goes.
         """
         file = path.resolve()
         with _alone_in(file.parent):
             ring = change(KeyRing.load(file))
-            _write(file, ring.to_text(), replace=True)
+            files.remove_drafts(file)
+            files.replace(file, ring.to_text())
         return ring
 
     def __getitem__(self, name: str) -> bytes:
@@ -118,47 +122,19 @@ class KeyRing(Mapping[str, bytes]):
 
 
 def _create(path: Path, text: str) -> None:
+    """Make the key file; one that another process has made stays."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _write(path, text, replace=False)
-
-
-def _write(path: Path, text: str, *, replace: bool) -> None:
-    """Write beside it, sync, then move it into place. Without `replace`, a file that another process made stays."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if replace:
-            if os.geteuid() == 0:  # root may renew the keys of the service's user, who has to read them
-                was = path.stat()
-                os.chown(draft, was.st_uid, was.st_gid)
-            draft.replace(path)
-        else:
-            try:
-                path.hardlink_to(draft)  # unlike a rename, it fails when the file is there
-            except FileExistsError:
-                return
-        _sync_folder(path.parent)
-    finally:
-        draft.unlink(missing_ok=True)
+    with _alone_in(path.parent), files.draft(path, text, 0o600) as draft, suppress(FileExistsError):
+        path.hardlink_to(draft)  # unlike a rename, it fails when the file is there
+        files.sync_folder(path.parent)
 
 
 @contextmanager
 def _alone_in(folder: Path) -> Generator[None]:
-    """Wait for whoever else changes the key file here. The lock is the folder's: the file is replaced."""
+    """Wait for whoever else writes the key file here. The lock is the folder's: the file is replaced."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)
