@@ -52,10 +52,11 @@ def why(config: Config, error: Exception) -> Exception | None:
 def about_the_database(config: Config, error: StorageUnavailable) -> StorageUnavailable:
     """The same, with which database it is about, and whether its disk is full."""
     said = error.message.partition("\nLINE ")[0]  # where in a statement of ours it stood
+    stop = "" if said.endswith((".", "?")) else "."
     folder = _folder(config)
     full = folder is not None and folder.exists() and shutil.disk_usage(folder).free < NO_ROOM
     no_room = f"There is no room left on the disk of {folder}. " if full else ""
-    return StorageUnavailable(f"{said}\n{no_room}{_which_database(config)}")
+    return StorageUnavailable(f"{said}{stop} {no_room}{_which_database(config)}")
 
 
 def _which_database(config: Config) -> str:

@@ -108,12 +108,15 @@ def load_config(data_dir: Path | None = None, **chosen: Any) -> Config:
 
 
 def missing(config: Config) -> dict[str, Path]:
-    """What the first start will make."""
+    """What the first start will make. Raises Misconfigured where nobody may look."""
     file = database_file(config.url)
     made = {} if file is None else {"the database": file}
     if config.keys is None:
         made["the key file"] = (config.data_dir / "keys").resolve()
-    return {what: path for what, path in made.items() if not path.exists()}
+    try:
+        return {what: path for what, path in made.items() if not path.exists()}
+    except PermissionError as error:
+        raise Misconfigured(f"{error.filename}: {error.strerror}") from None
 
 
 def require_database(config: Config) -> None:

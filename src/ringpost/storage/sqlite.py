@@ -1,5 +1,7 @@
 """SQLite: the embedded database, one file on a local disk, written by one process at a time."""
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -36,12 +38,13 @@ _WITHOUT_WAITING = "PRAGMA busy_timeout = 0"
 
 
 def engines(path: Path) -> tuple[Engine, Engine]:
-    """Engines to read and to write a file with; it is made when it is not there. Raises StorageUnavailable."""
+    """Engines to read and to write a file with; it is made when it is not there. Raises StorageUnavailable, OSError."""
     if driver.sqlite_version_info < OLDEST:
         found, needed = (".".join(map(str, version)) for version in (driver.sqlite_version_info, OLDEST))
         raise StorageUnavailable(f"SQLite {found} can lose committed writes; at least {needed} is needed.")
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.touch(mode=0o600)
+    _must_be_ours_to_write(path)
     turns, file = Turns(path, LINE_PATIENCE_S), Whereabouts(path)
     reader = _engine(path, "BEGIN", CACHE_KIB)
     writer = _engine(path, "BEGIN IMMEDIATE", WRITERS_CACHE_KIB, turns)
@@ -49,6 +52,16 @@ def engines(path: Path) -> tuple[Engine, Engine]:
     for engine, moment in ((reader, "begin"), (writer, "commit"), (reader, "do_connect"), (writer, "do_connect")):
         event.listen(engine, moment, lambda *_: file.must_be_known(), insert=True)
     return reader, writer
+
+
+def _must_be_ours_to_write(path: Path) -> None:
+    """Raise PermissionError where SQLite would open the file all the same and fail later, or say that it is read-only.
+
+    To open the file for that would not do: closing it gives up all locks that this process has on it.
+    """
+    for part in (path.parent, *(Path(f"{path}{end}") for end in ("", "-wal", "-shm"))):
+        if part.exists() and not os.access(part, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(part))
 
 
 def begin_at_once(writer: Engine) -> Connection | None:
