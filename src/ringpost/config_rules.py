@@ -146,8 +146,13 @@ def certificates(path: Path) -> Path:
 
 def https_address(text: str) -> str:
     """The address of a service, without a slash at its end."""
-    parts = urlsplit(text)
-    if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment or parts.username:
+    try:
+        parts = urlsplit(text)
+        more = parts.query or parts.fragment or parts.username
+        plain = parts.scheme == "https" and parts.hostname and parts.port != 0 and not more
+    except ValueError:
+        plain = False
+    if not plain:
         raise ValueError("this must be an https:// address")
     return text.rstrip("/")
 

@@ -71,12 +71,15 @@ def test_a_port_that_is_taken_is_said_plainly(machine: Machine) -> None:
         ),
         (["config", "show"], {"RINGPOST_PBX_WEB_DOMAIN": "https://pbx.example.com/"}, 78, "RINGPOST_PBX_WEB_DOMAIN"),
         (["config", "show"], {"RINGPOST_PBX_WEB_DOMAIN": "pbx.example.com:0"}, 78, "RINGPOST_PBX_WEB_DOMAIN"),
+        (["config", "show"], {"RINGPOST_MACHINE_NAME": "rack 7"}, 78, "RINGPOST_MACHINE_NAME"),
         (
             ["config", "show"],
-            {"RINGPOST_MACHINE_NAME": "rack 7"},
+            {"RINGPOST_GMAIL_API_URL": "https://api.example.com:x"},
             78,
-            "RINGPOST_MACHINE_NAME",
+            "must be an https:// address",
         ),
+        (["config", "show"], {"RINGPOST_GMAIL_API_URL": "https://[::1"}, 78, "must be an https:// address"),
+        (["config", "show"], {"RINGPOST_GOOGLE_SMTP_HOST": "a.example.com:1:2"}, 78, "this must be a host and a port"),
         (["serve"], {"RINGPOST_HOST": "nowhere.invalid"}, 1, "Cannot listen on nowhere.invalid (RINGPOST_HOST): "),
         (["serve"], {"RINGPOST_HOST": "192.0.2.1"}, 1, "Cannot listen on 192.0.2.1 (RINGPOST_HOST): "),
         (["tenant", "list"], {"RINGPOST_MAIL_CA_FILE": "nowhere.pem"}, 78, "RINGPOST_MAIL_CA_FILE: nowhere.pem"),
@@ -252,12 +255,18 @@ print(load_config().port)
 def test_settings_that_are_not_known_are_warned_of(machine: Machine) -> None:
     (machine.folder / ".env").write_text("RINGPOST_LOG_LEVLE=secret-value\n")
 
-    done = machine.run("config", "show", RINGPOST_PROT="9000")
+    secrets = machine.folder / "secrets"
+    secrets.mkdir()
+    (secrets / "ringpost_database_ulr").write_text("secret-value")
+    (secrets / "database_password").write_text("secret-value")
+
+    done = machine.run("config", "show", RINGPOST_PROT="9000", RINGPOST_SECRETS_DIR=str(secrets))
 
     assert done.returncode == 0
     warnings = [json.loads(line) for line in done.stderr.splitlines()]
     found = [(warning["event"], warning["name"], warning["nearest"]) for warning in warnings]
     assert found == [
+        ("unknown_setting", "RINGPOST_DATABASE_ULR", "RINGPOST_DATABASE_URL"),
         ("unknown_setting", "RINGPOST_LOG_LEVLE", "RINGPOST_LOG_LEVEL"),
         ("unknown_setting", "RINGPOST_PROT", "RINGPOST_PORT"),
     ]

@@ -40,3 +40,11 @@ def test_a_bucket_holds_what_took_as_long_as_its_bound_and_what_was_quicker() ->
     more = [sent_within(bound) - count for bound, count in zip(bounds, before, strict=True)]
     assert more == [0, 1, 1, 2, 2, 3]
     assert seconds() - seconds_before == pytest.approx(3602.526)
+
+
+def test_a_clock_that_was_set_back_takes_no_seconds_off() -> None:
+    before, quickest = seconds(), sent_within("0.01")
+
+    observe_sent(after_ms=-60_000)
+
+    assert (seconds(), sent_within("0.01")) == (before, quickest + 1)

@@ -102,7 +102,7 @@ def load_config(data_dir: Path | None = None, **chosen: Any) -> Config:
     except PermissionError as error:
         raise Misconfigured(f"{error.filename}: {error.strerror}") from None
     logs.configure(log_format(config), config.log_level)
-    for name in _unknown_settings():
+    for name in _unknown_settings(config):
         _log.warning("unknown_setting", name=name, nearest=_nearest(name), hint="it is not used")
     return config
 
@@ -196,12 +196,13 @@ def _env_file() -> Path | None:
     return Path(".env") if os.access(".", os.X_OK) else None
 
 
-def _unknown_settings() -> list[str]:
-    """Names like ours, in the environment and in `.env`, that no setting has."""
+def _unknown_settings(config: Config) -> list[str]:
+    """Names like ours, in the environment, in `.env` and in the folder of secrets, that no setting has."""
     known = {TRACEBACK, *(f"RINGPOST_{name.upper()}" for name in Config.model_fields)}
     file = _env_file()
     in_file = dotenv_values(file, interpolate=False) if file else ()
-    names = {name.upper() for name in (*os.environ, *in_file)}
+    in_folder = [path.name for path in config.secrets_dir.iterdir()] if config.secrets_dir else ()
+    names = {name.upper() for name in (*os.environ, *in_file, *in_folder)}
     return sorted(name for name in names - known if name.startswith("RINGPOST_"))
 
 

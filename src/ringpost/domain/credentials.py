@@ -83,9 +83,12 @@ class SmtpHost:
 def parse_smtp_host(text: str) -> SmtpHost:
     """`host:port`, as the operator writes it. ValueError."""
     host, _, port = text.rpartition(":")
-    if not port.isdecimal() or not 1 <= int(port) <= 65535:
-        raise ValueError("this must be a host and a port, such as smtp.example.com:587")
-    return SmtpHost(parse_host(host, single_label=True), int(port))
+    try:
+        if port.isdecimal() and 1 <= int(port) <= 65535:
+            return SmtpHost(parse_host(host, single_label=True), int(port))
+    except ValueError:
+        pass
+    raise ValueError("this must be a host and a port, such as smtp.example.com:587")
 
 
 MICROSOFT_SMTP: Final = {

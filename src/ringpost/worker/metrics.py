@@ -118,7 +118,7 @@ def observe_attempt(recorded: Recorded, now: int) -> None:
     if recorded.state is not State.QUEUED:
         _attempts.ended[recorded.state] += 1
     if recorded.state is State.SENT:
-        took_s = (now - claimed.created_at) / 1000
+        took_s = max(0, now - claimed.created_at) / 1000  # the clock may have been set back, and a sum only grows
         _attempts.sent_within[claimed.urgency][bisect_left(_WITHIN_S, took_s)] += 1
         _attempts.sent_after_s[claimed.urgency] += took_s
 
