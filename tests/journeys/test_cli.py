@@ -6,11 +6,12 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,17 @@ def test_a_revoked_token_stays_in_the_list_without_its_text(acme: Machine) -> No
     after = acme.output("token", "list", "--json")
     assert json.loads(after)[0]["state"] == "revoked"
     assert token not in after
+
+
+def test_a_token_that_has_expired_is_not_said_to_be_in_force(acme: Machine) -> None:
+    for days in ("1", "2"):
+        acme.output("token", "create", "--expires-in-days", days)
+    with closing(sqlite3.connect(acme.folder / "data" / "ringpost.db")) as database, database:
+        database.execute("UPDATE tokens SET expires_at = created_at WHERE expires_at - created_at = 86400000")
+
+    states = [token["state"] for token in json.loads(acme.output("token", "list", "--json"))]
+
+    assert states == ["in force", "expired"]
 
 
 def test_an_event_sent_by_command_is_delivered_by_a_worker_process(acme: Machine) -> None:

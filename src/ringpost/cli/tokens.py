@@ -79,11 +79,13 @@ def list_(
     Example: [b]ringpost token list --tenant acme.example.com[/b]
     """
 
-    async def work(room: Room) -> list[Token]:
-        return await room.database.read(access.list_keys, await find_owner(room, tenant, system=system))
+    async def work(room: Room) -> list[dict[str, Any]]:
+        found = await room.database.read(access.list_keys, await find_owner(room, tenant, system=system))
+        return [_fields(token, room.clock()) for token in found]
 
-    rows = [_fields(token) for token in in_room(data_dir, work)]
-    print_rows(rows, as_json=as_json, nothing="There is no token yet. Make one: ringpost token create")
+    print_rows(
+        in_room(data_dir, work), as_json=as_json, nothing="There is no token yet. Make one: ringpost token create"
+    )
 
 
 @app.command()
@@ -105,12 +107,18 @@ def revoke(
     say(f"{token_id} is revoked.")
 
 
-def _fields(token: Token) -> dict[str, Any]:
+def _fields(token: Token, now: int) -> dict[str, Any]:
     return {
         "id": token.id,
         "name": token.name,
         "scopes": " ".join(sorted(token.scopes)) or token.role.value,
-        "state": "revoked" if token.revoked_at else "in force",
+        "state": _state(token, now),
         "created_at": rfc3339(token.created_at),
         "expires_at": rfc3339(token.expires_at),
     }
+
+
+def _state(token: Token, now: int) -> str:
+    if token.revoked_at:
+        return "revoked"
+    return "in force" if token.expires_at is None or token.expires_at > now else "expired"
