@@ -1,12 +1,14 @@
 """What the command line says when something is wrong: one sentence, an exit code, and nothing secret."""
 
 import json
+import os
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from chaos.disks import small_disk
@@ -205,6 +207,19 @@ def test_a_wrong_name_of_a_variable_is_said_plainly(acme: Machine) -> None:
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("ringpost: variables.free-size: a name has capital letters, ")
+
+
+def test_what_is_typed_and_is_no_text_is_said_plainly(acme: Machine) -> None:
+    file = os.fsdecode(os.fsencode(acme.folder) + b"/\xff.wav")
+    Path(file).write_bytes(b"RIFF")
+    tries = {
+        "variables.FREE_SIZE": acme.run("event", "send", "DISK_LOW", "--set", os.fsdecode(b"FREE_SIZE=\xff")),
+        "attachments[0].filename": acme.run("event", "send", "DISK_LOW", "--attach", file),
+    }
+
+    for where, done in tries.items():
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"ringpost: {where}: There is a character in it that no mail can hold")
 
 
 def test_an_unknown_tenant_is_said_plainly(acme: Machine) -> None:

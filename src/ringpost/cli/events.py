@@ -14,6 +14,7 @@ from ringpost.cli.stdout import telling
 from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.events import parse_event
 from ringpost.domain.mime import is_composite
+from ringpost.domain.strict_json import check_text
 from ringpost.domain.system_events import SYSTEM_CATALOGUE
 from ringpost.domain.tenants import TenantId
 from ringpost.domain.times import rfc3339
@@ -93,6 +94,7 @@ def send(
         "recipients": to or [],
         "attachments": [_attachment(path) for path in attach or ()],
     }
+    check_text(fields)
     receipt = in_room(data_dir, lambda room: _send(room, tenant, fields, system=system))
     deliveries = [{"delivery": delivery, "recipient": recipient} for delivery, recipient in receipt.deliveries]
     if as_json:
