@@ -10,13 +10,15 @@ import pytest
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import Connection, func, insert, select, text
 from tests.postgresql import PostgresServer
-from tests.storage.mails import NOW, claim, probe_claim, put
+from tests.storage.mails import NOW, claim, hold_lane, probe_claim, put
 from tests.storage.notes import add, words
 
 from ringpost.domain.deliveries import Urgency
+from ringpost.domain.tenants import TenantId
 from ringpost.errors import StorageUnavailable
 from ringpost.storage import outbox
 from ringpost.storage.database import Database, open_database
+from ringpost.storage.deliveries import cancel
 from ringpost.storage.engines import open_engines
 from ringpost.storage.outbox import Claimed
 from ringpost.storage.tables import deliveries, holds, metadata
@@ -119,6 +121,41 @@ def test_a_probe_that_is_given_back_untried_goes_to_another_worker_that_waits_fo
 
     mine, others = meanwhile(database_url, take_and_give_back, take_probes)
     assert (mine, others) == ({"urgent-1"}, {"urgent-1"})
+
+
+def test_a_lane_stays_on_hold_while_what_would_be_its_probe_is_being_cancelled(database_url: str) -> None:
+    """Else all that waits would go at once to a server that has failed nine times, or refuses the password."""
+    engines = *open_engines(database_url), *open_engines(database_url)
+    _, writer, _, other_writer = engines
+    with writer.begin() as connection:
+        hold_lane(connection, "first", due_at=NOW - 1)
+        for number in range(3):
+            put(connection, f"next-{number}")
+    with writer.begin() as administrator, other_writer.begin() as worker:
+        worker.execute(text("SET LOCAL lock_timeout = '1s'"))
+        assert cancel(administrator, TenantId("t1"), "first-1", NOW, NOW)
+        (probe,) = take_probes(worker, "w-1")
+        assert claim(worker, name="w-1.2") == [], "all others wait for what it tells"
+    assert probe.id != "first-1"
+    for engine in engines:
+        engine.dispose()
+
+
+def test_a_lane_stays_on_hold_while_all_that_waits_for_it_is_being_cancelled(database_url: str) -> None:
+    engines = *open_engines(database_url), *open_engines(database_url)
+    _, writer, _, other_writer = engines
+    with writer.begin() as connection:
+        hold_lane(connection, "only")
+    administrator = writer.connect()
+    assert cancel(administrator, TenantId("t1"), "only-1", NOW, NOW)
+    with other_writer.begin() as worker:
+        assert take_probes(worker, "w-1") == []
+    administrator.rollback()
+    administrator.close()
+    with writer.begin() as connection:
+        assert claim(connection) == [], "it was not cancelled after all"
+    for engine in engines:
+        engine.dispose()
 
 
 async def test_what_another_process_writes_at_the_same_time_is_seen_instead_of_clashing(

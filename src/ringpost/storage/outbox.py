@@ -6,7 +6,7 @@ are passed over, but for one probe at a time. What becomes of a claimed delivery
 keeps it claimed: `leases`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -154,7 +154,7 @@ def claim_probes(connection: Connection, wanted: Claim) -> list[Claimed]:
             connection.execute(delete(holds).where(holds.c.lane == lane))
         elif (probe := _claim_probe(connection, wanted, lane, failures)) is not None:
             probes.append(probe)
-        elif not _is_being_tried(connection, lane):  # nothing waits and nothing is tried: nothing to hold
+        elif not _is_open(connection, lane):  # nothing waits and nothing is tried: nothing to hold
             connection.execute(delete(holds).where(holds.c.lane == lane))
     return probes
 
@@ -169,10 +169,10 @@ def _claim_probe(connection: Connection, wanted: Claim, lane: str, failures: int
     classes = [*Urgency][turn:] + [*Urgency][:turn]
     first, last = queues_of(lane)
 
-    def take(statement: TextClause, urgency: Urgency, first: str, last: str) -> Claimed | None:
+    def take(statement: Mapping[str, TextClause], urgency: Urgency, first: str, last: str) -> Claimed | None:
         name = wanted.name + _PROBE
         values = {"claim": name, "lease_until": wanted.lease_until, "urgency": urgency, "first": first, "last": last}
-        row = connection.execute(statement, values).first()
+        row = connection.execute(statement[connection.dialect.name], values).first()
         return None if row is None else from_row(row, name)
 
     for urgency in classes:
@@ -184,10 +184,13 @@ def _claim_probe(connection: Connection, wanted: Claim, lane: str, failures: int
     return next(filter(None, (take(taking.PROBE_DEFERRED, urgency, first, last) for urgency in classes)), None)
 
 
-def _is_being_tried(connection: Connection, lane: str) -> bool:
-    """Whether mail of the lane is in hand: it will tell about its server, which has failed so often before."""
-    of_lane = deliveries.c.state == State.SENDING.value, deliveries.c.queue.between(*queues_of(lane))
-    return connection.execute(select(deliveries.c.id).where(*of_lane).limit(1)).first() is not None
+def _is_open(connection: Connection, lane: str) -> bool:
+    """Whether there is mail of the lane: in hand, it will tell about its server, which has failed so often before.
+
+    What waits was not found when others were just changing it, and is the next probe if they leave it.
+    """
+    first, last = queues_of(lane)
+    return connection.execute(taking.OPEN_ON_LANE, {"first": first, "last": last}).first() is not None
 
 
 def give_back(connection: Connection, now: int, items: Sequence[Claimed]) -> None:

@@ -78,19 +78,37 @@ QUEUES_OF_LANE = text(f"""
     SELECT queue FROM ring WHERE queue IS NOT NULL""")
 """The queues of one lane, and of one class, that have mail on the ring; the first ones, each found by one look."""
 
+_ON_LANE = "queue >= :first AND queue <= :last"
 _PROBE = f"""
     {_CLAIM}
     WHERE id =
       (SELECT id FROM deliveries
-       WHERE state = 'queued' AND {{}} AND urgency = :urgency AND queue >= :first AND queue <= :last
-       ORDER BY due_at LIMIT 1)
+       WHERE state = 'queued' AND {{}} AND urgency = :urgency AND {_ON_LANE}
+       ORDER BY due_at LIMIT 1{{}})
       AND state = 'queued'
     RETURNING {_CLAIMED}"""
 
-PROBE_DUE = text(_PROBE.format("NOT deferred"))
+
+def _side_by_side(statement: str, *others: str) -> dict[str, TextClause]:
+    """By dialect; on PostgreSQL, its last gap is filled with passing over what others are changing."""
+    return {
+        "sqlite": text(statement.format(*others, "")),
+        "postgresql": text(statement.format(*others, " FOR UPDATE SKIP LOCKED")),
+    }
+
+
+PROBE_DUE = _side_by_side(_PROBE, "NOT deferred")
 """One that is due, of a lane that is on hold."""
-PROBE_DEFERRED = text(_PROBE.format("deferred"))
+PROBE_DEFERRED = _side_by_side(_PROBE, "deferred")
 """One that waits for its time."""
+
+OPEN_ON_LANE = text(f"""
+    SELECT 1 WHERE
+      EXISTS (SELECT 1 FROM deliveries WHERE state = 'sending' AND {_ON_LANE})
+      OR EXISTS (SELECT 1 FROM deliveries WHERE state = 'queued' AND deferred AND {_ON_LANE})
+      OR EXISTS (SELECT 1 FROM deliveries WHERE state = 'queued' AND NOT deferred
+        AND urgency IN ({", ".join(str(urgency.value) for urgency in Urgency)}) AND {_ON_LANE})""")
+"""Whether anything of a lane has not ended, whoever is changing it; each part has an index of its own."""
 
 FIRST_DEFERRED = "SELECT min(due_at) FROM deliveries WHERE state = 'queued' AND deferred"
 
@@ -100,7 +118,4 @@ _BRING = """
       SELECT id FROM deliveries WHERE state = 'queued' AND deferred AND due_at <= :now
       ORDER BY due_at LIMIT :limit{})"""
 
-BRING_DUE: dict[str, TextClause] = {
-    "sqlite": text(_BRING.format("")),
-    "postgresql": text(_BRING.format(" FOR UPDATE SKIP LOCKED")),
-}
+BRING_DUE = _side_by_side(_BRING)
