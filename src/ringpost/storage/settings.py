@@ -103,6 +103,15 @@ def lock(connection: Connection, tenant: TenantId) -> None:
     connection.execute(select(table.c.tenant).where(table.c.tenant == tenant).with_for_update(key_share=True))
 
 
+def keep_as_they_are(connection: Connection, tenants: Collection[TenantId]) -> None:
+    """Let nobody change the settings of these until this transaction ends; who is just changing them is waited for.
+
+    Any number of transactions may do so at the same time.
+    """
+    these = select(table.c.tenant).where(table.c.tenant.in_(tenants)).order_by(table.c.tenant)
+    connection.execute(these.with_for_update(read=True))
+
+
 def save(connection: Connection, sealer: Sealer, tenant: TenantId, settings: Settings, now: int) -> None:
     """Replace all settings of the tenant. `now` is in milliseconds since 1970."""
     server = settings.mail_server

@@ -38,6 +38,7 @@ async def destroy_oauth(room: Room, principal: Principal) -> None:
 def replace_oauth(connection: Connection, room: Room, principal: Principal, wanted: OAuthSettings) -> None:
     """The write behind `change_oauth`. Raises PasswordRequired."""
     tenant, now = principal.tenant, room.clock()
+    settings_rows.lock(connection, tenant)
     old = stored_oauth(connection, room, tenant)
     merged = merge_oauth(old, wanted)
     changed = _changed_fields(old, merged)
@@ -52,6 +53,7 @@ def replace_oauth(connection: Connection, room: Room, principal: Principal, want
 def remove_oauth(connection: Connection, room: Room, principal: Principal) -> None:
     """The write behind `destroy_oauth`. Raises NotFound."""
     tenant, now = principal.tenant, room.clock()
+    settings_rows.lock(connection, tenant)
     could_send = settings_rows.can_send(connection, tenant)
     if not rows.remove(connection, tenant):
         raise NotFound("There are no OAuth credentials.")

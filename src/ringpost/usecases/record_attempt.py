@@ -36,13 +36,15 @@ def _as_of_now(
 ) -> Sequence[outcomes.Recorded]:
     """The items; where a mail server has failed that was replaced meanwhile, the mail goes at once through the new one.
 
-    Nothing is held for it: who has just corrected a password would wait as long as for a wrong one.
+    Nothing is held for it: who has just corrected a password would wait as long as for a wrong one. So what is in force
+    stays so until this is stored; who saves settings ends the holds that there are, and not one that comes after.
     """
-    ways = {way_of(item.claimed) for item in items if item.hold_for_ms is not None}
-    if not ways:
+    failed = [item.claimed for item in items if item.hold_for_ms is not None]
+    if not failed:
         return items
+    settings.keep_as_they_are(connection, {SYSTEM, *(item.tenant for item in failed)})
     standing = room.standing.now(connection)
-    servers = {way: choose_server(connection, room, standing, way) for way in ways}
+    servers = {way: choose_server(connection, room, standing, way) for way in map(way_of, failed)}
 
     def as_of_now(item: outcomes.Recorded) -> outcomes.Recorded:
         if item.hold_for_ms is None:
