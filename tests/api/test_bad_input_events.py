@@ -274,6 +274,17 @@ async def test_a_tenant_that_is_no_text_does_not_stop_the_others(
     assert (await post(admin_client, tenant=tenant)).status_code == 422
 
 
+@pytest.mark.parametrize("kind_of_database", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("tenant", ["acme\\u0000", "\\ud800"])
+async def test_a_tenant_that_no_database_can_be_asked_for_does_not_stop_the_others(
+    admin_client: httpx.AsyncClient, acme: TenantId, tenant: str
+) -> None:
+    body = f'{{"events": [{{"type": "DISK_LOW", "tenant": "{acme}"}}, {{"type": "DISK_LOW", "tenant": "{tenant}"}}]}}'
+    answer = await admin_client.post("/events", content=body, headers={"Content-Type": "application/json"})
+    assert [result["status"] for result in answer.json()["results"]] == [202, 422]
+    assert answer.json()["results"][1]["errors"][0]["detail"] == {"field": "tenant"}
+
+
 @pytest.mark.parametrize(
     ("room_of", "fails_in"),
     [(plan, "_render"), (plan, "_seal_variables"), (vars(accept_events)["_Desk"], "_queue")],

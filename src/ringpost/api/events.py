@@ -18,7 +18,7 @@ from ringpost.api.metrics import count_events
 from ringpost.domain.access import Principal
 from ringpost.domain.catalogue import SECRET_VARIABLES, canonical_name
 from ringpost.domain.events import Event, parse_event
-from ringpost.domain.strict_json import check_text, loads_any_text, may_hold_bad_text
+from ringpost.domain.strict_json import check_text, is_usable, loads_any_text, may_hold_bad_text
 from ringpost.domain.system_events import SYSTEM_CATALOGUE
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.domain.times import rfc3339
@@ -166,7 +166,8 @@ async def _tenants(room: Room, principal: Principal, items: Sequence[object]) ->
     if principal.tenant != SYSTEM:
         return {}
     names = (cast("Fields", item).get("tenant") for item in items if isinstance(item, dict))
-    return await room.database.read(tenant_rows.by_name, sorted({name for name in names if isinstance(name, str)}))
+    usable = {name for name in names if isinstance(name, str) and is_usable(name)}
+    return await room.database.read(tenant_rows.by_name, sorted(usable))
 
 
 def _checked_list(listed: object) -> list[object]:

@@ -79,14 +79,19 @@ def check_text(value: object, path: str = "") -> None:
         raise Invalid(*errors)
 
 
+def is_usable(text: str) -> bool:
+    """Whether a text can be stored and sent: a database may not even be asked for one that cannot."""
+    return _UNUSABLE.search(text) is None
+
+
 def _unusable_texts(value: object, path: str) -> Iterator[str]:
     if isinstance(value, str):
-        if _UNUSABLE.search(value):
+        if not is_usable(value):
             yield path
     elif isinstance(value, dict):
         for key, member in cast("dict[str, object]", value).items():
             inner = f"{path}.{_shown(key)}" if path else _shown(key)
-            if _UNUSABLE.search(key):
+            if not is_usable(key):
                 yield inner
             yield from _unusable_texts(member, inner)
     elif isinstance(value, list):
