@@ -3,25 +3,25 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import pytest
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import Connection, func, insert, select, text
 from tests.postgresql import PostgresServer
-from tests.storage.mails import NOW, claim, hold_lane, probe_claim, put
+from tests.storage.mails import GOOD, NOW, claim, hold_lane, probe_claim, put, said
 from tests.storage.notes import add, words
 
 from ringpost.domain.deliveries import Urgency
 from ringpost.domain.tenants import TenantId
 from ringpost.errors import StorageUnavailable
-from ringpost.storage import outbox
+from ringpost.storage import outbox, outcomes, tenants
 from ringpost.storage.database import Database, open_database
 from ringpost.storage.deliveries import cancel
 from ringpost.storage.engines import open_engines
 from ringpost.storage.outbox import Claimed
-from ringpost.storage.tables import deliveries, holds, metadata
+from ringpost.storage.tables import attempts, deliveries, holds, metadata
 
 Taking = Callable[[Connection, str], list[Claimed]]
 """How a worker takes mail, under a claim of this name."""
@@ -154,6 +154,29 @@ def test_a_lane_stays_on_hold_while_all_that_waits_for_it_is_being_cancelled(dat
     administrator.close()
     with writer.begin() as connection:
         assert claim(connection) == [], "it was not cancelled after all"
+    for engine in engines:
+        engine.dispose()
+
+
+def test_a_tenant_is_emptied_while_a_worker_records_what_became_of_its_mail(database_url: str) -> None:
+    engines = *open_engines(database_url), *open_engines(database_url)
+    _, writer, _, other_writer = engines
+    with writer.begin() as connection:
+        put(connection, "a")
+        (claimed,) = claim(connection)
+
+    def empty() -> bool:
+        with other_writer.begin() as administrator:
+            return tenants.empty_bite(administrator, TenantId("t1"))
+
+    with ThreadPoolExecutor(1) as threads:
+        with writer.begin() as worker:
+            assert outcomes.record(worker, NOW, [said(claimed, GOOD)]) == [True]
+            emptied = threads.submit(empty)
+            wait([emptied], timeout=0.5)
+        assert emptied.result()
+    with writer.begin() as connection:
+        assert connection.execute(select(func.count()).select_from(attempts)).scalar() == 0
     for engine in engines:
         engine.dispose()
 

@@ -155,7 +155,8 @@ def shut(connection: Connection, tenant: TenantId, now: int) -> None:
 def empty_bite(connection: Connection, tenant: TenantId, rows: int = ROWS_PER_BITE) -> bool:
     """Remove the next `rows` rows of a tenant's mail at most; False when there was none left."""
     deliveries, events = tables.deliveries, tables.events
-    ids = connection.scalars(select(deliveries.c.id).where(deliveries.c.tenant == tenant).limit(rows)).all()
+    mine = select(deliveries.c.id).where(deliveries.c.tenant == tenant).limit(rows)
+    ids = connection.scalars(mine.with_for_update()).all()  # a worker may be writing an attempt to one of them
     if ids:
         connection.execute(delete(tables.attempts).where(tables.attempts.c.delivery.in_(ids)))
         connection.execute(delete(deliveries).where(deliveries.c.id.in_(ids)))
