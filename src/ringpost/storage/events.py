@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, or_, select
 
+from ringpost.domain.deliveries import OPEN_STATES
 from ringpost.domain.tenants import TenantId
 from ringpost.storage.bulk import Insert, InsertTogether, Lookup
 from ringpost.storage.tables import AnyRow, attempts, deliveries, events, messages, template_revisions
@@ -193,14 +194,29 @@ def forget(connection: Connection, before: int, limit: int) -> int:
         .limit(limit)
         .with_for_update(of=events, skip_locked=True)
     ).scalars()
-    found = keys.all()
-    if found:
-        delete_events(connection, found)
-    return len(found)
+    over = finished(connection, keys.all())
+    if over:
+        _delete(connection, over)
+    return len(over)
 
 
-def delete_events(connection: Connection, keys: Sequence[str]) -> None:
-    """Delete these events with their messages, deliveries and attempts."""
+def finished(connection: Connection, keys: Sequence[str]) -> list[str]:
+    """Those of these events none of whose deliveries is open; none will be until the transaction ends.
+
+    A delivery that another process is changing counts as open: somebody may be retrying it. It is due at the next look.
+    """
+    of_them = deliveries.c.event.in_(keys)
+    free = connection.execute(
+        select(deliveries.c.id, deliveries.c.state).where(of_them).with_for_update(skip_locked=True)
+    )
+    over = {row.id for row in free if row.state not in OPEN_STATES}
+    rows = connection.execute(select(deliveries.c.id, deliveries.c.event).where(of_them))
+    not_over = {row.event for row in rows if row.id not in over}
+    return [key for key in keys if key not in not_over]
+
+
+def _delete(connection: Connection, keys: Sequence[str]) -> None:
+    """With their messages, deliveries and attempts."""
     of_them = select(deliveries.c.id).where(deliveries.c.event.in_(keys))
     connection.execute(delete(attempts).where(attempts.c.delivery.in_(of_them)))
     connection.execute(delete(deliveries).where(deliveries.c.event.in_(keys)))

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, func, insert, literal_column, or_, select, text, update
 
-from ringpost.domain.deliveries import OPEN_STATES, Outcome, State, Urgency
+from ringpost.domain.deliveries import Outcome, State, Urgency
 from ringpost.domain.settings import Endpoint
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.storage import bell
 from ringpost.storage.bulk import Insert, RowValues, Update, UpdateWithInsert, ask
+from ringpost.storage.events import finished
 from ringpost.storage.outbox import Claimed, end_probes
 from ringpost.storage.queues import LANE, SYSTEMS_OWN, lane_of, queues_of
 from ringpost.storage.tables import attempts, deliveries, events, holds, messages
@@ -163,18 +164,8 @@ def _erase_secrets(connection: Connection, items: Sequence[Recorded]) -> None:
 
 
 def erase(connection: Connection, keys: Sequence[str]) -> None:
-    """Erase messages and variables of these events where none of their deliveries is open.
-
-    A delivery that another process is changing counts as open: somebody may be retrying it. It is due at the next look.
-    """
-    of_them = deliveries.c.event.in_(keys)
-    free = connection.execute(
-        select(deliveries.c.id, deliveries.c.state).where(of_them).with_for_update(skip_locked=True)
-    )
-    ended = {row.id for row in free if row.state not in OPEN_STATES}
-    rows = connection.execute(select(deliveries.c.id, deliveries.c.event).where(of_them))
-    not_over = {row.event for row in rows if row.id not in ended}
-    over = [key for key in keys if key not in not_over]
+    """Erase messages and variables of these events where none of their deliveries is open."""
+    over = finished(connection, keys)
     if over:
         connection.execute(delete(messages).where(messages.c.event.in_(over)))
         connection.execute(update(events).where(events.c.key.in_(over)).values(variables=None))
