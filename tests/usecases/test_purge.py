@@ -28,6 +28,7 @@ from ringpost.storage.tables import (
     tokens,
     users,
 )
+from ringpost.usecases.cancel_delivery import cancel_delivery
 from ringpost.usecases.expire_overdue import expire_overdue
 from ringpost.usecases.purge import BITE, purge
 from ringpost.usecases.retry_delivery import retry_delivery
@@ -156,6 +157,18 @@ async def test_what_holds_secrets_goes_at_once_when_it_is_cancelled(
     await purge(room)
     assert await types_with_variables(room) == ["VOICEMAIL_RECEIVED"], "which is kept for a day"
     assert (await rows(room))[1] == 1
+
+
+async def test_secrets_go_at_once_when_the_last_is_cancelled_however_the_others_ended(room: Room, clock: Clock) -> None:
+    administrator = Principal(TenantId("acme"), Role.TENANT_ADMIN, frozenset(), "anna", "u1")
+    await room.database.write(put, clock.ms - 4 * DAY_MS, 1, queued(), {**queued(), "expires_at": clock.ms + DAY_MS})
+    await room.database.write(lambda connection: connection.execute(update(deliveries).values(secret=True)).close())
+    assert await expire_overdue(room) == 1
+    assert not await purge(room)
+    assert (await rows(room))[1] == 1, "the other recipient still waits for it"
+    await cancel_delivery(room, administrator, "e00000-2")
+    await purge(room)
+    assert (await rows(room))[1] == 0
 
 
 async def test_secrets_of_an_event_that_sent_nothing_are_not_even_kept(

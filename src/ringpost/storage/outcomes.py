@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from itertools import compress
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, literal_column, or_, select, text, update
+from sqlalchemy import Connection, case, delete, func, insert, literal_column, or_, select, text, update
 
 from ringpost.domain.deliveries import Outcome, State, Urgency
 from ringpost.domain.settings import Endpoint
@@ -192,6 +192,7 @@ def expire(connection: Connection, now: int, erase_after_ms: int, limit: int) ->
     What was never tried is tried first, unless its server is known to fail: a clock that is ahead must not end all.
     """
     held = select(holds.c.lane).where(holds.c.lane.in_([deliveries.c.queue, literal_column(LANE)])).exists()
+    keep_until = now + erase_after_ms
     due = (
         select(deliveries.c.id)
         .where(
@@ -206,7 +207,7 @@ def expire(connection: Connection, now: int, erase_after_ms: int, limit: int) ->
     rows = connection.execute(
         update(deliveries)
         .where(deliveries.c.id.in_(due.scalar_subquery()), deliveries.c.state == State.QUEUED)
-        .values(state=State.EXPIRED.value, ended_at=now, erase_at=now + erase_after_ms)
+        .values(state=State.EXPIRED.value, ended_at=now, erase_at=case((deliveries.c.secret, now), else_=keep_until))
         .returning(deliveries.c.event, deliveries.c.secret)
     ).all()
     secret = sorted({row.event for row in rows if row.secret})
