@@ -5,13 +5,13 @@ system administrator has one and lets tenants use it.
 """
 
 import json
-from collections.abc import Collection, Generator, Iterable, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
 from ringpost.domain.addresses import Address, format_recipients, readable_recipients
 from ringpost.domain.credentials import Credentials, GoogleUser, MicrosoftApp, ProviderHosts
@@ -32,6 +32,7 @@ from ringpost.storage.oauth import credentials_in_force
 from ringpost.storage.sealing import Place, SealBroken, Sealer
 from ringpost.storage.tables import AnyRow, oauth
 from ringpost.storage.tables import settings as table
+from ringpost.storage.tables import tenants as tenants_table
 
 TENANTS_PER_QUERY = 10_000
 """SQLite takes at most 32,766 parameters in one statement (sqlite.org/limits.html)."""
@@ -100,7 +101,8 @@ def load(connection: Connection, sealer: Sealer, tenant: TenantId) -> Settings:
 
 def lock(connection: Connection, tenant: TenantId) -> None:
     """Let nobody else change the tenant's settings until this transaction ends; on SQLite there is nobody else."""
-    connection.execute(select(table.c.tenant).where(table.c.tenant == tenant).with_for_update(key_share=True))
+    for one in _rows_of([tenant]):
+        connection.execute(one.with_for_update(key_share=True))
 
 
 def keep_as_they_are(connection: Connection, tenants: Collection[TenantId]) -> None:
@@ -108,8 +110,15 @@ def keep_as_they_are(connection: Connection, tenants: Collection[TenantId]) -> N
 
     Any number of transactions may do so at the same time.
     """
-    these = select(table.c.tenant).where(table.c.tenant.in_(tenants)).order_by(table.c.tenant)
-    connection.execute(these.with_for_update(read=True))
+    for some in _rows_of(tenants):
+        connection.execute(some.with_for_update(read=True))
+
+
+def _rows_of(tenants: Collection[TenantId]) -> Sequence[Select[Any]]:
+    """What is locked of these: a tenant is there before its settings are first saved; the system level is none."""
+    return [
+        select(column).where(column.in_(tenants)).order_by(column) for column in (tenants_table.c.id, table.c.tenant)
+    ]
 
 
 def save(connection: Connection, sealer: Sealer, tenant: TenantId, settings: Settings, now: int) -> None:

@@ -22,9 +22,9 @@ from ringpost.storage.faults import fault_of
 from ringpost.storage.groups import afterwards
 from ringpost.storage.outbox import Claimed
 from ringpost.storage.outcomes import look_around, on_hold
-from ringpost.storage.queues import SYSTEMS_OWN, is_borrowed, queue_of
+from ringpost.storage.queues import is_borrowed, queue_of
 from ringpost.storage.sealing import SealBroken
-from ringpost.storage.settings import ServerInForce
+from ringpost.storage.settings import ServerInForce, keep_as_they_are
 from ringpost.storage.standing import Standing
 from ringpost.transports import lease
 from ringpost.transports.lease import ENDLESS, Lease
@@ -134,13 +134,17 @@ class _Desk:
     @classmethod
     def open(cls, connection: Connection, room: Room, wanted: Sequence[Event]) -> "_Desk":
         """Look up all that the events need, with one query of each kind."""
-        count, some_holds = look_around(connection)
-        since, now, standing = lease.now(), room.clock(), room.standing.as_of(count)
         owners = {event.tenant for event in wanted}
+        count, some_holds = look_around(connection)
+        borrowed = {queue_of(owner, own_server=False) for owner in owners}
+        failing = on_hold(connection, {*owners, SYSTEM, *borrowed}, some_holds)
+        if SYSTEM in failing or not borrowed.isdisjoint(failing):
+            keep_as_they_are(connection, owners)  # else a mail may wait behind a server that its tenant has just left
+            count, _ = look_around(connection)
+        since, now, standing = lease.now(), room.clock(), room.standing.as_of(count)
         standing.load(connection, owners, {(event.tenant, event.type) for event in wanted})
         standing.tenants.setdefault(SYSTEM, room.options.system_level())
         known = _receipts(connection, {(event.tenant, event.id) for event in wanted if event.id is not None})
-        failing = on_hold(connection, {*owners, SYSTEM, SYSTEMS_OWN}, some_holds)
         desk = cls(room, connection, now, standing, known, failing, room.takers.next())
         if desk.taker is not None:
             desk.claim, lease_ms = desk.taker.claim()

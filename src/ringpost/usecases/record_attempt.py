@@ -36,15 +36,17 @@ def _as_of_now(
 ) -> Sequence[outcomes.Recorded]:
     """The items; where a mail server has failed that was replaced meanwhile, the mail goes at once through the new one.
 
-    Nothing is held for it: who has just corrected a password would wait as long as for a wrong one. So what is in force
-    stays so until this is stored; who saves settings ends the holds that there are, and not one that comes after.
+    Nothing is held for it: who has just corrected a password would wait as long as for a wrong one. What is in force
+    stays so until this is stored: who saves settings moves what waits, and ends the holds that there are, once.
     """
-    failed = [item.claimed for item in items if item.hold_for_ms is not None]
-    if not failed:
+    tried_again = {item.claimed.tenant for item in items if item.state is State.QUEUED or item.hold_for_ms is not None}
+    if tried_again:
+        settings.keep_as_they_are(connection, {SYSTEM, *tried_again})
+    ways = {way_of(item.claimed) for item in items if item.hold_for_ms is not None}
+    if not ways:
         return items
-    settings.keep_as_they_are(connection, {SYSTEM, *(item.tenant for item in failed)})
     standing = room.standing.now(connection)
-    servers = {way: choose_server(connection, room, standing, way) for way in map(way_of, failed)}
+    servers = {way: choose_server(connection, room, standing, way) for way in ways}
 
     def as_of_now(item: outcomes.Recorded) -> outcomes.Recorded:
         if item.hold_for_ms is None:
