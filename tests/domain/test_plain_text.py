@@ -106,7 +106,7 @@ def test_tables_that_only_lay_out_read_from_top_to_bottom() -> None:
         "<!-- x -->",
         "<div style='display:none'>x<div>y</div></div>",
         "<span hidden>x</span>",
-        "<p style='mso-hide: all'>x</p>",
+        "<p style='display:none;mso-hide:all'>x</p>",
         "<!--[if mso]><table><tr><td>x<![endif]-->",
     ],
 )
@@ -114,8 +114,25 @@ def test_what_is_hidden_is_left_out(hidden: str) -> None:
     assert derive_text(f"<p>before</p>{hidden}<p>after</p>").text == "before\n\nafter\n"
 
 
-def test_what_only_outlook_does_not_see_is_shown() -> None:
-    assert derive_text("<!--[if !mso]><!--><p>shown</p><!--<![endif]-->").text == "shown\n"
+@pytest.mark.parametrize(
+    "seen",
+    [
+        "<!--[if !mso]><!--><p>shown</p><!--<![endif]-->",
+        "<!--[if !mso]>--><p>shown</p><!--<![endif]-->",
+        "<![if !mso]><p>shown</p><![endif]>",
+        "<!--[if mso]>x<!-- y --><p>shown</p><!-- z --><![endif]-->",
+        "<p style='mso-hide: all'>shown</p>",
+    ],
+)
+def test_what_only_outlook_does_not_see_is_shown(seen: str) -> None:
+    assert derive_text(seen).text == "shown\n"
+
+
+def test_a_button_that_outlook_gets_in_a_form_of_its_own_is_in_the_text_once() -> None:
+    html = """<div><!--[if mso]><v:roundrect href="%%JOIN_LINK%%"><center>Join</center></v:roundrect><![endif]-->
+    <a href="%%JOIN_LINK%%" style="background-color:#1d4ed8;mso-hide:all">Join</a></div>"""
+
+    assert derive_text(html).text == "Join: %%JOIN_LINK%%\n"
 
 
 def test_words_under_a_condition_are_a_block() -> None:
@@ -133,7 +150,11 @@ def test_what_only_shows_an_image_is_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["<td>", "<tr><td>", "<", "<!--", "<a href='", "&", "<b>", "</td>", "<p hidden>", " ", "\n", "<li>"]
+    "piece",
+    [
+        *("<td>", "<tr><td>", "<", "<!--", "<a href='", "&", "<b>", "</td>", "<p hidden>", " ", "\n", "<li>"),
+        *("<!--[if x]>", "-->"),
+    ],
 )
 def test_time_grows_with_length_and_no_faster(piece: str) -> None:
     def seconds(length: int) -> float:

@@ -63,7 +63,7 @@ class Token:
     """The element's name, lower case."""
     attributes: tuple[Attribute, ...] = ()
     conditional: bool = False
-    """Between `<!--[if ...]>` and `<![endif]`: HTML for some versions of Outlook, a comment for all others."""
+    """Between `<!--[if ...]>` and the next `-->`: HTML for some versions of Outlook, a comment for all others."""
 
     @property
     def is_void(self) -> bool:
@@ -87,32 +87,34 @@ def tokenize(source: str) -> tuple[Token, ...]:
 
 def _tokens(source: str) -> Iterator[Token]:
     position, size = 0, len(source)
-    conditional = False
+    shown_from = 0
     while position < size:
         token = _next(source, position)
-        if token.kind is Kind.HIDDEN:
-            if _CONDITIONAL.match(source, token.start, token.end):
-                conditional = True
-            elif _ends_conditional(source[token.start : token.end]):
-                conditional = False
-        yield _in_conditional(token) if conditional else token
+        conditional = position < shown_from
+        if not conditional and _CONDITIONAL.match(source, position):
+            conditional, shown_from = True, _end_of_comment(source, token.end)
+        if conditional:
+            token = _in_conditional(token, shown_from)
+        yield token
         position = token.end
         if token.kind is Kind.START and token.name in _RAW_END:
             end = _RAW_END[token.name].search(source, position)
             stop = end.start() if end else size
             kind = Kind.RAW if token.name in _RAW else Kind.RCDATA
             if stop > position:
-                yield Token(kind, position, stop, token.name, conditional=conditional)
+                yield Token(kind, position, stop, token.name, conditional=position < shown_from)
             position = stop
 
 
-def _ends_conditional(text: str) -> bool:
-    """`<![endif]-->`, or `<!-->`, which shows what follows to all others too."""
-    return text in ("<!-->", "<!--->") or "<![endif]" in text
+def _end_of_comment(source: str, position: int) -> int:
+    end = _COMMENT_END.search(source, position)
+    return end.end() if end else len(source)
 
 
-def _in_conditional(token: Token) -> Token:
-    return Token(token.kind, token.start, token.end, token.name, token.attributes, conditional=True)
+def _in_conditional(token: Token, shown_from: int) -> Token:
+    """The same within a comment whose end is where text begins that is shown to all, whether or not Outlook sees it."""
+    end = min(token.end, shown_from) if token.kind is Kind.TEXT else token.end
+    return Token(token.kind, token.start, end, token.name, token.attributes, conditional=True)
 
 
 def _next(source: str, position: int) -> Token:
@@ -134,8 +136,7 @@ def _hidden(source: str, position: int) -> Token:
     if source.startswith(("<!-->", "<!--->"), position):
         return Token(Kind.HIDDEN, position, source.index(">", position) + 1)
     if source.startswith("<!--", position):
-        end = _COMMENT_END.search(source, position + 4)
-        return Token(Kind.HIDDEN, position, end.end() if end else len(source))
+        return Token(Kind.HIDDEN, position, _end_of_comment(source, position + 4))
     stop = source.find(">", position)
     return Token(Kind.HIDDEN, position, stop + 1 if stop >= 0 else len(source))
 

@@ -2,7 +2,8 @@
 
 It works on the template, variables and all, once per revision; filling the result is a join like any other. Links
 become `label: url`, rows of two cells `label: value`, other rows ` | ` between cells; what is hidden (preheader, style,
-script, head) is left out. Variables in a URL are made safe as in the HTML: programs that show text make links of URLs.
+script, head) is left out. What only Outlook shows is left out too, and what only Outlook hides is not: these are often
+one button in two forms. Variables in a URL are made safe as in the HTML: programs that show text make links of URLs.
 """
 
 import re
@@ -38,7 +39,7 @@ _BREAKS = re.compile(r" ?[\n\x01\x02][ \n\x01\x02]*")
 _SPACES = re.compile(r"[ \t\n\r\f\u00a0]+")
 _INVISIBLE = re.compile("[\x01-\x07\u00ad\u034f\u200b-\u200f\u2060\ufeff]+")
 _MANY_SPACES = re.compile(r" {2,}")
-_HIDDEN_STYLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all)", re.IGNORECASE)
+_HIDDEN_STYLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
