@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from tests.domain.renderings import render
 
 from ringpost.domain.plain_text import derive_text
 
@@ -143,6 +144,33 @@ def test_words_under_a_condition_are_a_block() -> None:
     assert (derived.text[block.start : block.end], block.names) == (" %%A%%!", {"A", "B"})
 
 
+CONDITIONS = [
+    ("<p>a</p><p data-when='A'>%%A%% b</p><p>c</p>", "a\n\nx b\n\nc\n", "a\n\nc\n"),
+    ("<h1 data-when=A>b</h1><p>c</p>", "b\n\nc\n", "c\n"),
+    ("<p>a</p><div data-when=A><h2>b</h2><p>%%A%%</p></div>c", "a\n\nb\n\nx\n\nc\n", "a\n\nc\n"),
+    ("<ul><li>a<li data-when=A>b</li><li>c</ul>", "- a\n- b\n- c\n", "- a\n- c\n"),
+    (
+        "<table><tr><td>a<td>1</tr><tr data-when=A><td>b<td>%%A%% of 2</tr><tr><td>c<td>3</table>",
+        "a: 1\nb: x of 2\nc: 3\n",
+        "a: 1\nc: 3\n",
+    ),
+    ("a<table data-when=A><tr><td><a href='http://y/'>b</a></table>c", "a\n\nb: http://y/\n\nc\n", "a\n\nc\n"),
+    ("<table><tr><td>a<td data-when=A><p>b</p></td></table>", "a: b\n", "a: \n"),
+    ("<table><tr><td><div data-when=A><p>b</p></div></td><td>c</table>", "b: c\n", ": c\n"),
+    ("a<hr data-when=A>b", "a\n\n----\n\nb\n", "a\n\nb\n"),
+    ("a <img data-when=A alt=b> c", "a b c\n", "a  c\n"),
+    ("a<br data-when=A>b", "a\nb\n", "ab\n"),
+    ("<p data-when=A>b<p>c", "b\n\nc\n", "b\n\nc\n"),
+    ("<b data-when=B>a<i data-when=A>b</b> c</i> d", "ab c d\n", "a d\n"),
+]
+
+
+@pytest.mark.parametrize(("html", "text", "without"), CONDITIONS)
+def test_whatever_is_shown_under_a_condition_is_a_block(html: str, text: str, without: str) -> None:
+    assert render(html, {"A": "x", "B": "y"}).text == text
+    assert render(html, {"B": "y"}).text == without
+
+
 def test_what_only_shows_an_image_is_left_out() -> None:
     html = "<p>a</p><div data-when=QR_CODE>Scan this</div><img src=%%QR_CODE%% alt=Code><p>b</p>"
 
@@ -153,7 +181,7 @@ def test_what_only_shows_an_image_is_left_out() -> None:
     "piece",
     [
         *("<td>", "<tr><td>", "<", "<!--", "<a href='", "&", "<b>", "</td>", "<p hidden>", " ", "\n", "<li>"),
-        *("<!--[if x]>", "-->"),
+        *("<p data-when=A>", "<b data-when=A></b>", "<td data-when=A>", "<hr data-when=A> ", "<!--[if x]>", "-->"),
     ],
 )
 def test_time_grows_with_length_and_no_faster(piece: str) -> None:

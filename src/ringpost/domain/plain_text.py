@@ -20,22 +20,24 @@ from ringpost.domain.markup import Kind, Token, tokenize
 _MOST_FRAMES: Final = 60
 """Nested cells, links and rows that are told apart; what is nested deeper reads as one."""
 
-_PARAGRAPH = re.compile("p|h[1-6]|ul|ol|dl|pre|blockquote|table|section|article|header|footer|main")
+_PARAGRAPH = re.compile("p|h[1-6]|hr|ul|ol|dl|pre|blockquote|table|section|article|header|footer|main")
 _LINE = re.compile("div|tr|li|dt|dd|center|form|fieldset|figure|figcaption|address|caption|thead|tbody|tfoot")
-_FRAMES = frozenset({"a", "table", "tr", "td", "th"})
+_CELLS = frozenset({"td", "th"})
+_FRAMES = frozenset({"a", "table", "tr"}) | _CELLS
 _LINE_ENDS, _PARAGRAPH_ENDS = "\x01", "\x02"
 _CONDITION, _CONDITION_END = "\x03", "\x04"
+"""Stand around the number of a condition, where what is shown under it begins and ends."""
 _BLANK_IN_PRE = "\x05"
 """Stands for a blank that is kept as it is, until all is written."""
 _ESCAPED = "\x06"
 """Stands around the number of an escape, before the variable that it is for."""
 _URL_ENDS = "\x07"
-_RUNS_ON = re.compile("\x07(?=(?:\x03[^\x03]*\x03|\x04)*[^\\s\x01-\x04.,;:!?)])")
+_RUNS_ON = re.compile("\x07(?=(?:\x03[0-9]+\x03|\x04[0-9]+\x04)*[^\\s\x01-\x04.,;:!?)])")
 """The end of a URL that would go on with what follows."""
-_MARK = re.compile("\x03([^\x03]*)\x03|\x06([0-9]+)\x06|\x04|\x07")
+_MARK = re.compile("\x03([0-9]+)\x03|\x04([0-9]+)\x04|\x06([0-9]+)\x06|\x07")
 _MOST_BLOCKS = 200
-_INLINE = re.compile("a|abbr|b|big|em|font|i|small|span|strong|u")
-_BREAKS = re.compile(r" ?[\n\x01\x02][ \n\x01\x02]*")
+_BREAKS = re.compile(r" ?[\n\x01\x02](?:[ \n\x01\x02]|\x03[0-9]+\x03|\x04[0-9]+\x04)*+")
+_CONDITIONS = re.compile(r"(?:\x03[0-9]+\x03|\x04[0-9]+\x04)*+")
 _SPACES = re.compile(r"[ \t\n\r\f\u00a0]+")
 _INVISIBLE = re.compile("[\x01-\x07\u00ad\u034f\u200b-\u200f\u2060\ufeff]+")
 _MANY_SPACES = re.compile(r" {2,}")
@@ -49,7 +51,7 @@ class DerivedText:
     text: str
     """Ends with a line break unless it is empty."""
     blocks: tuple[Block, ...]
-    """Words that go when their variables are empty: elements with data-when within a line."""
+    """What goes when its variables are empty: elements with data-when, a line break behind them among it."""
     escapes: Mapping[int, Escape]
     """What makes a variable's value safe, by where it begins; of those that stand in URLs."""
 
@@ -60,7 +62,7 @@ def derive_text(source: str) -> DerivedText:
     for token in tokenize(source):
         writer.write(token)
     text = writer.finish()
-    return _without_marks(f"{text}\n" if text else "", writer.escapes)
+    return _without_marks(f"{text}\n" if text else "", writer.conditions, writer.escapes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +89,9 @@ class _Frame:
 
 class _Writer:
     def __init__(self, source: str) -> None:
+        self.conditions: list[frozenset[str]] = []
         self.escapes: list[Escape] = []
-        self._conditions: dict[str, list[bool]] = {}
+        self._open_conditions: dict[str, list[int | None]] = {}
         self._source = source
         self._frames = [_Frame("")]
         self._hidden: list[str] = []
@@ -119,41 +122,55 @@ class _Writer:
         if self._hidden or self._hides(token):
             self._hide(token)
             return
-        if _INLINE.fullmatch(name):
-            self._condition(token)
         if name in _FRAMES:
             self._open(token)
-        elif name in ("ul", "ol"):
+            return
+        if name in ("ul", "ol"):
             self._numbers.append(0 if name == "ol" else None)
         self._break(name)
+        self._begin_condition(token)
         self._put(self._sign(name))
         if name == "img":
             if (token.value("src", self._source) or "").strip(" %") not in IMAGE_VARIABLES:
                 self._text(token.value("alt", self._source) or "")
         elif name == "pre":
             self._pre += 1
+        if token.is_void:
+            self._break(name)
+            self._end_condition(name)
 
     def _end(self, name: str) -> None:
         if self._hidden:
             if name == self._hidden[-1]:
                 self._hidden.pop()
             return
+        if name in _CELLS:
+            self._end_condition(name)
         if name in _FRAMES:
             self._close_to(name)
         elif name in ("ul", "ol") and self._numbers:
             self._numbers.pop()
         elif name == "pre":
             self._pre = max(self._pre - 1, 0)
-        if self._conditions.get(name) and self._conditions[name].pop():
-            self._put(_CONDITION_END)
         self._break(name)
+        if name not in _CELLS:
+            self._end_condition(name)
 
-    def _condition(self, token: Token) -> None:
-        """Mark the beginning of an element that is shown under a condition."""
+    def _begin_condition(self, token: Token) -> None:
+        """Mark the beginning of an element that is shown under a condition; a line break before it stays."""
         names = VARIABLE_NAME.findall(token.value("data-when", self._source) or "")
-        self._conditions.setdefault(token.name, []).append(bool(names))
+        number = len(self.conditions) if names else None
+        self._open_conditions.setdefault(token.name, []).append(number)
         if names:
-            self._put(f"{_CONDITION}{' '.join(names)}{_CONDITION}")
+            self.conditions.append(frozenset(map(canonical_name, names)))
+            self._put(f"{_CONDITION}{number}{_CONDITION}")
+
+    def _end_condition(self, name: str) -> None:
+        """Mark the end of the innermost element of that name."""
+        numbers = self._open_conditions.get(name)
+        number = numbers.pop() if numbers else None
+        if number is not None:
+            self._put(f"{_CONDITION_END}{number}{_CONDITION_END}")
 
     def _hide(self, token: Token) -> None:
         """Hide all until the end tag of the same name, counting those within."""
@@ -172,7 +189,7 @@ class _Writer:
         if name == "br":
             return "\n"
         if name == "hr":
-            return f"{_PARAGRAPH_ENDS}----{_PARAGRAPH_ENDS}"
+            return "----"
         return self._bullet() if name == "li" else ""
 
     def _bullet(self) -> str:
@@ -202,13 +219,19 @@ class _Writer:
 
     def _open(self, token: Token) -> None:
         """Cells and rows end where the next begins, written or not (13.1.2.4)."""
-        if token.name in ("td", "th"):
+        is_cell = token.name in _CELLS
+        if is_cell:
             if not self._close_to("td"):
                 self._close_to("th")
         elif token.name == "tr":
             self._close_to("tr")
+        self._break(token.name)
+        if not is_cell:
+            self._begin_condition(token)
         if len(self._frames) < _MOST_FRAMES:
             self._frames.append(_Frame(token.name, *self._url(token)))
+        if is_cell:
+            self._begin_condition(token)
 
     def _url(self, token: Token) -> tuple[str, str]:
         """Where a link leads, without and with marks."""
@@ -258,23 +281,23 @@ class _Writer:
         return frame.name
 
 
-def _without_marks(text: str, escapes: Sequence[Escape]) -> DerivedText:
+def _without_marks(text: str, conditions: Sequence[frozenset[str]], escapes: Sequence[Escape]) -> DerivedText:
     parts: list[str] = []
     blocks: list[Block] = []
     placed: dict[int, Escape] = {}
-    begun: list[tuple[int, frozenset[str]]] = []
+    begun: dict[str, int] = {}
     at = size = 0
     for mark in _MARK.finditer(text):
         parts.append(text[at : mark.start()])
         size += len(parts[-1])
         at = mark.end()
-        if mark[1]:
-            begun.append((size, frozenset(map(canonical_name, mark[1].split()))))
-        elif mark[2]:
-            placed[size] = escapes[int(mark[2])]
-        elif mark[0] == _CONDITION_END and begun:
-            start, names = begun.pop()
-            blocks.append(Block(start, size, names))
+        begins, ends, escape = mark.groups()
+        if begins:
+            begun[begins] = size
+        elif ends in begun:
+            blocks.append(Block(begun[ends], size, conditions[int(ends)]))
+        elif escape:
+            placed[size] = escapes[int(escape)]
     return DerivedText("".join([*parts, text[at:]]), tuple(blocks[:_MOST_BLOCKS]), placed)
 
 
@@ -300,9 +323,17 @@ def _row(cells: list[str]) -> str:
 def _tidy(text: str) -> str:
     if "  " in text:
         text = _MANY_SPACES.sub(" ", text)
-    return _BREAKS.sub(_break, text).strip()
+    start = _CONDITIONS.match(text)
+    at = start.end() if start else 0
+    return text[:at] + _BREAKS.sub(_break, text[at:]).strip()
 
 
 def _break(match: re.Match[str]) -> str:
-    """However many elements end in one place, it is one line break, or one empty line."""
-    return "\n\n" if _PARAGRAPH_ENDS in match[0] or match[0].count("\n") > 1 else "\n"
+    """However many elements end in one place, it is one line break, or one empty line; none at either end of a text.
+
+    It comes before the marks of conditions that begin and end there.
+    """
+    marks = "".join(_CONDITIONS.findall(match[0]))
+    if match.end() == len(match.string) or not match.start():
+        return marks
+    return ("\n\n" if _PARAGRAPH_ENDS in match[0] or match[0].count("\n") > 1 else "\n") + marks
