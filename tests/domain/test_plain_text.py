@@ -53,6 +53,8 @@ def test_preformatted_text_keeps_its_blanks(html: str, text: str) -> None:
         ('<a href="tel:%%N%%">Call back</a>', "Call back: %%N%%\n"),
         ('<a href="#top">Up</a> <a>none</a>', "Up none\n"),
         ('<a href="https://x.example/"><img src=y></a>', "https://x.example/\n"),
+        ('<a href=" https://x.example/a\r\n\t/b?c=d e&#10;f ">g</a>', "g: https://x.example/a/b?c=d%20ef\n"),
+        ('<a href="https://x.example/%%A%% %%B%%\n">g</a>', "g: https://x.example/%%A%%%20%%B%%\n"),
     ],
 )
 def test_links_show_where_they_lead(html: str, text: str) -> None:
@@ -120,6 +122,8 @@ def test_what_is_hidden_is_left_out(hidden: str) -> None:
     [
         "<!--[if !mso]><!--><p>shown</p><!--<![endif]-->",
         "<!--[if !mso]>--><p>shown</p><!--<![endif]-->",
+        "<!--[if !mso]><!-- --><p>shown</p><!-- <![endif]-->",
+        "<!--[if !mso]><! --><p>shown</p><!-- <![endif]-->",
         "<![if !mso]><p>shown</p><![endif]>",
         "<!--[if mso]>x<!-- y --><p>shown</p><!-- z --><![endif]-->",
         "<p style='mso-hide: all'>shown</p>",

@@ -41,6 +41,8 @@ _CONDITIONS = re.compile(r"(?:\x03[0-9]+\x03|\x04[0-9]+\x04)*+")
 _SPACES = re.compile(r"[ \t\n\r\f\u00a0]+")
 _INVISIBLE = re.compile("[\x01-\x07\u00ad\u034f\u200b-\u200f\u2060\ufeff]+")
 _MANY_SPACES = re.compile(r" {2,}")
+_IN_ONE_PIECE = str.maketrans({"\t": None, "\n": None, "\r": None, " ": "%20"})
+"""What browsers do with blanks in a URL (WHATWG URL, 4.4); programs that show text would end it there."""
 _HIDDEN_STYLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
 
 
@@ -306,7 +308,7 @@ def _link(label: str, frame: _Frame) -> str:
     target = href.removeprefix("mailto:").removeprefix("tel:")
     if not href or href.startswith("#") or label in (href, target):
         return label
-    url = frame.url + _URL_ENDS if target == href else target  # an address or a number is for people to read
+    url = frame.url.translate(_IN_ONE_PIECE) + _URL_ENDS if target == href else target  # others are for people to read
     return f"{label}: {url}" if label else url
 
 
