@@ -181,6 +181,44 @@ async def test_a_request_that_has_its_answer_gets_no_second_one(live: str) -> No
     writer.close()
 
 
+@pytest.mark.parametrize("ahead", [1, 3])
+@pytest.mark.parametrize("known", [False, True], ids=["read by the parser", "by the express way"])
+async def test_a_body_that_goes_on_behind_its_length_does_not_take_the_answer_away(
+    live: str, acme_token: str, ahead: int, *, known: bool
+) -> None:
+    reader, writer = await connect(live)
+    body = '{"type":"DISK_LOW","variables":{"FREE_SIZE":"für alle zu groß"}}'
+    head = f"POST /events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    head += f"Authorization: Bearer {acme_token}\r\n\r\n"
+    whole = head + body.encode("ascii", "replace").decode()
+    if known:
+        for _ in range(2):  # its token, and its head
+            writer.write(whole.encode())
+            assert (await answer(reader)).startswith(b"HTTP/1.1 202 ")
+
+    writer.write(whole.encode() * (ahead - 1) + (head + body).encode())
+
+    answers = [await answer(reader) for _ in range(ahead)]
+    assert [one.split(b" ")[1] for one in answers] == [b"202"] * (ahead - 1) + [b"400"]
+    assert b"MALFORMED_JSON" in answers[-1]
+    assert b"connection: close" in answers[-1].lower()
+    assert await asyncio.wait_for(reader.read(), 10) == b""
+    writer.close()
+
+
+async def test_what_comes_behind_what_is_no_http_is_not_read(live: str, acme_token: str) -> None:
+    reader, writer = await connect(live)
+    get = b"GET /tenant/notification HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n\r\n" % acme_token.encode()
+
+    writer.write(get + b"nonsense\r\n\r\n")
+    await writer.drain()
+    writer.write(get)
+
+    assert (await answer(reader)).startswith(b"HTTP/1.1 200 ")
+    assert await asyncio.wait_for(reader.read(), 10) == b""
+    writer.close()
+
+
 async def test_a_body_in_many_small_chunks_is_taken(live: str, acme_token: str) -> None:
     reader, writer = await connect(live)
     head = b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer "

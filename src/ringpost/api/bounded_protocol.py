@@ -95,6 +95,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self.between = True
         """No octet of a request has come to the parser since the end of the last one."""
         self._refused = False
+        self._over = False
+        """What comes is not read any more; the connection ends with the answers that are due."""
         self._in_head = True
         self._head_octets = 0
         """Of a head; in a body, of what is none of it and has come since: sizes of chunks, and trailers."""
@@ -141,7 +143,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Octets of a head or a body. A head that begins in the middle of `data` is counted from the next on."""
-        if self.transport.is_closing():  # what is still on its way is not read
+        if self._over or self.transport.is_closing():  # what is still on its way is not read
             return
         self._head_octets += len(data)
         self._parse(data)
@@ -262,7 +264,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
         What came and was not read makes of a close a reset, which may take the answer away (RFC 9112 9.6).
         """
-        if not self._refused and (self._in_head or self.between or self.answering):
+        if not self._over and (self._in_head or self.between or self.answering):
             return False
         self.flow.resume_reading()
         self._allow(LINGER_S)
@@ -276,6 +278,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._timer = self.loop.call_at(self._ends_at, self._look_at_the_time)
 
     def _refuse(self, code: str, message: str) -> None:
+        self._over = True
         response = problems.problem(code, message, headers={"Connection": "close"})
         if self._may_refuse:
             status = problems.CODES[code].status
@@ -285,4 +288,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refused = True
             if self.answering:
                 self.cycle.disconnected = True  # it hears no other answer
+        elif self.answering and not self.cycle.more_body:  # what came before is whole, and gets its answer
+            self.cycle.keep_alive = False
+            self._ends_at = inf
+            return
         self.transport.close()

@@ -42,7 +42,7 @@ class ExpressProtocol(BoundedProtocol):
 
     def data_received(self, data: bytes) -> None:
         """A whole request, most of the time."""
-        if not self.between or self._refused:
+        if not self.between or self._over:
             super().data_received(data)
         elif not self.answering and (answer := self._express.known(data)):
             self.on_whole_request()
