@@ -118,6 +118,30 @@ def test_what_is_hidden_is_left_out(hidden: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "html",
+    [
+        "<html><head><title>x</title><style>p{}</style><body>shown",
+        "<p hidden>x <b>y</b><p>shown",
+        "<p hidden>x<div>shown</div>",
+        "<div><p hidden>x</div>shown",
+        "<ul><li hidden>x</ul>shown",
+        "<ol hidden><li>x<li>y</ol>shown",
+        "<dl><dt hidden>x<dd hidden>y</dl>shown",
+        "<table><tr><td style='display:none'>x<td>shown</table>",
+        "<table><tr><td style='display:none'>x</table>shown",
+        "<table><tr hidden><td>x<td>y<tr><td>shown</table>",
+        "<table><tbody hidden><tr><td>x<tr><td>y<tbody><tr><td>shown</table>",
+        "<table><tr><td hidden><table><tr><td>x<tr><td>y</table>z<td>shown</table>",
+        "<table><tr><td><span style='display:none'>x</td></tr></table>shown",
+        "<div hidden><p>x<p>y<table><tbody><tr><td>z</tbody></table><br><img alt=a></div>shown",
+        "<div hidden><span hidden>x</span><div>y</div></i>z</div>shown",
+    ],
+)
+def test_what_is_hidden_ends_where_its_element_does(html: str) -> None:
+    assert derive_text(html).text.removeprefix("- ") == "shown\n"
+
+
+@pytest.mark.parametrize(
     "seen",
     [
         "<!--[if !mso]><!--><p>shown</p><!--<![endif]-->",
@@ -186,6 +210,7 @@ def test_what_only_shows_an_image_is_left_out() -> None:
     [
         *("<td>", "<tr><td>", "<", "<!--", "<a href='", "&", "<b>", "</td>", "<p hidden>", " ", "\n", "<li>"),
         *("<p data-when=A>", "<b data-when=A></b>", "<td data-when=A>", "<hr data-when=A> ", "<!--[if x]>", "-->"),
+        *("<div hidden>", "<li hidden>", "<div hidden><b></i>", "<td hidden><b></td>"),
     ],
 )
 def test_time_grows_with_length_and_no_faster(piece: str) -> None:

@@ -6,6 +6,7 @@ standard library's parser is not used because a template of 512 KiB can keep it 
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -20,6 +21,22 @@ _CONDITIONAL = re.compile(r"<!--\[if [^\]>]{1,100}\]>", re.IGNORECASE)
 _VOID = re.compile("area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr")
 _RAW = frozenset({"script", "style", "xmp", "iframe", "noembed", "noframes"})
 _RCDATA = frozenset({"title", "textarea"})
+_BLOCK = (
+    "address|article|aside|blockquote|center|details|dialog|dir|div|dl|fieldset|figcaption|figure|footer|form|h[1-6]|"
+    "header|hgroup|hr|main|menu|nav|ol|pre|search|section|summary|table|ul"
+)
+_PARTS = "li|dt|dd|tbody|thead|tfoot|tr|td|th|body|html"
+_ENDS_WHAT_IS_WITHIN = re.compile(f"{_BLOCK}|{_PARTS}")
+_ENDED_BY = {
+    "head": re.compile(r"(?!(?:base|link|meta|noscript|script|style|template|title)\Z).*"),
+    "p": re.compile(f"p|{_BLOCK}"),
+    "li": re.compile("li"),
+    **dict.fromkeys(("dt", "dd"), re.compile("dt|dd")),
+    **dict.fromkeys(("td", "th"), re.compile("td|th|tr|tbody|thead|tfoot")),
+    "tr": re.compile("tr|tbody|thead|tfoot"),
+    **dict.fromkeys(("tbody", "thead", "tfoot"), re.compile("tbody|thead|tfoot")),
+}
+"""Elements whose end tags need not be written where one of these begins (13.1.2.4)."""
 _RAW_END = {name: re.compile(rf"</{name}(?=[ \t\n\f\r/>])", re.IGNORECASE) for name in _RAW | _RCDATA}
 
 
@@ -78,6 +95,45 @@ class Token:
         """The attribute's value as written, entities not decoded."""
         attribute = self.attribute(name)
         return None if attribute is None else source[attribute.value_start : attribute.value_end]
+
+
+class OpenElements:
+    """One element and what is open in it: enough of a tree to know where it ends, its end tag written or not."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._counts: Counter[str] = Counter()
+
+    def __bool__(self) -> bool:
+        """Whether the element is open still."""
+        return bool(self._names)
+
+    def start(self, token: Token) -> None:
+        """A start tag: the element's, or of one in it."""
+        if not token.is_void:
+            self._names.append(token.name)
+            self._counts[token.name] += 1
+
+    def make_way(self, name: str) -> None:
+        """An element of that name begins, and so ends others."""
+        while self._names and (ended := _ENDED_BY.get(self._names[-1])) and ended.fullmatch(name):
+            self._end_innermost()
+
+    def end(self, name: str) -> bool:
+        """An end tag. False when it is of something around, where the element ends too."""
+        if self._counts[name]:
+            while self._end_innermost() != name:
+                pass
+        elif _ENDS_WHAT_IS_WITHIN.fullmatch(name):
+            self._names.clear()
+            self._counts.clear()
+            return False
+        return True
+
+    def _end_innermost(self) -> str:
+        name = self._names.pop()
+        self._counts[name] -= 1
+        return name
 
 
 def tokenize(source: str) -> tuple[Token, ...]:

@@ -15,7 +15,7 @@ from typing import Final
 from ringpost.domain.catalogue import IMAGE_VARIABLES, canonical_name
 from ringpost.domain.escaping import escapes_in
 from ringpost.domain.forms import VARIABLE_NAME, Block, Escape
-from ringpost.domain.markup import Kind, Token, tokenize
+from ringpost.domain.markup import Kind, OpenElements, Token, tokenize
 
 _MOST_FRAMES: Final = 60
 """Nested cells, links and rows that are told apart; what is nested deeper reads as one."""
@@ -96,7 +96,7 @@ class _Writer:
         self._open_conditions: dict[str, list[int | None]] = {}
         self._source = source
         self._frames = [_Frame("")]
-        self._hidden: list[str] = []
+        self._hidden = OpenElements()
         self._numbers: list[int | None] = []
         self._pre = 0
 
@@ -121,8 +121,9 @@ class _Writer:
 
     def _start(self, token: Token) -> None:
         name = token.name
+        self._hidden.make_way(name)
         if self._hidden or self._hides(token):
-            self._hide(token)
+            self._hidden.start(token)
             return
         if name in _FRAMES:
             self._open(token)
@@ -142,9 +143,7 @@ class _Writer:
             self._end_condition(name)
 
     def _end(self, name: str) -> None:
-        if self._hidden:
-            if name == self._hidden[-1]:
-                self._hidden.pop()
+        if self._hidden and self._hidden.end(name):
             return
         if name in _CELLS:
             self._end_condition(name)
@@ -173,11 +172,6 @@ class _Writer:
         number = numbers.pop() if numbers else None
         if number is not None:
             self._put(f"{_CONDITION_END}{number}{_CONDITION_END}")
-
-    def _hide(self, token: Token) -> None:
-        """Hide all until the end tag of the same name, counting those within."""
-        if not token.is_void and token.name in (self._hidden or [token.name]):
-            self._hidden.append(token.name)
 
     def _hides(self, token: Token) -> bool:
         if token.name in ("head", "title", "template", "noscript") or token.attribute("hidden"):
