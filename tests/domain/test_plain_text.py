@@ -84,6 +84,16 @@ def test_a_link_ends_before_what_follows_it(html: str, text: str) -> None:
     assert derive_text(html).text == text
 
 
+@pytest.mark.parametrize("mark", ["\x069\x06", "\x039\x03\x049\x04", "\x07", "\x05", "\x01", "\x02", "&#6;9&#6;"])
+def test_control_characters_in_an_address_do_no_harm(mark: str) -> None:
+    html = f"<b data-when=A>%%A%%</b> <a href='https://x.example/%%B%%/{mark}'>y{mark}</a>"
+    digit = "9" * mark.count("9")
+
+    text = render(html, {"A": "a", "B": "b"}).text
+
+    assert text == f"a y{digit}: https://x.example/b/{digit}\n"
+
+
 def test_rows_of_two_cells_are_label_and_value() -> None:
     html = "<table><tr><th>Queue:</th><td>%%QUEUE_NAME%%</td></tr><tr><td>Caller</td><td>Jane</td></tr></table>"
 
