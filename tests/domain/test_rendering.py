@@ -38,6 +38,26 @@ def test_nothing_else_is_a_variable(text: str) -> None:
     assert render(text, {"A": "x"}, subject=text).subject == text
 
 
+@pytest.mark.parametrize(
+    ("digits", "character"), [("9" * 5000, "\ufffd"), ("0" * 5000 + "65", "A"), ("0" * 20, "\ufffd")]
+)
+def test_a_reference_may_have_more_digits_than_a_number(digits: str, character: str) -> None:
+    reference = f"&#{digits};"
+
+    rendered = render(f"<p>{reference} <a href='https://x.example/%%A%%{reference}'>y</a></p>", {"A": reference})
+
+    assert rendered.text.startswith(f"{character} y: https://x.example/")
+    assert rendered.html is not None
+    assert rendered.html.startswith(f"<p>{reference} ")
+    assert compose("s", f"<p>{reference}</p>", "n", STAMP).content
+
+
+@pytest.mark.parametrize("zeros", [0, 1, 18, 5000])
+def test_a_scheme_is_told_however_its_colon_is_written(zeros: int) -> None:
+    assert html_of("<a href='%%A%%'>y</a>", f"javascript&#{'0' * zeros}58;alert(1)") == "<a href=''>y</a>"
+    assert html_of(f"<a href='javascript&#{'0' * zeros}58;%%A%%'>y</a>", "alert(1)").endswith("58;'>y</a>")
+
+
 def test_a_name_has_at_most_64_characters() -> None:
     assert render(f"%%{'A' * 64}%%").text == ""
     assert render(f"%%{'A' * 65}%%").text == f"%%{'A' * 65}%%"

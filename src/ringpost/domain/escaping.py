@@ -23,12 +23,11 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape as escape_text
-from html import unescape
 from typing import Final
 from urllib.parse import quote
 
 from ringpost.domain.forms import VARIABLE, Escape
-from ringpost.domain.markup import Attribute, Kind, Token
+from ringpost.domain.markup import Attribute, Kind, Token, decoded
 
 ALLOWED_SCHEMES: Final = frozenset({"http", "https", "mailto", "tel", "sip", "sips", "cid"})
 
@@ -113,7 +112,7 @@ class UrlStart:
     def __call__(self, value: str) -> str:
         value = _SKIPPED.sub("", value) if value[:1] <= " " or not value.isprintable() else value.strip()
         url = value + self.rest
-        if not (_is_allowed(url) and _is_allowed(unescape(unescape(url)))):
+        if not (_is_allowed(url) and _is_allowed(decoded(decoded(url)))):
             return ""
         return escape_url(value)
 
@@ -177,7 +176,7 @@ def _in_url(
     escape: Escape | None = None
     host, alone = None, True  # of a host that has not ended, what the template has of it, and whether that is all
     for match in matches:
-        literal = _SKIPPED.sub("", unescape(source[at : match.start()]))
+        literal = _SKIPPED.sub("", decoded(source[at : match.start()]))
         at = match.end()
         if escape is None:
             lead += literal
@@ -193,7 +192,7 @@ def _in_url(
         elif escape is not None:
             yield match, escape
         elif first and not lead:
-            yield match, UrlStart(unescape(source[at : attribute.value_end].split("%%", 1)[0]))
+            yield match, UrlStart(decoded(source[at : attribute.value_end].split("%%", 1)[0]))
         else:
             yield match, escape_url_component
         first = False
@@ -227,7 +226,7 @@ def _in_host(host: str, after: str, *, alone: bool) -> Escape:
 
 def _next_of(source: str, at: int, end: int) -> str:
     """The character behind a variable; empty at the end of the attribute."""
-    return _SKIPPED.sub("", unescape(source[at : min(at + _LONGEST_REFERENCE, end)]))[:1]
+    return _SKIPPED.sub("", decoded(source[at : min(at + _LONGEST_REFERENCE, end)]))[:1]
 
 
 def _is_allowed(url: str) -> bool:

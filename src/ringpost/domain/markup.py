@@ -10,12 +10,15 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from html import unescape
 
 _SPACE = r"[ \t\n\f\r]"
 _TAG_NAME = re.compile(r"</?([A-Za-z][^ \t\n\f\r/>]*+)")
 _BETWEEN = re.compile(r"[ \t\n\f\r/]*+")
 _ATTRIBUTE = re.compile(rf"(=?[^ \t\n\f\r/>=]*+)({_SPACE}*+={_SPACE}*+)?")
 _UNQUOTED = re.compile(r"[^ \t\n\f\r>]*+")
+_LONG_REFERENCE = re.compile(r"&#(?=[0-9]{20})0*+([0-9]{0,8})[0-9]*+")
+"""More digits than a character has; 4,300 are more than Python makes a number of."""
 _COMMENT_END = re.compile(r"--!?>")
 _CONDITIONAL = re.compile(r"<!--\[if [^\]>]{1,100}\]>", re.IGNORECASE)
 _VOID = re.compile("area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr")
@@ -95,6 +98,11 @@ class Token:
         """The attribute's value as written, entities not decoded."""
         attribute = self.attribute(name)
         return None if attribute is None else source[attribute.value_start : attribute.value_end]
+
+
+def decoded(text: str) -> str:
+    """A text with the characters that its references stand for (13.2.5.72), however long these are."""
+    return unescape(_LONG_REFERENCE.sub(r"&#0\1", text) if "&#" in text else text)
 
 
 class OpenElements:

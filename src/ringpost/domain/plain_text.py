@@ -8,7 +8,6 @@ one button in two forms. Variables in a URL are made safe as in the HTML: progra
 
 import re
 from dataclasses import dataclass, field
-from html import unescape
 from typing import Final
 
 from ringpost.domain.catalogue import IMAGE_VARIABLES, canonical_name
@@ -27,7 +26,7 @@ from ringpost.domain.marked_text import (
     tidy,
     without_marks,
 )
-from ringpost.domain.markup import Kind, OpenElements, Token, tokenize
+from ringpost.domain.markup import Kind, OpenElements, Token, decoded, tokenize
 
 _MOST_FRAMES: Final = 60
 """Nested cells, links and rows that are told apart; what is nested deeper reads as one."""
@@ -59,7 +58,7 @@ class InText:
     in_html: Escape
 
     def __call__(self, value: str) -> str:
-        return unescape(self.in_html(value))
+        return decoded(self.in_html(value))
 
 
 @dataclass(slots=True)
@@ -186,7 +185,7 @@ class _Writer:
             self._put(LINE_ENDS)
 
     def _text(self, text: str) -> None:
-        text = unescape(text)
+        text = decoded(text)
         if not (text.isascii() and text.isprintable()):
             text = _INVISIBLE.sub("", text)
         if self._pre:
@@ -226,7 +225,7 @@ class _Writer:
                 self.escapes.append(InText(escape))
                 at = match.end()
         parts.append(self._source[at : attribute.value_end])
-        return unescape(token.value("href", self._source) or "").strip(), unescape("".join(parts)).strip()
+        return decoded(token.value("href", self._source) or "").strip(), decoded("".join(parts)).strip()
 
     def _close_to(self, name: str) -> bool:
         """Close the innermost frame of that name and all in it; False when there is none in this table."""
