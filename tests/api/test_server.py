@@ -206,6 +206,19 @@ async def test_a_body_that_goes_on_behind_its_length_does_not_take_the_answer_aw
     writer.close()
 
 
+@pytest.mark.parametrize("path", ["/events", "/tenant/notification"])
+async def test_a_length_may_have_zeros_before_it(live: str, acme_token: str, path: str) -> None:
+    reader, writer = await connect(live)
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer {acme_token}\r\n"
+    )
+
+    for zeros in (0, 0, 3, 5000):
+        writer.write(f"{head}Content-Length: {'0' * zeros}2\r\n\r\n{{}}".encode())
+        assert (await answer(reader)).startswith(b"HTTP/1.1 422 ")
+    writer.close()
+
+
 async def test_what_comes_behind_what_is_no_http_is_not_read(live: str, acme_token: str) -> None:
     reader, writer = await connect(live)
     get = b"GET /tenant/notification HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n\r\n" % acme_token.encode()

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from ringpost.api import problems
 from ringpost.api.authentication import Authenticator, hash_of, may_send_events
 from ringpost.api.events import accept_body
-from ringpost.api.http_rules import LINE_OVERHEAD, MAX_HEADERS, PREFIX, SAFE_HEADERS
+from ringpost.api.http_rules import LINE_OVERHEAD, MAX_HEADERS, PREFIX, SAFE_HEADERS, length_of
 from ringpost.api.json_routes import is_json
 from ringpost.domain.access import Principal
 from ringpost.errors import RingpostError
@@ -101,7 +101,7 @@ class Express:
                 found[name] = value
         if b"host" not in found:
             return None
-        length = int(found.get(b"content-length", b"0"))  # the parser has seen to its being a number
+        length = length_of(found.get(b"content-length", b""))
         token = hash_of(found.get(b"authorization"))
         plain = 0 < length <= LONGEST_BODY and size <= MAX_HEADERS and is_json(found.get(b"content-type"))
         return Plain(token, length) if plain and token is not None else None

@@ -154,6 +154,11 @@ def too_large(limit: int) -> Refused:
     return Refused("TOO_LARGE", f"The body is larger than {limit >> 20} MiB.")
 
 
+def length_of(value: bytes) -> int:
+    """What a Content-Length says. The parser has read it, and takes more zeros before a number than Python does."""
+    return int(value.lstrip(b"0") or b"0") if value.isdigit() else 0
+
+
 def _check(scope: Scope) -> int:
     """Refuse a request by its head alone; else the length that it announces for its body, 0 when it does not."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
@@ -168,7 +173,7 @@ def _check(scope: Scope) -> int:
     for name, value in scope["headers"]:
         size += len(name) + len(value) + LINE_OVERHEAD
         if name == b"content-length":
-            length = int(value) if value.isdigit() else 0
+            length = length_of(value)
         elif name in _LOOKED_AT:
             looked_at.append((name, value))
     if size > MAX_HEADERS:
