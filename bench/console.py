@@ -38,7 +38,7 @@ from ringpost.usecases.change_settings import change_settings
 from ringpost.usecases.create_tenant import create_tenant
 from ringpost.usecases.create_user import NewUser, create_user
 from ringpost.usecases.edit_template import create_template
-from ringpost.usecases.log_in import Credentials
+from ringpost.usecases.log_in import Login
 from ringpost.usecases.room import Room
 from ringpost.usecases.sign_in import sign_in
 
@@ -161,7 +161,7 @@ def end(connection: Connection) -> None:
 async def session(room: Room, role: Role) -> str:
     """The cookie of somebody who is signed in."""
     name, domain = ("root", None) if role is Role.SYSTEM_ADMIN else ("anna", "acme.example.com")
-    return (await sign_in(room, Credentials(name, Secret(PASSWORD), domain), "Benchmark")).reveal()
+    return (await sign_in(room, Login(name, Secret(PASSWORD), domain), "Benchmark")).reveal()
 
 
 def addresses(site: Site) -> Iterator[tuple[str, Role]]:

@@ -40,7 +40,7 @@ from ringpost.storage.templates import Revision
 from ringpost.usecases.create_token import NewKey, create_token
 from ringpost.usecases.create_user import NewUser, create_user
 from ringpost.usecases.invite_user import Guest, invite_user
-from ringpost.usecases.log_in import Credentials
+from ringpost.usecases.log_in import Login
 from ringpost.usecases.revoke_token import revoke_token
 from ringpost.usecases.sign_in import sign_in
 
@@ -224,7 +224,7 @@ def _revision(connection: Any, tenant: TenantId) -> Revision:
 
 async def _session(stage: Stage, role: Role) -> str:
     name, domain = ("root", None) if role is Role.SYSTEM_ADMIN else ("jane", northwind.DOMAIN)
-    secret = await sign_in(stage.room, Credentials(name, Secret(PASSWORD), domain), BROWSER)
+    secret = await sign_in(stage.room, Login(name, Secret(PASSWORD), domain), BROWSER)
     return secret.reveal()
 
 
