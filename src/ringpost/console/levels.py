@@ -13,8 +13,8 @@ from ringpost.domain.mail_servers import MailServer
 from ringpost.domain.oauth import OAuthSettings
 from ringpost.domain.settings import Settings, SystemSettings, settings_to_json, system_settings_to_json
 from ringpost.domain.tenants import SYSTEM, TenantId
-from ringpost.errors import WrongState
 from ringpost.storage import oauth, settings
+from ringpost.usecases.change_oauth import edit_oauth
 from ringpost.usecases.change_settings import edit_settings
 
 
@@ -48,14 +48,6 @@ class Saved:
         if isinstance(self.settings, SystemSettings):
             return system_settings_to_json(self.settings)
         return settings_to_json(self.settings, system_server_offered=self.offered)
-
-
-class SavedMeanwhile(WrongState):
-    """Somebody else has saved after the form was opened. `now` is what is stored."""
-
-    def __init__(self, now: Saved) -> None:
-        super().__init__("Somebody else has changed these settings meanwhile.")
-        self.now = now
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +101,17 @@ class Level:
             return {**saved.fields, **edited(saved)}
 
         await edit_settings(visit.room, self.principal(visit), fields)
+
+    async def save_credentials(self, visit: Visit, edited: Callable[[Saved], Mapping[str, Any] | None]) -> None:
+        """Replace the OAuth credentials by what `edited` makes of what is stored, or forget them when that is None.
+
+        Raises Invalid, PasswordRequired, and as `edited` does.
+        """
+
+        def fields(connection: Connection) -> Mapping[str, object] | None:
+            return edited(_saved(connection, self.owner(visit)))
+
+        await edit_oauth(visit.room, self.principal(visit), fields)
 
 
 OF_TENANT: Final = Level("/mail-server", "/notifications", Access.TENANT, Access.EDITOR)

@@ -1,6 +1,5 @@
 """The mail server of a tenant, and the system's: a form, what is recognised while it is filled in, removing."""
 
-import hashlib
 import json
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
@@ -11,7 +10,8 @@ from starlette.responses import Response
 
 from ringpost.console.doctor_words import CHOICES, named
 from ringpost.console.forms import Form, refused
-from ringpost.console.levels import LEVELS, OF_TENANT, Level, Saved, SavedMeanwhile
+from ringpost.console.levels import LEVELS, OF_TENANT, Level, Saved
+from ringpost.console.meanwhile import SEEN_FIELD, SavedMeanwhile, mark_of, refuse_unseen
 from ringpost.console.recognition import recognise
 from ringpost.console.rendering import render
 from ringpost.console.routing import Page, get, post
@@ -24,8 +24,6 @@ _MAY_BE_USED: Final = ("type", "server", "port", "tls", "auth")
 _TOLD: Final = (*_MAY_BE_USED, "username", "reply_to")
 """Fields whose stored values are told to who has typed others."""
 _LONGEST: Final = 2000
-_SEEN: Final = "seen"
-"""What the form showed when it was opened."""
 _ANSWERS_TO: Final = "answers_to"
 """The same as `reply_to` of the form of a mail server, where there is none."""
 
@@ -42,7 +40,7 @@ async def save_mail_server(level: Level, visit: Visit) -> Response:
     posted, hosts = visit.posted, visit.room.options.provider_hosts
 
     def edited(saved: Saved) -> Mapping[str, Any]:
-        _refuse_unseen(visit, saved)
+        refuse_unseen(posted, _shown(visit, saved))
         refuse_number(posted)
         return fields_of(posted, saved, hosts)
 
@@ -50,15 +48,25 @@ async def save_mail_server(level: Level, visit: Visit) -> Response:
         await level.save(visit, edited)
     except (Invalid, PasswordRequired) as reason:
         return await mail_server_page(level, visit, is_not_saved(values_posted(posted), reason), status=422)
-    except SavedMeanwhile as reason:
-        return await _clash_page(level, visit, reason.now, values_posted(posted))
+    except SavedMeanwhile:
+        return await _clash_page(level, visit, await level.saved(visit), values_posted(posted))
     return visit.redirect(level.path, done="saved")
 
 
 async def remove_mail_server(level: Level, visit: Visit) -> Response:
-    """Forget it, password and all."""
+    """Forget it, password and all, unless somebody else has saved another meanwhile."""
     nothing = dict.fromkeys(("type", "server", "port", "reply_to", "username", "password", "auth"))
-    await level.save(visit, lambda _: {**nothing, "enable_tls_ssl": None, "enable_starttls_auto": None})
+
+    def edited(saved: Saved) -> Mapping[str, Any]:
+        if saved.own:
+            refuse_unseen(visit.posted, _shown(visit, saved))
+        return {**nothing, "enable_tls_ssl": None, "enable_starttls_auto": None}
+
+    try:
+        await level.save(visit, edited)
+    except SavedMeanwhile:
+        seen = mark_of(_shown(visit, await level.saved(visit)))
+        return await mail_server_page(level, visit, status=409, seen=seen, not_removed=True)
     return visit.redirect(level.path, done="removed")
 
 
@@ -67,7 +75,7 @@ async def save_answers_to(level: Level, visit: Visit) -> Response:
     typed = visit.posted.text(_ANSWERS_TO)
 
     def edited(saved: Saved) -> Mapping[str, Any]:
-        _refuse_unseen(visit, saved)
+        refuse_unseen(visit.posted, _shown(visit, saved))
         return {"reply_to": typed}
 
     try:
@@ -75,9 +83,10 @@ async def save_answers_to(level: Level, visit: Visit) -> Response:
     except Invalid as reason:
         here = Invalid(*(replace(fault, field=_ANSWERS_TO) for fault in reason.errors))
         return await mail_server_page(level, visit, status=422, answers=refused({_ANSWERS_TO: typed}, here))
-    except SavedMeanwhile as reason:
-        values = {**values_of(reason.now, visit.room.options.provider_hosts), "reply_to": typed}
-        return await _clash_page(level, visit, reason.now, values, answers=Form({_ANSWERS_TO: typed}))
+    except SavedMeanwhile:
+        now = await level.saved(visit)
+        values = {**values_of(now, visit.room.options.provider_hosts), "reply_to": typed}
+        return await _clash_page(level, visit, now, values, answers=Form({_ANSWERS_TO: typed}))
     return visit.redirect(level.path, done="saved")
 
 
@@ -102,8 +111,8 @@ async def mail_server_page(
     saved = await level.saved(visit)
     form = form or Form(values_of(saved, visit.room.options.provider_hosts))
     known: dict[str, Any] = {"used": {}, "verdict": None, "steps": (), "tested": None, "to": _first(saved)}
-    known["clash"] = None
-    known["seen"] = visit.posted.text(_SEEN) or _fingerprint(visit, saved)
+    known |= {"clash": None, "not_removed": False}
+    known["seen"] = visit.posted.text(SEEN_FIELD) or mark_of(_shown(visit, saved))
     known["answers"] = Form({_ANSWERS_TO: saved.fields["reply_to"]})
     known.update(more)
     return render(
@@ -134,22 +143,14 @@ def at_both_levels(routes: Iterable[tuple[str, str, LevelView]]) -> tuple[Page, 
     return tuple(made)
 
 
-def _fingerprint(visit: Visit, saved: Saved) -> str:
-    """What tells whether the page shows what is stored."""
-    shown = {**values_of(saved, visit.room.options.provider_hosts), "password": saved.has_password}
-    return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
-
-
-def _refuse_unseen(visit: Visit, saved: Saved) -> None:
-    """Raise SavedMeanwhile when what is stored is not what the form showed when it was opened."""
-    seen = visit.posted
-    if seen.has(_SEEN) and seen.text(_SEEN) != _fingerprint(visit, saved):
-        raise SavedMeanwhile(saved)
+def _shown(visit: Visit, saved: Saved) -> dict[str, Any]:
+    """What the page shows of what is stored."""
+    return {**values_of(saved, visit.room.options.provider_hosts), "password": saved.has_password}
 
 
 async def _clash_page(level: Level, visit: Visit, now: Saved, typed: Mapping[str, Any], **more: Any) -> Response:
     """What was typed, what is stored instead, and the way to save all the same."""
-    clash, seen = named(visit, _saved_otherwise(visit, now, typed)), _fingerprint(visit, now)
+    clash, seen = named(visit, _saved_otherwise(visit, now, typed)), mark_of(_shown(visit, now))
     return await mail_server_page(level, visit, Form(typed), status=409, clash=clash, seen=seen, **more)
 
 

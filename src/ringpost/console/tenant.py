@@ -9,6 +9,7 @@ from starlette.responses import Response
 from ringpost.console.forms import Form, refused
 from ringpost.console.languages import N_
 from ringpost.console.levels import OF_SYSTEM
+from ringpost.console.meanwhile import SEEN_FIELD, SavedMeanwhile, mark_of, refuse_unseen
 from ringpost.console.rendering import render
 from ringpost.console.routing import Access, get, post
 from ringpost.console.visit import Visit
@@ -19,7 +20,7 @@ from ringpost.usecases.change_tenant import edit_tenant, switched
 from ringpost.usecases.create_tenant import create_tenant
 from ringpost.usecases.destroy_tenant import destroy_tenant
 
-FIELDS: Final = ("name", "domain", "timezone", "locale")
+FIELDS: Final = {"name": N_("Name"), "domain": N_("Domain"), "timezone": N_("Timezone"), "locale": N_("Language")}
 LOCALES: Final = (
     ("en", "English"),
     ("en-GB", "English (United Kingdom)"),
@@ -49,17 +50,19 @@ async def make(visit: Visit) -> Response:
 async def show_tenant(visit: Visit) -> Response:
     """What is said about it, and what can be done with it."""
     tenant = await _tenant(visit)
-    return _page(visit, tenant, Form({name: getattr(tenant, name) for name in FIELDS}))
+    return _page(visit, tenant, Form(_values(tenant)))
 
 
 async def change(visit: Visit) -> Response:
-    """Change name, domain, timezone and locale."""
+    """Change name, domain, timezone and locale, unless somebody else was faster."""
     tenant = await _tenant(visit)
     try:
         edited = partial(_edited, visit)
         await edit_tenant(visit.room, tenant.id, edited, OF_SYSTEM.principal(visit))
     except (Invalid, AlreadyExists) as reason:
         return _page(visit, tenant, _refused(visit, reason), status=422)
+    except SavedMeanwhile:
+        return _clash_page(visit, await _tenant(visit))
     return visit.redirect(f"/system/tenants/{tenant.id}", done="saved")
 
 
@@ -78,7 +81,7 @@ async def destroy(visit: Visit) -> Response:
     tenant = await _tenant(visit)
     if not _is_domain(visit.posted.text("typed"), tenant):
         reason = Invalid(FieldError("typed", NOT_ITS_DOMAIN))
-        values = {name: getattr(tenant, name) for name in FIELDS} | {"typed": visit.posted.text("typed")}
+        values = _values(tenant) | {"typed": visit.posted.text("typed")}
         return _page(visit, tenant, refused(values, reason), status=422)
     await destroy_tenant(visit.room, tenant.id, OF_SYSTEM.principal(visit))
     return visit.redirect("/system/tenants", done="destroyed")
@@ -95,7 +98,16 @@ async def _tenant(visit: Visit) -> Tenant:
 
 
 def _edited(visit: Visit, tenant: Tenant) -> TenantDraft:
+    refuse_unseen(visit.posted, _values(tenant))
     return _draft(visit, enabled=tenant.enabled)
+
+
+def _values(tenant: Tenant) -> dict[str, str]:
+    return {name: getattr(tenant, name) for name in FIELDS}
+
+
+def _typed(visit: Visit) -> dict[str, str]:
+    return {name: visit.posted.text(name) for name in FIELDS}
 
 
 def _draft(visit: Visit, *, enabled: bool) -> TenantDraft:
@@ -104,11 +116,10 @@ def _draft(visit: Visit, *, enabled: bool) -> TenantDraft:
 
 
 def _refused(visit: Visit, reason: Invalid | AlreadyExists) -> Form:
-    values: dict[str, Any] = {name: visit.posted.text(name) for name in FIELDS}
     if isinstance(reason, AlreadyExists):
         message = N_("Another tenant has this domain. A domain belongs to one tenant only.")
         reason = Invalid(FieldError("domain", message))
-    return refused(values, reason)
+    return refused(_typed(visit), reason)
 
 
 def _is_domain(typed: str, tenant: Tenant) -> bool:
@@ -122,9 +133,17 @@ def _new(visit: Visit, form: Form, status: int = 200) -> Response:
     return render(visit, "tenant_new.html", status=status, form=form, zones=_zones(), locales=LOCALES)
 
 
-def _page(visit: Visit, tenant: Tenant, form: Form, status: int = 200) -> Response:
-    values = {"tenant": tenant, "form": form, "zones": _zones(), "locales": LOCALES}
-    return render(visit, "tenant.html", status=status, **values)
+def _clash_page(visit: Visit, now: Tenant) -> Response:
+    """What was typed, what is stored instead, and the way to save all the same."""
+    typed, stored = _typed(visit), _values(now)
+    clash = [(visit.say(words), stored[name]) for name, words in FIELDS.items() if stored[name] != typed[name]]
+    return _page(visit, now, Form(typed), status=409, clash=clash, seen=mark_of(stored))
+
+
+def _page(visit: Visit, tenant: Tenant, form: Form, status: int = 200, **more: Any) -> Response:
+    values: dict[str, Any] = {"tenant": tenant, "form": form, "zones": _zones(), "locales": LOCALES, "clash": None}
+    values["seen"] = visit.posted.text(SEEN_FIELD) or mark_of(_values(tenant))
+    return render(visit, "tenant.html", status=status, **values | more)
 
 
 @cache

@@ -53,6 +53,11 @@ def credentials_in_force(connection: Connection, sealer: Sealer, tenant: TenantI
     return None if settings is None else settings.credentials
 
 
+def lock(connection: Connection, tenant: TenantId) -> None:
+    """Let nobody else change the credentials until this transaction ends; on SQLite there is nobody else."""
+    connection.execute(select(table.c.tenant).where(table.c.tenant == tenant).with_for_update())
+
+
 def save(connection: Connection, sealer: Sealer, tenant: TenantId, settings: OAuthSettings, now: int) -> None:
     """Replace the credentials. Nobody has been warned of the new ones yet."""
     if settings.method is None or settings.secret is None:

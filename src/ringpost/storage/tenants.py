@@ -61,6 +61,11 @@ def change(connection: Connection, tenant: TenantId, draft: TenantDraft, now: in
     return changed
 
 
+def lock(connection: Connection, tenant: TenantId) -> None:
+    """Let nobody else change what is said about it until this transaction ends; on SQLite there is nobody else."""
+    connection.execute(select(_tenants.c.id).where(_tenants.c.id == tenant).with_for_update(key_share=True))
+
+
 def show(connection: Connection, tenant: TenantId) -> Tenant:
     """One tenant. Raises NotFound."""
     row = connection.execute(select(*_COLUMNS).where(_tenants.c.id == tenant)).first()

@@ -1,6 +1,6 @@
 """Change or remove the OAuth credentials of a tenant, or of the system level."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Final
 
@@ -10,7 +10,7 @@ from ringpost.domain.access import Principal
 from ringpost.domain.oauth import OAuthSettings, merge_oauth, parse_oauth
 from ringpost.domain.tenants import TenantId
 from ringpost.errors import NotFound
-from ringpost.storage import audit
+from ringpost.storage import audit, outcomes
 from ringpost.storage import oauth as rows
 from ringpost.storage import settings as settings_rows
 from ringpost.storage.sealing import SealBroken
@@ -29,25 +29,49 @@ async def change_oauth(room: Room, principal: Principal, raw: Mapping[str, objec
     room.bell.ring()
 
 
+async def edit_oauth(
+    room: Room, principal: Principal, edited: Callable[[Connection], Mapping[str, object] | None]
+) -> None:
+    """Replace the credentials by what `edited` makes of them, or forget them when that is None, in one write.
+
+    What waits is tried again also when nothing is different (`edit_settings`). Raises Invalid, PasswordRequired, and
+    as `edited` does.
+    """
+    tenant = principal.tenant
+
+    def store(connection: Connection) -> None:
+        rows.lock(connection, tenant)
+        wanted = edited(connection)
+        if wanted is None:
+            if rows.show(connection, tenant) is not None:
+                remove_oauth(connection, room, principal)
+        elif not replace_oauth(connection, room, principal, parse_oauth(wanted, Keys())):
+            outcomes.release(connection, tenant, room.clock())
+
+    await room.database.write(store)
+    room.bell.ring()
+
+
 async def destroy_oauth(room: Room, principal: Principal) -> None:
     """Forget the credentials, secrets and all. Raises NotFound when there are none."""
     await room.database.write(remove_oauth, room, principal)
     room.bell.ring()
 
 
-def replace_oauth(connection: Connection, room: Room, principal: Principal, wanted: OAuthSettings) -> None:
-    """The write behind `change_oauth`. Raises PasswordRequired."""
+def replace_oauth(connection: Connection, room: Room, principal: Principal, wanted: OAuthSettings) -> bool:
+    """The write behind `change_oauth`: whether anything is different. Raises PasswordRequired."""
     tenant, now = principal.tenant, room.clock()
     settings_rows.lock(connection, tenant)
     old = stored_oauth(connection, room, tenant)
     merged = merge_oauth(old, wanted)
     changed = _changed_fields(old, merged)
     if not changed:
-        return
+        return False
     could_send = settings_rows.can_send(connection, tenant)
     rows.save(connection, room.sealer, tenant, merged, now)
     audit.record(connection, tenant, audit.Entry(now, principal.name, "change_oauth", "oauth", changed))
     let_go(connection, tenant, now, could_send=could_send)
+    return True
 
 
 def remove_oauth(connection: Connection, room: Room, principal: Principal) -> None:

@@ -35,21 +35,24 @@ async def change_settings(room: Room, principal: Principal, raw: Mapping[str, ob
 async def edit_settings(room: Room, principal: Principal, edited: Callable[[Connection], Mapping[str, object]]) -> None:
     """Replace the settings of the principal's tenant, or the system level's, by what `edited` makes of them.
 
-    That is one write, so nothing is lost of what others save. Raises Invalid, PasswordRequired, and as `edited` does.
+    That is one write, so nothing is lost of what others save. A person has asked for it, so what waits is tried again
+    also when nothing is different: what was wrong may have been mended elsewhere. Programs that post the same every
+    minute come by `change_settings`. Raises Invalid, PasswordRequired, and as `edited` does.
     """
     tenant = principal.tenant
 
     def store(connection: Connection) -> None:
         rows.lock(connection, tenant)
         wanted = parse_settings_of(tenant, edited(connection), room.options.rules_for(tenant))
-        replace_settings(connection, room, principal, wanted)
+        if not replace_settings(connection, room, principal, wanted):
+            outcomes.release(connection, tenant, room.clock())
 
     await room.database.write(store)
     room.bell.ring()
 
 
-def replace_settings(connection: Connection, room: Room, principal: Principal, wanted: Settings) -> None:
-    """The write behind all of these. Raises PasswordRequired."""
+def replace_settings(connection: Connection, room: Room, principal: Principal, wanted: Settings) -> bool:
+    """The write behind all of these: whether anything is different. Raises PasswordRequired."""
     tenant, now = principal.tenant, room.clock()
     rows.lock(connection, tenant)
     old, opened = stored_settings(connection, room, tenant)
@@ -58,10 +61,11 @@ def replace_settings(connection: Connection, room: Room, principal: Principal, w
         wanted = replace(wanted, mail_server=replace(merged, oauth=rows.stored_oauth(connection, tenant)))
     changed = _changed_fields(old, wanted)
     if not changed:
-        return
+        return False
     rows.save(connection, room.sealer, tenant, wanted, now)
     audit.record(connection, tenant, audit.Entry(now, principal.name, "change_settings", "settings", changed))
     let_go(connection, tenant, now, could_send=old.can_send)
+    return True
 
 
 def let_go(connection: Connection, tenant: TenantId, now: int, *, could_send: bool) -> None:

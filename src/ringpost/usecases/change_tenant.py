@@ -22,6 +22,7 @@ async def edit_tenant(
     now = room.clock()
 
     def store(connection: Connection) -> None:
+        tenants.lock(connection, tenant)
         checked = parse_tenant(edited(tenants.show(connection, tenant)))
         changed = tenants.change(connection, tenant, checked, now)
         if changed:
