@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ringpost.domain.catalogue import CATALOGUE, EventType
+from ringpost.domain.catalogue import CATALOGUE, EventType, Kind
 from ringpost.domain.forms import VARIABLE
 from ringpost.domain.rendering import Rendered, Stamp, prepare
 from ringpost.domain.system_events import SYSTEM_CATALOGUE
@@ -120,6 +120,14 @@ def test_samples_fill_each_without_a_gap(sample: Sample) -> None:
 
     assert (rendered.unknown, rendered.empty) == ((), ())
     assert "%%" not in f"{rendered.subject}{rendered.html}{rendered.text}"
+
+
+@each_template
+def test_no_number_is_followed_by_a_word_that_would_have_to_agree_with_it(sample: Sample) -> None:
+    """One second, two seconds: an event has either."""
+    numbers = "|".join(one.name for one in sample.event_type.variables if one.kind is Kind.NUMBER) or "(?!)"
+    parts = (sample.template.subject, sample.template.body, sample.template.text_body or "")
+    assert not [part for part in parts if re.search(rf"%%(?:{numbers})%%(?:<[^>]*>|&nbsp;|[ \xa0])+\w\w", part)]
 
 
 @each_template
