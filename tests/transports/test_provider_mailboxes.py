@@ -63,6 +63,28 @@ async def test_a_mailbox_goes_on_resting_however_many_others_there_are(provider:
     assert (await send(providers)).retry_after == pytest.approx(40, abs=5)
 
 
+async def test_what_a_mail_waits_for_is_told_as_it_is(provider: StandIn, ca_file: str) -> None:
+    hanging = provider.providers(ca_file, graph_allowance=Allowance(1, ((100, 60.0),)))
+    provider.say("send", Say(202, after_s=3600))
+    async with asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(send(hanging))
+        while not provider.of("send"):
+            await asyncio.sleep(0.01)
+        behind = await send(hanging)
+        first.cancel()
+    one_a_minute = provider.providers(ca_file, graph_allowance=Allowance(4, ((1, 60.0),)))
+    await send(one_a_minute)
+    too_many = await send(one_a_minute)
+    resting = provider.providers(ca_file)
+    provider.say("send", Say(503, None, {"Retry-After": "40"}))
+    await send(resting)
+    asked_to_wait = await send(resting)
+
+    assert "has not answered yet to the mails that it was just given" in behind.hint
+    assert "has used them up" in too_many.hint
+    assert "has asked to be given no more mails" in asked_to_wait.hint
+
+
 async def test_of_idle_mailboxes_only_so_many_are_remembered(provider: StandIn, ca_file: str) -> None:
     providers = provider.providers(ca_file)
     first = providers.pace_of(GRAPH)

@@ -54,8 +54,20 @@ ALIKE: Final = (
         "their turn."
     ),
     N_(
+        "The mail server has not answered yet to the mails that it was just given, and the pace that the operator has "
+        "set for it permits only so many at once. A delivery is tried again by itself."
+    ),
+    N_(
         "The provider takes only so many mails a minute from one mailbox, and this mailbox has used them up. The "
         "others wait their turn."
+    ),
+    N_(
+        "The provider has not answered yet to the mails that it was just given for this mailbox, and takes only so "
+        "many at once. A delivery is tried again by itself."
+    ),
+    N_(
+        "The provider has asked to be given no more mails for this mailbox for a while. A delivery is tried again by "
+        "itself."
     ),
     N_("The stored message cannot be opened: its key is missing from the key ring. The operator can mend that."),
     N_("Ringpost was stopped while this mail was being sent, so it may have been sent. It is tried again."),

@@ -11,7 +11,8 @@ import time
 from bisect import bisect_right
 from collections import Counter, deque
 from dataclasses import dataclass
-from typing import Final
+from enum import Enum, auto
+from typing import Final, NamedTuple
 
 from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
 from ringpost.domain.messages import Envelope
@@ -23,10 +24,36 @@ PATIENCE: Final = 5.0
 """Seconds that a mail waits for its turn before it goes back into the outbox."""
 BURST_S: Final = 6.0
 """So many seconds' worth of mails may go to a paced mail server at once."""
-_RESTING: Final = (
-    "The operator has set how many mails a minute this mail server is given, and they have gone. The others wait their "
-    "turn."
-)
+
+
+class Why(Enum):
+    """What a mail waits for whose turn does not come."""
+
+    UNANSWERED = auto()
+    """As many requests as may be under way at once have not been answered."""
+    USED_UP = auto()
+    """As many have begun as may in a span of time."""
+    RESTING = auto()
+    """The provider asked for it."""
+
+
+class Wait(NamedTuple):
+    """How long a mail has to wait at least, and for what."""
+
+    seconds: float
+    why: Why
+
+
+_HINTS: Final = {
+    Why.UNANSWERED: (
+        "The mail server has not answered yet to the mails that it was just given, and the pace that the operator has "
+        "set for it permits only so many at once. A delivery is tried again by itself."
+    ),
+    Why.USED_UP: (
+        "The operator has set how many mails a minute this mail server is given, and they have gone. The others wait "
+        "their turn."
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +111,18 @@ class Pace:
         """The provider asked for it: nothing goes for so long."""
         self._resting_until = max(self._resting_until, _now() + seconds)
 
-    def wait(self, *, urgent: bool) -> float:
-        """Seconds until one more request may begin; 0 for now."""
-        now = _now()
-        ready = self._resting_until
-        for count, span in self._allowance(urgent=urgent).spans:
-            if len(self._begun) >= count:
-                ready = max(ready, self._begun[-count] + span)
-        return max(0.0, ready - now)
+    def wait(self, *, urgent: bool) -> Wait | None:
+        """What one more request would wait for; None when it may begin now."""
+        now, begun = _now(), self._begun
+        spans = [(count, span) for count, span in self._allowance(urgent=urgent).spans if len(begun) >= count]
+        waits = [Wait(begun[-count] + span - now, Why.USED_UP) for count, span in spans]
+        longest = max(waits, default=Wait(0.0, Why.USED_UP), key=lambda wait: wait.seconds)
+        if (rest := self._resting_until - now) >= longest.seconds:
+            longest = Wait(rest, Why.RESTING)
+        return longest if longest.seconds > 0 else None
 
-    async def begin(self, patience: float = PATIENCE, *, urgent: bool) -> float | None:
-        """Take a turn: None when it has come, to be given back with `end`; else the seconds to come back after."""
+    async def begin(self, patience: float = PATIENCE, *, urgent: bool) -> Wait | None:
+        """Take a turn: None when it has come, to be given back with `end`; else what to come back after."""
         if self._waits(urgent=urgent):
             wait = await self._wait_for_turn(_now() + patience, urgent=urgent)
             if wait is not None:
@@ -112,18 +140,19 @@ class Pace:
     def _waits(self, *, urgent: bool) -> bool:
         return not urgent or self.allowance.kept is not None
 
-    async def _wait_for_turn(self, give_up: float, *, urgent: bool) -> float | None:
+    async def _wait_for_turn(self, give_up: float, *, urgent: bool) -> Wait | None:
         try:
             async with asyncio.timeout(give_up - _now()):
                 await self._acquire(urgent=urgent)
         except TimeoutError:
-            return max(1.0, self.wait(urgent=urgent))
+            seconds, why = self.wait(urgent=urgent) or (0.0, Why.UNANSWERED)
+            return Wait(max(1.0, seconds), why)
         try:
-            while (wait := self.wait(urgent=urgent)) > 0:
-                if _now() + wait > give_up:
+            while wait := self.wait(urgent=urgent):
+                if _now() + wait.seconds > give_up:
                     self._release(urgent=urgent)
                     return wait
-                await asyncio.sleep(wait)
+                await asyncio.sleep(wait.seconds)
         except asyncio.CancelledError:
             self._release(urgent=urgent)
             raise
@@ -181,7 +210,8 @@ class PacedTransport:
         patience = PATIENCE + BURST_S  # also when emergencies went before it
         wait = await self._pace.begin(patience, urgent=self._urgent)
         if wait is not None:
-            return Outcome(RETRY, Stage.CONNECT, Party.MAIL_SERVER, hint=_RESTING, retry_after=wait)
+            hint = _HINTS[wait.why]
+            return Outcome(RETRY, Stage.CONNECT, Party.MAIL_SERVER, hint=hint, retry_after=wait.seconds)
         try:
             return await self._transport.send(envelope, message, lease)
         finally:

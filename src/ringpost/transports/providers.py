@@ -14,7 +14,7 @@ from ringpost.domain.secrets import Secret
 from ringpost.domain.traps import Trap
 from ringpost.transports.lease import ENDLESS, Lease, LeaseOver
 from ringpost.transports.oauth import Authorities, Tokens, google, microsoft
-from ringpost.transports.pacing import Allowance, Pace
+from ringpost.transports.pacing import Allowance, Pace, Why
 from ringpost.transports.web import Answer, WebOptions, open_client, post, words_of
 
 KEPT: Final = 0.1
@@ -29,10 +29,20 @@ _PIECE: Final = 65_536
 """Octets of a request that are written at once."""
 _CLOSING: Final = "Ringpost is shutting down. A delivery is tried again by itself."
 _SLOW: Final = "The mail provider did not answer in time."
-_RESTING: Final = (
-    "The provider takes only so many mails a minute from one mailbox, and this mailbox has used them up. The others "
-    "wait their turn."
-)
+_HINTS: Final = {
+    Why.UNANSWERED: (
+        "The provider has not answered yet to the mails that it was just given for this mailbox, and takes only so "
+        "many at once. A delivery is tried again by itself."
+    ),
+    Why.USED_UP: (
+        "The provider takes only so many mails a minute from one mailbox, and this mailbox has used them up. The "
+        "others wait their turn."
+    ),
+    Why.RESTING: (
+        "The provider has asked to be given no more mails for this mailbox for a while. A delivery is tried again by "
+        "itself."
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +153,8 @@ class ApiTransport:
         pace = self._providers.pace_of(self._endpoint)
         wait = await pace.begin(urgent=self._urgent)
         if wait is not None:
-            return Outcome(RETRY, Stage.API, Party.MAIL_SERVER, hint=_RESTING, retry_after=wait)
+            hint = _HINTS[wait.why]
+            return Outcome(RETRY, Stage.API, Party.MAIL_SERVER, hint=hint, retry_after=wait.seconds)
         try:
             outcome = await self._send(request, ends_at, lease)
         finally:
