@@ -5,15 +5,19 @@ import re
 from typing import Any
 
 import httpx
+from sqlalchemy import Connection
+from tests.storage.mails import claim, said
 
 from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
-from ringpost.domain.deliveries import State
+from ringpost.domain.deliveries import REJECTED, RETRY, SENT, Outcome, State, Urgency
 from ringpost.domain.events import parse_event
 from ringpost.domain.tenants import TenantId
-from ringpost.storage import deliveries
+from ringpost.storage import deliveries, outcomes
 from ringpost.storage.deliveries import Filter
 from ringpost.usecases.accept_events import Receipt, accept_events
 from ringpost.usecases.room import Room
+
+TRIED = {RETRY: State.QUEUED, REJECTED: State.REJECTED, SENT: State.SENT}
 
 
 def admin(tenant: TenantId) -> Principal:
@@ -64,3 +68,19 @@ def names_in(page: httpx.Response) -> list[str]:
 async def states(room: Room, tenant: TenantId) -> dict[str, State]:
     rows = await room.database.read(deliveries.page, tenant, Filter(top=200))
     return {row.recipient: State(row.state) for row in rows}
+
+
+async def tried(room: Room, tenant: TenantId, outcome: Outcome, server: str = "mail.example.com:25") -> tuple[Any, Any]:
+    """A delivery to jane@example.com after one attempt, and the attempt."""
+    delivery = await report(room, tenant, "jane@example.com")
+    now = room.clock()
+
+    def try_it(connection: Connection) -> tuple[Any, Any]:
+        waiting = claim(connection, name=delivery, urgency=Urgency.EMERGENCY, now=now, lease_until=now + 60_000)
+        (item,) = (one for one in waiting if one.id == delivery)
+        outcomes.record(connection, now, [said(item, outcome, TRIED[outcome.verdict], server=server, due_at=now)])
+        (row,) = deliveries.rows_of(connection, tenant, [delivery])
+        (attempt,) = deliveries.attempts_of(connection, tenant, delivery)
+        return row, attempt
+
+    return await room.database.write(try_it)

@@ -1,38 +1,14 @@
 """What an attempt is told as: how far it came, what was said, and why, in one line."""
 
-from typing import Any
-
 import pytest
-from sqlalchemy import Connection
-from tests.console.mails import report
-from tests.storage.mails import claim, said
+from tests.console.mails import tried
 
 from ringpost.console import delivery_words
 from ringpost.console.delivery_words import NOBODY
-from ringpost.domain.deliveries import REJECTED, RETRY, SENT, Outcome, Party, Stage, State, Urgency
+from ringpost.domain.deliveries import REJECTED, RETRY, SENT, Outcome, Party, Stage
 from ringpost.domain.tenants import TenantId
 from ringpost.domain.traps import mail
-from ringpost.storage import deliveries, outcomes
 from ringpost.usecases.room import Room
-
-TRIED = {RETRY: State.QUEUED, REJECTED: State.REJECTED, SENT: State.SENT}
-
-
-async def tried(room: Room, tenant: TenantId, outcome: Outcome, server: str = "mail.example.com:25") -> tuple[Any, Any]:
-    """A delivery to jane@example.com after one attempt, and the attempt."""
-    delivery = await report(room, tenant, "jane@example.com")
-    now = room.clock()
-
-    def try_it(connection: Connection) -> tuple[Any, Any]:
-        waiting = claim(connection, name=delivery, urgency=Urgency.EMERGENCY, now=now, lease_until=now + 60_000)
-        (item,) = (one for one in waiting if one.id == delivery)
-        outcomes.record(connection, now, [said(item, outcome, TRIED[outcome.verdict], server=server, due_at=now)])
-        (row,) = deliveries.rows_of(connection, tenant, [delivery])
-        (attempt,) = deliveries.attempts_of(connection, tenant, delivery)
-        return row, attempt
-
-    return await room.database.write(try_it)
-
 
 SMTP, GRAPH, GMAIL = "mail.example.com:25", "Microsoft Graph", "Gmail API"
 
@@ -79,9 +55,9 @@ async def test_the_servers_answer_has_each_of_its_codes_once(room: Room, acme: T
 
 async def test_why_is_told_in_the_words_of_the_trap_also_when_numbers_follow_them(room: Room, acme: TenantId) -> None:
     hint = f"{mail.MAIL_TOO_LARGE.hint} It has 9000 bytes; the mail server accepts 8000 bytes."
-    row, _ = await tried(room, acme, Outcome(REJECTED, Stage.MAIL_FROM, Party.MESSAGE, code=552, hint=hint))
+    row, attempt = await tried(room, acme, Outcome(REJECTED, Stage.MAIL_FROM, Party.MESSAGE, code=552, hint=hint))
     assert delivery_words.why(row) == mail.MAIL_TOO_LARGE.title
-    assert delivery_words.reason_of(row, "attempt_").trap == mail.MAIL_TOO_LARGE
+    assert delivery_words.reason_of(attempt).trap == mail.MAIL_TOO_LARGE
 
 
 async def test_why_is_told_in_our_words_and_without_any_in_the_servers(room: Room, acme: TenantId) -> None:

@@ -86,6 +86,11 @@ class Story:
         return last.reason if last and last.row.verdict != "sent" else None
 
     @property
+    def may_have_come(self) -> bool:
+        """Touch was lost at an attempt after the last byte, so the server may have the mail."""
+        return any(one.row.ambiguous for one in self.tries)
+
+    @property
     def over_share(self) -> bool:
         """It waits, and its mail server does not fail."""
         return is_over_share(self.hold)

@@ -139,6 +139,7 @@ HELPERS: Final = {
         N_("Diagnose the mail server"),
     ),
 }
+_OURS: Final = Helper(N_("Ringpost itself"), N_("Whoever runs Ringpost. Its log says more."))
 NOBODY: Final = Helper(N_("Nobody can know"), N_("Nothing has to be done: it is tried again by itself."))
 
 SHARE_USED: Final = N_("Your share of the phone system's mail server is used up")
@@ -183,14 +184,19 @@ def reason_of_hold(hold: Any) -> Reason:
     return reason_of(hold)
 
 
-def reason_of(row: Any, prefix: str = "") -> Reason:
-    """The reason in a row that has `hint`, `reply` and `party`, each behind `prefix`."""
-    hint, party, reply = (getattr(row, f"{prefix}{name}") for name in ("hint", "party", "reply"))
-    trap = _trap_of(hint)
-    helper = HELPERS[Party(party)] if party else NOBODY
+def reason_of(row: Any) -> Reason:
+    """The reason in an attempt or a hold."""
+    trap = _trap_of(row.hint)
     if trap is not None:
-        return Reason(trap.title, trap.explanation, TO_DO.get(trap.code, trap.what_to_do), trap, helper, reply)
-    return Reason(N_("The mail was not taken"), hint, "", None, helper, reply)
+        to_do = TO_DO.get(trap.code, trap.what_to_do)
+        return Reason(trap.title, trap.explanation, to_do, trap, _helper(row.party), row.reply)
+    # What no server has answered, and no known trap is, has failed before the mail was looked at
+    ours = row.party == Party.MESSAGE and row.code is None
+    return Reason(N_("The mail was not taken"), row.hint, "", None, _OURS if ours else _helper(row.party), row.reply)
+
+
+def _helper(party: str | None) -> Helper:
+    return HELPERS[Party(party)] if party else NOBODY
 
 
 def why(row: Any, hold: Any = None) -> str:
