@@ -49,10 +49,12 @@ from ringpost.console.guard import (
     refuse_forgery,
     refuse_left_tenant,
     refuse_strangers,
+    unknown_visit,
 )
 from ringpost.console.headers import SafeHeaders
 from ringpost.console.routing import Access, Page
 from ringpost.console.visit import ROOT, Visit
+from ringpost.errors import StorageUnavailable
 from ringpost.limits import Limits
 from ringpost.usecases.room import Room
 
@@ -136,7 +138,10 @@ def _endpoint(page: Page) -> Callable[[Request], Awaitable[Response]]:
 async def _answered(request: Request, view: Callable[[Visit], Awaitable[Response]]) -> Response:
     """What the view answers, or the page for what went wrong."""
     state = request.app.state
-    visit = await begin_visit(request, state.room, state.limits)
+    try:
+        visit = await begin_visit(request, state.room, state.limits)
+    except StorageUnavailable as error:
+        return answer_error(unknown_visit(request, state.room, state.limits), error)
     try:
         response = show_trouble(visit, NO_PAGE) if _asks_for_nul(request) else await view(visit)
     except Exception as error:  # noqa: BLE001  whatever it is, a person sees a page and the log the rest

@@ -79,7 +79,7 @@ def answer_error(visit: Visit, error: Exception) -> Response:
         if isinstance(error, kind):
             if isinstance(error, RateLimited):
                 return told_to_wait(show_trouble(visit, trouble, when_to_try_again(visit, error)), error)
-            return show_trouble(visit, trouble, str(error))
+            return show_trouble(visit, trouble, _said_by(error))
     if isinstance(error, ClientDisconnect):  # nobody is there to be answered, and nothing of ours has failed
         _log.info("client_hung_up", method=visit.request.method, path=visit.request.url.path)
         return Response(status_code=400)
@@ -91,6 +91,11 @@ def show_trouble(visit: Visit, trouble: Trouble, message: str = "") -> Response:
     """An error page. `message` says more than the title, in English or the visitor's language."""
     template = "error_fragment.html" if visit.wants_fragment else "error.html"
     return render(visit, template, status=trouble.status, trouble=trouble, message=message)
+
+
+def _said_by(error: Exception) -> str:
+    """What an error says to people; of the database only the operator can do anything about it."""
+    return "" if isinstance(error, StorageUnavailable) else str(error)
 
 
 def _to_sign_in(visit: Visit) -> Response:

@@ -78,6 +78,23 @@ async def begin_visit(request: Request, room: Room, limits: Limits) -> Visit:
     if session is not None and not by_itself and now - session.seen_at >= SEEN_EVERY_S * 1000:
         await room.database.write(sessions.touch, session.id, now)
     bound = secret.reveal() if session and secret else _visit_secret(request)
+    return _visit(request, room, limits, bound, session, tenant)
+
+
+def unknown_visit(request: Request, room: Room, limits: Limits) -> Visit:
+    """Who comes when nobody can be looked up. What they send from the page is good once their session is found."""
+    secret = session_secret(request)
+    return _visit(request, room, limits, secret.reveal() if secret else _visit_secret(request))
+
+
+def _visit(
+    request: Request,
+    room: Room,
+    limits: Limits,
+    bound: str,
+    session: ConsoleSession | None = None,
+    tenant: Tenant | None = None,
+) -> Visit:
     language = choose_language(
         (request.cookies.get(LANGUAGE_COOKIE), tenant.locale if tenant else None),
         request.headers.get("accept-language", ""),

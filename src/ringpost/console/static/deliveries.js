@@ -15,6 +15,7 @@ const look = () => {
     const opened = [...place.querySelectorAll("details")].map((one) => one.open);
     const focused = place.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     const headers = { "X-Renewal": "true" }; // keeps no session alive
+    place.addEventListener("htmx:beforeSwap", (event) => failing(event, place), { once: true });
     window.htmx.ajax("GET", place.dataset.live, { target: place, swap: "outerHTML", headers }).then(() => {
       const now = document.getElementById(place.id);
       if (now === null || now === place) return;
@@ -23,6 +24,15 @@ const look = () => {
       start(now);
     });
   }
+};
+
+// What cannot be looked at now says so in its place, stays live, and is shown anew even when nothing has changed by then.
+const failing = (event, place) => {
+  if (event.detail.xhr.status < 500) return;
+  event.detail.swapOverride = "innerHTML";
+  const live = new URL(place.dataset.live, location.href);
+  live.searchParams.delete("seen");
+  place.dataset.live = `${live.pathname}${live.search}`;
 };
 
 const start = (root) => {
