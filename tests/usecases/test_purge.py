@@ -124,6 +124,33 @@ async def test_what_is_due_goes_bite_by_bite_to_the_last_however_many_recipients
     assert bites >= 3
 
 
+async def test_a_bite_of_large_messages_is_of_fewer(room: Room, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ringpost.storage.events.HEAVIEST_BITE", 3 * len(b"sealed"))
+    await room.database.write(put, clock.ms, 7, ended(clock.ms))
+    await room.database.write(put, clock.ms + 1, 2, ended(clock.ms + 1), name="f")
+    larger = update(messages).where(messages.c.event == "f00000").values(content=b"sealed" * 4)
+    await room.database.write(lambda connection: connection.execute(larger).close())
+    clock.advance(25 * 3600)
+    left, more = [9], True
+    while more:
+        more = await purge(room)
+        left.append((await rows(room))[1])
+    assert left == [9, 6, 3, 2, 1, 0], "three at a time, and what is larger than a bite by itself"
+
+
+async def test_history_with_large_messages_goes_in_smaller_bites(
+    room: Room, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ringpost.storage.events.HEAVIEST_BITE", 2 * len(b"sealed"))
+    await room.database.write(put, clock.ms, 5, ended(clock.ms, keep_ms=1000 * DAY_MS))
+    clock.advance(91 * 24 * 3600)
+    left, more = [5], True
+    while more:
+        more = await purge(room)
+        left.append((await rows(room))[0])
+    assert left == [5, 3, 1, 0]
+
+
 async def test_events_that_sent_nothing_are_erased_and_forgotten_in_their_time(room: Room, clock: Clock) -> None:
     await room.database.write(put, clock.ms, BITE + 1)
     skipped = update(events).values(skip_reason="NOTIFICATION_OFF", erase_at=clock.ms + DAY_MS)

@@ -1,14 +1,19 @@
 """Events as they were accepted. Variables are sealed; they are erased with the message."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from itertools import accumulate
+from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, delete, or_, select
+from sqlalchemy import Connection, delete, func, or_, select
 
 from ringpost.domain.deliveries import OPEN_STATES
 from ringpost.domain.tenants import TenantId
 from ringpost.storage.bulk import Insert, InsertTogether, Lookup
 from ringpost.storage.tables import AnyRow, attempts, deliveries, events, messages, template_revisions
+
+HEAVIEST_BITE: Final = 16 << 20
+"""Octets of messages that are deleted in one commit, or one message that is larger: others wait to write meanwhile."""
 
 EventKey = tuple[TenantId, str]
 """Tenant and the sender's event id."""
@@ -162,6 +167,15 @@ def lock(connection: Connection, keys: Sequence[str]) -> list[str]:
     return list(connection.execute(mine).scalars())
 
 
+def bite_of(connection: Connection, keys: Sequence[str]) -> Sequence[str]:
+    """The first of these events, as many as one commit deletes the messages of."""
+    sizes = select(messages.c.event, func.length(messages.c.content).label("octets"))
+    found = connection.execute(sizes.where(messages.c.event.in_(keys)))
+    octets = {row.event: row.octets for row in found}
+    together = accumulate(octets.get(key, 0) for key in keys)
+    return keys[: max(1, bisect_right(list(together), HEAVIEST_BITE))]
+
+
 def erase_skipped(connection: Connection, now: int, limit: int) -> int:
     """Erase the variables of events that sent nothing and whose time has come; returns how many.
 
@@ -174,10 +188,10 @@ def erase_skipped(connection: Connection, now: int, limit: int) -> int:
     return len(found)
 
 
-def forget(connection: Connection, before: int, limit: int) -> int:
-    """Delete the oldest events that were over before this time, with all that hangs on them.
+def forget(connection: Connection, before: int, limit: int) -> bool:
+    """Delete the oldest events that were over before this time, with all that hangs on them; True when there is more.
 
-    Returns how many, so that a caller comes back while there is more. Passes over what another worker is purging.
+    Passes over what another worker is purging.
     """
     still_open = (
         select(deliveries.c.id)
@@ -194,10 +208,11 @@ def forget(connection: Connection, before: int, limit: int) -> int:
         .limit(limit)
         .with_for_update(of=events, skip_locked=True)
     ).scalars()
-    over = finished(connection, keys.all())
+    due = keys.all()
+    over = finished(connection, bite_of(connection, due))
     if over:
         _delete(connection, over)
-    return len(over)
+    return bool(over) and (len(due) == limit or len(over) < len(due))
 
 
 def finished(connection: Connection, keys: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, 
 from ringpost.domain.tenants import SYSTEM, Tenant, TenantDraft, TenantId, parse_domain
 from ringpost.errors import AlreadyExists, NotFound
 from ringpost.storage import tables
+from ringpost.storage.events import bite_of
 from ringpost.storage.tables import AnyRow
 
 _tenants = tables.tenants
@@ -167,7 +168,7 @@ def empty_bite(connection: Connection, tenant: TenantId, rows: int = ROWS_PER_BI
         connection.execute(delete(deliveries).where(deliveries.c.id.in_(ids)))
         return True
     keys = connection.scalars(select(events.c.key).where(events.c.tenant == tenant).limit(rows)).all()
-    if keys:
+    if keys := bite_of(connection, keys):
         connection.execute(delete(tables.messages).where(tables.messages.c.event.in_(keys)))
         connection.execute(delete(events).where(events.c.key.in_(keys)))
         return True

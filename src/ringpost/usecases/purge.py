@@ -10,22 +10,23 @@ from ringpost.storage.access import forget_ended_tokens
 from ringpost.usecases.room import Room
 
 BITE = 500
+"""Rows in one commit; fewer where the messages are large."""
 
 
 async def purge(room: Room) -> bool:
     """Erase and delete one bite of what is due; True when there is more."""
     now = room.clock()
     more_to_erase = await room.database.write(_erase, now)
-    forgotten = await room.database.write(events.forget, now - room.options.keep_history_s * 1000, BITE)
+    more_to_forget = await room.database.write(events.forget, now - room.options.keep_history_s * 1000, BITE)
     more_tokens = await room.database.write(forget_ended_tokens, now - room.options.keep_history_s * 1000, BITE)
     await room.database.write(sessions.forget_ended, now)
-    return more_to_erase or forgotten == BITE or more_tokens
+    return more_to_erase or more_to_forget or more_tokens
 
 
 def _erase(connection: Connection, now: int) -> bool:
     """Whether more is due at this moment. A bite is of deliveries, so how many events it was about does not tell."""
     due = events.lock(connection, outcomes.due_for_erasure(connection, now, BITE))
     if due:
-        outcomes.erase(connection, due)
+        outcomes.erase(connection, events.bite_of(connection, due))
     skipped = events.erase_skipped(connection, now, BITE)
     return skipped == BITE or (bool(due) and bool(outcomes.due_for_erasure(connection, now, 1)))
