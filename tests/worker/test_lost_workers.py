@@ -9,6 +9,7 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import Connection, insert, select, update
+from structlog.testing import capture_logs
 from tests.conftest import Clock
 from tests.journeys.running import mailbox
 from tests.transports.scripted_server import ScriptedServer, polite
@@ -170,17 +171,21 @@ async def test_lost_workers_and_what_is_set_aside_because_of_them_are_counted(
 
     before = counted()
     in_hand = {"state": State.SENDING, "lease_until": 0, "ended_at": None, "erase_at": None}
-    for number, (claim, claims) in enumerate((("dead-1", 1), ("dead-a2", 5), ("gone-1", 1))):
-        await room.database.write(put, clock.ms, 1, {**in_hand, "claim": claim, "claims": claims}, name=f"e{number}")
+    for number, (claim, claims, mails) in enumerate((("dead-1", 1, 20), ("dead-a2", 5, 1), ("gone-1", 1, 2))):
+        of_it = {**in_hand, "claim": claim, "claims": claims}
+        await room.database.write(put, clock.ms, mails, of_it, name=f"e{number}")
     worker = Worker(room, WorkerOptions(slots=64, sweep_s=0.05, presence=tmp_path / "workers"))
-    task = asyncio.create_task(worker.run())
-    try:
-        async with asyncio.timeout(10):
-            while counted() == before:
-                await asyncio.sleep(0.05)
-    finally:
-        worker.stop()
-        await task
+    with capture_logs() as logs:
+        task = asyncio.create_task(worker.run())
+        try:
+            async with asyncio.timeout(10):
+                while counted() == before:
+                    await asyncio.sleep(0.05)
+        finally:
+            worker.stop()
+            await task
+    [line] = [line for line in logs if line["event"] == "workers_lost"]
+    assert (line["workers"], line["deliveries"]) == (["dead", "gone"], 23), "one line, however much they had in hand"
     assert [after - (then or 0) for after, then in zip(counted(), before, strict=True) if after] == [2, 1]
 
 

@@ -58,7 +58,6 @@ def _recover(connection: Connection, room: Room, lost: Sequence[str]) -> Recover
         if claims < leases.MOST_CLAIMS:
             wait_ms = min(place * APART_MS, LONGEST_APART_MS) if claims > 1 else 0
             leases.return_lost(connection, item, lost_worker(), due_at=now + wait_ms, at=now, claims=claims)
-            _log.warning("worker_lost", delivery=item.id, tenant=item.tenant, claims=claims)
             continue
         end = erase_at(room, now, secret=item.secret)
         state = State.REJECTED

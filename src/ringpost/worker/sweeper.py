@@ -87,9 +87,11 @@ class Sweeper:
         lost |= self._lease_watch.over(others, lengths, Moment(wall, asked, answered))
         if lost:
             recovered = await recover_lost(self._room, lost)
-            newly = {worker_of(claim) for claim in recovered.claims} - self._lost
-            self._lost |= newly
-            metrics.observe_lost(len(newly), recovered.set_aside)
+            workers_lost = {worker_of(claim) for claim in recovered.claims}
+            if workers_lost:
+                _log.warning("workers_lost", workers=sorted(workers_lost), deliveries=recovered.deliveries)
+            metrics.observe_lost(len(workers_lost - self._lost), recovered.set_aside)
+            self._lost |= workers_lost
             self._room.bell.ring()
         return False
 
