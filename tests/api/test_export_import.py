@@ -356,7 +356,7 @@ async def test_what_two_readers_could_read_in_two_ways_is_refused(
 
 
 async def test_a_file_may_be_larger_than_other_bodies(tenant_client: httpx.AsyncClient) -> None:
-    lines = ["%%QUEUE_NAME%% " + "\u00e4" * 50] * 4000
+    lines = ["%%QUEUE_NAME%%", *["\u00e4" * 55] * 4000]
     content = {**EMPTY, "templates": {name: {"body": lines, "text_body": lines} for name in ("QUEUE_SLA", "DISK_LOW")}}
     assert len(json.dumps(content, ensure_ascii=False).encode()) > 1 << 20
 
