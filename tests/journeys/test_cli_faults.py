@@ -222,6 +222,14 @@ def test_what_is_typed_and_is_no_text_is_said_plainly(acme: Machine) -> None:
         assert done.stderr.startswith(f"ringpost: {where}: There is a character in it that no mail can hold")
 
 
+@pytest.mark.parametrize("command", [("tenant", "show"), ("delivery", "show", "--tenant", "acme.example.com")])
+def test_a_name_that_is_no_text_is_said_plainly(acme: Machine, command: tuple[str, ...]) -> None:
+    done = acme.run(*command, os.fsdecode(b"a\xff"))
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith(": This is no text in UTF-8, so nothing can have that name.\n")
+
+
 def test_an_unknown_tenant_is_said_plainly(acme: Machine) -> None:
     done = acme.run("tenant", "show", "nobody.example.com")
 

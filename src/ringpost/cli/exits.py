@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 from typing import Final
 
 from pydantic import ValidationError
@@ -71,6 +72,8 @@ def _sentence(error: Exception) -> str:
             return _os_sentence(error)
         case RingpostError() | Misconfigured() | KeyRingError() | Failed():
             return str(error)
+        case UnicodeEncodeError() if any(error.object in argument for argument in sys.argv):
+            return f"{error.object}: This is no text in UTF-8, so nothing can have that name."
         case _:
             return f"a fault of Ringpost itself: {type(error).__name__}: {error} ({TRACEBACK}=1 shows where)"
 
