@@ -5,7 +5,9 @@ import threading
 from collections.abc import Sequence
 
 import pytest
-from sqlalchemy import Connection, text
+from psycopg.errors import DiskFull
+from sqlalchemy import Connection, exc, text
+from structlog.testing import capture_logs
 from tests.storage.notes import add, words
 
 from ringpost.errors import StorageUnavailable
@@ -24,6 +26,25 @@ async def test_a_write_that_raises_undoes_only_its_own_changes(database: Databas
     assert isinstance(results[1], ValueError)
     assert results[2] == "b"
     assert await database.read(words) == {"a", "b"}
+
+
+async def test_what_goes_on_is_told_again_after_a_while_with_how_often_it_was_met(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find_no_room(_connection: Connection) -> None:
+        raise exc.OperationalError("INSERT", {}, DiskFull("no room"))
+
+    async def try_again() -> None:
+        with pytest.raises(StorageUnavailable):
+            await database.write(find_no_room)
+
+    with capture_logs() as logs:
+        for _ in range(3):
+            await try_again()
+        monkeypatch.setattr("ringpost.storage.away.TELL_EVERY_S", 0.0)
+        await try_again()
+    told = [line.get("times_before") for line in logs if line["event"] == "database_unavailable"]
+    assert told == [None, 2]
 
 
 async def test_a_write_that_raises_what_no_future_takes_keeps_nobody_else_waiting(database: Database) -> None:
