@@ -2,13 +2,13 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import pytest
 from psycopg.sql import SQL, Identifier
-from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy import Connection, Engine, func, insert, select, text
 from tests.postgresql import PostgresServer
 from tests.storage.mails import GOOD, NOW, claim, hold_lane, probe_claim, put, said
 from tests.storage.notes import add, words
@@ -31,6 +31,16 @@ Taking = Callable[[Connection, str], list[Claimed]]
 def kind_of_database() -> str:
     """This one only."""
     return "postgresql"
+
+
+@pytest.fixture
+def writers(database_url: str) -> Iterator[tuple[Engine, Engine]]:
+    """What two processes write by."""
+    engines = *open_engines(database_url), *open_engines(database_url)
+    _, writer, _, other_writer = engines
+    yield writer, other_writer
+    for engine in engines:
+        engine.dispose()
 
 
 # Many processes -----------------------------------------------------------------------------------------------------
@@ -65,13 +75,12 @@ def test_two_workers_never_claim_the_same_and_never_wait_for_each_other(database
     writer.dispose()
 
 
-def meanwhile(database_url: str, first: Taking, second: Taking) -> tuple[set[str], set[str]]:
+def meanwhile(writers: tuple[Engine, Engine], first: Taking, second: Taking) -> tuple[set[str], set[str]]:
     """What two workers take of an emergency and a normal mail on a lane that is due for a probe.
 
     The second one begins while the first one is still in its transaction.
     """
-    engines = *open_engines(database_url), *open_engines(database_url)
-    _, writer, _, other_writer = engines
+    writer, other_writer = writers
     others: set[str] = set()
     with writer.begin() as connection:
         put(connection, "urgent", urgency=Urgency.EMERGENCY)
@@ -89,8 +98,6 @@ def meanwhile(database_url: str, first: Taking, second: Taking) -> tuple[set[str
         thread.start()
         thread.join(0.5)
     thread.join()
-    for engine in engines:
-        engine.dispose()
     return mine, others
 
 
@@ -102,31 +109,32 @@ def take_probes(connection: Connection, name: str) -> list[Claimed]:
     return outbox.claim_probes(connection, probe_claim(name, NOW + 5000))
 
 
-def test_a_probe_does_not_take_what_another_worker_is_taking(database_url: str) -> None:
-    mine, others = meanwhile(database_url, take_emergencies, take_probes)
+def test_a_probe_does_not_take_what_another_worker_is_taking(writers: tuple[Engine, Engine]) -> None:
+    mine, others = meanwhile(writers, take_emergencies, take_probes)
     assert mine == {"urgent-1"}
     assert mine.isdisjoint(others), "both would send it, and nobody would know why it came twice"
 
 
-def test_two_workers_do_not_probe_the_same_lane(database_url: str) -> None:
-    mine, others = meanwhile(database_url, take_probes, take_probes)
+def test_two_workers_do_not_probe_the_same_lane(writers: tuple[Engine, Engine]) -> None:
+    mine, others = meanwhile(writers, take_probes, take_probes)
     assert (mine, others) == ({"urgent-1"}, set())
 
 
-def test_a_probe_that_is_given_back_untried_goes_to_another_worker_that_waits_for_its_lane(database_url: str) -> None:
+def test_a_probe_that_is_given_back_untried_goes_to_another_worker_that_waits_for_its_lane(
+    writers: tuple[Engine, Engine],
+) -> None:
     def take_and_give_back(connection: Connection, name: str) -> list[Claimed]:
         probes = take_probes(connection, name)
         outbox.give_back(connection, NOW, probes)
         return probes
 
-    mine, others = meanwhile(database_url, take_and_give_back, take_probes)
+    mine, others = meanwhile(writers, take_and_give_back, take_probes)
     assert (mine, others) == ({"urgent-1"}, {"urgent-1"})
 
 
-def test_a_lane_stays_on_hold_while_what_would_be_its_probe_is_being_cancelled(database_url: str) -> None:
+def test_a_lane_stays_on_hold_while_what_would_be_its_probe_is_being_cancelled(writers: tuple[Engine, Engine]) -> None:
     """Else all that waits would go at once to a server that has failed nine times, or refuses the password."""
-    engines = *open_engines(database_url), *open_engines(database_url)
-    _, writer, _, other_writer = engines
+    writer, other_writer = writers
     with writer.begin() as connection:
         hold_lane(connection, "first", due_at=NOW - 1)
         for number in range(3):
@@ -137,13 +145,10 @@ def test_a_lane_stays_on_hold_while_what_would_be_its_probe_is_being_cancelled(d
         (probe,) = take_probes(worker, "w-1")
         assert claim(worker, name="w-1.2") == [], "all others wait for what it tells"
     assert probe.id != "first-1"
-    for engine in engines:
-        engine.dispose()
 
 
-def test_a_lane_stays_on_hold_while_all_that_waits_for_it_is_being_cancelled(database_url: str) -> None:
-    engines = *open_engines(database_url), *open_engines(database_url)
-    _, writer, _, other_writer = engines
+def test_a_lane_stays_on_hold_while_all_that_waits_for_it_is_being_cancelled(writers: tuple[Engine, Engine]) -> None:
+    writer, other_writer = writers
     with writer.begin() as connection:
         hold_lane(connection, "only")
     administrator = writer.connect()
@@ -154,13 +159,10 @@ def test_a_lane_stays_on_hold_while_all_that_waits_for_it_is_being_cancelled(dat
     administrator.close()
     with writer.begin() as connection:
         assert claim(connection) == [], "it was not cancelled after all"
-    for engine in engines:
-        engine.dispose()
 
 
-def test_a_tenant_is_emptied_while_a_worker_records_what_became_of_its_mail(database_url: str) -> None:
-    engines = *open_engines(database_url), *open_engines(database_url)
-    _, writer, _, other_writer = engines
+def test_a_tenant_is_emptied_while_a_worker_records_what_became_of_its_mail(writers: tuple[Engine, Engine]) -> None:
+    writer, other_writer = writers
     with writer.begin() as connection:
         put(connection, "a")
         (claimed,) = claim(connection)
@@ -177,8 +179,6 @@ def test_a_tenant_is_emptied_while_a_worker_records_what_became_of_its_mail(data
         assert emptied.result()
     with writer.begin() as connection:
         assert connection.execute(select(func.count()).select_from(attempts)).scalar() == 0
-    for engine in engines:
-        engine.dispose()
 
 
 async def test_what_another_process_writes_at_the_same_time_is_seen_instead_of_clashing(

@@ -119,6 +119,12 @@ class ScriptedServer:
         """The commands that begin like this."""
         return [line for line in self.commands if line.upper().startswith(verb)]
 
+    async def hears(self, verb: bytes, within_s: float = 15) -> None:
+        """Wait until a client has said it."""
+        async with asyncio.timeout(within_s):
+            while not self.said(verb):
+                await asyncio.sleep(0.01)
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
