@@ -10,8 +10,8 @@ from bench.contenders import raw
 from bench.sink import running_sink
 from ringpost.domain.addresses import parse_address
 from ringpost.domain.deliveries import Verdict
+from ringpost.domain.endpoints import Auth, SmtpEndpoint, TlsMode
 from ringpost.domain.messages import Envelope
-from ringpost.domain.settings import Auth, SmtpEndpoint, TlsMode
 from ringpost.transports.smtp import SmtpOptions, SmtpTransport
 
 CONNECTIONS = 4

@@ -16,8 +16,9 @@ from tests.postgresql import PostgresServer, postgres_server
 from ringpost.api import authentication
 from ringpost.api.app import create_app
 from ringpost.domain.access import SCOPES_OF_ROLE, Role
+from ringpost.domain.endpoints import Endpoint
 from ringpost.domain.secrets import Secret
-from ringpost.domain.settings import Endpoint, ServerRules
+from ringpost.domain.server_rules import ServerRules
 from ringpost.domain.tenants import TenantDraft, TenantId
 from ringpost.storage.database import open_database
 from ringpost.storage.engines import open_engines

@@ -14,11 +14,11 @@ from starlette.types import ASGIApp
 from ringpost import telemetry
 from ringpost.config import Config
 from ringpost.domain.credentials import Cloud
-from ringpost.domain.endpoints import GmailEndpoint, GraphEndpoint
+from ringpost.domain.endpoints import Endpoint, GmailEndpoint, GraphEndpoint, SmtpEndpoint
 from ringpost.domain.hosts import parse_host
 from ringpost.domain.retries import RetryPolicy
 from ringpost.domain.secrets import Secret
-from ringpost.domain.settings import Endpoint, ServerRules, SmtpEndpoint
+from ringpost.domain.server_rules import ServerRules
 from ringpost.storage.database import open_database
 from ringpost.storage.engines import database_file
 from ringpost.storage.keyring import KeyRing

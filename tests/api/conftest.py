@@ -15,8 +15,9 @@ from tests.api.mailboxes import Mailbox
 
 from ringpost.api.express import Express, express_past
 from ringpost.api.server import server
+from ringpost.domain.endpoints import Endpoint, SmtpEndpoint
 from ringpost.domain.hosts import parse_allowed_networks
-from ringpost.domain.settings import Endpoint, ServerRules, SmtpEndpoint
+from ringpost.domain.server_rules import ServerRules
 from ringpost.serving import ApiServer, listen, url_of
 from ringpost.transports import Transport
 from ringpost.transports.egress import EgressRules

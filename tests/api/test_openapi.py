@@ -23,9 +23,10 @@ from ringpost.api.problems import CODES
 from ringpost.api.server import server
 from ringpost.domain.access import SCOPES_OF_ROLE, Role
 from ringpost.domain.deliveries import SENT, Outcome, Stage
+from ringpost.domain.endpoints import Endpoint
 from ringpost.domain.messages import Envelope
 from ringpost.domain.secrets import Secret
-from ringpost.domain.settings import Endpoint, ServerRules
+from ringpost.domain.server_rules import ServerRules
 from ringpost.domain.tenants import TenantDraft
 from ringpost.serving import ApiServer, listen, url_of
 from ringpost.storage.database import open_database

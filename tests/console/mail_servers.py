@@ -7,8 +7,9 @@ from pathlib import Path
 import trustme
 from tests.transports.scripted_server import CAPABILITIES, ScriptedServer, polite
 
+from ringpost.domain.endpoints import Endpoint, SmtpEndpoint
 from ringpost.domain.hosts import parse_allowed_networks
-from ringpost.domain.settings import Endpoint, ServerRules, SmtpEndpoint
+from ringpost.domain.server_rules import ServerRules
 from ringpost.transports import Transport
 from ringpost.transports.doctor import DnsServers, Doctor
 from ringpost.transports.egress import EgressRules

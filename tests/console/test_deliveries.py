@@ -19,8 +19,9 @@ from ringpost.console.languages import languages
 from ringpost.domain.access import Role
 from ringpost.domain.catalogue import CATALOGUE
 from ringpost.domain.deliveries import State
+from ringpost.domain.endpoints import Endpoint, SmtpEndpoint
 from ringpost.domain.hosts import parse_allowed_networks
-from ringpost.domain.settings import Endpoint, ServerRules, SmtpEndpoint
+from ringpost.domain.server_rules import ServerRules
 from ringpost.domain.tenants import TenantId
 from ringpost.domain.traps import TRAPS
 from ringpost.storage.tables import deliveries

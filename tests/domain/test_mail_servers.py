@@ -6,18 +6,9 @@ from typing import Any
 import pytest
 
 from ringpost.domain.addresses import parse_address
+from ringpost.domain.endpoints import Auth, SmtpEndpoint, TlsMode
+from ringpost.domain.mail_servers import MailServer, ServerType, merge_password, needs_password, sender_of, tls_mode
 from ringpost.domain.secrets import Secret
-from ringpost.domain.settings import (
-    Auth,
-    MailServer,
-    ServerType,
-    SmtpEndpoint,
-    TlsMode,
-    merge_password,
-    needs_password,
-    sender_of,
-    tls_mode,
-)
 from ringpost.errors import NotConfigured, PasswordRequired
 
 SERVER = MailServer(

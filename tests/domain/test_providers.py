@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
+from ringpost.domain.endpoints import TlsMode
+from ringpost.domain.mail_servers import MailServer
 from ringpost.domain.providers import PROVIDERS, Provider, by_host, by_login, by_mx, by_words
 from ringpost.domain.remedies import remedy
 from ringpost.domain.server_rules import ServerRules, parse_mail_server
-from ringpost.domain.settings import MailServer, TlsMode
 from ringpost.domain.traps import TRAPS
 
 

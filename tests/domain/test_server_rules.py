@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from ringpost.domain.endpoints import Auth
 from ringpost.domain.hosts import parse_allowed_networks
-from ringpost.domain.settings import Auth, ServerRules, ServerType, parse_mail_server
+from ringpost.domain.mail_servers import ServerType
+from ringpost.domain.server_rules import ServerRules, parse_mail_server
 from ringpost.errors import Invalid
 
 RULES = ServerRules()

@@ -8,17 +8,16 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from ringpost.domain.endpoints import Auth
 from ringpost.domain.fields import as_object
+from ringpost.domain.mail_servers import ServerType
 from ringpost.domain.secrets import Secret
+from ringpost.domain.server_rules import ServerRules, parse_mail_server
 from ringpost.domain.settings import (
     SYSTEM_SWITCHES,
     TENANT_SWITCHES,
-    Auth,
-    ServerRules,
-    ServerType,
     Settings,
     SystemSettings,
-    parse_mail_server,
     parse_settings,
     parse_system_settings,
     settings_to_json,

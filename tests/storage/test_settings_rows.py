@@ -6,14 +6,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, update
 
-from ringpost.domain.settings import (
-    ServerRules,
-    Settings,
-    SmtpEndpoint,
-    SystemSettings,
-    parse_settings,
-    parse_system_settings,
-)
+from ringpost.domain.endpoints import SmtpEndpoint
+from ringpost.domain.server_rules import ServerRules
+from ringpost.domain.settings import Settings, SystemSettings, parse_settings, parse_system_settings
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.storage import settings, tables
 from ringpost.storage.keyring import KeyRing

@@ -9,7 +9,7 @@ import pytest
 import trustme
 from tests.transports.mail_samples import Connect, options
 
-from ringpost.domain.settings import SmtpEndpoint
+from ringpost.domain.endpoints import SmtpEndpoint
 from ringpost.transports.smtp import SmtpOptions, SmtpTransport
 
 

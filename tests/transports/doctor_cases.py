@@ -6,7 +6,7 @@ from tests.transports.dns_server import DnsServer, Zone
 from tests.transports.mail_samples import address, options
 
 from ringpost.domain.diagnosis import Step, StepName, StepStatus
-from ringpost.domain.settings import SmtpEndpoint
+from ringpost.domain.endpoints import SmtpEndpoint
 from ringpost.transports.doctor import Case, DnsServers, Doctor
 from ringpost.transports.egress import EgressRules
 from ringpost.transports.smtp import SmtpOptions

@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from ringpost.domain.addresses import Address
+from ringpost.domain.endpoints import Auth, SmtpEndpoint, TlsMode
 from ringpost.domain.messages import Envelope
 from ringpost.domain.secrets import Secret
-from ringpost.domain.settings import Auth, SmtpEndpoint, TlsMode
 from ringpost.transports.smtp import Deadlines, SmtpOptions, SmtpTransport
 
 Connect = Callable[..., SmtpTransport]

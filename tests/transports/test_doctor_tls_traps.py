@@ -18,7 +18,7 @@ from tests.transports.scripted_server import Client, ScriptedServer, polite
 
 from ringpost.domain.deliveries import Stage
 from ringpost.domain.diagnosis import StepName
-from ringpost.domain.settings import TlsMode
+from ringpost.domain.endpoints import TlsMode
 from ringpost.transports.smtp.classify import for_error
 from ringpost.transports.smtp.hints import for_reply
 from ringpost.transports.smtp.replies import Reply

@@ -14,8 +14,8 @@ from tests.transports.scripted_server import Answer, ScriptedServer, Trick, poli
 
 from ringpost.domain.deliveries import Stage
 from ringpost.domain.diagnosis import Step, StepName, StepStatus
+from ringpost.domain.endpoints import Auth, TlsMode
 from ringpost.domain.secrets import Secret
-from ringpost.domain.settings import Auth, TlsMode
 from ringpost.domain.traps import TRAPS
 from ringpost.transports.doctor.recorder import Recorder
 from ringpost.transports.egress import CheckedAddress, EgressRules

@@ -16,8 +16,7 @@ from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
 from ringpost.domain.credentials import Credentials
 from ringpost.domain.deliveries import Party, Stage
 from ringpost.domain.diagnosis import SMTP_STEPS, StepName, StepStatus
-from ringpost.domain.endpoints import Endpoint, GmailEndpoint, GraphEndpoint
-from ringpost.domain.settings import SmtpEndpoint, TlsMode
+from ringpost.domain.endpoints import Endpoint, GmailEndpoint, GraphEndpoint, SmtpEndpoint, TlsMode
 from ringpost.domain.tenants import TenantId
 from ringpost.errors import MailServerFailed
 from ringpost.transports import Transport

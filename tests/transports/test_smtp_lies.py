@@ -8,7 +8,7 @@ from tests.transports.mail_samples import MESSAGE, Connect, endpoint, envelope, 
 from tests.transports.scripted_server import CAPABILITIES, Client, Script, ScriptedServer, polite
 
 from ringpost.domain.deliveries import REJECTED, RETRY, SENT, Outcome, Party, Stage, Verdict
-from ringpost.domain.settings import Auth
+from ringpost.domain.endpoints import Auth
 from ringpost.transports.smtp import SmtpOptions
 
 LOGIN = (*CAPABILITIES, "AUTH PLAIN LOGIN")

@@ -13,8 +13,8 @@ from tests.closing import end
 from tests.transports.mail_samples import MESSAGE, PASSWORD, envelope, options, with_login
 
 from ringpost.domain.deliveries import RETRY, SENT, Outcome, Party, Stage
+from ringpost.domain.endpoints import Auth, TlsMode
 from ringpost.domain.secrets import Secret
-from ringpost.domain.settings import Auth, TlsMode
 from ringpost.transports.smtp import SmtpTransport
 
 pytestmark = [

@@ -10,8 +10,8 @@ from tests.transports.mail_samples import MESSAGE, PASSWORD, Connect, endpoint, 
 from tests.transports.scripted_server import Client, ScriptedServer, Trick, polite
 
 from ringpost.domain.deliveries import RETRY, SENT, Outcome, Party, Stage
+from ringpost.domain.endpoints import Auth, TlsMode
 from ringpost.domain.secrets import Secret
-from ringpost.domain.settings import Auth, TlsMode
 
 LOGIN = ("PIPELINING", "AUTH PLAIN LOGIN")
 PLAIN_RESPONSE = base64.b64encode(f"\0user\0{PASSWORD}".encode())

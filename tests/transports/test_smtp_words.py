@@ -7,7 +7,7 @@ from tests.transports.mail_samples import PASSWORD, with_login
 
 from ringpost.domain.addresses import Address
 from ringpost.domain.deliveries import Stage
-from ringpost.domain.settings import Auth
+from ringpost.domain.endpoints import Auth
 from ringpost.transports.smtp import SmtpOptions, commands
 from ringpost.transports.smtp.capabilities import Capabilities, read_capabilities
 from ringpost.transports.smtp.classify import Judge

@@ -13,7 +13,7 @@ from tests.transports.provider_stand_in import Say, StandIn, stand_in
 from tests.transports.scripted_server import Client, Script, ScriptedServer, polite
 
 from ringpost.domain.deliveries import RETRY, SENT, Outcome, Party, Stage
-from ringpost.domain.settings import SmtpEndpoint, TlsMode
+from ringpost.domain.endpoints import SmtpEndpoint, TlsMode
 
 CHALLENGE = base64.b64encode(json.dumps({"status": "401", "schemes": "bearer"}).encode())
 

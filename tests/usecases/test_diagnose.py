@@ -16,7 +16,7 @@ from ringpost.domain.diagnosis import Diagnosis, Step, StepName, StepStatus, dia
 from ringpost.domain.endpoints import GraphEndpoint, SmtpEndpoint
 from ringpost.domain.hosts import parse_allowed_networks
 from ringpost.domain.secrets import Secret
-from ringpost.domain.settings import ServerRules
+from ringpost.domain.server_rules import ServerRules
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.errors import Invalid, NotConfigured, PasswordRequired
 from ringpost.storage.keyring import KeyRing

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ringpost.domain.deliveries import Urgency
+from ringpost.domain.endpoints import Endpoint
 from ringpost.domain.events import parse_event
-from ringpost.domain.settings import Endpoint
 from ringpost.domain.tenants import TenantId
 from ringpost.usecases.accept_events import FEW_RECIPIENTS, SMALL, Receipt, accept_events
 from ringpost.usecases.deliver import Work

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from ringpost.domain.endpoints import Endpoint, SmtpEndpoint
 from ringpost.domain.hosts import parse_allowed_networks
-from ringpost.domain.settings import Endpoint, ServerRules, SmtpEndpoint
+from ringpost.domain.server_rules import ServerRules
 from ringpost.transports import Transport
 from ringpost.transports.egress import EgressRules
 from ringpost.transports.smtp import Deadlines, SmtpOptions, SmtpTransport

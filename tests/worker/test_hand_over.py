@@ -14,7 +14,7 @@ from tests.worker.next_commit import next_commit
 from tests.worker.posts import report, save, sent
 
 from ringpost.domain.deliveries import Urgency
-from ringpost.domain.settings import Endpoint
+from ringpost.domain.endpoints import Endpoint
 from ringpost.errors import StorageUnavailable
 from ringpost.usecases.deliver import Work
 from ringpost.usecases.room import Room

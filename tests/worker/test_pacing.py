@@ -10,8 +10,8 @@ import pytest
 from tests.journeys.running import mailbox
 from tests.worker.posts import is_sent, report, save, story
 
+from ringpost.domain.endpoints import Endpoint, SmtpEndpoint
 from ringpost.domain.paces import parse_paces
-from ringpost.domain.settings import Endpoint, SmtpEndpoint
 from ringpost.transports.pacing import Pace, Paces
 from ringpost.usecases.room import Room
 from ringpost.worker import Worker, WorkerOptions

@@ -13,7 +13,8 @@ from ringpost.console.routing import Access, get
 from ringpost.console.system_overview import show_system_overview
 from ringpost.console.visit import Visit
 from ringpost.domain.deliveries import State
-from ringpost.domain.settings import TENANT_SWITCHES, MailServer
+from ringpost.domain.mail_servers import MailServer
+from ringpost.domain.settings import TENANT_SWITCHES
 from ringpost.domain.tenants import TenantId
 from ringpost.storage import counts, deliveries, overview, queues, settings
 from ringpost.storage.deliveries import Filter

@@ -2,10 +2,11 @@
 
 from typing import Any, Final
 
+from ringpost.domain.endpoints import Auth
 from ringpost.domain.hosts import IMPLICIT_PORTS, STARTTLS_PORTS
 from ringpost.domain.mail_servers import MailServer, ServerType
 from ringpost.domain.providers import Provider, is_personal
-from ringpost.domain.settings import Auth, mail_server_to_json
+from ringpost.domain.settings import mail_server_to_json
 from ringpost.domain.traps import encryption, login, mail, reaching, sender_domain
 
 _STARTTLS: Final = {"enable_tls_ssl": True, "enable_starttls_auto": True}

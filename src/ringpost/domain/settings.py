@@ -9,44 +9,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ringpost.domain.addresses import Address, format_address, format_recipients, parse_recipients
-from ringpost.domain.endpoints import Auth, Endpoint, SmtpEndpoint, TlsMode
+from ringpost.domain.endpoints import Auth
 from ringpost.domain.fields import Fields
-from ringpost.domain.mail_servers import (
-    MailServer,
-    ServerType,
-    merge_password,
-    needs_password,
-    sender_of,
-    tls_mode,
-)
+from ringpost.domain.mail_servers import MailServer, ServerType
 from ringpost.domain.secrets import Secret
-from ringpost.domain.server_rules import ServerRules, parse_mail_server, read_mail_server, read_reply_to
+from ringpost.domain.server_rules import ServerRules, read_mail_server, read_reply_to
 from ringpost.domain.tenants import SYSTEM, TenantId
-
-__all__ = [
-    "SYSTEM_SWITCHES",
-    "TENANT_SWITCHES",
-    "Auth",
-    "Endpoint",
-    "MailServer",
-    "ServerRules",
-    "ServerType",
-    "Settings",
-    "SmtpEndpoint",
-    "SystemSettings",
-    "TlsMode",
-    "mail_server_to_json",
-    "merge_password",
-    "needs_password",
-    "parse_mail_server",
-    "parse_settings",
-    "parse_settings_of",
-    "parse_system_settings",
-    "sender_of",
-    "settings_to_json",
-    "system_settings_to_json",
-    "tls_mode",
-]
 
 _NULL_BESIDE_A_SERVER = (
     f"With null there is no mail server: then leave server, port, username and password out too. Else this is one of "

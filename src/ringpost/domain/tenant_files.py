@@ -20,10 +20,12 @@ from itertools import islice
 from typing import Any, Final, TypeVar, cast
 
 from ringpost.domain.addresses import visible
+from ringpost.domain.endpoints import Auth
 from ringpost.domain.fields import as_object
 from ringpost.domain.mail_servers import MailServer, ServerType
 from ringpost.domain.oauth import KeyReader, Method, OAuthSettings, parse_oauth
-from ringpost.domain.settings import Auth, ServerRules, Settings, parse_settings_of
+from ringpost.domain.server_rules import ServerRules
+from ringpost.domain.settings import Settings, parse_settings_of
 from ringpost.domain.system_events import catalogue_of
 from ringpost.domain.templates import Parts, checked_parts
 from ringpost.domain.tenants import SYSTEM, TenantId

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, case, delete, func, insert, literal_column, or_, select, text, update
 
 from ringpost.domain.deliveries import Outcome, State, Urgency
-from ringpost.domain.settings import Endpoint
+from ringpost.domain.endpoints import Endpoint
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.storage import bell
 from ringpost.storage.bulk import Insert, RowValues, Update, UpdateWithInsert, ask

@@ -15,17 +15,10 @@ from sqlalchemy import Connection, Select, select
 
 from ringpost.domain.addresses import Address, format_recipients, readable_recipients
 from ringpost.domain.credentials import Credentials, GoogleUser, MicrosoftApp, ProviderHosts
+from ringpost.domain.endpoints import Auth, Endpoint
+from ringpost.domain.mail_servers import MailServer, ServerType, sender_of
 from ringpost.domain.secrets import Secret
-from ringpost.domain.settings import (
-    Auth,
-    Endpoint,
-    MailServer,
-    ServerType,
-    Settings,
-    SystemSettings,
-    sender_of,
-    sending_to_json,
-)
+from ringpost.domain.settings import Settings, SystemSettings, sending_to_json
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.errors import RingpostError
 from ringpost.storage.oauth import credentials_in_force

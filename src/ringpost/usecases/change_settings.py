@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ringpost.domain.access import Principal
+from ringpost.domain.mail_servers import merge_password
 from ringpost.domain.settings import (
     Settings,
     SystemSettings,
-    merge_password,
     parse_settings_of,
     settings_to_json,
     system_settings_to_json,

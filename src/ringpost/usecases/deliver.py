@@ -9,9 +9,9 @@ import structlog
 
 from ringpost.domain.addresses import Address, parse_address
 from ringpost.domain.deliveries import REJECTED, RETRY, Outcome, Party, Stage, State, Urgency
+from ringpost.domain.endpoints import Endpoint
 from ringpost.domain.messages import Envelope, Message, assemble
 from ringpost.domain.retries import TryAgain, hold, next_step, uses_up_attempt
-from ringpost.domain.settings import Endpoint
 from ringpost.storage.outbox import Claimed
 from ringpost.storage.outcomes import Recorded
 from ringpost.storage.queues import is_borrowed

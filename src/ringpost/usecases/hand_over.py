@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from ringpost.domain.deliveries import Urgency
-from ringpost.domain.settings import Endpoint
+from ringpost.domain.endpoints import Endpoint
 
 if TYPE_CHECKING:  # which needs the room, and the room has the takers
     from ringpost.usecases.deliver import Work

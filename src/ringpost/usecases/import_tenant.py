@@ -7,9 +7,10 @@ from itertools import zip_longest
 from sqlalchemy import Connection
 
 from ringpost.domain.access import Principal
+from ringpost.domain.mail_servers import merge_password, needs_password
 from ringpost.domain.oauth import OAuthSettings, merge_oauth
 from ringpost.domain.secrets import Secret
-from ringpost.domain.settings import Settings, merge_password, needs_password
+from ringpost.domain.settings import Settings
 from ringpost.domain.system_events import catalogue_of
 from ringpost.domain.templates import Parts
 from ringpost.domain.tenant_files import (

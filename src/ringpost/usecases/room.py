@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from ringpost.domain.credentials import ProviderHosts
+from ringpost.domain.endpoints import Endpoint
 from ringpost.domain.retries import RetryPolicy
-from ringpost.domain.settings import Endpoint, ServerRules
+from ringpost.domain.server_rules import ServerRules
 from ringpost.domain.tenants import SYSTEM, Tenant, TenantId, system_level
 from ringpost.storage.database import Database
 from ringpost.storage.default_templates import language_of, words_in

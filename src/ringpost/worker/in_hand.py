@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from ringpost.domain.settings import Endpoint
+from ringpost.domain.endpoints import Endpoint
 from ringpost.storage.outbox import Claimed
 from ringpost.transports.lease import Lease
 from ringpost.usecases.deliver import Work

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from ringpost.domain.settings import Endpoint, SmtpEndpoint
+from ringpost.domain.endpoints import Endpoint, SmtpEndpoint
 from ringpost.transports import Transport
 from ringpost.transports.pacing import PacedTransport
 from ringpost.usecases.room import OpenTransport, PaceOf

@@ -13,7 +13,7 @@ from itertools import islice
 import structlog
 
 from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage, Urgency
-from ringpost.domain.settings import Endpoint
+from ringpost.domain.endpoints import Endpoint
 from ringpost.errors import StorageUnavailable
 from ringpost.storage import leases, outcomes
 from ringpost.transports import lease

@@ -8,7 +8,7 @@ from typing import Any, Final
 from ringpost.domain.addresses import Address
 from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
 from ringpost.domain.diagnosis import SMTP_STEPS, StepName, StepStatus, skipped
-from ringpost.domain.settings import Auth, SmtpEndpoint, TlsMode
+from ringpost.domain.endpoints import Auth, SmtpEndpoint, TlsMode
 from ringpost.domain.traps import Trap, encryption, reaching
 from ringpost.transports.doctor import probes
 from ringpost.transports.doctor.recorder import Recorder, Report

@@ -3,8 +3,8 @@
 import ssl
 from functools import lru_cache
 
+from ringpost.domain.endpoints import SmtpEndpoint, TlsMode
 from ringpost.domain.hosts import parse_host
-from ringpost.domain.settings import SmtpEndpoint, TlsMode
 from ringpost.transports.doctor.certificates import Certificate, read_certificate
 from ringpost.transports.egress import CheckedAddress
 from ringpost.transports.smtp import commands

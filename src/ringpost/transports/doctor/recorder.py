@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ringpost.domain.deliveries import Outcome, Stage
 from ringpost.domain.diagnosis import Step, StepName, StepStatus
-from ringpost.domain.settings import SmtpEndpoint
+from ringpost.domain.endpoints import SmtpEndpoint
 from ringpost.domain.traps import Trap, encryption, reaching
 from ringpost.transports.doctor.certificates import Certificate, read_certificate
 from ringpost.transports.egress import CheckedAddress

@@ -18,8 +18,8 @@ import ssl
 from base64 import b64encode
 
 from ringpost.domain.deliveries import REJECTED, RETRY, SENT, Outcome, Party, Stage
+from ringpost.domain.endpoints import SmtpEndpoint
 from ringpost.domain.secrets import Secret
-from ringpost.domain.settings import SmtpEndpoint
 from ringpost.domain.traps import Trap, mail, reaching
 from ringpost.transports.connecting import lacks_room, no_room, trap_of_tls
 from ringpost.transports.egress import EgressError

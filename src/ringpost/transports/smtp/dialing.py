@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ringpost.domain.deliveries import Outcome, Stage
+from ringpost.domain.endpoints import SmtpEndpoint, TlsMode
 from ringpost.domain.hosts import parse_host
 from ringpost.domain.secrets import Secret
-from ringpost.domain.settings import SmtpEndpoint, TlsMode
 from ringpost.domain.traps import encryption, reaching
 from ringpost.transports.connecting import tls_context
 from ringpost.transports.egress import CheckedAddress, EgressError, resolve

@@ -1,6 +1,6 @@
 """Logging in: AUTH PLAIN (RFC 4616), LOGIN (draft-murchison-sasl-login) and XOAUTH2, one step at a time. No I/O."""
 
-from ringpost.domain.settings import Auth
+from ringpost.domain.endpoints import Auth
 from ringpost.transports.smtp import commands
 
 CONTINUE = 334

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from ringpost.domain.credentials import Credentials
 from ringpost.domain.deliveries import Outcome, Stage
+from ringpost.domain.endpoints import Auth, SmtpEndpoint, TlsMode
 from ringpost.domain.secrets import Secret
-from ringpost.domain.settings import Auth, SmtpEndpoint, TlsMode
 from ringpost.domain.traps import encryption, login
 from ringpost.transports.smtp import commands, dialogue
 from ringpost.transports.smtp.capabilities import NOTHING, Capabilities, read_capabilities

@@ -18,8 +18,8 @@ from collections.abc import Collection
 from typing import Final
 
 from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
+from ringpost.domain.endpoints import SmtpEndpoint
 from ringpost.domain.messages import Envelope
-from ringpost.domain.settings import SmtpEndpoint
 from ringpost.transports import Transport
 from ringpost.transports.lease import ENDLESS, Lease
 from ringpost.transports.smtp import classify
