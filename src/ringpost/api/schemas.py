@@ -271,9 +271,9 @@ class DraftRequest(TemplateParts):
 
 
 class Created(BaseModel):
-    """The id of what was made."""
+    """The id of what was made: a tenant's, or the name of a template."""
 
-    id: str = Field(examples=["QUEUE_SLA"])
+    id: str = Field(examples=["018c2f9a5b0a1b2c3d4e5f60", "QUEUE_SLA"])
 
 
 class UnknownVariable(BaseModel):

@@ -9,6 +9,7 @@ from ringpost.api.authentication import Authenticator, SystemAdmin
 from ringpost.api.json_routes import JsonRoute
 from ringpost.api.openapi import errors, no_content
 from ringpost.api.queries import Whole
+from ringpost.api.schemas import Created
 from ringpost.domain.hosts import MAX_DOMAIN
 from ringpost.domain.tenants import LOCALE, LONGEST_LOCALE, LONGEST_NAME, Tenant, TenantDraft, TenantId
 from ringpost.domain.times import rfc3339
@@ -95,12 +96,6 @@ class TenantList(BaseModel):
     items: list[TenantAnswer]
 
 
-class CreatedAnswer(BaseModel):
-    """The id of what was made."""
-
-    id: Annotated[str, Field(examples=["018c2f9a5b0a1b2c3d4e5f60"])]
-
-
 @router.get("", summary="List the tenants", response_model=TenantList, responses=errors(401, 403, "VALIDATE_FAILED"))
 async def get_tenants(
     _principal: SystemAdmin,
@@ -116,13 +111,13 @@ async def get_tenants(
 @router.post(
     "",
     summary="Create a tenant",
-    response_model=CreatedAnswer,
+    response_model=Created,
     status_code=201,
     responses=errors(401, 403, "ALREADY_EXISTS", "VALIDATE_FAILED"),
 )
-async def post_tenants(body: TenantRequest, principal: SystemAdmin, request: Request) -> CreatedAnswer:
+async def post_tenants(body: TenantRequest, principal: SystemAdmin, request: Request) -> Created:
     """Create a tenant. It has no settings of its own, and the default templates."""
-    return CreatedAnswer(id=await create_tenant(_room(request), body.draft(), principal))
+    return Created(id=await create_tenant(_room(request), body.draft(), principal))
 
 
 @router.get("/{tenant}", summary="Show a tenant", response_model=TenantAnswer, responses=errors(401, 403, 404))
