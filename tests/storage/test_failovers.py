@@ -16,7 +16,8 @@ from tests.storage.notes import NOTES, add, words
 
 from ringpost.errors import StorageUnavailable
 from ringpost.storage import bell, direct, postgresql, silence
-from ringpost.storage.database import READERS, Database, open_database
+from ringpost.storage.database import Database, open_database
+from ringpost.storage.engines import READERS
 from ringpost.storage.groups import afterwards
 
 

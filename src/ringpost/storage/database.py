@@ -28,8 +28,6 @@ T = TypeVar("T")
 Item = TypeVar("Item")
 Context = TypeVar("Context")
 
-READERS = 4
-
 
 class Database:
     """An open database; `open_database` makes one."""
@@ -39,7 +37,7 @@ class Database:
         self._reader = reader
         self._writer = writer
         self._waiting: deque[Job] = deque()
-        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="ringpost-read")
+        self._threads = ThreadPoolExecutor(engines.READERS, thread_name_prefix="ringpost-read")
         self._loop = asyncio.get_running_loop()
         self._listening: asyncio.Task[None] | None = None
         self._closed = False

@@ -14,6 +14,10 @@ _IN_A_FILE: Final = "sqlite:///"
 """How the URL of an embedded database begins. All that follows is the path of its file, whatever it holds."""
 
 
+READERS: Final = 4
+"""Threads of a process that read; each has a connection of its own."""
+
+
 class NothingThere(Exception):
     """The database has no tables of ours, and none were to be made."""
 
@@ -32,7 +36,7 @@ def open_engines(url: str, *, make: bool = True) -> tuple[Engine, Engine]:
     else:
         from ringpost.storage import postgresql  # noqa: PLC0415  its driver takes 5 MB of memory, and SQLite none of it
 
-        reader, writer = postgresql.engines(url)
+        reader, writer = postgresql.engines(url, READERS)
         check = postgresql.check_server
     try:
         if check is not None:

@@ -19,9 +19,6 @@ from ringpost.storage.direct import DirectConnection, driver_of
 OLDEST = 14
 """Older ones are not maintained any more (postgresql.org/support/versioning)."""
 
-READERS = 4
-"""Connections to read with; one for each thread of `Database`."""
-
 CONNECTING: dict[str, Any] = {
     "application_name": "ringpost",
     "client_encoding": "UTF8",
@@ -68,11 +65,14 @@ def connection_options(url: str) -> dict[str, Any]:
     return {**CONNECTING, **said}
 
 
-def engines(url: str) -> tuple[Engine, Engine]:
-    """Engines to read and to write with; nothing is connected yet. Raises ValueError."""
+def engines(url: str, readers: int) -> tuple[Engine, Engine]:
+    """Engines to read with, by up to `readers` at once, and to write with; nothing is connected yet.
+
+    Raises ValueError.
+    """
     connect = functools.partial(DirectConnection.connect, **connection_options(url))
     # a read sees one state of the database from its first query to its last, as on SQLite
-    reader = _engine(connect, READERS, SESSION, isolation_level="REPEATABLE READ")
+    reader = _engine(connect, readers, SESSION, isolation_level="REPEATABLE READ")
     writer = _engine(connect, 1, SESSION | BY_INDEX, isolation_level="READ COMMITTED")
     event.listen(writer, "rollback_savepoint", _forget)
     return reader, writer
