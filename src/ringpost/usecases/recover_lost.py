@@ -12,7 +12,7 @@ from ringpost.storage import leases, outbox, outcomes
 from ringpost.usecases.deliver import erase_at, lost_worker, set_aside
 from ringpost.usecases.room import Room
 
-_log = structlog.get_logger("ringpost.record")
+_log = structlog.get_logger("ringpost.recover_lost")
 
 BITE: Final = 500
 """Mails in one commit."""
