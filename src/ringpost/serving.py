@@ -108,10 +108,10 @@ def url_at(host: str, port: int) -> str:
 
 def api_server(room: Room, config: Config) -> ApiServer:
     """The API, ready to `serve(sockets=[...])`."""
-    from ringpost.api.server import server  # noqa: PLC0415  commands that do not serve start sooner without it
+    from ringpost.api.server import server_config  # noqa: PLC0415  commands that do not serve start sooner without it
 
     site = wiring.site(room, config)
-    made = server(
+    answering = server_config(
         site.app,
         config.host,
         config.port,
@@ -119,17 +119,16 @@ def api_server(room: Room, config: Config) -> ApiServer:
         express=site.express,
         most_clients=wiring.sockets_for_clients(),
     )
-    return ApiServer(made.config)
+    return ApiServer(answering)
 
 
 def metrics_server(room: Room, config: Config) -> ApiServer:
     """The metrics of a process without an API, ready to `serve(sockets=[...])`."""
     from ringpost.api.metrics import create_metrics_app  # noqa: PLC0415  most workers show none
-    from ringpost.api.server import server  # noqa: PLC0415
+    from ringpost.api.server import server_config  # noqa: PLC0415
 
-    most_clients = wiring.sockets_for_clients()
-    made = server(create_metrics_app(room), config.metrics_host, config.metrics_port or 0, most_clients=most_clients)
-    return ApiServer(made.config)
+    app, most_clients = create_metrics_app(room), wiring.sockets_for_clients()
+    return ApiServer(server_config(app, config.metrics_host, config.metrics_port or 0, most_clients=most_clients))
 
 
 async def serve(room: Room, config: Config, listener: socket.socket) -> None:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from tests.api.mailboxes import Mailbox
 
 from ringpost.api.express import Express, express_past
-from ringpost.api.server import server
+from ringpost.api.server import server_config
 from ringpost.domain.endpoints import Endpoint, SmtpEndpoint
 from ringpost.domain.hosts import parse_allowed_networks
 from ringpost.domain.server_rules import ServerRules
@@ -63,7 +63,7 @@ def mailbox(smtp_port: int) -> Iterator[Mailbox]:
 async def served(app: ASGIApp, express: Express, *, most_clients: float = inf) -> AsyncGenerator[str]:
     """The URL of an app behind a real socket, and of what answers past it."""
     listener = listen("127.0.0.1", 0)
-    serving = ApiServer(server(app, "127.0.0.1", 0, express=express, most_clients=most_clients).config)
+    serving = ApiServer(server_config(app, "127.0.0.1", 0, express=express, most_clients=most_clients))
     task = asyncio.create_task(serving.serve(sockets=[listener]))
     while not serving.started:
         await asyncio.sleep(0.01)

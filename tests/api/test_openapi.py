@@ -20,7 +20,7 @@ from ringpost.api import authentication
 from ringpost.api.app import create_app
 from ringpost.api.express import express_past
 from ringpost.api.problems import CODES
-from ringpost.api.server import server
+from ringpost.api.server import server_config
 from ringpost.domain.access import SCOPES_OF_ROLE, Role
 from ringpost.domain.deliveries import SENT, Outcome, Stage
 from ringpost.domain.endpoints import Endpoint
@@ -77,7 +77,7 @@ class Api:
         authentication.set_up(app, room, Secret(ADMIN), lambda: float(next(minutes)))
         listener = listen("127.0.0.1", 0)
         self.url = url_of(listener)
-        serving = ApiServer(server(app, "127.0.0.1", 0, express=express_past(app)).config)
+        serving = ApiServer(server_config(app, "127.0.0.1", 0, express=express_past(app)))
         task = asyncio.create_task(serving.serve(sockets=[listener]))
         ready.set()
         await asyncio.to_thread(over.wait)

@@ -16,7 +16,7 @@ from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_p
 from tests.left_out import left_out
 from tools.browser import find_browser
 
-from ringpost.api.server import server
+from ringpost.api.server import server_config
 from ringpost.console.app import InFront, create_console
 from ringpost.console.guard import SESSION_COOKIE
 from ringpost.domain.access import Role
@@ -95,7 +95,7 @@ async def csrf_of(client: httpx.AsyncClient, path: str = "/console/account") -> 
 async def live(site: InFront) -> AsyncIterator[str]:
     """The URL of the console behind a real socket, without a slash at its end."""
     listener = listen("127.0.0.1", 0)
-    serving = ApiServer(server(site, "127.0.0.1", 0).config)
+    serving = ApiServer(server_config(site, "127.0.0.1", 0))
     task = asyncio.create_task(serving.serve(sockets=[listener]))
     while not serving.started:
         await asyncio.sleep(0.01)

@@ -13,7 +13,7 @@ from ringpost.api.express import Express
 from ringpost.api.express_protocol import ExpressProtocol
 
 
-def server(
+def server_config(
     app: ASGIApp,
     host: str,
     port: int,
@@ -21,8 +21,8 @@ def server(
     trusted_proxies: str = "",
     express: Express | None = None,
     most_clients: float = inf,
-) -> uvicorn.Server:
-    """A server, ready to `serve()`.
+) -> uvicorn.Config:
+    """How an HTTP server is run that answers for `app`.
 
     `trusted_proxies`: whose X-Forwarded-For is believed, comma-separated. `express`: who answers what it takes, past
     `app`. `most_clients`: connections at once.
@@ -33,7 +33,7 @@ def server(
         if express
         else partial(BoundedProtocol, clients=clients)
     )
-    config = uvicorn.Config(
+    return uvicorn.Config(
         app,
         host,
         port,
@@ -48,4 +48,3 @@ def server(
         timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=30,
     )
-    return uvicorn.Server(config)
