@@ -200,23 +200,14 @@ def _too_large() -> problems.Refused:
 def _one(result: Receipt | RingpostError) -> Accepted:
     if isinstance(result, RingpostError):
         raise result
-    return Accepted(msgspec.json.encode(_receipt(result)), result.repeated)
+    return Accepted(msgspec.json.encode(result.to_json()), result.repeated)
 
 
 def _result(result: Receipt | RingpostError) -> dict[str, Any]:
     if isinstance(result, Receipt):
-        return {"status": 202, "event": _receipt(result), "errors": None}
+        return {"status": 202, "event": result.to_json(), "errors": None}
     answer = problems.from_error(result)
     return {"status": answer.status_code, "event": None, **json.loads(bytes(answer.body))}
-
-
-def _receipt(receipt: Receipt) -> dict[str, Any]:
-    return {
-        "id": receipt.id,
-        "type": receipt.type,
-        "deliveries": [{"id": delivery, "recipient": recipient} for delivery, recipient in receipt.deliveries],
-        "skipped": receipt.skipped,
-    }
 
 
 def _show(connection: Connection, sealer: Sealer, tenant: TenantId, event_id: str) -> dict[str, Any]:

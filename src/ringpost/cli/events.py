@@ -96,14 +96,12 @@ def send(
     }
     check_text(fields)
     receipt = in_room(data_dir, lambda room: _send(room, tenant, fields, system=system))
-    deliveries = [{"delivery": delivery, "recipient": recipient} for delivery, recipient in receipt.deliveries]
     if as_json:
-        listed = [{"id": delivery, "recipient": recipient} for delivery, recipient in receipt.deliveries]
-        event = {"id": receipt.id, "type": receipt.type, "deliveries": listed, "skipped": receipt.skipped}
         with telling(f"Event {receipt.id} was accepted all the same; with that --id, trying again sends nothing."):
-            print_json(event)
+            print_json(receipt.to_json())
         return
     say(f"Event {receipt.id} was accepted{' before' if receipt.repeated else ''}.")
+    deliveries = [{"delivery": delivery, "recipient": recipient} for delivery, recipient in receipt.deliveries]
     print_rows(deliveries, as_json=False, nothing=f"Nothing is sent: {receipt.skipped}")
 
 

@@ -53,6 +53,15 @@ class Receipt(NamedTuple):
     empty: tuple[str, ...] = ()
     """Variables that the template asked for and the event had no value for."""
 
+    def to_json(self) -> dict[str, object]:
+        """What the sender is told, as the API has it."""
+        return {
+            "id": self.id,
+            "type": self.type,
+            "deliveries": [{"id": delivery, "recipient": recipient} for delivery, recipient in self.deliveries],
+            "skipped": self.skipped,
+        }
+
 
 PLANNED_AT_ONCE = 25
 """Events of a list, after which others on the same thread get their turn."""
