@@ -5,7 +5,7 @@ from typing import Any, Final
 from pydantic import BaseModel, Field
 
 from ringpost.domain.credentials import Cloud
-from ringpost.domain.oauth import LONGEST_FILE, LONGEST_SECRET, Method, Provider
+from ringpost.domain.oauth import LONGEST_FILE, LONGEST_SECRET, Method, OAuthProvider
 
 _HIDDEN: Final[dict[str, Any]] = {"format": "password", "writeOnly": True}
 _DIRECTORY = "8d3b1f6e-0a57-4a7c-9a55-6f4f0f5f2c11"
@@ -15,7 +15,7 @@ _CLIENT = "1f2d7c1a-6a2b-4d0e-8c3e-0a1b2c3d4e5f"
 class OAuthAnswer(BaseModel):
     """OAuth credentials, without their secrets."""
 
-    provider: Provider | None = Field(description="null when there are none.")
+    provider: OAuthProvider | None = Field(description="null when there are none.")
     tenant: str | None = Field(description="Microsoft: the organisation.", examples=[_DIRECTORY])
     client_id: str | None = Field(examples=[_CLIENT])
     cloud: Cloud
@@ -43,7 +43,7 @@ class OAuthRequest(BaseModel):
     unchanged (PASSWORD_REQUIRED).
     """
 
-    provider: Provider = Field(description="Whose they are: the `type` of the mail server that they are for.")
+    provider: OAuthProvider = Field(description="Whose they are: the `type` of the mail server that they are for.")
     tenant: str | None = Field(
         None,
         max_length=253,

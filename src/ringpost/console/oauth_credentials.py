@@ -15,14 +15,14 @@ from ringpost.console.rendering import render
 from ringpost.console.visit import Visit
 from ringpost.domain.credentials import Cloud
 from ringpost.domain.mail_servers import ServerType
-from ringpost.domain.oauth import Method, Provider, oauth_to_json
+from ringpost.domain.oauth import Method, OAuthProvider, oauth_to_json
 from ringpost.errors import FieldError, Invalid, PasswordRequired
 
 PROVIDERS: Final = {
-    Method.CLIENT_SECRET: Provider.MS365,
-    Method.CERTIFICATE: Provider.MS365,
-    Method.SERVICE_ACCOUNT: Provider.GMAIL,
-    Method.REFRESH_TOKEN: Provider.GMAIL,
+    Method.CLIENT_SECRET: OAuthProvider.MS365,
+    Method.CERTIFICATE: OAuthProvider.MS365,
+    Method.SERVICE_ACCOUNT: OAuthProvider.GMAIL,
+    Method.REFRESH_TOKEN: OAuthProvider.GMAIL,
 }
 _OF_MICROSOFT: Final = {"tenant": "directory", "client_id": "client_id", "cloud": "cloud"}
 """Field of the API -> field of the form."""
@@ -114,7 +114,7 @@ def _values(saved: Saved) -> dict[str, Any]:
     if stored is None or stored.method is None:
         google = saved.own is not None and saved.own.type is ServerType.GMAIL
         return {"method": Method.SERVICE_ACCOUNT if google else Method.CLIENT_SECRET, "cloud": Cloud.GLOBAL.value}
-    own = "client_id" if stored.provider is Provider.MS365 else "google_client_id"
+    own = "client_id" if stored.provider is OAuthProvider.MS365 else "google_client_id"
     return {
         "method": stored.method.value,
         "directory": stored.directory,
@@ -139,7 +139,7 @@ def _saved_otherwise(visit: Visit, saved: Saved, typed: Mapping[str, Any]) -> li
 def _fields(posted: Posted, method: Method, saved: Saved) -> dict[str, Any]:
     """The fields of the API that the form comes to. Raises Invalid when a secret of another kind is needed."""
     fields: dict[str, Any] = {"provider": PROVIDERS[method].value}
-    if PROVIDERS[method] is Provider.MS365:
+    if PROVIDERS[method] is OAuthProvider.MS365:
         fields |= {name: posted.text(field) for name, field in _OF_MICROSOFT.items()}
         fields["secret_expires_at"] = posted.text("secret_expires_at") if method is Method.CLIENT_SECRET else None
     elif method is Method.REFRESH_TOKEN:
@@ -169,7 +169,7 @@ def _refused(values: dict[str, Any], method: Method, reason: Invalid | PasswordR
     if isinstance(reason, PasswordRequired):
         return Form(values, {method.value: _PASTE})
     form = refused(values, reason)
-    names = _OF_MICROSOFT if PROVIDERS[method] is Provider.MS365 else _OF_GOOGLE
+    names = _OF_MICROSOFT if PROVIDERS[method] is OAuthProvider.MS365 else _OF_GOOGLE
     return Form(values, {names.get(name, name): message for name, message in form.errors.items()})
 
 

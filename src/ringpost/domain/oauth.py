@@ -29,7 +29,7 @@ _DIRECTORY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.)*[A-Za-z0-9-]{0,62}
 _NOT_ONE: Final = frozenset({"common", "organizations", "consumers"})
 
 
-class Provider(StrEnum):
+class OAuthProvider(StrEnum):
     """Whose credentials they are; the same words as the types of mail server."""
 
     MS365 = "MS365"
@@ -71,7 +71,7 @@ class KeyReader(Protocol):
 class OAuthSettings:
     """One set of credentials as stored; times in milliseconds since 1970, UTC."""
 
-    provider: Provider
+    provider: OAuthProvider
     method: Method | None
     """None only in what was posted: the stored secrets are to stay."""
     directory: str | None = None
@@ -102,7 +102,7 @@ class OAuthSettings:
     def credentials(self) -> Credentials:
         """As transports take them; with the secrets loaded."""
         secret = self.secret or Secret("")
-        if self.provider is Provider.MS365:
+        if self.provider is OAuthProvider.MS365:
             with_certificate = self.method is Method.CERTIFICATE
             return MicrosoftApp(
                 self.directory or "",
@@ -121,9 +121,9 @@ class OAuthSettings:
 def parse_oauth(raw: Mapping[str, object], keys: KeyReader) -> OAuthSettings:
     """Credentials as posted; Invalid with every wrong field. They are still to be merged with the stored ones."""
     fields = Fields(raw)
-    provider = fields.choice("provider", Provider, Provider.MS365, required=True)
+    provider = fields.choice("provider", OAuthProvider, OAuthProvider.MS365, required=True)
     known = not fields.is_wrong("provider")
-    settings = _google(fields, keys) if known and provider is Provider.GMAIL else _microsoft(fields, keys, known)
+    settings = _google(fields, keys) if known and provider is OAuthProvider.GMAIL else _microsoft(fields, keys, known)
     fields.finish()
     return settings
 
@@ -135,13 +135,13 @@ def merge_oauth(old: OAuthSettings | None, new: OAuthSettings) -> OAuthSettings:
     if old is None or _destination(old, new.method) != _destination(new, old.method):
         needed = (
             "client_secret or certificate"
-            if new.provider is Provider.MS365
+            if new.provider is OAuthProvider.MS365
             else "service_account, or client_id, client_secret and refresh_token"
         )
         raise PasswordRequired(
             f"Give the secret again: {needed}. The stored one stays only while provider, tenant, client_id and cloud "
             "are unchanged.",
-            field="client_secret" if new.provider is Provider.MS365 else "service_account",
+            field="client_secret" if new.provider is OAuthProvider.MS365 else "service_account",
         )
     return replace(
         new,
@@ -197,7 +197,7 @@ def _microsoft(fields: Fields, keys: KeyReader, known: bool) -> OAuthSettings:
     if secret and pem:
         fields.wrong("certificate", "Give a client_secret or a certificate, not both.")
     return OAuthSettings(
-        Provider.MS365,
+        OAuthProvider.MS365,
         Method.CERTIFICATE if pem else Method.CLIENT_SECRET if secret else None,
         directory=directory,
         client_id=fields.text("client_id", longest=128, required=known),
@@ -217,14 +217,14 @@ def _google(fields: Fields, keys: KeyReader) -> OAuthSettings:
     if file:
         if token:
             fields.wrong("refresh_token", "Give a service_account or a refresh_token, not both.")
-        return OAuthSettings(Provider.GMAIL, Method.SERVICE_ACCOUNT, account=facts.account, secret=Secret(file))
+        return OAuthSettings(OAuthProvider.GMAIL, Method.SERVICE_ACCOUNT, account=facts.account, secret=Secret(file))
     if not (secret or token):
-        return OAuthSettings(Provider.GMAIL, None, client_id=client_id)
+        return OAuthSettings(OAuthProvider.GMAIL, None, client_id=client_id)
     for name, value in (("client_id", client_id), ("client_secret", secret), ("refresh_token", token)):
         if not value and not fields.is_wrong(name):
             fields.wrong(name, "This field is required: client_id, client_secret and refresh_token go together.")
     return OAuthSettings(
-        Provider.GMAIL,
+        OAuthProvider.GMAIL,
         Method.REFRESH_TOKEN,
         client_id=client_id,
         secret=Secret(token or ""),
@@ -257,7 +257,7 @@ def _moment(fields: Fields, name: str) -> int | None:
 
 def _destination(settings: OAuthSettings, method: Method | None) -> tuple[object, ...]:
     """What the secrets are for. The other side's method tells whether a Google client is part of it."""
-    if settings.provider is Provider.MS365:
+    if settings.provider is OAuthProvider.MS365:
         return settings.provider, (settings.directory or "").lower(), (settings.client_id or "").lower(), settings.cloud
     of_client = Method.REFRESH_TOKEN in (method, settings.method)
     return settings.provider, settings.client_id if of_client else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection, delete, or_, select, update
 
 from ringpost.domain.credentials import Cloud, Credentials
-from ringpost.domain.oauth import WARN_DAYS, Method, OAuthSettings, Provider
+from ringpost.domain.oauth import WARN_DAYS, Method, OAuthProvider, OAuthSettings
 from ringpost.domain.secrets import Secret
 from ringpost.domain.tenants import TenantId
 from ringpost.domain.times import DAY_MS
@@ -110,7 +110,7 @@ def _row(connection: Connection, tenant: TenantId) -> AnyRow | None:
 
 def _settings(row: AnyRow) -> OAuthSettings:
     return OAuthSettings(
-        Provider(row.provider),
+        OAuthProvider(row.provider),
         Method(row.method),
         directory=row.directory,
         client_id=row.client_id,

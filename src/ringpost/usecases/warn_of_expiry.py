@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from ringpost.domain.addresses import Address
 from ringpost.domain.events import Event
-from ringpost.domain.oauth import Method, Provider, warning_due
+from ringpost.domain.oauth import Method, OAuthProvider, warning_due
 from ringpost.domain.tenants import SYSTEM
 from ringpost.errors import RingpostError
 from ringpost.storage import oauth as rows
@@ -26,7 +26,7 @@ from ringpost.usecases.room import Room
 
 _log = structlog.get_logger("ringpost.watch")
 
-_PROVIDERS: Final = {Provider.MS365: "Microsoft 365", Provider.GMAIL: "Gmail"}
+_PROVIDERS: Final = {OAuthProvider.MS365: "Microsoft 365", OAuthProvider.GMAIL: "Gmail"}
 
 
 @dataclass(frozen=True, slots=True)
