@@ -15,7 +15,7 @@ from ringpost.domain.tenants import TenantId
 from ringpost.domain.times import HOUR_MS
 from ringpost.storage import counts, search
 from ringpost.storage.engines import open_engines
-from ringpost.storage.search import Wanted
+from ringpost.storage.search import Filter
 
 A_LONG_TIME = 3_000
 """Events of the larger table; each has up to two deliveries."""
@@ -31,7 +31,7 @@ def connection(database_url: str) -> Iterator[Connection]:
     writer.dispose()
 
 
-def fits(row: Row, wanted: Wanted) -> bool:
+def fits(row: Row, wanted: Filter) -> bool:
     """The search said as simply as possible."""
     return (
         (not wanted.states or row["state"] in wanted.states)
@@ -42,9 +42,9 @@ def fits(row: Row, wanted: Wanted) -> bool:
     )
 
 
-def questions(chance: Random) -> Iterator[Wanted]:
+def questions(chance: Random) -> Iterator[Filter]:
     for _ in range(60):
-        yield Wanted(
+        yield Filter(
             states=tuple(chance.sample(list(State), chance.choice((0, 0, 1, 2)))),
             type=chance.choice(("", "", *FEW_TYPES)),
             recipients=tuple(f"p{n}@example.com" for n in chance.sample(range(6), chance.choice((0, 0, 1, 2)))),
@@ -69,7 +69,7 @@ def test_every_page_of_every_question_has_what_fits_and_nothing_else(
             assert forth(connection, replace(wanted, after=expected[-1])) == expected[-2::-1], wanted
 
 
-def back(connection: Connection, wanted: Wanted) -> list[str]:
+def back(connection: Connection, wanted: Filter) -> list[str]:
     """All pages from the newest on, joined."""
     ids: list[str] = []
     for _ in range(2000):
@@ -82,7 +82,7 @@ def back(connection: Connection, wanted: Wanted) -> list[str]:
     raise AssertionError(f"no end: {wanted}")
 
 
-def forth(connection: Connection, wanted: Wanted) -> list[str]:
+def forth(connection: Connection, wanted: Filter) -> list[str]:
     """All pages towards the newest, joined, the oldest first."""
     ids: list[str] = []
     for _ in range(2000):
@@ -123,7 +123,7 @@ def test_skipped_events_are_found_page_by_page(connection: Connection) -> None:
     fill(connection, 200, repeatable(4))
 
     found: list[str] = []
-    wanted = Wanted(most=7)
+    wanted = Filter(most=7)
     for _ in range(20):
         rows, edge = search.find_skipped(connection, ACME, wanted, "NOTIFICATION_OFF")
         found += [row.key for row in rows]
@@ -137,15 +137,15 @@ def test_skipped_events_are_found_page_by_page(connection: Connection) -> None:
 
 
 QUESTIONS = {
-    "everything": Wanted(),
-    "failed": Wanted(states=(State.REJECTED, State.EXPIRED)),
-    "cancelled": Wanted(states=(State.CANCELLED,)),
-    "waiting": Wanted(states=(State.QUEUED, State.SENDING)),
-    "of a type": Wanted(type="QUEUE_SLA"),
-    "of a type that is never reported": Wanted(type="RECHARGE"),
-    "to somebody": Wanted(recipients=("p1@example.com",)),
-    "to somebody that never failed": Wanted(states=(State.REJECTED,), recipients=("q@example.com",)),
-    "failed of a type that never fails": Wanted(states=(State.REJECTED,), type="RECHARGE"),
+    "everything": Filter(),
+    "failed": Filter(states=(State.REJECTED, State.EXPIRED)),
+    "cancelled": Filter(states=(State.CANCELLED,)),
+    "waiting": Filter(states=(State.QUEUED, State.SENDING)),
+    "of a type": Filter(type="QUEUE_SLA"),
+    "of a type that is never reported": Filter(type="RECHARGE"),
+    "to somebody": Filter(recipients=("p1@example.com",)),
+    "to somebody that never failed": Filter(states=(State.REJECTED,), recipients=("q@example.com",)),
+    "failed of a type that never fails": Filter(states=(State.REJECTED,), type="RECHARGE"),
 }
 
 
@@ -193,8 +193,8 @@ def costs(reader: Engine) -> dict[str, int]:
             cost(f"newer: {name}", search.find_deliveries, replace(wanted, after=f"{BEGIN + 200_000:011x}"))
         cost("people", search.people, "p")
         cost("nobody", search.people, "zz")
-        cost("skipped", search.find_skipped, Wanted())
-        cost("skipped of a type", search.find_skipped, Wanted(type="RECHARGE"))
+        cost("skipped", search.find_skipped, Filter())
+        cost("skipped of a type", search.find_skipped, Filter(type="RECHARGE"))
         cost("last of each type", search.last_of_each_type, list(CATALOGUE))
         cost("an hour", counts.count_hour, BEGIN)
         raw.set_progress_handler(None, 0)

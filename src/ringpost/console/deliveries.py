@@ -28,7 +28,7 @@ from ringpost.domain.deliveries import State
 from ringpost.domain.settings import Settings
 from ringpost.storage import deliveries, events, search, settings
 from ringpost.storage.identifiers import made_at
-from ringpost.storage.search import Found, Wanted
+from ringpost.storage.search import Filter, Found
 from ringpost.storage.tables import AnyRow
 
 MOST_NEWS: Final = 99
@@ -170,7 +170,7 @@ def _nobody(connection: Connection, visit: Visit, filters: Filters) -> Listing:
     return Listing(rows, _holds(connection, rows), [], "", "", None, event, answer, leaves_out=leaves_out)
 
 
-def _fits(row: AnyRow, wanted: Wanted) -> bool:
+def _fits(row: AnyRow, wanted: Filter) -> bool:
     return (
         (not wanted.states or row.state in wanted.states)
         and (not wanted.type or row.type == wanted.type)
@@ -179,7 +179,7 @@ def _fits(row: AnyRow, wanted: Wanted) -> bool:
     )
 
 
-def _news(connection: Connection, visit: Visit, wanted: Wanted, top: str) -> int:
+def _news(connection: Connection, visit: Visit, wanted: Filter, top: str) -> int:
     newer = replace(wanted, before="", after=top, most=MOST_NEWS + 1)
     return len(search.find_deliveries(connection, visit.tenant_id, newer).ids)
 
@@ -188,7 +188,7 @@ def _answer(connection: Connection, visit: Visit, q: str, meant: list[str]) -> A
     """`meant`: the recipients of mails that are like `q`."""
     tenant, whole = visit.tenant_id, whole_address(q)
     saved = settings.show(connection, tenant)
-    told_nobody, _ = search.find_skipped(connection, tenant, Wanted(most=SKIPPED_SHOWN))
+    told_nobody, _ = search.find_skipped(connection, tenant, Filter(most=SKIPPED_SHOWN))
     recipients = [one.canonical for one in saved.recipients]
     asked = (whole or q).lower()
     among = [one for one in recipients if one.lower() == asked or (not whole and one.lower().startswith(asked))]

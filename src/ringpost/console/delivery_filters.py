@@ -19,7 +19,7 @@ from ringpost.domain.tenants import TenantId
 from ringpost.domain.times import DAY_MS, HOUR_MS
 from ringpost.errors import Invalid
 from ringpost.storage import search
-from ringpost.storage.search import Wanted
+from ringpost.storage.search import Filter
 
 ON_A_PAGE: Final = 50
 LONGEST_QUERY: Final = 320
@@ -98,7 +98,7 @@ class Filters:
         narrow = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in _PLACE}
         return {name: value for name, value in narrow.items() if value}
 
-    def wanted(self, visit: Visit, recipients: tuple[str, ...] = ()) -> Wanted:
+    def wanted(self, visit: Visit, recipients: tuple[str, ...] = ()) -> Filter:
         """The same for the search."""
         since = _moment(visit, self.since)
         if since is None and self.when:
@@ -106,7 +106,7 @@ class Filters:
         # `!` sorts before everything that an id goes on with, so this is `not newer than top`.
         before = self.before or (f"{self.top}!" if self.top else "")
         until = _moment(visit, self.until)
-        return Wanted(STATES.get(self.state, ()), self.type, recipients, since, until, before, self.after, ON_A_PAGE)
+        return Filter(STATES.get(self.state, ()), self.type, recipients, since, until, before, self.after, ON_A_PAGE)
 
 
 def read_filters(visit: Visit) -> Filters:

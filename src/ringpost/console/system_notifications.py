@@ -21,8 +21,8 @@ from ringpost.errors import FieldError, Invalid, PasswordRequired
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """Something of the machine that fills up; texts are English, to be translated."""
+class ShownGauge:
+    """A gauge of the machine, with its fields; texts are English, to be translated."""
 
     switch: str
     threshold: str
@@ -31,10 +31,10 @@ class Watched:
 
 _NUMBER: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,20})?")
 
-WATCHED: Final = (
-    Watched("notify_hard_disk_exceeded_threshold", "hard_disk_threshold", N_("The disk fills up")),
-    Watched("notify_cpu_exceeded_threshold", "cpu_threshold", N_("The processor is busy all the time")),
-    Watched("notify_memory_exceeded_threshold", "memory_threshold", N_("The memory fills up")),
+GAUGES: Final = (
+    ShownGauge("notify_hard_disk_exceeded_threshold", "hard_disk_threshold", N_("The disk fills up")),
+    ShownGauge("notify_cpu_exceeded_threshold", "cpu_threshold", N_("The processor is busy all the time")),
+    ShownGauge("notify_memory_exceeded_threshold", "memory_threshold", N_("The memory fills up")),
 )
 EVENTS: Final = (
     ("notify_ip_blocked", N_("An address was blocked"), N_("Somebody has tried to get in too often.")),
@@ -56,7 +56,7 @@ async def show_system_notifications(visit: Visit) -> Response:
 async def save_system_notifications(visit: Visit) -> Response:
     """Save what was changed of switches, thresholds and recipients; the mail server stays as it is."""
     posted = visit.posted
-    typed: dict[str, Any] = {one.threshold: posted.text(one.threshold) for one in WATCHED}
+    typed: dict[str, Any] = {one.threshold: posted.text(one.threshold) for one in GAUGES}
     chosen: dict[str, Any] = {name: posted.flag(name) for name in SYSTEM_SWITCHES}
     chosen["recipients"] = posted.text("recipients")
 
@@ -80,7 +80,7 @@ async def _page(visit: Visit, form: Form | None = None, *, status: int = 200) ->
         status=status,
         form=form or Form(values),
         was=was(visit.posted) or values,
-        watched=WATCHED,
+        gauges=GAUGES,
         events=EVENTS,
         can_send=saved.can_send,
     )
@@ -88,7 +88,7 @@ async def _page(visit: Visit, form: Form | None = None, *, status: int = 200) ->
 
 def _values(saved: Saved) -> dict[str, Any]:
     values: dict[str, Any] = {name: saved.fields[name] for name in SYSTEM_SWITCHES}
-    values |= {one.threshold: _percent(saved.fields[one.threshold]) for one in WATCHED}
+    values |= {one.threshold: _percent(saved.fields[one.threshold]) for one in GAUGES}
     values["recipients"] = "\n".join(format_address(one) for one in saved.settings.recipients)
     return values
 
@@ -97,7 +97,7 @@ def _thresholds(typed: Mapping[str, str]) -> dict[str, float]:
     """Shares of the whole, from per cent. Raises Invalid with every one that is no number from 0 to 100."""
     shares: dict[str, float] = {}
     wrong: list[FieldError] = []
-    for one in WATCHED:
+    for one in GAUGES:
         text = typed[one.threshold].strip().removesuffix("%").strip().replace(",", ".") or "0"
         if not _NUMBER.fullmatch(text) or Decimal(text) > 100:
             wrong.append(FieldError(one.threshold, "This must be a number from 0 to 100. 0 is off."))

@@ -27,7 +27,7 @@ _LAST: Final = "\U0010ffff"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Filter:
     """What to look for; what is empty or None does not narrow. `since` and `until` are milliseconds."""
 
     states: tuple[State, ...] = ()
@@ -63,7 +63,7 @@ class _Row:
     type: str
 
 
-def find_deliveries(connection: Connection, tenant: TenantId, wanted: Wanted) -> Found:
+def find_deliveries(connection: Connection, tenant: TenantId, wanted: Filter) -> Found:
     """A page of deliveries; going back in time, or forward when `after` is given."""
     rows: dict[str, _Row] = {}
     ends: list[str] = []
@@ -108,7 +108,7 @@ def people(connection: Connection, tenant: TenantId, beginning: str) -> list[str
 
 
 def find_skipped(
-    connection: Connection, tenant: TenantId, wanted: Wanted, reason: str = ""
+    connection: Connection, tenant: TenantId, wanted: Filter, reason: str = ""
 ) -> tuple[list[AnyRow], str]:
     """Events that sent nothing, the newest first, and where the search ended though it might have found more."""
     columns = (events.c.key, events.c.id, events.c.type, events.c.accepted_at, events.c.skip_reason)
@@ -151,7 +151,7 @@ def deliveries_of(connection: Connection, tenant: TenantId, key: str) -> list[st
     return list(connection.execute(select(deliveries.c.id).where(*of_event).order_by(deliveries.c.id)).scalars())
 
 
-def _sources(connection: Connection, tenant: TenantId, wanted: Wanted) -> Iterator[tuple[list[_Row], str]]:
+def _sources(connection: Connection, tenant: TenantId, wanted: Filter) -> Iterator[tuple[list[_Row], str]]:
     """Rows along one index each, and where it was left; "" when that was all."""
     if wanted.recipients:
         narrow = bool(wanted.states or wanted.type)
@@ -169,7 +169,7 @@ def _sources(connection: Connection, tenant: TenantId, wanted: Wanted) -> Iterat
 def _along(
     connection: Connection,
     tenant: TenantId,
-    wanted: Wanted,
+    wanted: Filter,
     condition: ColumnElement[bool] | TextClause | None,
     *,
     narrow: bool,
@@ -185,7 +185,7 @@ def _along(
     return [_Row(*row) for row in rows], rows[-1].id if len(rows) == limit else ""
 
 
-def _along_type(connection: Connection, tenant: TenantId, wanted: Wanted) -> tuple[list[_Row], str]:
+def _along_type(connection: Connection, tenant: TenantId, wanted: Filter) -> tuple[list[_Row], str]:
     """Events of one type and their deliveries: there is no index from a type to deliveries.
 
     A delivery's id is its event's key, `-` and a number, so it sorts right after its event.
@@ -212,15 +212,15 @@ def _of_events(connection: Connection, keys: Sequence[str]) -> list[_Row]:
     return [_Row(*row) for row in connection.execute(query)] if keys else []
 
 
-def _is_between(identifier: str, wanted: Wanted) -> bool:
+def _is_between(identifier: str, wanted: Filter) -> bool:
     return (not wanted.before or identifier < wanted.before) and (not wanted.after or identifier > wanted.after)
 
 
-def _fits(row: _Row, wanted: Wanted) -> bool:
+def _fits(row: _Row, wanted: Filter) -> bool:
     return (not wanted.states or row.state in wanted.states) and (not wanted.type or row.type == wanted.type)
 
 
-def _in_time(column: ColumnElement[str], wanted: Wanted) -> list[ColumnElement[bool]]:
+def _in_time(column: ColumnElement[str], wanted: Filter) -> list[ColumnElement[bool]]:
     """Between two times and two ids; both are ranges of ids."""
     low = max(first_id(wanted.since) if wanted.since is not None else "", wanted.after)
     high = min(first_id(wanted.until) if wanted.until is not None else _LAST, wanted.before or _LAST)

@@ -10,7 +10,7 @@ from ringpost.domain.access import Principal
 from ringpost.domain.deliveries import State
 from ringpost.errors import NotFound, WrongState
 from ringpost.storage import audit, search
-from ringpost.storage.search import Wanted
+from ringpost.storage.search import Filter
 from ringpost.usecases.room import Room
 
 BITE: Final = 100
@@ -28,7 +28,7 @@ class Chosen:
     """Which deliveries are meant: these, or all that a search finds (down to where it began, so none joins later)."""
 
     ids: tuple[str, ...] = ()
-    wanted: Wanted = field(default_factory=Wanted)
+    wanted: Filter = field(default_factory=Filter)
 
 
 @dataclass(frozen=True, slots=True)

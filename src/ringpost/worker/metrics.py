@@ -60,7 +60,7 @@ _attempts = _Attempts()
 REGISTRY.register(_attempts)
 
 
-class Watched(Protocol):
+class Measured(Protocol):
     """What a worker shows of itself."""
 
     @property
@@ -83,7 +83,7 @@ class _Workers(Collector):
     """The workers of this process as they are when somebody asks, so that nothing is counted while mail is sent."""
 
     def __init__(self) -> None:
-        self.running: WeakSet[Watched] = WeakSet()
+        self.running: WeakSet[Measured] = WeakSet()
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         running = list(self.running)
@@ -100,12 +100,12 @@ _workers = _Workers()
 REGISTRY.register(_workers)
 
 
-def watch(worker: Watched) -> None:
+def watch(worker: Measured) -> None:
     """Show this worker's gauges while it runs."""
     _workers.running.add(worker)
 
 
-def forget(worker: Watched) -> None:
+def forget(worker: Measured) -> None:
     """Show them no more."""
     _workers.running.discard(worker)
 
