@@ -15,7 +15,7 @@ from ringpost.console.visit import ROOT, Visit
 from ringpost.domain.access import Invitation, Role, User, parse_username
 from ringpost.domain.tenants import TenantId
 from ringpost.errors import FieldError, Invalid, WrongState
-from ringpost.storage import access, sessions
+from ringpost.storage import access, invitations
 from ringpost.usecases.change_user import UserChange, change_user
 from ringpost.usecases.destroy_user import destroy_user
 from ringpost.usecases.invite_user import Guest, invite_user
@@ -156,13 +156,13 @@ async def _page(
 
 def _listed(connection: Connection, owner: TenantId, after: str, now: int) -> Listed:
     users = access.page_of_users(connection, owner, ON_A_PAGE + 1, after)
-    newcomers = sessions.page_of_newcomers(connection, owner, now, ON_A_PAGE + 1, after)
+    newcomers = invitations.page_of_newcomers(connection, owner, now, ON_A_PAGE + 1, after)
     names = sorted(one.username for one in (*users, *newcomers))
     last = names[ON_A_PAGE - 1] if len(names) > ON_A_PAGE else None
     if last is not None:
         users = [one for one in users if one.username <= last]
         newcomers = [one for one in newcomers if one.username <= last]
-    renewals = sessions.invited_among(connection, owner, now, [user.username for user in users])
+    renewals = invitations.invited_among(connection, owner, now, [user.username for user in users])
     return Listed(users, newcomers, renewals, last)
 
 

@@ -14,7 +14,7 @@ from ringpost.domain.access import hash_token
 from ringpost.domain.secrets import Secret
 from ringpost.errors import FieldError, Invalid, NotFound
 from ringpost.limits import address_of
-from ringpost.storage import sessions
+from ringpost.storage import invitations
 from ringpost.usecases.accept_invitation import accept_invitation
 
 NOT_ALIKE = N_("The two are not alike. Type the password once more.")
@@ -54,7 +54,7 @@ def _secret(visit: Visit) -> Secret:
 
 async def _page(visit: Visit, form: Form, status: int = 200) -> Response:
     token_hash = hash_token(_secret(visit).reveal())
-    invitation = await visit.room.database.read(sessions.find_invitation, token_hash, visit.room.clock())
+    invitation = await visit.room.database.read(invitations.find, token_hash, visit.room.clock())
     if invitation is None:
         status = 404
     outside = replace(visit, tenant=None)  # whoever is signed in here, the link is a stranger's, and its time UTC

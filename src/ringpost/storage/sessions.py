@@ -1,17 +1,16 @@
-"""Sessions of people at the console, and the one-time links that let them set a password.
+"""Sessions of people at the console.
 
-Neither the cookie's value nor the link's secret is kept: both are found by their SHA-256.
+The cookie's value is not kept: a session is found by its SHA-256.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, delete, exists, insert, or_, select, update
+from sqlalchemy import Connection, Select, delete, insert, or_, select, update
 
-from ringpost.domain.access import CONSOLE_IDLE_S, Invitation, Role, User
+from ringpost.domain.access import CONSOLE_IDLE_S, Role, User
 from ringpost.domain.tenants import SYSTEM, TenantId
-from ringpost.storage.tables import AnyRow, console_sessions, invitations, tenants, users
+from ringpost.storage.tables import AnyRow, console_sessions, tenants, users
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,80 +85,12 @@ def end_by_token(connection: Connection, token_hash: bytes) -> None:
     connection.execute(delete(console_sessions).where(console_sessions.c.token_hash == token_hash))
 
 
-def invite(connection: Connection, invitation: Invitation, token_hash: bytes) -> None:
-    """Keep an invitation; an earlier one of the same person is of no use any more."""
-    withdraw(connection, invitation.tenant, invitation.username)
-    connection.execute(
-        insert(invitations).values(
-            tenant=invitation.tenant,
-            username=invitation.username,
-            token_hash=token_hash,
-            role=invitation.role,
-            created_at=invitation.created_at,
-            expires_at=invitation.expires_at,
-        )
-    )
-
-
-def find_invitation(connection: Connection, token_hash: bytes, now: int) -> Invitation | None:
-    """The invitation with this secret, while it is good and its tenant is enabled."""
-    row = connection.execute(
-        select(invitations)
-        .outerjoin(tenants, tenants.c.id == invitations.c.tenant)
-        .where(
-            invitations.c.token_hash == token_hash,
-            invitations.c.expires_at > now,
-            or_(invitations.c.tenant == SYSTEM, tenants.c.enabled),
-        )
-    ).first()
-    return None if row is None else _invitation(row)
-
-
-def invitation_of(connection: Connection, tenant: TenantId, username: str, now: int) -> Invitation | None:
-    """A person's invitation, while it is good."""
-    row = connection.execute(_good(tenant, now).where(invitations.c.username == username)).first()
-    return None if row is None else _invitation(row)
-
-
-def page_of_newcomers(
-    connection: Connection, tenant: TenantId, now: int, top: int, after: str = ""
-) -> list[Invitation]:
-    """The good invitations of those who are not users yet and whose names come after this one, by name."""
-    user = exists().where(users.c.tenant == tenant, users.c.username == invitations.c.username)
-    later = _good(tenant, now).where(invitations.c.username > after, ~user).order_by(invitations.c.username)
-    return [_invitation(row) for row in connection.execute(later.limit(top))]
-
-
-def invited_among(connection: Connection, tenant: TenantId, now: int, usernames: Sequence[str]) -> frozenset[str]:
-    """Those of these who have a good invitation."""
-    rows = connection.execute(_good(tenant, now).where(invitations.c.username.in_(usernames)))
-    return frozenset(row.username for row in rows)
-
-
-def _good(tenant: TenantId, now: int) -> Select[Any]:
-    return select(invitations).where(invitations.c.tenant == tenant, invitations.c.expires_at > now)
-
-
-def withdraw(connection: Connection, tenant: TenantId, username: str) -> bool:
-    """Use up or take back a person's invitation; False when there is none."""
-    mine = (invitations.c.tenant == tenant, invitations.c.username == username)
-    return connection.execute(delete(invitations).where(*mine)).rowcount > 0
-
-
 def forget_ended(connection: Connection, now: int) -> None:
-    """Remove sessions and invitations that are over. There are few, so all at once.
-
-    Passes over what another worker is removing.
-    """
-    session, invitation = console_sessions.c, invitations.c
-    idle = session.seen_at <= now - CONSOLE_IDLE_S * 1000
-    _forget(connection, session.id, or_(idle, session.expires_at <= now))
-    _forget(connection, invitation.token_hash, invitation.expires_at <= now)
-
-
-def _forget(connection: Connection, key: Column[Any], over: ColumnElement[bool]) -> None:
-    mine = select(key).where(over).with_for_update(skip_locked=True)
-    connection.execute(delete(key.table).where(key.in_(mine)))
+    """Remove those that are over. There are few, so all at once; passes over what another worker is removing."""
+    session = console_sessions.c
+    over = or_(session.seen_at <= now - CONSOLE_IDLE_S * 1000, session.expires_at <= now)
+    mine = select(session.id).where(over).with_for_update(skip_locked=True)
+    connection.execute(delete(console_sessions).where(session.id.in_(mine)))
 
 
 def _alive(now: int) -> Select[Any]:
@@ -175,10 +106,6 @@ def _alive(now: int) -> Select[Any]:
             or_(session.tenant == SYSTEM, tenants.c.enabled),
         )
     )
-
-
-def _invitation(row: AnyRow) -> Invitation:
-    return Invitation(TenantId(row.tenant), row.username, Role(row.role), row.created_at, row.expires_at)
 
 
 def _session(row: AnyRow) -> ConsoleSession:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from ringpost.domain.access import Invitation, User, hash_token, parse_password
 from ringpost.domain.secrets import Secret
 from ringpost.errors import NotFound
-from ringpost.storage import access, audit, passwords, sessions
+from ringpost.storage import access, audit, invitations, passwords
 from ringpost.storage.identifiers import new_id
 from ringpost.usecases.room import Room
 from ringpost.usecases.sign_in import begin_session
@@ -26,7 +26,7 @@ async def accept_invitation(room: Room, secret: Secret, password: str, agent: st
 
     def store(connection: Connection) -> Secret:
         invitation = _find(connection, token_hash, now)
-        if not sessions.withdraw(connection, invitation.tenant, invitation.username):
+        if not invitations.withdraw(connection, invitation.tenant, invitation.username):
             raise NotFound(GONE)
         user = _set_password(connection, invitation, hashed, now)
         entry = audit.Entry(now, user.username, "accept_invitation", user.id, ("password",))
@@ -38,7 +38,7 @@ async def accept_invitation(room: Room, secret: Secret, password: str, agent: st
 
 def _find(connection: Connection, token_hash: bytes, now: int) -> Invitation:
     """The invitation with this secret. Raises NotFound."""
-    invitation = sessions.find_invitation(connection, token_hash, now)
+    invitation = invitations.find(connection, token_hash, now)
     if invitation is None:
         raise NotFound(GONE)
     return invitation

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from ringpost.domain.access import Principal, Role, User, checked_role, parse_password, parse_username
 from ringpost.domain.tenants import SYSTEM, TenantId
-from ringpost.storage import access, audit, passwords, sessions, tenants
+from ringpost.storage import access, audit, invitations, passwords, tenants
 from ringpost.storage.identifiers import new_id
 from ringpost.usecases.invite_user import FIRST_ADMINISTRATOR
 from ringpost.usecases.room import Room
@@ -34,9 +34,9 @@ async def create_user(room: Room, tenant: TenantId, new: NewUser, actor: Princip
     def store(connection: Connection) -> None:
         tenants.must_exist(connection, tenant)
         if tenant == SYSTEM and not access.list_users(connection, SYSTEM):
-            sessions.withdraw(connection, SYSTEM, FIRST_ADMINISTRATOR)
+            invitations.withdraw(connection, SYSTEM, FIRST_ADMINISTRATOR)
         access.add_user(connection, user, password_hash)
-        sessions.withdraw(connection, tenant, username)
+        invitations.withdraw(connection, tenant, username)
         audit.record(connection, tenant, audit.Entry(now, audit.name_of(actor), "create_user", user.id))
 
     await room.database.write(store)

@@ -19,7 +19,7 @@ from ringpost.domain.access import (
 )
 from ringpost.domain.secrets import Secret
 from ringpost.domain.tenants import SYSTEM, TenantId
-from ringpost.storage import access, audit, sessions, tenants
+from ringpost.storage import access, audit, invitations, tenants
 from ringpost.usecases.room import Room
 
 FIRST_ADMINISTRATOR = "admin"
@@ -71,10 +71,10 @@ def _invitation(room: Room, tenant: TenantId, guest: Guest) -> tuple[Invitation,
 def _invite(connection: Connection, invitation: Invitation, secret: Secret, actor: str) -> None:
     tenant, username = invitation.tenant, invitation.username
     tenants.must_exist(connection, tenant)
-    sessions.invite(connection, invitation, hash_token(secret.reveal()))
+    invitations.add(connection, invitation, hash_token(secret.reveal()))
     audit.record(connection, tenant, audit.Entry(invitation.created_at, actor, "invite_user", username))
 
 
 def _is_invited(connection: Connection, invitation: Invitation, since: int | None) -> bool:
-    of_before = sessions.invitation_of(connection, invitation.tenant, invitation.username, invitation.created_at)
+    of_before = invitations.of_person(connection, invitation.tenant, invitation.username, invitation.created_at)
     return since is not None and of_before is not None and of_before.created_at >= since

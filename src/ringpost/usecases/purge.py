@@ -5,7 +5,7 @@ Workers of many machines purge at the same time; each passes over what another o
 
 from sqlalchemy import Connection
 
-from ringpost.storage import events, outcomes, sessions
+from ringpost.storage import events, invitations, outcomes, sessions
 from ringpost.storage.access import forget_ended_tokens
 from ringpost.usecases.room import Room
 
@@ -19,7 +19,7 @@ async def purge(room: Room) -> bool:
     more_to_erase = await room.database.write(_erase, now)
     more_to_forget = await room.database.write(events.forget, now - room.options.keep_history_s * 1000, BITE)
     more_tokens = await room.database.write(forget_ended_tokens, now - room.options.keep_history_s * 1000, BITE)
-    await room.database.write(sessions.forget_ended, now)
+    await room.database.write(_forget_ended, now)
     return more_to_erase or more_to_forget or more_tokens
 
 
@@ -30,3 +30,8 @@ def _erase(connection: Connection, now: int) -> bool:
         outcomes.erase(connection, events.bite_of(connection, due))
     skipped = events.erase_skipped(connection, now, BITE)
     return skipped == BITE or (bool(due) and bool(outcomes.due_for_erasure(connection, now, 1)))
+
+
+def _forget_ended(connection: Connection, now: int) -> None:
+    sessions.forget_ended(connection, now)
+    invitations.forget_ended(connection, now)

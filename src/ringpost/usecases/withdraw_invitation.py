@@ -5,7 +5,7 @@ from sqlalchemy import Connection
 from ringpost.domain.access import Principal
 from ringpost.domain.tenants import TenantId
 from ringpost.errors import NotFound
-from ringpost.storage import audit, sessions
+from ringpost.storage import audit, invitations
 from ringpost.usecases.room import Room
 
 
@@ -14,7 +14,7 @@ async def withdraw_invitation(room: Room, tenant: TenantId, username: str, actor
     now = room.clock()
 
     def store(connection: Connection) -> None:
-        if not sessions.withdraw(connection, tenant, username):
+        if not invitations.withdraw(connection, tenant, username):
             raise NotFound("There is no such invitation. It may have been used, or be over.")
         audit.record(connection, tenant, audit.Entry(now, audit.name_of(actor), "withdraw_invitation", username))
 
