@@ -169,10 +169,10 @@ async def test_a_sixth_try_in_a_minute_is_told_when_to_come_back(
     for _ in range(5):
         app.state.limits.test_mails.hit(acme)  # as over the API
 
-    page = (await send(client, "/mail-server/test", to="anna@example.com")).text
-
-    assert "Five tries a minute are the most" in page
-    assert "in 60 seconds" in page
+    for path in ("/mail-server/test", "/notifications/VOICEMAIL_RECEIVED/sample", "/templates/QUEUE_SLA/test"):
+        page = (await send(client, path, to="anna@example.com")).text
+        assert "Five tries a minute are the most" in page
+        assert "in 60 seconds" in page
 
 
 async def test_the_system_level_has_the_same_form_and_its_own_settings(

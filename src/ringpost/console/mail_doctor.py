@@ -11,6 +11,7 @@ from ringpost.console.doctor_words import Advice, ShownStep, advise, show_stage,
 from ringpost.console.forms import Form
 from ringpost.console.levels import Level, Saved
 from ringpost.console.mail_server import at_both_levels, mail_server_page
+from ringpost.console.mail_trials import too_often
 from ringpost.console.rendering import render
 from ringpost.console.server_form import (
     fields_of,
@@ -62,7 +63,7 @@ async def diagnose(level: Level, visit: Visit) -> Response:
     except NotConfigured as reason:
         return await _answer(level, visit, values, Verdict("bad", visit.say(reason.message)))
     except RateLimited as reason:
-        return await _answer(level, visit, values, _too_often(visit, reason), 429)
+        return await _answer(level, visit, values, Verdict("warning", too_often(visit, reason)), 429)
     if visit.wants_fragment:
         # Proxies that collect an answer before they pass it on would take the steps their life.
         return StreamingResponse(
@@ -136,7 +137,7 @@ async def _tested(level: Level, visit: Visit, saved: Saved, to: str) -> Verdict:
     except NotConfigured as reason:
         return Verdict("bad", visit.say(reason.message))
     except RateLimited as reason:
-        return _too_often(visit, reason)
+        return Verdict("warning", too_often(visit, reason))
     except MailServerFailed as reason:
         return _failed(visit, saved, reason)
     return Verdict(
@@ -162,16 +163,6 @@ def _failed(visit: Visit, saved: Saved, reason: MailServerFailed) -> Verdict:
     if not advice:
         text = f"{text} {visit.say(reason.message)}"
     return Verdict("bad", text, advice, steps=steps, reply=detail.get("reply") or "")
-
-
-def _too_often(visit: Visit, reason: RateLimited) -> Verdict:
-    return Verdict(
-        "warning",
-        visit.say(
-            "Five tries a minute are the most, tests and diagnoses together. Try again in %(seconds)s seconds.",
-            seconds=reason.retry_after,
-        ),
-    )
 
 
 async def _answer(

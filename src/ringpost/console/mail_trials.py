@@ -27,13 +27,21 @@ async def try_mail(visit: Visit, owner: TenantId, to: str, send: Callable[[Addre
             await send(recipient)
     except Invalid as reason:
         return Trial("bad", visit.say(reason.errors[0].message))
-    except RateLimited:
-        return Trial("warning", visit.say("Five tries a minute are the most. Wait for a moment."))
+    except RateLimited as reason:
+        return Trial("warning", too_often(visit, reason))
     except NotConfigured as reason:
         return Trial("bad", visit.say(reason.message))
     except MailServerFailed as reason:
         return Trial("bad", _failed(visit, reason))
     return Trial("good", visit.say("The mail server has taken it for %(to)s.", to=recipient.spec))
+
+
+def too_often(visit: Visit, reason: RateLimited) -> str:
+    """Why nothing is tried now: samples, test mails and diagnoses have one limit."""
+    return visit.say(
+        "Five tries a minute are the most, tests and diagnoses together. Try again in %(seconds)s seconds.",
+        seconds=reason.retry_after,
+    )
 
 
 def _failed(visit: Visit, reason: MailServerFailed) -> str:
