@@ -37,7 +37,7 @@ def system(**changes: Any) -> SystemSettings:
 
 
 async def save(room: Room, tenant: TenantId, wanted: Settings) -> None:
-    await room.database.write(settings.save, room.sealer, tenant, wanted, room.clock())
+    await room.database.write(settings.save, room.sealer, tenant, wanted)
 
 
 async def in_force(room: Room, tenant: TenantId = ACME) -> ServerInForce | None:

@@ -24,7 +24,7 @@ def engine(database_url: str) -> Iterator[Engine]:
     reader, writer = open_engines(database_url)
     with writer.begin() as connection:
         always = {"domain": "acme.example", "enabled": True, "timezone": "UTC", "locale": "en"}
-        connection.execute(tenants.insert().values(id=ACME, name="Acme", created_at=0, updated_at=0, **always))
+        connection.execute(tenants.insert().values(id=ACME, name="Acme", created_at=0, **always))
     yield writer
     reader.dispose()
     writer.dispose()

@@ -143,7 +143,7 @@ async def test_a_password_whose_key_is_gone_can_be_given_again(room: Room) -> No
     lost = Sealer(KeyRing.fresh())
     await change_settings(room, administrator(ACME), RAW)
     before = await room.database.read(settings.load, room.sealer, ACME)
-    await room.database.write(settings.save, lost, ACME, before, 1)
+    await room.database.write(settings.save, lost, ACME, before)
 
     with pytest.raises(PasswordRequired):
         await change_settings(room, administrator(ACME), {**RAW, "password": None})

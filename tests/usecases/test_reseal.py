@@ -134,7 +134,7 @@ def _fill(connection: Connection, sealer: Sealer) -> None:
     connection.execute(
         insert(settings).values(
             tenant="tenant", type="SMTP", username="-", password=password, auth="AUTO", enable_tls_ssl=True,
-            enable_starttls_auto=False, switches="{}", updated_at=1,
+            enable_starttls_auto=False, switches="{}",
         )
     )  # fmt: skip
     for number in range(EVENTS):

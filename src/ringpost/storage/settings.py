@@ -114,8 +114,8 @@ def _rows_of(tenants: Collection[TenantId]) -> Sequence[Select[Any]]:
     ]
 
 
-def save(connection: Connection, sealer: Sealer, tenant: TenantId, settings: Settings, now: int) -> None:
-    """Replace all settings of the tenant. `now` is in milliseconds since 1970."""
+def save(connection: Connection, sealer: Sealer, tenant: TenantId, settings: Settings) -> None:
+    """Replace all settings of the tenant."""
     server = settings.mail_server
     password = server.password if server else None
     values = {
@@ -126,7 +126,6 @@ def save(connection: Connection, sealer: Sealer, tenant: TenantId, settings: Set
         "recipients": format_recipients(settings.recipients) or None,
         "switches": json.dumps(settings.switches),
         "system": _system_json(settings) if isinstance(settings, SystemSettings) else None,
-        "updated_at": now,
     }
     changed = connection.execute(table.update().where(table.c.tenant == tenant).values(values))
     if not changed.rowcount:

@@ -76,7 +76,6 @@ tenants = Table(
     Column("timezone", Text, nullable=False),
     Column("locale", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
-    Column("updated_at", BigInteger, nullable=False),
     CheckConstraint("id <> 'system'", name="id_is_not_the_system"),
     Index("tenants_name", text("lower(name)"), "id"),  # in the order of the alphabet, capitals or not
 )
@@ -181,7 +180,6 @@ settings = Table(
     Column("recipients", Text),
     Column("switches", Text, nullable=False),  # JSON: notify_* -> bool
     Column("system", Text),  # JSON: what only the system level has (thresholds, enable_tenant_access)
-    Column("updated_at", BigInteger, nullable=False),
     CheckConstraint("port BETWEEN 0 AND 65535", name="port_is_a_port"),
 )
 

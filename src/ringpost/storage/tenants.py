@@ -47,18 +47,17 @@ def add(connection: Connection, tenant: TenantId, draft: TenantDraft, now: int) 
             timezone=draft.timezone,
             locale=draft.locale,
             created_at=now,
-            updated_at=now,
         )
     )
 
 
-def change(connection: Connection, tenant: TenantId, draft: TenantDraft, now: int) -> tuple[str, ...]:
+def change(connection: Connection, tenant: TenantId, draft: TenantDraft) -> tuple[str, ...]:
     """Replace what is said about a tenant; the names of the fields that changed. Raises NotFound, AlreadyExists."""
     changed = draft.differences(show(connection, tenant))
     if changed:
         _refuse_taken_domain(connection, tenant, draft.domain)
         values = {name: getattr(draft, name) for name in changed}
-        connection.execute(update(_tenants).where(_tenants.c.id == tenant).values(updated_at=now, **values))
+        connection.execute(update(_tenants).where(_tenants.c.id == tenant).values(**values))
     return changed
 
 
@@ -150,10 +149,10 @@ def count(connection: Connection) -> int:
     return connection.execute(select(func.count()).select_from(_tenants)).scalar_one()
 
 
-def shut(connection: Connection, tenant: TenantId, now: int) -> None:
+def shut(connection: Connection, tenant: TenantId) -> None:
     """Disable a tenant and take its tokens, sessions and users away, so that nothing new comes in. Raises NotFound."""
     show(connection, tenant)
-    connection.execute(update(_tenants).where(_tenants.c.id == tenant).values(enabled=False, updated_at=now))
+    connection.execute(update(_tenants).where(_tenants.c.id == tenant).values(enabled=False))
     for table in (tables.tokens, tables.console_sessions, tables.invitations, tables.users):
         connection.execute(delete(table).where(table.c.tenant == tenant))
 

@@ -62,7 +62,7 @@ def replace_settings(connection: Connection, room: Room, principal: Principal, w
     changed = _changed_fields(old, wanted)
     if not changed:
         return False
-    rows.save(connection, room.sealer, tenant, wanted, now)
+    rows.save(connection, room.sealer, tenant, wanted)
     audit.record(connection, tenant, audit.Entry(now, principal.name, "change_settings", "settings", changed))
     let_go(connection, tenant, now, could_send=old.can_send)
     return True

@@ -24,7 +24,7 @@ async def edit_tenant(
     def store(connection: Connection) -> None:
         tenants.lock(connection, tenant)
         checked = parse_tenant(edited(tenants.show(connection, tenant)))
-        changed = tenants.change(connection, tenant, checked, now)
+        changed = tenants.change(connection, tenant, checked)
         if changed:
             audit.record(connection, SYSTEM, audit.Entry(now, audit.name_of(actor), "change_tenant", tenant, changed))
 

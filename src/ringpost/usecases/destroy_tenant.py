@@ -16,7 +16,7 @@ from ringpost.usecases.room import Room
 async def destroy_tenant(room: Room, tenant: TenantId, actor: Principal | None = None) -> None:
     """Remove the tenant. Raises NotFound."""
     now = room.clock()
-    await room.database.write(tenants.shut, tenant, now)
+    await room.database.write(tenants.shut, tenant)
     while await room.database.write(tenants.empty_bite, tenant):
         pass
 
