@@ -25,8 +25,8 @@ what came of it. The same cells are tests (`tests/mail_servers`): expected there
    logins in clear (`RINGPOST_ALLOW_CLEAR_LOGIN`): then everybody on the way can read the password.
 4. `auth` AUTO takes PLAIN, else LOGIN, from what the server offers. Name one only when a server's offer is wrong.
 5. A private certificate authority is named by the operator (`RINGPOST_MAIL_CA_FILE`). There is no switch to skip the
-   verification.
-
+   verification. A server in a private network, or on an unusual port, is permitted by the operator
+   too: [networks of mail servers](configuration.md#networks-of-mail-servers).
 6. Types MS365 and GMAIL need neither server nor port nor flags. They send by OAuth when there are credentials, and with
    a password by SMTP, always encrypted and with a login. In the table below our servers stand in for theirs.
 
