@@ -61,5 +61,4 @@ def test_nothing_of_another_tenant_is_found_or_changed_by_its_id(connection: Con
     assert deliveries.attempts_of(connection, other, "a-1") == []
     assert deliveries.rows_of(connection, other, ["a-1"]) == []
     assert search.newest_first(connection, other, ["a-1"], ()) == []
-    assert search.event(connection, other, "a") is None
     assert len(deliveries.attempts_of(connection, TenantId("t1"), "a-1")) == 1

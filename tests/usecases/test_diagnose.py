@@ -11,6 +11,7 @@ import trustme
 from tests.transports.scripted_server import ScriptedServer, Trick, polite
 
 from ringpost.cli.opening import operator
+from ringpost.domain.access import Principal
 from ringpost.domain.addresses import parse_address
 from ringpost.domain.diagnosis import Diagnosis, Step, StepName, StepStatus, diagnosis_to_json
 from ringpost.domain.endpoints import GraphEndpoint, SmtpEndpoint
@@ -26,7 +27,7 @@ from ringpost.transports.egress import EgressRules
 from ringpost.transports.smtp import SmtpOptions
 from ringpost.usecases.change_oauth import change_oauth
 from ringpost.usecases.change_settings import change_settings
-from ringpost.usecases.diagnose import diagnose
+from ringpost.usecases.diagnose import conclude, examine, plan_diagnosis
 from ringpost.usecases.room import Options, Room
 from ringpost.usecases.send_test_mail import TestMail, send_test_mail
 
@@ -47,6 +48,11 @@ OAUTH: dict[str, Any] = {
     "client_id": "66666666-7777-4888-9999-000000000000",
     "client_secret": "hunter3-secret",
 }
+
+
+async def diagnose(room: Room, principal: Principal, raw: dict[str, Any]) -> Diagnosis:
+    plan = await plan_diagnosis(room, principal, raw)
+    return conclude(plan, [step async for step in examine(room, plan)])
 
 
 @pytest.mark.parametrize("how", [diagnose, send_test_mail])

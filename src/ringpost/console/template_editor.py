@@ -23,8 +23,6 @@ from ringpost.usecases.save_template import ChangedMeanwhile, Edited, save_templ
 from ringpost.usecases.show_default_templates import show_default_templates
 
 PARTS: Final = ("from", "subject", "body", "text_body")
-VIEWS: Final = ("html", "text")
-"""Which version of a mail a preview shows."""
 MOST_DIFFERENCES: Final = 1500
 """Lines of a difference that a page shows of one part."""
 

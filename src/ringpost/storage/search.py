@@ -139,11 +139,6 @@ def last_of_each_type(connection: Connection, tenant: TenantId, types: Sequence[
     return found
 
 
-def event(connection: Connection, tenant: TenantId, key: str) -> AnyRow | None:
-    """One event by our own key."""
-    return connection.execute(select(events).where(events.c.key == key, events.c.tenant == tenant)).first()
-
-
 def deliveries_of(connection: Connection, tenant: TenantId, key: str) -> list[str]:
     """Ids of the deliveries of one event."""
     # Their ids begin with its key: without that, all of the tenant's may be looked through to have them in order.

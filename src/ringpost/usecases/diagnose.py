@@ -55,12 +55,6 @@ class DiagnosisPlan:
         return self.server is None
 
 
-async def diagnose(room: Room, principal: Principal, raw: Mapping[str, object]) -> Diagnosis:
-    """The whole diagnosis. Raises as `plan_diagnosis` does."""
-    plan = await plan_diagnosis(room, principal, raw)
-    return conclude(plan, [step async for step in examine(room, plan)])
-
-
 async def plan_diagnosis(room: Room, principal: Principal, raw: Mapping[str, object]) -> DiagnosisPlan:
     """What to examine: the unsaved settings in `raw`, or with none (but `recipient`) the mail server in force.
 

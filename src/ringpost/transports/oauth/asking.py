@@ -73,7 +73,10 @@ class Asker:
         read: Callable[[Answer], Answer | None],
         form: Mapping[str, str] | None = None,
     ) -> Answer:
-        """What `read` makes of an answer of 200; else TokenRefused. httpx.HTTPError when nobody answers."""
+        """What `read` makes of an answer of 200; else TokenRefused. httpx.HTTPError when nobody answers.
+
+        OtherAuthority, and nothing is sent, when `url` is elsewhere than where this one asks.
+        """
         if _origin(url) != self._origin:
             raise OtherAuthority
         end = time.monotonic() + self._seconds

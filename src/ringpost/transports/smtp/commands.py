@@ -36,7 +36,7 @@ def helo(name: str) -> bytes:
 
 
 def auth(mechanism: str, initial: bytes | None = None) -> bytes:
-    """AUTH with an initial response if there is one (RFC 4954 4)."""
+    """AUTH with an initial response if there is one (RFC 4954 4). ValueError when there can be no such mechanism."""
     if not MECHANISM.fullmatch(mechanism):
         raise ValueError("This is no name of a login mechanism.")
     if initial is None:
