@@ -125,3 +125,22 @@ def test_every_decision_is_in_the_list() -> None:
 @pytest.mark.parametrize("name", ["make setup", "make demo", "ringpost serve"])
 def test_the_readme_has_what_a_newcomer_needs(name: str) -> None:
     assert name in (ROOT / "README.md").read_text("utf-8")
+
+
+def named_tests() -> Iterator[tuple[str, str]]:
+    """The files of tests in the last column of faults.md, each with words that the name of one of its tests has."""
+    for row in re.findall(r"^\|.*\| (.*`.*) \|$", text("faults.md"), re.MULTILINE):
+        file = ""
+        for part in re.split(r"[;,] ", row):
+            if named := re.search(r"`([\w/]+)`", part):
+                file = named[1] if "/" in named[1] else f"{file.rpartition('/')[0]}/{named[1]}"
+            words = part.rpartition("`")[2].lstrip(": ") if named else part
+            if file:
+                yield file, words.lower().replace(" ", "_")
+
+
+@pytest.mark.parametrize(("file", "words"), list(named_tests()))
+def test_every_test_that_the_page_of_faults_names_is_there(file: str, words: str) -> None:
+    source = (ROOT / "tests" / f"{file}.py").read_text("utf-8").lower()
+
+    assert re.search(rf"^\s*(async )?def test_\w*{words}", source, re.MULTILINE)
