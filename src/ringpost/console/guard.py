@@ -48,7 +48,7 @@ RENEWAL_HEADER: Final = "x-renewal"
 """Sent by pages that renew themselves: nobody has done anything."""
 
 SEEN_EVERY_S: Final = 60
-"""A session's last sign of life is written at most this often."""
+"""When a person was last seen is written at most this often."""
 DAY_S: Final = 24 * 3600
 YEAR_S: Final = 365 * DAY_S
 

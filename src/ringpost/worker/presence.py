@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 class Presence:
-    """The sign of life of one worker."""
+    """Shows that one worker is alive."""
 
     def __init__(self, folder: Path | None, name: str) -> None:
         self._folder = folder
