@@ -31,7 +31,7 @@ Values = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Blank:
-    """Where a variable stands, and what makes its value safe there."""
+    """Where a variable stands (`start` and `end` are offsets in the text), and what makes its value safe there."""
 
     start: int
     end: int

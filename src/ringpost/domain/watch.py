@@ -55,6 +55,7 @@ def threshold_of(settings: SystemSettings, gauge: Gauge) -> float:
 def look(before: Watched, share: float, threshold: float, now: int) -> Watched:
     """What is known after a reading; the same as before when nothing has changed.
 
+    `share` and `threshold` are of the whole, 0 to 1; `now` is in milliseconds since 1970.
     A gauge that is not watched any more is forgotten, so that it is told at once when watching begins again.
     """
     if threshold <= 0:

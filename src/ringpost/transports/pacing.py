@@ -122,7 +122,10 @@ class Pace:
         return longest if longest.seconds > 0 else None
 
     async def begin(self, patience: float = PATIENCE, *, urgent: bool) -> Wait | None:
-        """Take a turn: None when it has come, to be given back with `end`; else what to come back after."""
+        """Take a turn: None when it has come, to be given back with `end`; else what to come back after.
+
+        `patience`: seconds to wait for it.
+        """
         if self._waits(urgent=urgent):
             wait = await self._wait_for_turn(_now() + patience, urgent=urgent)
             if wait is not None:

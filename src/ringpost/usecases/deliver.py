@@ -94,7 +94,8 @@ class TransportTo(Protocol):
 async def deliver(room: Room, work: Work, transport_to: TransportTo, jitter: float) -> Recorded:
     """Try once. Never raises for what a server does; the result is still to be recorded.
 
-    Raises LeaseOver when the mail has not been sent and may be another worker's by now: there is nothing to record.
+    `jitter` is a random number from -1 to 1. Raises LeaseOver when the mail has not been sent and may be another
+    worker's by now: there is nothing to record.
     """
     started = Start.now(room)
     ready = _make_ready(room, work)
