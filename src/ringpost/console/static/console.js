@@ -3,6 +3,7 @@
 
 import { chips } from "./chips.js";
 import { confirmations } from "./confirmations.js";
+import { renewing } from "./renewing.js";
 import { say } from "./saying.js";
 import { sending } from "./sending.js";
 import { unsaved } from "./unsaved.js";
@@ -24,6 +25,7 @@ const copying = (button) => {
 
 start(document);
 sending();
+renewing();
 document.addEventListener("htmx:load", (event) => {
   if (event.detail.elt !== document.body) start(event.detail.elt);
 });

@@ -1,27 +1,18 @@
 // Deliveries: what is live is looked at again every few seconds while somebody sees it, and choosing all at once.
 
-const EVERY_MS = 4000;
+import { isInUse } from "./renewing.js";
 
-// Nothing changes under somebody's hands: not while the keyboard is in it, a box is ticked or a question is open.
-const isInUse = (place) =>
-  (place.contains(document.activeElement) && document.activeElement.tagName !== "A") ||
-  place.querySelector("input[type=checkbox]:checked, dialog[open]") !== null ||
-  place.contains(getSelection().anchorNode) && !getSelection().isCollapsed;
+const EVERY_MS = 4000;
 
 const look = () => {
   if (document.visibilityState !== "visible") return;
   for (const place of document.querySelectorAll("[data-live]")) {
     if (isInUse(place)) continue;
-    const opened = [...place.querySelectorAll("details")].map((one) => one.open);
-    const focused = place.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     const headers = { "X-Renewal": "true" }; // keeps no session alive
     place.addEventListener("htmx:beforeSwap", (event) => failing(event, place), { once: true });
     window.htmx.ajax("GET", place.dataset.live, { target: place, swap: "outerHTML", headers }).then(() => {
       const now = document.getElementById(place.id);
-      if (now === null || now === place) return;
-      now.querySelectorAll("details").forEach((one, at) => { if (at in opened) one.open = opened[at]; });
-      if (focused !== null) [...now.querySelectorAll("a")].find((one) => one.getAttribute("href") === focused)?.focus();
-      start(now);
+      if (now !== null && now !== place) start(now);
     });
   }
 };
