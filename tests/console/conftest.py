@@ -138,7 +138,8 @@ async def browser() -> AsyncIterator[Browser]:
         left_out("pages in a browser, because there is no Chromium and none could be installed")
     async with async_playwright() as playwright:
         arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking"]
-        chromium = await playwright.chromium.launch(executable_path=path, args=arguments)
+        kept_from = ["--disable-back-forward-cache"]  # which Playwright asks for, and nobody's browser has
+        chromium = await playwright.chromium.launch(executable_path=path, args=arguments, ignore_default_args=kept_from)
         yield chromium
         await chromium.close()
 

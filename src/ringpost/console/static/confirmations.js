@@ -11,6 +11,7 @@ export const confirmations = (form) => {
   dialog.querySelector("[data-yes]").addEventListener("click", () => {
     sure = true;
     form.requestSubmit();
+    sure = false; // should its sending be broken off, it is asked again
   });
   dialog.querySelector("[data-no]").addEventListener("click", () => dialog.close());
 };

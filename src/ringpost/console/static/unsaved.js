@@ -12,7 +12,10 @@ export const unsaved = (form) => {
   let leaving = false;
   form.addEventListener("submit", () => { leaving = true; });
   const changed = () => !leaving && content(form) !== before;
-  const mark = () => { form.classList.toggle("changed", changed()); };
+  const mark = () => {
+    leaving = false; // its sending was broken off, when somebody goes on
+    form.classList.toggle("changed", changed());
+  };
   form.addEventListener("input", mark);
   form.addEventListener("change", mark);
   addEventListener("beforeunload", (event) => {
