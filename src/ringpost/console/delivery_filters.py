@@ -105,7 +105,7 @@ class Filters:
             since = visit.room.clock() - SPANS[self.when]
         # `!` sorts before everything that an id goes on with, so this is `not newer than top`.
         before = self.before or (f"{self.top}!" if self.top else "")
-        until = _moment(visit, self.until)
+        until = _moment(visit, self.until, last=True)
         return Filter(STATES.get(self.state, ()), self.type, recipients, since, until, before, self.after, ON_A_PAGE)
 
 
@@ -171,10 +171,12 @@ def _read(visit: Visit, get: Callable[[str, str], str]) -> Filters:
     )
 
 
-def _moment(visit: Visit, text: str) -> int | None:
-    """Milliseconds; None when it is no time."""
+def _moment(visit: Visit, text: str, *, last: bool = False) -> int | None:
+    """Milliseconds; None when it is no time. The first or last that it can mean in a night when clocks are changed."""
+    pick = max if last else min
     try:
-        at = datetime.fromisoformat(text).replace(tzinfo=visit.zone).timestamp()
+        shown = datetime.fromisoformat(text).replace(tzinfo=visit.zone)
+        at = pick(shown.replace(fold=fold).timestamp() for fold in (0, 1))
     except (ValueError, OverflowError):
         return None
     return min(max(0, int(at * 1000)), _END_OF_IDS)

@@ -68,15 +68,25 @@ def _verbatim(text: str) -> Markup:
 
 @pass_context
 def _moment(context: Context, milliseconds: int | None, *, seconds: bool = False) -> Markup:
-    """`<time>` in the tenant's zone; its title has the zone, its attribute the time in UTC. A dash for none."""
+    """`<time>` in the tenant's zone; its title has the zone, its attribute the time in UTC. A dash for none.
+
+    The zone is shown with a time that clocks show twice, because they are set back.
+    """
     if milliseconds is None:
         return Markup("–")  # noqa: RUF001  a dash, typographically
     visit: Visit = context["visit"]
     at = datetime.fromtimestamp(milliseconds / 1000, UTC)
     locale = visit.language.locale
     shown = format_datetime(at, "medium" if seconds else _to_the_minute(locale), visit.zone, locale)
+    if _is_twice(at.astimezone(visit.zone)):
+        shown = f"{shown} {format_datetime(at, 'z', visit.zone, locale)}"
     whole = format_datetime(at, "full", visit.zone, locale)
     return Markup('<time datetime="{}" title="{}">{}</time>').format(f"{at:%Y-%m-%dT%H:%M:%SZ}", whole, shown)
+
+
+def _is_twice(at: datetime) -> bool:
+    """Whether clocks in its zone show this time twice."""
+    return at.utcoffset() != at.replace(fold=1 - at.fold).utcoffset()
 
 
 @cache
