@@ -65,6 +65,18 @@ async def test_an_editor_stays_and_saves_after_signing_in_again_elsewhere(
     visitor.faults[:] = [fault for fault in visitor.faults if "Response Status Error Code 401" not in fault]
 
 
+async def test_of_two_tabs_that_ask_to_sign_in_the_second_leads_on_as_well(visitor: Visitor) -> None:
+    page = await visitor.open("/people")
+    other = await page.context.new_page()
+    await other.goto(f"{visitor.url}/console/audit?action=create_user")
+    await sign_in(page)
+
+    await sign_in(other)
+
+    assert page.url == f"{visitor.url}/console/people"
+    assert other.url == f"{visitor.url}/console/audit?action=create_user"
+
+
 async def test_what_was_sent_too_late_is_kept_and_sent_again(visitor: Visitor, room: Room, acme: TenantId) -> None:
     page = await visitor.open("/notifications")
     await sign_in(page)

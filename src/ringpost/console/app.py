@@ -41,6 +41,7 @@ from ringpost.console.assets import PREFIX, send_asset
 from ringpost.console.error_pages import BAD_FORM, NO_PAGE, TOO_LARGE, answer_error, show_trouble
 from ringpost.console.forms import MOST_FIELDS, MOST_FILES, Posted
 from ringpost.console.guard import (
+    Forged,
     NotSignedIn,
     TenantLeft,
     admit,
@@ -160,7 +161,7 @@ async def _view(visit: Visit, page: Page) -> Response:
         admitted = replace(visit, posted=posted)
     try:
         _let_in(admitted, page)
-    except (NotSignedIn, TenantLeft) as reason:
+    except (Forged, NotSignedIn, TenantLeft) as reason:
         return answer_error(admitted, reason)  # which keeps what was sent
     return await page.view(admitted)
 

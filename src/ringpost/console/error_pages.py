@@ -71,10 +71,9 @@ _TROUBLES: Final[tuple[tuple[type[RingpostError], Trouble], ...]] = (
 
 def answer_error(visit: Visit, error: Exception) -> Response:
     """The answer to a request that failed."""
-    if isinstance(error, NotSignedIn):
-        return _to_sign_in(visit)
-    if isinstance(error, TenantLeft):
-        return _to_the_tenant(visit)
+    elsewhere = _elsewhere(visit, error)
+    if elsewhere is not None:
+        return elsewhere
     for kind, trouble in _TROUBLES:
         if isinstance(error, kind):
             if isinstance(error, RateLimited):
@@ -91,6 +90,17 @@ def show_trouble(visit: Visit, trouble: Trouble, message: str = "") -> Response:
     """An error page. `message` says more than the title, in English or the visitor's language."""
     template = "error_fragment.html" if visit.wants_fragment else "error.html"
     return render(visit, template, status=trouble.status, trouble=trouble, message=message)
+
+
+def _elsewhere(visit: Visit, error: Exception) -> Response | None:
+    """What leads to where the visitor can go on; None when nothing does."""
+    if isinstance(error, NotSignedIn):
+        return _to_sign_in(visit)
+    if isinstance(error, TenantLeft):
+        return _to_the_tenant(visit)
+    if isinstance(error, Forged) and visit.session is not None and visit.path == f"{ROOT}/sign-in":
+        return visit.redirect("/sign-in", next=visit.posted.text("next"))  # signed in by now, in another tab
+    return None
 
 
 def _said_by(error: Exception) -> str:
