@@ -1,4 +1,4 @@
-"""Who uses the keyboard stays where they are while something is tried, and it is tried once."""
+"""Who uses the keyboard sees where they are, and stays there while something is tried; it is tried once."""
 
 import asyncio
 from typing import NamedTuple
@@ -60,3 +60,29 @@ async def test_the_button_keeps_the_keyboard(visitor: Visitor, room: Room, acme:
     await page.locator(answer).get_by_text(NO_ADDRESS).wait_for()
     assert await page.locator(button).evaluate("button => button === document.activeElement")
     assert len(sent) == 1
+
+
+COVERED = """() => {
+  const here = document.activeElement, bar = document.querySelector(".save-bar");
+  const { top, bottom } = here.getBoundingClientRect();
+  const middle = (top + bottom) / 2;
+  return middle > bar.getBoundingClientRect().top && !bar.contains(here);
+}"""
+NAME = "(document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent).trim()"
+PAGES = ("/notifications", "/mail-server", "/templates/QUEUE_SLA")
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_nothing_that_has_the_keyboard_is_under_the_bar_to_save(visitor: Visitor, path: str) -> None:
+    await visitor.sign_in_as(Role.TENANT_ADMIN)
+    page = await visitor.open(path)
+    covered: list[tuple[int, str]] = []
+    for width in (1440, 360):
+        await page.set_viewport_size({"width": width, "height": 700})
+        await page.locator("#content").focus()
+        while not await page.locator(".save-bar .primary").evaluate("button => button === document.activeElement"):
+            await page.keyboard.press("Tab")
+            if await page.evaluate(COVERED):
+                covered.append((width, await page.evaluate(NAME)))
+
+    assert covered == []
