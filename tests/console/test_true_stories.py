@@ -92,3 +92,17 @@ async def test_a_mail_that_only_waited_is_not_told_as_tried(
     assert "given up without a try" in story
     assert "It was tried from" not in story
     assert 'href="/console/mail-server"' in story.partition("What to do now")[2].partition("</div>")[0]
+
+
+async def test_all_other_mails_of_an_event_are_counted_and_of_none_is_said_that_it_came(
+    client_of: ClientOf, room: Room, acme: TenantId
+) -> None:
+    mine, theirs = ([f"{name}{number}@example.com" for number in range(15)] for name in ("mine", "theirs"))
+    await change_settings(room, admin(acme), {**SAVED, "recipients": ", ".join(mine)})
+    delivery = await report(room, acme, *theirs)
+
+    story = await story_of(client_of, delivery)
+
+    assert "29 other mails were made of this event" in story
+    assert sum(f">{one}</a>" in story for one in (*mine, *theirs)) == 29
+    assert "told too" not in story

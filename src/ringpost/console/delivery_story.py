@@ -1,7 +1,7 @@
 """One delivery as a story: event, rule, template, mail server, each attempt; why, what to do, retry and cancel."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection
 from starlette.responses import Response
@@ -31,8 +31,6 @@ from ringpost.usecases.cancel_delivery import cancel_delivery
 from ringpost.usecases.many_deliveries import CANCELLABLE, RETRIABLE
 from ringpost.usecases.retry_delivery import retry_delivery
 from ringpost.usecases.show_message import show_message
-
-OTHERS_SHOWN: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +159,7 @@ def _story(connection: Connection, visit: Visit, delivery: str) -> Story:
         event,
         [_try(attempt, row.recipient) for attempt in deliveries.attempts_of(connection, tenant, delivery)],
         hold_for(row, deliveries.hold_of(connection, row.queue)) if row.state == State.QUEUED else None,
-        deliveries.rows_of(connection, tenant, ids[:OTHERS_SHOWN]),
+        deliveries.rows_of(connection, tenant, ids),
         can_send,
     )
 
