@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 from playwright.async_api import Page, Route
+from tests.conftest import Clock
 from tests.console.conftest import Visitor
-from tests.console.mails import report
+from tests.console.mails import refused, report
 
 from ringpost.domain.access import Role
 from ringpost.domain.tenants import TenantId
@@ -43,10 +44,13 @@ async def on_its_way(page: Page) -> AsyncGenerator[None]:
     await page.locator(CAME).wait_for()
 
 
-async def test_a_box_stays_ticked_when_a_renewal_was_on_its_way(visitor: Visitor, room: Room, acme: TenantId) -> None:
+async def test_a_box_stays_ticked_when_a_renewal_was_on_its_way(
+    visitor: Visitor, room: Room, acme: TenantId, clock: Clock
+) -> None:
     await report(room, acme, "jane@example.com")
     await visitor.sign_in_as(Role.TENANT_ADMIN)
     page = await visitor.open("/deliveries")
+    clock.advance(1)
     await report(room, acme, "joe@example.com")  # so that there is something new to show
     box = page.get_by_label("Choose the mail to jane@example.com")
 
@@ -104,3 +108,24 @@ async def test_a_text_stays_marked(visitor: Visitor, path: str, role: Role) -> N
     await page.locator(CAME).wait_for()
     assert marked
     assert await page.evaluate("getSelection().toString()") == marked
+
+
+async def test_news_are_said_by_what_was_on_the_page_before(
+    visitor: Visitor, room: Room, acme: TenantId, clock: Clock
+) -> None:
+    delivery = await report(room, acme, "jane@example.com")
+    await visitor.sign_in_as(Role.TENANT_ADMIN)
+    page = await visitor.open(f"/deliveries/{delivery}")
+    await page.evaluate("for (const one of document.querySelectorAll('[role=status]')) one.dataset.known = 'yes'")
+    heard = page.locator("[role=status][data-known]")
+
+    await refused(room, acme, delivery)
+
+    await heard.filter(has_text="Refused").wait_for(state="attached")
+    await page.goto(f"{visitor.url}/console/deliveries")
+    await page.evaluate("for (const one of document.querySelectorAll('[role=status]')) one.dataset.known = 'yes'")
+
+    clock.advance(1)
+    await report(room, acme, "joe@example.com")
+
+    await heard.filter(has_text="1 new").wait_for(state="attached")
