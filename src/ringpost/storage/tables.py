@@ -250,7 +250,7 @@ events = Table(
     Column("type", Text, nullable=False),
     Column("occurred_at", BigInteger, nullable=False),
     Column("accepted_at", BigInteger, nullable=False),
-    Column("fingerprint", LargeBinary, nullable=False),  # keyed hash of the content: tells a repetition from a clash
+    Column("fingerprint", LargeBinary, nullable=False),  # tells a repetition from a clash: version, keyed hash
     Column("variables", LargeBinary),  # sealed JSON; erased with the message
     Column("template", Text),  # id of the custom revision in force, NULL for the default
     Column("unknown_variables", Text),  # names that the template asked for and nobody knew, comma-separated

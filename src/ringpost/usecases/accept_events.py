@@ -30,7 +30,7 @@ from ringpost.transports import lease
 from ringpost.transports.lease import ENDLESS, Lease
 from ringpost.usecases.deliver import Work
 from ringpost.usecases.hand_over import Taker
-from ringpost.usecases.plan import Plan, canonical, plan, plan_early
+from ringpost.usecases.plan import Plan, canonical, is_same_content, plan, plan_early
 from ringpost.usecases.room import Room
 
 _QUEUED, _SENDING = State.QUEUED.value, State.SENDING.value
@@ -202,7 +202,7 @@ class _Desk:
         if event.id is not None and (before := self.receipts.get((event.tenant, event.id))) is not None:
             fingerprint, receipt = before
             content = canonical(event) if early is None else early.content
-            if self.room.sealer.same_fingerprint(content, fingerprint):
+            if is_same_content(self.room, content, fingerprint):
                 return Receipt(receipt.id, receipt.type, receipt.deliveries, receipt.skipped, repeated=True)
             raise AlreadyExists(f"The event {event.id} was accepted before with other content.")
         holds = early is not None and early.holds(self.standing)

@@ -30,6 +30,10 @@ from ringpost.storage.templates import Revision
 from ringpost.usecases.prepare_template import prepared, qr_code
 from ringpost.usecases.room import Room
 
+_FINGERPRINT_VERSION = b"\x02"
+"""How fingerprints begin: to be counted on with whatever makes that of the same event another one. Before there were
+versions they began with 1."""
+
 
 class Plan(NamedTuple):
     """What one event becomes if what was in force when it was planned still is."""
@@ -88,7 +92,7 @@ def plan(room: Room, standing: Standing, event: Event, now: int) -> Plan:
         settings,
         revision,
         content,
-        room.sealer.fingerprint(content),
+        _FINGERPRINT_VERSION + room.sealer.fingerprint(content),
         told,
         secret,
         rendered.message if rendered else None,
@@ -172,6 +176,16 @@ def _seal_variables(room: Room, key: str, event: Event, *, secret: bool) -> byte
     if secret:
         kept = {name: None if canonical_name(name) in SECRET_VARIABLES else value for name, value in kept.items()}
     return room.sealer.seal(Place(event.tenant, "events", key, "variables"), msgspec.json.encode(kept))
+
+
+def is_same_content(room: Room, content: bytes, fingerprint: bytes) -> bool:
+    """Whether the event that has this fingerprint had this content (`canonical`).
+
+    A fingerprint of another version tells nothing of it. Then the event is taken for the repetition that its id says
+    it is: an upgrade must not make refusals of what is posted again.
+    """
+    version, of_content = fingerprint[:1], fingerprint[1:]
+    return version != _FINGERPRINT_VERSION or room.sealer.same_fingerprint(content, of_content)
 
 
 def canonical(event: Event) -> bytes:
