@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Collection, Sequence
 import structlog
 from sqlalchemy import Connection
 
-from ringpost.storage import leases, outbox
+from ringpost.storage import leases, outbox, settings
 from ringpost.usecases.lend_server import take_back
 from ringpost.usecases.room import Room
 
@@ -27,19 +27,24 @@ def give_back_one(room: Room, item: outbox.Claimed) -> Awaitable[None]:
 
 
 def _put_back_each(connection: Connection, room: Room, items: Sequence[outbox.Claimed]) -> list[None]:
-    put_back(connection, room, items)
+    _put_back(connection, room, items)
     return [None] * len(items)
 
 
 def _give_back(connection: Connection, room: Room, claims: Sequence[str]) -> int:
     found = [item for item, _ in leases.held_under(connection, claims, BITE)]
     if found:
-        put_back(connection, room, found)
+        _put_back(connection, room, found)
         _log.warning("claims_given_back", deliveries=len(found))
     return len(found)
 
 
+def _put_back(connection: Connection, room: Room, items: Sequence[outbox.Claimed]) -> None:
+    settings.keep_as_they_are(connection, {item.tenant for item in items})
+    put_back(connection, room, items)
+
+
 def put_back(connection: Connection, room: Room, items: Sequence[outbox.Claimed]) -> None:
-    """The same as a part of another write."""
+    """The same as a part of the write that claimed them."""
     outbox.give_back(connection, room.clock(), items)
     take_back(connection, room, items)

@@ -36,12 +36,11 @@ def _as_of_now(
 ) -> Sequence[outcomes.Recorded]:
     """The items; where a mail server has failed that was replaced meanwhile, the mail goes at once through the new one.
 
-    Nothing is held for it: who has just corrected a password would wait as long as for a wrong one. What is in force
-    stays so until this is stored: who saves settings moves what waits, and ends the holds that there are, once.
+    Nothing is held for it: who has just corrected a password would wait as long as for a wrong one.
     """
     tried_again = {item.claimed.tenant for item in items if item.state is State.QUEUED or item.hold_for_ms is not None}
     if tried_again:
-        settings.keep_as_they_are(connection, {SYSTEM, *tried_again})
+        settings.keep_as_they_are(connection, tried_again)
     ways = {way_of(item.claimed) for item in items if item.hold_for_ms is not None}
     if not ways:
         return items

@@ -31,6 +31,7 @@ def _retry_and_tell(connection: Connection, room: Room, actor: Principal, delive
 
 def _retry(connection: Connection, room: Room, actor: Principal, delivery: str) -> None:
     now = room.clock()
+    settings.keep_as_they_are(connection, {actor.tenant})
     urgency = Urgency(deliveries.show(connection, actor.tenant, delivery).urgency)
     lifetime_ms = int(room.options.retry_policy.schedule(urgency).lifetime * 1000)
     queue = queue_of(actor.tenant, own_server=settings.can_send(connection, actor.tenant))
