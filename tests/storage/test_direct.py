@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, Engine, exc, func, select, text
 
 from ringpost.domain.deliveries import Urgency
-from ringpost.domain.tenants import TenantId
+from ringpost.domain.tenants import SYSTEM
 from ringpost.storage import bulk, direct, events
 from ringpost.storage.database import Database, open_database
 from ringpost.storage.engines import open_engines
@@ -18,7 +18,7 @@ from ringpost.storage.tables import deliveries, messages
 from ringpost.storage.tables import events as events_table
 
 NOW = 1_800_000_000_000
-OF = TenantId("t1")
+OF = SYSTEM
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from ringpost.usecases.change_oauth import change_oauth
 from ringpost.usecases.change_settings import change_settings
 from ringpost.usecases.room import Room
 
+pytestmark = pytest.mark.usefixtures("acme_itself")
+
 ACME = TenantId("acme")
 RAW: dict[str, Any] = {
     "type": "SMTP",

@@ -56,14 +56,16 @@ async def diagnose(room: Room, principal: Principal, raw: dict[str, Any]) -> Dia
 
 
 @pytest.mark.parametrize("how", [diagnose, send_test_mail])
-async def test_credentials_whose_key_is_gone_are_to_be_entered_again_and_not_a_password(room: Room, how: Any) -> None:
-    acme = operator(TenantId("acme"))
-    await change_settings(room, acme, {**SAVED, "type": "MS365", "password": None})
-    await change_oauth(room, acme, OAUTH)
+async def test_credentials_whose_key_is_gone_are_to_be_entered_again_and_not_a_password(
+    room: Room, acme: TenantId, how: Any
+) -> None:
+    ann = operator(acme)
+    await change_settings(room, ann, {**SAVED, "type": "MS365", "password": None})
+    await change_oauth(room, ann, OAUTH)
     what: Any = {} if how is diagnose else TestMail(parse_address("ann@example.com"), "Hello", "there")
 
     with pytest.raises(NotConfigured, match="Enter the password, or the OAuth credentials, again"):
-        await how(replace(room, sealer=Sealer(KeyRing.fresh())), acme, what)
+        await how(replace(room, sealer=Sealer(KeyRing.fresh())), ann, what)
 
 
 class Records:

@@ -12,6 +12,8 @@ from ringpost.storage.audit import Filter
 from ringpost.usecases.edit_template import create_template, destroy_template, update_template
 from ringpost.usecases.room import Room
 
+pytestmark = pytest.mark.usefixtures("acme_itself")
+
 ACME = TenantId("acme")
 ANN = Principal(ACME, Role.TENANT_ADMIN, SCOPES_OF_ROLE[Role.TENANT_ADMIN], "ann", "token")
 

@@ -14,6 +14,8 @@ from ringpost.usecases.restore_template import restore_template
 from ringpost.usecases.room import Room
 from ringpost.usecases.save_template import ChangedMeanwhile, Edited, save_template
 
+pytestmark = pytest.mark.usefixtures("acme_itself")
+
 ACME = TenantId("acme")
 ANN = Principal(ACME, Role.TENANT_ADMIN, SCOPES_OF_ROLE[Role.TENANT_ADMIN], "ann", "token")
 BOB = Principal(ACME, Role.TENANT_ADMIN, SCOPES_OF_ROLE[Role.TENANT_ADMIN], "bob", "token")

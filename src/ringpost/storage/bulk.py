@@ -32,8 +32,9 @@ _POSTGRESQL = postgresql.dialect()
 class Insert:
     """INSERT of many rows, each a tuple of values of `columns` in their order."""
 
-    def __init__(self, *columns: Column[Any]) -> None:
-        self._columns = columns
+    def __init__(self, *columns: Column[Any], where: str = "") -> None:
+        """`where`: PostgreSQL leaves out rows that it is not true of; they are `said`."""
+        self._columns, self._where = columns, where
         self._table: Table = columns[0].table  # pyright: ignore[reportAttributeAccessIssue]
         self.told = _Told(columns)
 
@@ -50,8 +51,12 @@ class Insert:
                 connection.exec_driver_sql(f"{self._into} VALUES {rows_of_marks}", tuple(chain.from_iterable(part)))
 
     def from_told(self, first: int = 1) -> str:
-        """The statement for PostgreSQL, its parameters numbered from `first` on; a condition on the rows may follow."""
-        return f"{self._into} SELECT {self.told.columns(first)} FROM {self.told.rows(first)}"
+        """The statement for PostgreSQL, its parameters numbered from `first` on.
+
+        A condition on the rows may follow where there is none.
+        """
+        where = f" WHERE {self._where}" if self._where else ""
+        return f"{self._into} SELECT {self.told.columns(first)} FROM {self.told.rows(first)}{where}"
 
     @cached_property
     def _from_told(self) -> str:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, delete, func, or_, select
 
 from ringpost.domain.deliveries import OPEN_STATES
-from ringpost.domain.tenants import TenantId
+from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.storage.bulk import Insert, InsertTogether, Lookup
 from ringpost.storage.tables import AnyRow, attempts, deliveries, events, messages, template_revisions
 
@@ -42,7 +42,9 @@ _look_up = Lookup(
     [_of_events.tenant, _of_events.id, _of_events.key, _of_events.type, _of_events.fingerprint, _of_events.skip_reason],
 )
 _of_deliveries = deliveries.c
-_add_events = Insert(*(column for column in events.c))
+_OF_A_TENANT = f"said.tenant = '{SYSTEM}' OR EXISTS (SELECT FROM tenants WHERE tenants.id = said.tenant FOR KEY SHARE)"
+"""Also keeps the tenant until the event is stored. A message or delivery without its event cannot be."""
+_add_events = Insert(*(column for column in events.c), where=_OF_A_TENANT)
 _add_messages = Insert(messages.c.event, messages.c.tenant, messages.c.content)
 _add_deliveries = Insert(
     _of_deliveries.id,

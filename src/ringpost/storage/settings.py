@@ -26,6 +26,7 @@ from ringpost.storage.sealing import Place, SealBroken, Sealer
 from ringpost.storage.tables import AnyRow, oauth
 from ringpost.storage.tables import settings as table
 from ringpost.storage.tables import tenants as tenants_table
+from ringpost.storage.tenants import must_exist
 
 TENANTS_PER_QUERY = 10_000
 """SQLite takes at most 32,766 parameters in one statement (sqlite.org/limits.html)."""
@@ -93,7 +94,11 @@ def load(connection: Connection, sealer: Sealer, tenant: TenantId) -> Settings:
 
 
 def lock(connection: Connection, tenant: TenantId) -> None:
-    """Let nobody else change the tenant's settings until this transaction ends; on SQLite there is nobody else."""
+    """Let nobody else change the tenant's settings until this transaction ends; on SQLite there is nobody else.
+
+    Raises NotFound when there is no such tenant any more.
+    """
+    must_exist(connection, tenant)
     for one in _rows_of([tenant]):
         connection.execute(one.with_for_update(key_share=True))
 

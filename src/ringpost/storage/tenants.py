@@ -75,9 +75,13 @@ def show(connection: Connection, tenant: TenantId) -> Tenant:
 
 
 def must_exist(connection: Connection, tenant: TenantId) -> None:
-    """Raises NotFound when there is no such tenant; the system level always is."""
-    if tenant != SYSTEM:
-        show(connection, tenant)
+    """For whoever writes what is a tenant's own: until this transaction ends, the tenant is not removed.
+
+    Raises NotFound when there is no such tenant; the system level always is.
+    """
+    kept = select(_tenants.c.id).where(_tenants.c.id == tenant).with_for_update(read=True, key_share=True)
+    if tenant != SYSTEM and connection.execute(kept).first() is None:
+        raise NotFound("There is no such tenant.")
 
 
 def find_by_domain(connection: Connection, domain: str) -> Tenant | None:
@@ -175,7 +179,11 @@ def empty_bite(connection: Connection, tenant: TenantId, rows: int = ROWS_PER_BI
 
 
 def remove(connection: Connection, tenant: TenantId) -> None:
-    """Remove what is left of a tenant, and the tenant. Its entries in the audit log stay."""
+    """Remove what is left of a tenant, and the tenant. Its entries in the audit log stay.
+
+    Who is just writing something of its own (`must_exist`) is waited for; who comes later finds that it is gone.
+    """
+    connection.execute(select(_tenants.c.id).where(_tenants.c.id == tenant).with_for_update())
     while empty_bite(connection, tenant):
         pass
     connection.execute(delete(tables.holds).where(tables.holds.c.lane.in_([tenant, f"{SYSTEM}:{tenant}"])))
