@@ -11,7 +11,7 @@ from ringpost.domain.deliveries import State
 from ringpost.domain.tenants import TenantId
 from ringpost.errors import Invalid, NotFound, WrongState
 from ringpost.storage import bell
-from ringpost.storage.queues import lane_of
+from ringpost.storage.queues import lane_of, queue_of
 from ringpost.storage.tables import AnyRow, attempts, deliveries, events, holds, messages
 
 MOST_ON_A_PAGE = 200
@@ -124,7 +124,8 @@ def retry(connection: Connection, tenant: TenantId, delivery: str, now: int, exp
             "claims": 0,
         }
     _change(connection, delivery, state, values)
-    connection.execute(update(holds).where(holds.c.lane == tenant, holds.c.until > now).values(until=now))
+    own = holds.c.lane == queue_of(tenant, own_server=True)
+    connection.execute(update(holds).where(own, holds.c.until > now).values(until=now))
     bell.ring(connection)
 
 
