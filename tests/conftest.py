@@ -3,10 +3,12 @@
 import shutil
 import unicodedata
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import httpx
+import psycopg
 import pytest
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -24,6 +26,7 @@ from ringpost.storage.database import open_database
 from ringpost.storage.engines import open_engines
 from ringpost.storage.keyring import KeyRing
 from ringpost.storage.sealing import Sealer
+from ringpost.storage.standing import Memory
 from ringpost.transports import Transport
 from ringpost.usecases.create_tenant import create_tenant
 from ringpost.usecases.create_token import NewKey, create_token
@@ -137,6 +140,21 @@ async def room(database_url: str, clock: Clock) -> AsyncIterator[Room]:
     database.on_ring(room.bell.ring)
     yield room
     await database.close()
+
+
+@pytest.fixture
+async def elsewhere(room: Room, database_url: str) -> AsyncIterator[Room]:
+    """The room of another process."""
+    database = await open_database(database_url)
+    yield replace(room, database=database, standing=Memory())
+    await database.close()
+
+
+@pytest.fixture
+async def slow(database_url: str) -> AsyncIterator[psycopg.AsyncConnection]:
+    """Whose open transaction others wait for, on PostgreSQL."""
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        yield connection
 
 
 def _no_way_out(endpoint: Endpoint, *, overall_s: float | None = None, **_: object) -> Transport:

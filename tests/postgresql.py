@@ -1,5 +1,6 @@
 """A PostgreSQL of the tests' own: the server out of a wheel, on a free port of loopback, ended with the tests."""
 
+import asyncio
 import importlib.util
 import os
 import shutil
@@ -20,6 +21,16 @@ _USER = 65534 if os.geteuid() == 0 else None
 """PostgreSQL refuses to run as root; whoever owns nothing will do."""
 _GROUPS: list[int] | None = None if _USER is None else []
 _DEADLINE_S = 60
+
+
+_WAITING = "SELECT 1 FROM pg_locks WHERE NOT granted"
+
+
+async def somebody_waits(connection: psycopg.AsyncConnection) -> None:
+    """Until it is so, for a row that is locked."""
+    async with asyncio.timeout(10):
+        while not (await (await connection.execute(_WAITING)).fetchall()):
+            await asyncio.sleep(0.01)
 
 
 class PostgresServer:

@@ -1,21 +1,19 @@
 """A tenant that is removed while somebody writes something of its own: nothing of it is left."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
 
 import httpx
 import psycopg
 import pytest
 from sqlalchemy import Connection, func, select
+from tests.postgresql import somebody_waits
 
 from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
 from ringpost.domain.templates import Parts
 from ringpost.domain.tenants import TenantId
 from ringpost.errors import NotFound
 from ringpost.storage import tables
-from ringpost.storage.database import open_database
-from ringpost.storage.standing import Memory
 from ringpost.usecases.change_oauth import change_oauth
 from ringpost.usecases.change_settings import change_settings, edit_settings
 from ringpost.usecases.destroy_tenant import destroy_tenant
@@ -30,7 +28,6 @@ SAME_ID = (
     "INSERT INTO events (key, tenant, id, type, occurred_at, accepted_at, fingerprint) "
     "VALUES ('k', %s, 'e', 'DISK_LOW', 0, 0, '')"
 )
-WAITING = "SELECT 1 FROM pg_locks WHERE NOT granted"
 
 Change = Callable[[Room, Principal], Awaitable[object]]
 CHANGES: dict[str, Change] = {
@@ -49,28 +46,6 @@ side_by_side = pytest.mark.parametrize("kind_of_database", ["postgresql"], indir
 def ann(acme: TenantId) -> Principal:
     """Whose token was good when the request came in."""
     return Principal(acme, Role.TENANT_ADMIN, SCOPES_OF_ROLE[Role.TENANT_ADMIN], "ann", "token")
-
-
-@pytest.fixture
-async def elsewhere(room: Room, database_url: str) -> AsyncIterator[Room]:
-    """The room of another process."""
-    database = await open_database(database_url)
-    yield replace(room, database=database, standing=Memory())
-    await database.close()
-
-
-@pytest.fixture
-async def slow(database_url: str) -> AsyncIterator[psycopg.AsyncConnection]:
-    """Whose open transaction others wait for."""
-    async with await psycopg.AsyncConnection.connect(database_url) as connection:
-        yield connection
-
-
-async def somebody_waits(connection: psycopg.AsyncConnection) -> None:
-    """Until it is so, for a row that is locked."""
-    async with asyncio.timeout(10):
-        while not (await (await connection.execute(WAITING)).fetchall()):
-            await asyncio.sleep(0.01)
 
 
 def left_of(connection: Connection, tenant: TenantId) -> dict[str, int]:

@@ -1,14 +1,14 @@
 """Settings that another process saves at the moment at which mail goes by those before them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
 
 import httpx
 import psycopg
 import pytest
 from sqlalchemy import Connection
 from tests.journeys.running import settings_for
+from tests.postgresql import somebody_waits
 from tests.storage.mails import claim, put, row
 from tests.transports.scripted_server import ScriptedServer, polite, thinks_at_mail
 from tests.worker.posts import borrow, is_sent, report, save, story
@@ -16,9 +16,7 @@ from tests.worker.test_moving_on import hold_the_systems
 
 from ringpost.domain.access import Principal, Role
 from ringpost.domain.tenants import TenantId
-from ringpost.storage.database import open_database
 from ringpost.storage.outbox import Claimed
-from ringpost.storage.standing import Memory
 from ringpost.usecases.cancel_delivery import cancel_delivery
 from ringpost.usecases.change_settings import change_settings
 from ringpost.usecases.give_back import give_back, give_back_one
@@ -35,8 +33,6 @@ PUTS_BACK: dict[str, PutBack] = {
     "its worker stops": lambda room, item: leave_in_hand(room, [item]),
 }
 
-WAITING = "SELECT 1 FROM pg_locks WHERE NOT granted"
-
 
 @pytest.fixture
 def kind_of_database() -> str:
@@ -45,31 +41,9 @@ def kind_of_database() -> str:
 
 
 @pytest.fixture
-async def elsewhere(room: Room, database_url: str) -> AsyncIterator[Room]:
-    """The room of another process."""
-    database = await open_database(database_url)
-    yield replace(room, database=database, standing=Memory())
-    await database.close()
-
-
-@pytest.fixture
 def administrator(acme: TenantId) -> Principal:
     """Who saves."""
     return Principal(acme, Role.TENANT_ADMIN, frozenset(), "ann", "token")
-
-
-@pytest.fixture
-async def slow(database_url: str) -> AsyncIterator[psycopg.AsyncConnection]:
-    """Whose open transaction others wait for."""
-    async with await psycopg.AsyncConnection.connect(database_url) as connection:
-        yield connection
-
-
-async def somebody_waits(connection: psycopg.AsyncConnection) -> None:
-    """Until it is so, for a row that is locked."""
-    async with asyncio.timeout(10):
-        while not (await (await connection.execute(WAITING)).fetchall()):
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.usefixtures("worker")

@@ -14,6 +14,7 @@ from ringpost.domain.tenants import TenantId
 from ringpost.errors import AlreadyExists, NotFound
 from ringpost.storage.identifiers import new_id
 from ringpost.storage.tables import AnyRow, custom_templates, template_revisions
+from ringpost.storage.tenants import must_exist
 
 TemplateKey = tuple[TenantId, str]
 """Tenant and name of a template."""
@@ -63,6 +64,16 @@ class Edit:
 
     author: str
     at: int
+
+
+def lock(connection: Connection, tenant: TenantId) -> None:
+    """Let nobody else change what a tenant has customised until this transaction ends; on SQLite there is nobody else.
+
+    For whoever looks at what is in force to say what comes next. Raises NotFound when there is no such tenant any more.
+    """
+    must_exist(connection, tenant)
+    mine = select(custom_templates.c.name).where(custom_templates.c.tenant == tenant)
+    connection.execute(mine.order_by(custom_templates.c.name).with_for_update())
 
 
 def create(connection: Connection, tenant: TenantId, name: str, parts: Parts, edit: Edit) -> Revision:

@@ -10,7 +10,7 @@ from ringpost.domain.access import Principal
 from ringpost.domain.system_events import catalogue_of
 from ringpost.domain.templates import Parts, checked_parts
 from ringpost.errors import NotFound
-from ringpost.storage import audit, tenants
+from ringpost.storage import audit
 from ringpost.storage import templates as rows
 from ringpost.storage.default_templates import language_of
 from ringpost.storage.templates import Edit, Revision
@@ -48,7 +48,7 @@ async def prepare_now(room: Room, revision: Revision) -> Revision:
 def write_new(connection: Connection, room: Room, principal: Principal, name: str, parts: Parts) -> Revision:
     """The write behind `create_template`."""
     edit = Edit(principal.name, room.clock())
-    tenants.must_exist(connection, principal.tenant)
+    rows.lock(connection, principal.tenant)
     revision = rows.create(connection, principal.tenant, name, parts, edit)
     _record(connection, principal, edit, "create_template", (name, _changed(Parts(), parts)))
     return revision
@@ -57,7 +57,7 @@ def write_new(connection: Connection, room: Room, principal: Principal, name: st
 def write_change(connection: Connection, room: Room, principal: Principal, name: str, parts: Parts) -> Revision:
     """The write behind `update_template`."""
     edit = Edit(principal.name, room.clock())
-    tenants.must_exist(connection, principal.tenant)
+    rows.lock(connection, principal.tenant)
     before = rows.get(connection, principal.tenant, name)
     after = rows.update(connection, principal.tenant, name, parts, edit)
     if after != before:

@@ -100,6 +100,7 @@ async def import_tenant(room: Room, principal: Principal, raw: object, *, dry_ru
 def _import(
     connection: Connection, room: Room, principal: Principal, file: TenantFile
 ) -> tuple[Imported, list[Revision]]:
+    templates.lock(connection, principal.tenant)
     plan = _plan(connection, room, principal.tenant, file)
     if plan.removes_oauth:
         remove_oauth(connection, room, principal)

@@ -15,6 +15,7 @@ async def restore_template(room: Room, principal: Principal, name: str, number: 
 
 
 def _restore(connection: Connection, room: Room, principal: Principal, name: str, number: int) -> Revision:
+    rows.lock(connection, principal.tenant)
     old = rows.numbered(connection, principal.tenant, name, number)
     write = write_change if rows.show(connection, principal.tenant, name) else write_new
     return write(connection, room, principal, name, old.parts)

@@ -42,6 +42,7 @@ async def save_template(room: Room, principal: Principal, edited: Edited) -> Rev
 
 
 def _save(connection: Connection, room: Room, principal: Principal, edited: Edited) -> Revision | None:
+    rows.lock(connection, principal.tenant)
     now = rows.show(connection, principal.tenant, edited.name)
     parts = Parts() if now is None else now.parts
     if parts == edited.parts:
