@@ -1,5 +1,6 @@
 """Credentials that end soon are told of at each threshold, once, through the system's mail server."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes
@@ -7,16 +8,20 @@ from email.policy import SMTP
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from sqlalchemy import Connection, select
 from tests.conftest import Clock
+from tests.postgresql import somebody_waits
 from tests.transports.oauth_samples import CLIENT, SECRET
 from tests.transports.provider_stand_in import DIRECTORY
 
+from ringpost.domain.access import Principal, Role
 from ringpost.domain.messages import Message
 from ringpost.domain.tenants import SYSTEM
 from ringpost.storage.sealing import Place
-from ringpost.storage.tables import deliveries, messages
+from ringpost.storage.tables import deliveries, messages, oauth
+from ringpost.usecases.change_oauth import change_oauth
 from ringpost.usecases.room import Room
 from ringpost.usecases.warn_of_expiry import warn_of_expiry
 
@@ -105,6 +110,27 @@ async def test_other_credentials_that_end_at_the_same_time_are_warned_of_too(
     await clients.post(OAUTH, json={**ends, "client_id": CLIENT[::-1]})
     assert [await warn_of_expiry(room), await warn_of_expiry(room)] == [1, 0]
     assert len(await queued(room)) == 4
+
+
+@pytest.mark.parametrize("kind_of_database", ["postgresql"])
+async def test_so_do_those_that_another_process_saves_while_their_predecessors_are_warned_of(
+    clients: httpx.AsyncClient, room: Room, elsewhere: Room, clock: Clock, slow: psycopg.AsyncConnection
+) -> None:
+    await clients.post(OAUTH, json=app(clock, 5))
+    (acme,) = await room.database.read(lambda connection: connection.execute(select(oauth.c.tenant)).scalars().all())
+    await slow.execute(
+        "INSERT INTO events (key, tenant, id, type, occurred_at, accepted_at, fingerprint) "
+        "VALUES ('k', 'system', %s, 'OAUTH_EXPIRING', 0, 0, '')",
+        [f"oauth-{acme}-{clock.ms}-7"],
+    )
+    warning = asyncio.create_task(warn_of_expiry(room))
+    await somebody_waits(slow)
+    clock.advance(1)
+    ann = Principal(acme, Role.TENANT_ADMIN, frozenset(), "ann", "token")
+    await change_oauth(elsewhere, ann, {**app(clock, 5), "client_id": CLIENT[::-1]})
+    await slow.rollback()
+
+    assert [await warning, await warn_of_expiry(room), await warn_of_expiry(room)] == [1, 1, 0]
 
 
 async def test_the_mail_names_the_mailbox_and_the_end_and_no_secret(

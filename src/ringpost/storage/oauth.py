@@ -99,9 +99,10 @@ def expiring(connection: Connection, now: int) -> list[Expiring]:
     return [Expiring(TenantId(row.tenant), _settings(row), row.updated_at, row.warned_days) for row in rows]
 
 
-def mark_warned(connection: Connection, tenant: TenantId, days: int) -> None:
-    """Somebody has been warned at this threshold."""
-    connection.execute(update(table).where(table.c.tenant == tenant).values(warned_days=days))
+def mark_warned(connection: Connection, of: Expiring, days: int) -> None:
+    """Somebody has been warned of these credentials at this threshold, not of others that are saved meanwhile."""
+    these = table.c.tenant == of.tenant, table.c.updated_at == of.saved_at
+    connection.execute(update(table).where(*these).values(warned_days=days))
 
 
 def _row(connection: Connection, tenant: TenantId) -> AnyRow | None:

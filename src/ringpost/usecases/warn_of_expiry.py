@@ -54,7 +54,7 @@ def _warn(connection: Connection, room: Room) -> int:
         if isinstance(result, RingpostError):
             _log.error("warning_of_expiry_refused", tenant=warning.of.tenant, error=str(result))
             continue
-        rows.mark_warned(connection, warning.of.tenant, warning.days)
+        rows.mark_warned(connection, warning.of, warning.days)
         warned += 1
     return warned
 
