@@ -67,6 +67,15 @@ async def test_what_is_saved_for_it_too_late_is_refused(
     assert await room.database.read(left_of, acme) == {}
 
 
+async def test_a_token_that_is_still_remembered_saves_nothing(
+    room: Room, acme: TenantId, tenant_client: httpx.AsyncClient
+) -> None:
+    assert (await tenant_client.get("/tenant/notification")).status_code == 200
+    await destroy_tenant(room, acme)
+    assert (await tenant_client.post("/tenant/notification", json=SERVER)).status_code == 404
+    assert await room.database.read(left_of, acme) == {}
+
+
 @side_by_side
 @pytest.mark.parametrize("event", [VOICEMAIL, SKIPPED], ids=["told", "skipped"])
 async def test_what_is_accepted_while_it_is_removed_goes_with_it(
