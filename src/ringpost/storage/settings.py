@@ -104,12 +104,12 @@ def lock(connection: Connection, tenant: TenantId) -> None:
 
 
 def keep_as_they_are(connection: Connection, tenants: Collection[TenantId]) -> None:
-    """Let nobody change the settings of these, or the system's, until this transaction ends.
+    """Let nobody change the settings of these until this transaction ends.
 
     For whoever puts mail into a queue: who saves settings moves what waits, and ends the holds that there are, once.
     Who is just saving is waited for. Any number of transactions may do so at the same time.
     """
-    for some in _rows_of({SYSTEM, *tenants}):
+    for some in _rows_of(tenants):
         connection.execute(some.with_for_update(read=True))
 
 

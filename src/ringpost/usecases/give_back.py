@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Collection, Sequence
 import structlog
 from sqlalchemy import Connection
 
+from ringpost.domain.tenants import SYSTEM
 from ringpost.storage import leases, outbox, settings
 from ringpost.usecases.lend_server import take_back
 from ringpost.usecases.room import Room
@@ -40,7 +41,7 @@ def _give_back(connection: Connection, room: Room, claims: Sequence[str]) -> int
 
 
 def _put_back(connection: Connection, room: Room, items: Sequence[outbox.Claimed]) -> None:
-    settings.keep_as_they_are(connection, {item.tenant for item in items})
+    settings.keep_as_they_are(connection, {SYSTEM, *(item.tenant for item in items)})
     put_back(connection, room, items)
 
 

@@ -40,7 +40,7 @@ def _as_of_now(
     """
     tried_again = {item.claimed.tenant for item in items if item.state is State.QUEUED or item.hold_for_ms is not None}
     if tried_again:
-        settings.keep_as_they_are(connection, tried_again)
+        settings.keep_as_they_are(connection, {SYSTEM, *tried_again})
     ways = {way_of(item.claimed) for item in items if item.hold_for_ms is not None}
     if not ways:
         return items

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import Connection
 
 from ringpost.domain.deliveries import State
+from ringpost.domain.tenants import SYSTEM
 from ringpost.storage import leases, outbox, outcomes, settings
 from ringpost.usecases.deliver import erase_at, lost_worker, set_aside
 from ringpost.usecases.room import Room
@@ -53,7 +54,7 @@ async def recover_lost(room: Room, claims: Collection[str]) -> Recovered:
 def _recover(connection: Connection, room: Room, lost: Sequence[str]) -> Recovered:
     now, aside = room.clock(), 0
     found = leases.held_under(connection, lost, BITE)
-    settings.keep_as_they_are(connection, {item.tenant for item, _ in found})
+    settings.keep_as_they_are(connection, {SYSTEM, *(item.tenant for item, _ in found)})
     outbox.end_probes(connection, now, [item for item, _ in found])
     for place, (item, claims) in enumerate(found):
         if claims < leases.MOST_CLAIMS:
@@ -77,7 +78,7 @@ async def leave_in_hand(room: Room, items: Sequence[outbox.Claimed]) -> None:
 
 def _leave(connection: Connection, room: Room, items: Sequence[outbox.Claimed]) -> None:
     now = room.clock()
-    settings.keep_as_they_are(connection, {item.tenant for item in items})
+    settings.keep_as_they_are(connection, {SYSTEM, *(item.tenant for item in items)})
     outbox.end_probes(connection, now, items)
     for item in items:
         leases.return_lost(connection, item, lost_worker(), due_at=now, at=now, claims=0)
