@@ -28,7 +28,6 @@ from ringpost.usecases.change_settings import change_settings
 from ringpost.usecases.room import Room
 from ringpost.usecases.send_test_mail import parse_test_mail, send_test_mail
 
-ANN = Principal(TenantId("acme"), Role.TENANT_ADMIN, SCOPES_OF_ROLE[Role.TENANT_ADMIN], "ann", "token")
 TEST_MAIL = parse_test_mail({"recipient": "ann@example.com", "subject": "Test", "content": "Test"})
 CREDENTIALS = {"provider": "MS365", "tenant": DIRECTORY, "client_id": "app", "client_secret": "made-up"}
 
@@ -52,8 +51,9 @@ def mailbox(port: int, credentials: Credentials) -> SmtpEndpoint:
 
 
 async def test_a_test_mail_tells_that_there_was_a_token_when_the_api_cannot_be_reached(
-    room: Room, provider: StandIn, ca_file: str
+    room: Room, acme: TenantId, provider: StandIn, ca_file: str
 ) -> None:
+    ann = Principal(acme, Role.TENANT_ADMIN, SCOPES_OF_ROLE[Role.TENANT_ADMIN], "ann", "token")
     providers = provider.providers(ca_file, graphs={GRAPH.app.cloud: "https://localhost:1"})
 
     def open_transport(
@@ -64,10 +64,10 @@ async def test_a_test_mail_tells_that_there_was_a_token_when_the_api_cannot_be_r
         return microsoft365(to, providers, overall_s=overall_s, urgent=urgent)
 
     room = replace(room, open_transport=open_transport)
-    await change_oauth(room, ANN, CREDENTIALS)
-    await change_settings(room, ANN, {"type": "MS365", "username": MAILBOX})
+    await change_oauth(room, ann, CREDENTIALS)
+    await change_settings(room, ann, {"type": "MS365", "username": MAILBOX})
     with pytest.raises(MailServerFailed) as failed:
-        await send_test_mail(room, ANN, TEST_MAIL)
+        await send_test_mail(room, ann, TEST_MAIL)
 
     detail = failed.value.detail
     assert detail["stage"] == "connect"
