@@ -111,11 +111,11 @@ def locale(tag: str) -> str:
 
 @_or_empty
 def ehlo_name(name: str) -> str:
-    """A host name or an address literal (RFC 5321 4.1.1.1)."""
+    """A host name or an address literal."""
     if name.strip().rstrip(".").lower().partition(".")[0] == "localhost":
         raise ValueError("mail servers refuse localhost; give the host's full name, or leave it out")
-    if not hosts.EHLO_NAME.fullmatch(name):
-        raise ValueError("this must be a host name or an address literal such as [192.0.2.1]")
+    if not hosts.is_ehlo_name(name):
+        raise ValueError("this must be a host name, or an address literal such as [192.0.2.1] or [IPv6:2001:db8::1]")
     return name
 
 

@@ -56,6 +56,7 @@ def test_a_port_that_is_taken_is_said_plainly(machine: Machine) -> None:
         (["tenant", "list"], {"RINGPOST_ADMIN_TOKEN": "secret-that-is-no-key" + "\u00fc" * 20}, 78, "ASCII"),
         (["tenant", "list"], {"RINGPOST_EHLO_NAME": "localhost"}, 78, "RINGPOST_EHLO_NAME"),
         (["tenant", "list"], {"RINGPOST_EHLO_NAME": "LocalHost.localdomain."}, 78, "RINGPOST_EHLO_NAME"),
+        (["tenant", "list"], {"RINGPOST_EHLO_NAME": "[300.1.1.1]"}, 78, "RINGPOST_EHLO_NAME: this must be a host name"),
         (["config", "show"], {"RINGPOST_EHLO_NAME": "secret-that-is-no-key name"}, 78, "RINGPOST_EHLO_NAME"),
         (["config", "show"], {"RINGPOST_TRUSTED_PROXIES": "10.0.0.1, secret-that-is-no-key"}, 78, "or * alone"),
         (["config", "show"], {"RINGPOST_TRUSTED_PROXIES": "10.0.0.1/8"}, 78, "RINGPOST_TRUSTED_PROXIES"),

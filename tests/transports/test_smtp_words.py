@@ -135,6 +135,18 @@ def test_the_first_line_of_the_answer_to_ehlo_is_no_capability() -> None:
     assert capabilities_of("", " ", "\x00") == Capabilities()
 
 
+NO_LITERALS = (
+    "[300.1.1.1]",
+    "[192.0.2]",
+    "[2001:db8::1]",
+    "[IPv6:192.0.2.1]",
+    "[fe80::1%eth0]",
+    "[]",
+    "[a]",
+    "[1",
+    "::1",
+)
+"""RFC 5321 4.1.3."""
 TEXT = st.text(st.characters(codec=None), max_size=40)
 
 
@@ -150,14 +162,15 @@ def test_no_line_break_gets_into_a_command(local: str, domain: str) -> None:
         assert not {b"\r", b"\n", b"\0"} & {bytes([octet]) for octet in line[:-2]}
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a\r\nMAIL", "a\n", "a\0", "ü.example", "x" * 256])
+@pytest.mark.parametrize("name", ["", "a b", "a\r\nMAIL", "a\n", "a\0", "ü.example", "x" * 256, *NO_LITERALS])
 def test_an_ehlo_name_that_is_no_name_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="EHLO"):
         SmtpOptions(ehlo_name=name)
 
 
-def test_an_ehlo_name_may_be_an_address_literal() -> None:
-    assert commands.ehlo("[IPv6:2001:db8::1]") == b"EHLO [IPv6:2001:db8::1]\r\n"
+@pytest.mark.parametrize("literal", ["[192.0.2.1]", "[IPv6:2001:db8::1]", "[ipv6:::ffff:192.0.2.1]"])
+def test_an_ehlo_name_may_be_an_address_literal(literal: str) -> None:
+    assert commands.ehlo(literal) == f"EHLO {literal}\r\n".encode()
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,8 @@ LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 MAX_DOMAIN: Final = 253
 """Octets of a domain name in A-labels: 255 on the wire of the DNS, two of them for the root and the first length (RFC
 1035 2.3.4). One in U-labels has fewer characters."""
-EHLO_NAME: Final = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,255}")
-"""A host name or an address literal (RFC 5321 4.1.1.1), or what servers have to bear for one."""
+_EHLO_NAME = re.compile(r"[A-Za-z0-9._-]{1,255}")
+_LITERAL = re.compile(r"\[(IPv6:)?([0-9a-f:.]+)\]", re.IGNORECASE)
 
 _ALWAYS_REFUSED: Final = tuple(
     ip_network(text)
@@ -106,6 +106,19 @@ def parse_host(text: str, *, single_label: bool = False) -> str:
     if len(name) > MAX_DOMAIN or not all(LABEL.fullmatch(label) for label in labels):
         raise ValueError("This is not a host name.")
     return name
+
+
+def is_ehlo_name(text: str) -> bool:
+    """True for a host name, or what servers have to bear for one, and for an address literal (RFC 5321 4.1.3)."""
+    literal = _LITERAL.fullmatch(text)
+    if literal is None:
+        return _EHLO_NAME.fullmatch(text) is not None
+    kind = IPv6Address if literal[1] else IPv4Address
+    try:
+        kind(literal[2])
+    except ValueError:
+        return False
+    return True
 
 
 def parse_ip(host: str) -> IpAddress | None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from ringpost.domain.addresses import Address
-from ringpost.domain.hosts import EHLO_NAME
+from ringpost.domain.hosts import is_ehlo_name
 from ringpost.transports.smtp.capabilities import MECHANISM, Capabilities
 
 STARTTLS: Final = b"STARTTLS\r\n"
@@ -119,6 +119,6 @@ def _quoted(local: str) -> str:
 
 
 def _host_name(name: str) -> bytes:
-    if EHLO_NAME.fullmatch(name) is None:
+    if not is_ehlo_name(name):
         raise ValueError("The EHLO name has to be a host name or an address literal.")
     return name.encode("ascii")
