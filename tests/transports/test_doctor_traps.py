@@ -257,6 +257,7 @@ async def test_a_mail_that_cannot_be_written(connect: Connect) -> None:
 
 ELSEWHERE = (
     "test_doctor_tls_traps.py",
+    "test_smtp_advice.py",
     "test_doctor_domain.py",
     "test_oauth_tokens.py",
     "test_provider_apis.py",

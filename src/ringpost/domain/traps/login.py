@@ -127,14 +127,14 @@ LOGIN_KIND_REFUSED: Final = Trap(
 LOGIN_NOT_NOW: Final = Trap(
     "LOGIN_NOT_NOW",
     "Logins cannot be checked just now",
-    "454 to AUTH.",
+    "454, or another temporary refusal of AUTH.",
     "The mail server cannot check logins just now.",
     "A delivery is tried again by itself.",
 )
 LOGIN_REQUIRED: Final = Trap(
     "LOGIN_REQUIRED",
     "The mail server wants a login",
-    "530 to MAIL or RCPT.",
+    "530 to MAIL or RCPT, or another refusal that asks for a login.",
     "The mail server wants a login or encryption first.",
     "Set auth and TLS: auth AUTO with user name and password, on port 587 or 465.",
 )

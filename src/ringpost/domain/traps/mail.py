@@ -14,21 +14,21 @@ NO_SENDER: Final = Trap(
 RELAYING_DENIED: Final = Trap(
     "RELAYING_DENIED",
     "Relaying denied",
-    "A refusal with the word relay.",
+    "A refusal with the word relay, or rcpthosts.",
     "The mail server does not send to other domains for us.",
     "Set auth, user name and password, or let its operator permit us.",
 )
 SENDER_NOT_OWNED: Final = Trap(
     "SENDER_NOT_OWNED",
     "The login may not send from this address",
-    "A refusal with words such as `not owned by user`, `send as`, `sender address rejected`.",
+    "A refusal with words such as `not owned by user`, `send as`, `sender address rejected`, `not verified`.",
     "The login may not send from this address.",
     "Use the login's own address as sender (user name or reply_to), or have this one allowed at the provider.",
 )
 SENDER_DOMAIN_POLICY: Final = Trap(
     "SENDER_DOMAIN_POLICY",
     "The sender's domain does not permit this server",
-    "A refusal with the word SPF, DKIM or DMARC.",
+    "A refusal with the word SPF, DKIM or DMARC, or 5.7.26, or Microsoft's 5.7.515.",
     "The domain of the sender does not permit this server to send for it (SPF, DKIM or DMARC records in its DNS).",
     "Who runs the domain has to add the mail server there.",
 )
@@ -103,11 +103,29 @@ MAILBOX_NOT_NOW: Final = Trap(
     "The mailbox takes no mail just now: it gets more than its provider permits, or it is disabled.",
     "A delivery is tried again by itself. If it stays so, have fewer mails sent to this address, or ask its owner.",
 )
-MAILBOX_FULL: Final = Trap("MAILBOX_FULL", "The mailbox is full", "5.2.2.", "The mailbox is full.")
+MAILBOX_FULL: Final = Trap(
+    "MAILBOX_FULL", "The mailbox is full", "5.2.2, or words such as `over quota`.", "The mailbox is full."
+)
+SENDING_LIMIT: Final = Trap(
+    "SENDING_LIMIT",
+    "A limit on sending is used up",
+    "A refusal that speaks of a rate, or of how much may be sent in an hour or a day.",
+    "The mail server takes no more mail from us for now: a limit on how much may be sent through it is used up.",
+    "Ask its operator to raise the limit, or send less through it; the system administrator can set how many mails a "
+    "minute it is given (RINGPOST_MAIL_SERVER_PACE).",
+)
+MICROSOFT_SENDER_BLOCKED: Final = Trap(
+    "MICROSOFT_SENDER_BLOCKED",
+    "Microsoft: the mailbox may send no more",
+    "5.1.8 with `bad outbound sender`.",
+    "Microsoft has blocked this mailbox from sending, because what it sent was taken for spam.",
+    "An administrator of the organisation sees why, and can unblock it, in the Microsoft Defender portal under "
+    "Restricted entities. First make sure that nobody else knows its password.",
+)
 POLICY: Final = Trap(
     "POLICY",
     "Refused for reasons of policy",
-    "5.7.0, 5.7.1 without words that say more.",
+    "5.7.0, 5.7.1 or another 5.7 code, without words that say more.",
     "The mail server refused for reasons of policy: sender, recipient or login may not do this.",
     "Its own words say more.",
 )
@@ -149,7 +167,7 @@ REFUSED_FOR_GOOD: Final = Trap(
 SENDER_REFUSED: Final = Trap(
     "SENDER_REFUSED",
     "The sender is refused",
-    "Any other refusal of MAIL.",
+    "Any other refusal of MAIL, or a later one that speaks of verifying the sender.",
     "The mail server refused the sender.",
     "Check that the login may send from this address.",
 )

@@ -143,7 +143,7 @@ CLOSED_EARLY: Final = Trap(
 EHLO_REFUSED: Final = Trap(
     "EHLO_REFUSED",
     "The mail server does not accept our name",
-    "A refusal of EHLO and HELO.",
+    "A refusal of EHLO and HELO, or a later one that speaks of them.",
     "The mail server does not accept our name (EHLO).",
     "The system administrator can set a real host name (RINGPOST_EHLO_NAME).",
 )

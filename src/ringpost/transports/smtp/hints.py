@@ -8,39 +8,52 @@ from ringpost.domain.deliveries import Stage
 from ringpost.domain.traps import Trap, encryption, login, mail, reaching
 from ringpost.transports.smtp.replies import Reply
 
-_LOGIN_CODES: Final = frozenset({421, 530, 534, 535, 538})
+_OF_A_MAIL: Final = frozenset({Stage.MAIL_FROM, Stage.RCPT_TO, Stage.DATA})
+_ADDRESSES = re.compile(r"\S*@\S*")
+"""Servers repeat them, and what stands in them says nothing: `<spfleger@example.org>: User unknown`."""
 _GOOGLE = re.compile(r"google|gsmtp", re.IGNORECASE)
 _TLS_FIRST = re.compile(r"start ?tls|encrypt|\btls\b|\bssl\b", re.IGNORECASE)
 _TOO_MANY = re.compile(r"too many|concurren|connection (rate|limit)|rate limit|maximum", re.IGNORECASE)
 _GREYLISTING = re.compile(r"gr[ae]y[ -]?list", re.IGNORECASE)
+_TOO_MANY_AT_ONCE = re.compile(r"concurren|thread limit|too many connections", re.IGNORECASE)
 _WRONG_PASSWORD = re.compile(r"credentials were incorrect", re.IGNORECASE)
-_AT_AUTH: Final = {
-    454: login.LOGIN_NOT_NOW,
-    530: login.AUTH_ONLY_AFTER_TLS,
-    534: login.LOGIN_KIND_REFUSED,
-    535: login.LOGIN_REFUSED,
-    538: login.AUTH_ONLY_AFTER_TLS,
-}
+_BAD_SENDER = re.compile(r"bad outbound sender", re.IGNORECASE)
+_AT_AUTH: Final = {530: login.AUTH_ONLY_AFTER_TLS, 534: login.LOGIN_KIND_REFUSED, 538: login.AUTH_ONLY_AFTER_TLS}
 _ANYWHERE: Final = {
     421: reaching.SERVER_BUSY,
-    450: mail.GREYLISTED,
-    451: mail.SERVER_TROUBLE,
-    452: mail.OUT_OF_ROOM,
-    454: mail.NOT_READY,
     530: login.LOGIN_REQUIRED,
     534: login.LOGIN_KIND_REFUSED,
     535: login.LOGIN_REFUSED,
     538: login.AUTH_ONLY_AFTER_TLS,
+}
+_TO_A_MAIL: Final = {
+    450: mail.GREYLISTED,
+    451: mail.SERVER_TROUBLE,
+    452: mail.OUT_OF_ROOM,
+    454: mail.NOT_READY,
     552: mail.MAIL_TOO_LARGE,
     554: mail.REFUSED_FOR_GOOD,
 }
-_WORDS: Final = (
-    (r"relay", mail.RELAYING_DENIED),
-    (r"not owned|send ?as|sender address rejected|not allowed to send|not permitted to send", mail.SENDER_NOT_OWNED),
-    (r"spf|dkim|dmarc", mail.SENDER_DOMAIN_POLICY),
-    (r"spam|blocked|black ?list|block ?list|\blisted\b|reputation", mail.TAKEN_FOR_SPAM),
+_WORDS: Final = tuple(
+    (re.compile(pattern, re.IGNORECASE), trap)
+    for pattern, trap in (
+        # Postfix and Exim say only at RCPT what they think of the name that we gave at EHLO.
+        (r"\b(?:helo|ehlo)\b", reaching.EHLO_REFUSED),
+        (r"\b(?:sending|daily|hourly|outgoing|rate)\b[^.]{0,40}\b(?:limit|quota|exceeded)", mail.SENDING_LIMIT),
+        (r"\brate.?limit|too much mail|per (?:minute|hour|day)\b|exceeded threshold", mail.SENDING_LIMIT),
+        # Not in the name of a host, and not in Postfix's name for a list of mailboxes.
+        (r"(?<![\w.-])relay(?:ing)?\b(?! recipient table|[.-]\w)|rcpthosts", mail.RELAYING_DENIED),
+        (r"authentication (?:is )?required|requires? (?:smtp )?authentication", login.LOGIN_REQUIRED),
+        (r"client was not authenticated|not logged in", login.LOGIN_REQUIRED),
+        (r"not owned|send ?as|sender address (?:rejected|is not allowed)", mail.SENDER_NOT_OWNED),
+        (r"not (?:allowed|permitted) to send|is not verified|verified sender", mail.SENDER_NOT_OWNED),
+        (r"sender verif", mail.SENDER_REFUSED),
+        (r"spf|dkim|dmarc", mail.SENDER_DOMAIN_POLICY),
+        (r"mailbox (?:is )?full|over ?quota|quota (?:is )?exceeded", mail.MAILBOX_FULL),
+        (r"spam|unsolicited|blocked|black ?list|block ?list|\blisted\b|reputation", mail.TAKEN_FOR_SPAM),
+    )
 )
-_ENHANCED: Final = {
+_SAYS_ALL: Final = {
     "1.1": mail.NO_SUCH_MAILBOX,
     "1.2": mail.RECIPIENT_DOMAIN_UNKNOWN,
     "1.3": mail.RECIPIENT_MISSPELT,
@@ -49,10 +62,15 @@ _ENHANCED: Final = {
     "2.1": mail.MAILBOX_DISABLED,
     "2.2": mail.MAILBOX_FULL,
     "3.4": mail.MAIL_TOO_LARGE,
+}
+"""Enhanced codes that name one thing only, whatever words go with them."""
+_SAYS_SOME: Final = {
     "7.0": mail.POLICY,
     "7.1": mail.POLICY,
     "7.8": login.LOGIN_REFUSED,
     "7.9": login.LOGIN_KIND_REFUSED,
+    "7.26": mail.SENDER_DOMAIN_POLICY,  # RFC 7372 3.3
+    "7.515": mail.SENDER_DOMAIN_POLICY,  # Microsoft's
 }
 _NOT_NOW: Final = {
     # RFC 3463 3.3: disabled, perhaps for a while only. Google says it too when a mailbox gets more than it may.
@@ -88,26 +106,43 @@ def for_reply(stage: Stage, reply: Reply) -> Trap:
     by_provider = _providers_own(stage, reply)
     if by_provider is not None:
         return by_provider
-    if reply.code // 100 == 4 and stage in {Stage.GREETING, Stage.EHLO} and _TOO_MANY.search(reply.text):
-        return reaching.TOO_MANY_CONNECTIONS
     if stage is Stage.AUTH and reply.code in _AT_AUTH:
         return _AT_AUTH[reply.code]
-    if stage is Stage.GREETING and reply.code // 100 == 5:
-        return reaching.GREETING_REFUSED
-    if stage in {Stage.MAIL_FROM, Stage.RCPT_TO, Stage.DATA} and reply.code not in _LOGIN_CODES:
-        return _by_words(reply) or _by_code(stage, reply)
-    return _by_code(stage, reply, enhanced=False)
+    if stage in {Stage.GREETING, Stage.EHLO} and reply.code // 100 == 4 and _TOO_MANY.search(reply.text):
+        return reaching.TOO_MANY_CONNECTIONS
+    if reply.code in _ANYWHERE:
+        return _ANYWHERE[reply.code]
+    return _to_a_mail(stage, reply) if stage in _OF_A_MAIL else _before_a_mail(stage, reply)
 
 
-def _by_words(reply: Reply) -> Trap | None:
-    if reply.code // 100 == 4 and _GREYLISTING.search(reply.text):  # with 450 or 451, and 4.2.0, 4.3.0 or 4.7.1
-        return mail.GREYLISTED
-    return next((trap for pattern, trap in _WORDS if re.search(pattern, reply.text, re.IGNORECASE)), None)
+def _before_a_mail(stage: Stage, reply: Reply) -> Trap:
+    if reply.code // 100 == 4:
+        if stage is Stage.AUTH:
+            return login.LOGIN_NOT_NOW
+        if _GREYLISTING.search(reply.text):
+            return mail.GREYLISTED
+        if reply.code == 451 and stage is not Stage.TLS:
+            return mail.SERVER_TROUBLE
+    return _AT_STAGE.get(stage, reaching.TIMEOUT)
 
 
-def _by_code(stage: Stage, reply: Reply, *, enhanced: bool = True) -> Trap:
-    found = (_NOT_NOW.get(reply.enhanced_code or "") or _ENHANCED.get(_subject(reply))) if enhanced else None
-    return found or _ANYWHERE.get(reply.code) or _AT_STAGE.get(stage, reaching.TIMEOUT)
+def _to_a_mail(stage: Stage, reply: Reply) -> Trap:
+    if reply.code // 100 == 4:
+        if _GREYLISTING.search(reply.text):  # with 450 or 451, and 4.2.0, 4.3.0 or 4.7.1
+            return mail.GREYLISTED
+        if _TOO_MANY_AT_ONCE.search(reply.text):
+            return reaching.TOO_MANY_CONNECTIONS
+    subject = _subject(reply)
+    words = _ADDRESSES.sub(" ", reply.text)
+    return (
+        _NOT_NOW.get(reply.enhanced_code or "")
+        or _SAYS_ALL.get(subject)
+        or next((trap for pattern, trap in _WORDS if pattern.search(words)), None)
+        or _SAYS_SOME.get(subject)
+        or (mail.POLICY if reply.code // 100 == 5 and subject.startswith("7.") else None)  # RFC 3463 3.8
+        or _TO_A_MAIL.get(reply.code)
+        or _AT_STAGE[stage]
+    )
 
 
 def _subject(reply: Reply) -> str:
@@ -119,6 +154,8 @@ def _providers_own(stage: Stage, reply: Reply) -> Trap | None:
     subject = _subject(reply)
     if subject == "7.139" and _WRONG_PASSWORD.search(reply.text):
         return login.MICROSOFT_WRONG_PASSWORD
+    if subject == "1.8" and _BAD_SENDER.search(reply.text):
+        return mail.MICROSOFT_SENDER_BLOCKED
     if reply.code == 535 and subject == "7.8" and _GOOGLE.search(reply.text):
         return login.GOOGLE_BAD_CREDENTIALS
     if (
