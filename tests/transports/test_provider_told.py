@@ -10,7 +10,7 @@ from tests.transports.doctor_cases import GOOD_ZONE, examine
 from tests.transports.mail_samples import MESSAGE, address, endpoint, envelope, options
 from tests.transports.oauth_samples import APP, GRAPH, MAILBOX, USER
 from tests.transports.provider_stand_in import DIRECTORY, StandIn, stand_in
-from tests.transports.scripted_server import ScriptedServer, polite
+from tests.transports.scripted_server import Client, ScriptedServer, polite
 
 from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
 from ringpost.domain.credentials import Credentials
@@ -98,6 +98,23 @@ async def test_the_doctor_does_not_blame_the_mail_server_when_the_authority_cann
         assert (examined.failed.name, examined.failed.trap) == (StepName.TOKEN, "WRONG_NAME")
         assert {examined[name].status for name in SMTP_STEPS} == {StepStatus.SKIPPED}
         assert server.connections == 0
+
+
+async def test_who_sends_by_an_api_is_not_told_of_starttls_when_a_proxy_answers_in_clear(
+    provider: StandIn, ca_file: str
+) -> None:
+    async def portal(client: Client) -> None:
+        await client.reader.read(1)
+        await client.say(b"HTTP/1.1 302 Found\r\nLocation: http://portal.example/\r\n\r\n")
+
+    async with ScriptedServer(portal) as server:
+        graphs = {GRAPH.app.cloud: f"https://localhost:{server.port}"}
+        transport = microsoft365(GRAPH, provider.providers(ca_file, graphs=graphs))
+        outcome = await transport.send(envelope(), MESSAGE)
+        await transport.close()
+
+    assert (outcome.party, outcome.stage, outcome.trap) == (Party.MAIL_SERVER, Stage.TLS, "")
+    assert "proxy" in outcome.hint
 
 
 @pytest.mark.parametrize("offered", ["AUTH XOAUTH2", "AUTH PLAIN LOGIN"])

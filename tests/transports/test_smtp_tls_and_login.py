@@ -285,6 +285,23 @@ async def test_clear_text_spoken_to_a_tls_port_is_explained(connect: Connect, go
         assert "465" in outcome.hint
 
 
+async def test_clear_text_after_starttls_is_not_explained_as_the_other_kind_of_tls(connect: Connect) -> None:
+    async def takes_it_back(client: Client) -> None:
+        await client.say(b"220 hi\r\n")
+        await client.expect(b"EHLO")
+        await client.say(b"250-hi\r\n250 STARTTLS\r\n")
+        await client.expect(b"STARTTLS")
+        await client.say(b"220 go\r\n")
+        await client.reader.read(1)
+        await client.say(b"454 4.7.0 TLS not available\r\n")
+        await client.reader.read()
+
+    async with ScriptedServer(takes_it_back) as server:
+        outcome = await refused(connect, server)
+
+        assert (outcome.party, outcome.stage, outcome.trap) == (Party.MAIL_SERVER, Stage.TLS, "TLS_FAILED")
+
+
 async def test_a_silent_handshake_is_given_up(connect: Connect) -> None:
     async def silent(client: Client) -> None:
         await client.reader.read()

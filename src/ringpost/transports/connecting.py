@@ -44,12 +44,19 @@ def trap_of_tls(error: Exception) -> Trap:
     """The trap of a TLS handshake that failed."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _CERTIFICATE.get(error.verify_code, encryption.CERTIFICATE_NOT_TRUSTED)
-    reason = (getattr(error, "reason", None) or "") if isinstance(error, ssl.SSLError) else ""
-    if reason in _NOT_TLS:
-        return encryption.IMPLICIT_TLS_ON_STARTTLS_PORT
+    reason = _reason(error)
     if reason in _TOO_OLD or "HANDSHAKE_FAILURE" in reason:
         return encryption.TLS_TOO_OLD
     return reaching.TIMEOUT if isinstance(error, TimeoutError) else encryption.TLS_FAILED
+
+
+def is_no_tls(error: BaseException) -> bool:
+    """Whether what answered the handshake was clear text."""
+    return _reason(error) in _NOT_TLS
+
+
+def _reason(error: BaseException) -> str:
+    return (error.reason or "") if isinstance(error, ssl.SSLError) else ""
 
 
 def no_room(stage: Stage) -> Outcome:

@@ -19,7 +19,7 @@ import httpx
 
 from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
 from ringpost.domain.secrets import Secret
-from ringpost.transports.connecting import lacks_room, no_room, tls_context, trap_of_tls
+from ringpost.transports.connecting import is_no_tls, lacks_room, no_room, tls_context, trap_of_tls
 from ringpost.transports.words import clean
 
 MAX_ANSWER: Final = 65536
@@ -167,6 +167,8 @@ def for_failure(stage: Stage, error: BaseException) -> Outcome:
     for cause in causes:
         if lacks_room(cause):
             return no_room(stage)
+        if is_no_tls(cause):
+            return Outcome(RETRY, stage, Party.MAIL_SERVER, hint=_NO_HTTP)
         if isinstance(cause, ssl.SSLError):
             trap = trap_of_tls(cause)
             return Outcome(RETRY, stage, Party.MAIL_SERVER, hint=trap.hint, trap=trap.code)

@@ -9,7 +9,7 @@ from ringpost.domain.endpoints import SmtpEndpoint, TlsMode
 from ringpost.domain.hosts import parse_host
 from ringpost.domain.secrets import Secret
 from ringpost.domain.traps import encryption, reaching
-from ringpost.transports.connecting import tls_context
+from ringpost.transports.connecting import is_no_tls, tls_context
 from ringpost.transports.egress import CheckedAddress, EgressError, resolve
 from ringpost.transports.smtp import classify, dialogue
 from ringpost.transports.smtp.capabilities import Capabilities
@@ -155,8 +155,8 @@ class Dial:
             self._watcher.encrypted(wire)
 
     def _judge(self, error: Exception) -> Outcome:
-        if self._early is Stage.TLS and self._wire is not None and self._wire.has_unread:
-            # It greeted us in clear text.
+        greeted = self._wire is not None and self._wire.has_unread
+        if self._early is Stage.TLS and (greeted or is_no_tls(error)):
             return classify.server_failed(Stage.TLS, encryption.IMPLICIT_TLS_ON_STARTTLS_PORT)
         if self._early is not Stage.GREETING or self.stage is Stage.TLS:
             return classify.for_error(self.stage, error, self._endpoint.port)
