@@ -56,10 +56,18 @@ async def test_of_a_domain_that_does_not_exist_nothing_more_is_said() -> None:
     assert steps[SPF].summary == "sender.example does not exist."
 
 
-async def test_a_record_for_the_domain_above_counts() -> None:
-    steps = await ask({**GOOD_ZONE, ("pbx.sender.example", "TXT"): ['"v=spf1 -all"']}, "a@pbx.sender.example")
+@pytest.mark.parametrize("domain", ["pbx.sender.example", "pbx.site.sender.example", "a.b.c.d.e.f.g.h.sender.example"])
+async def test_a_record_for_a_domain_above_counts(domain: str) -> None:
+    steps = await ask({**GOOD_ZONE, (domain, "TXT"): ['"v=spf1 -all"']}, f"a@{domain}")
 
     assert steps[DMARC].status is StepStatus.OK
+
+
+async def test_a_record_is_found_where_two_labels_are_nobodys() -> None:
+    records = {("pbx.sender.co.example", "MX"): ["10 mx.example."], ("_dmarc.sender.co.example", "TXT"): ['"v=DMARC1"']}
+    steps = await ask(records, "a@pbx.sender.co.example")
+
+    assert steps[DMARC].summary == "sender.co.example has a DMARC record."
 
 
 async def test_a_record_in_several_strings_is_one() -> None:
@@ -82,6 +90,15 @@ async def test_a_provider_that_the_record_does_not_name(record: str, trap: str) 
     steps = await ask(zone(txt=[f'"{record}"']), provider=by_host("smtp.gmail.com"))
 
     assert steps[SPF].trap == trap
+
+
+async def test_a_provider_at_the_end_of_a_long_record_is_found() -> None:
+    strings = [f'"{"ip4:192.0.2.1 " * 15}"'] * 4
+    record = " ".join(['"v=spf1 "', *strings, '"include:_spf.google.com ~all"'])
+    steps = await ask(zone(txt=[record]), provider=by_host("smtp.gmail.com"))
+
+    assert steps[SPF].trap == ""
+    assert len(steps[SPF].details["spf"][0]) == 300
 
 
 async def test_a_dns_server_that_is_silent() -> None:

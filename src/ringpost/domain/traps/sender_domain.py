@@ -42,7 +42,7 @@ SPF_LACKS_PROVIDER: Final = Trap(
 DMARC_MISSING: Final = Trap(
     "DMARC_MISSING",
     "The sender's domain has no DMARC record",
-    "No TXT record v=DMARC1 at _dmarc of the domain or of the one above it.",
+    "No TXT record v=DMARC1 at _dmarc of the domain or of one above it.",
     "The sender's domain has no DMARC record. Large mailbox providers expect one from who sends much.",
     "Who runs the domain should add a TXT record at _dmarc, to begin with `v=DMARC1; p=none`.",
 )

@@ -17,7 +17,10 @@ from ringpost.domain.traps import Trap, sender_domain
 from ringpost.transports.words import clean
 
 _OVERALL_S: Final = 8.0
-_LONGEST_RECORD: Final = 300
+_LONGEST_SHOWN: Final = 300
+"""Characters of a record that are shown. It may have more, and name the mail provider there."""
+_MOST_DOMAINS: Final = 7
+"""How many of those above a domain are asked for DMARC, the nearest to the root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ def _spf_of(provider: Provider | None) -> _Look:
     async def spf(resolver: dns.asyncresolver.Resolver, sender: Address) -> Step:
         texts = await _texts(resolver, sender.ascii_domain)
         records = [text for text in texts if text.lower() == "v=spf1" or text.lower().startswith("v=spf1 ")]
-        details = {"spf": records}
+        details = {"spf": _shown(records)}
         if not records:
             return _warning(StepName.SPF, f"{sender.domain} has no SPF record.", sender_domain.SPF_MISSING, details)
         if len(records) > 1:
@@ -118,22 +121,28 @@ def _spf_of(provider: Provider | None) -> _Look:
 
 async def _dmarc(resolver: dns.asyncresolver.Resolver, sender: Address) -> Step:
     labels = sender.ascii_domain.split(".")
-    # RFC 7489 6.6.3: the domain itself, then the one above; without a list of public suffixes, never a single label.
-    for domain in dict.fromkeys([".".join(labels), ".".join(labels[-2:])]):
+    # RFC 7489 6.6.3: the domain itself, then the organisation's. Which of those above that is, at example.co.uk as at
+    # example.com, only a list of public suffixes could tell; but a record is only at one that is somebody's.
+    domains = [".".join(labels[at:]) for at in range(len(labels) - 1)]
+    for domain in dict.fromkeys([*domains[:1], *domains[-_MOST_DOMAINS:]]):
         try:
             texts = await _texts(resolver, f"_dmarc.{domain}")
         except _Unknown:
             continue
         records = [text for text in texts if text.lower().replace(" ", "").startswith("v=dmarc1")]
         if records:
-            return _ok(StepName.DMARC, f"{domain} has a DMARC record.", {"dmarc": records})
+            return _ok(StepName.DMARC, f"{domain} has a DMARC record.", {"dmarc": _shown(records)})
     summary = f"{sender.domain} has no DMARC record."
     return _warning(StepName.DMARC, summary, sender_domain.DMARC_MISSING, {"dmarc": []})
 
 
 async def _texts(resolver: dns.asyncresolver.Resolver, name: str) -> list[str]:
     found = await _records(resolver, name, "TXT")
-    return [clean(b"".join(one.strings))[:_LONGEST_RECORD] for one in found]
+    return [b"".join(one.strings).decode("ascii", "replace") for one in found]
+
+
+def _shown(records: list[str]) -> list[str]:
+    return [clean(record.encode())[:_LONGEST_SHOWN] for record in records]
 
 
 async def _records(resolver: dns.asyncresolver.Resolver, name: str, kind: str) -> list[Any]:
