@@ -51,6 +51,7 @@ async def examine(
     zone: Zone = GOOD_ZONE,
     sender: str = SENDER,
     recipient: str | None = RECIPIENT,
+    reply_to: str | None = None,
     egress: EgressRules | None = None,
     chosen: SmtpOptions | None = None,
 ) -> Examined:
@@ -58,5 +59,6 @@ async def examine(
     smtp = replace(chosen or options(), ca_file=ca_file, egress=egress or EgressRules())
     async with DnsServer(zone) as dns:
         doctor = Doctor(smtp, DnsServers((("127.0.0.1", dns.port),), limit=1))
-        case = Case(endpoint, address(sender), address(recipient) if recipient else None)
+        to, answers_to = (address(one) if one else None for one in (recipient, reply_to))
+        case = Case(endpoint, address(sender), to, answers_to)
         return Examined([step async for step in doctor.examine(case)])

@@ -214,14 +214,18 @@ async def test_a_command_without_an_answer(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize(
-    ("sender", "recipient"), [("jörg@sender.example", "a@x.example"), ("a@x.example", "zoë@x.example")]
+    ("addresses", "step"),
+    [
+        ({"sender": "jörg@sender.example"}, StepName.MAIL_FROM),
+        ({"reply_to": "jörg@sender.example"}, StepName.MAIL_FROM),
+        ({"recipient": "zoë@x.example"}, StepName.RCPT_TO),
+    ],
 )
-async def test_letters_beyond_ascii_at_a_server_that_cannot_take_them(sender: str, recipient: str) -> None:
+async def test_letters_beyond_ascii_at_a_server_that_cannot_take_them(addresses: Any, step: StepName) -> None:
     async with ScriptedServer(polite()) as server:
-        examined = await examine(endpoint(server.port), sender=sender, recipient=recipient)
+        examined = await examine(endpoint(server.port), **addresses)
 
-        assert examined.failed.trap == "SMTPUTF8_MISSING"
-        assert examined.failed.name is (StepName.RCPT_TO if sender.isascii() else StepName.MAIL_FROM)
+        assert (examined.failed.name, examined.failed.trap) == (step, "SMTPUTF8_MISSING")
 
 
 async def test_a_connection_in_clear_is_a_warning() -> None:

@@ -314,6 +314,19 @@ async def test_a_silent_server_is_told_in_time(room: Room, acme: TenantId) -> No
     assert "hunter2" not in repr(diagnosis_to_json(diagnosis))
 
 
+@pytest.mark.parametrize("saved", [False, True])
+async def test_where_answers_go_is_examined_too(room: Room, acme: TenantId, saved: bool) -> None:
+    there = wired(room)
+    async with ScriptedServer(polite()) as server:
+        plain = {"server": "127.0.0.1", "port": server.port, "auth": "DISABLE", "password": "", "enable_tls_ssl": False}
+        fields = SAVED | plain | {"reply_to": "jörg@example.com"}
+        if saved:
+            await change_settings(there, operator(acme), fields)
+        diagnosis = await diagnose(there, operator(acme), {} if saved else fields)
+
+    assert [one.code for one in diagnosis.findings][:1] == ["SMTPUTF8_MISSING"]
+
+
 def wired(room: Room, ca_file: str | None = None) -> Room:
     """The room, with a doctor that may examine servers on loopback."""
     options = SmtpOptions("ringpost.test", ca_file=ca_file, egress=EgressRules(allowed=LOOPBACK))

@@ -116,7 +116,8 @@ def _plan(
     if sender is None or not server.complete:
         return DiagnosisPlan(server, None)
     endpoint = server.endpoint(restricted=tenant != SYSTEM, hosts=room.options.provider_hosts)
-    return DiagnosisPlan(server, Case(endpoint, sender, recipient or next(iter(wanted.recipients), None)))
+    case = Case(endpoint, sender, recipient or next(iter(wanted.recipients), None), server.reply_to)
+    return DiagnosisPlan(server, case)
 
 
 def _in_force(connection: Connection, room: Room, tenant: TenantId, recipient: Address | None) -> DiagnosisPlan:
@@ -131,12 +132,13 @@ def _in_force(connection: Connection, room: Room, tenant: TenantId, recipient: A
     first = next(iter(settings.recipients), None)
     if force is None:
         return DiagnosisPlan(own, None)
+    case = Case(force.endpoint, force.sender, recipient or first, force.reply_to)
     if tenant != SYSTEM and force.lane == SYSTEM:
         # Else a tenant could find out in the operator's name which addresses there are.
         if recipient is not None and recipient.key not in {one.key for one in settings.recipients}:
             raise Invalid(FieldError(RECIPIENT, _NOT_OWN))
-        return DiagnosisPlan(None, Case(force.endpoint, force.sender, recipient or first, ask_domain=False))
-    return DiagnosisPlan(own, Case(force.endpoint, force.sender, recipient or first))
+        return DiagnosisPlan(None, replace(case, ask_domain=False))
+    return DiagnosisPlan(own, case)
 
 
 def _credentials(connection: Connection, room: Room, tenant: TenantId) -> Credentials | None:

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
-from ringpost.domain.addresses import Address
 from ringpost.domain.deliveries import Outcome, Stage
 from ringpost.domain.diagnosis import SMTP_STEPS, Step, StepName, StepStatus, skipped
-from ringpost.domain.endpoints import Endpoint, GmailEndpoint, GraphEndpoint, SmtpEndpoint
+from ringpost.domain.endpoints import GmailEndpoint, GraphEndpoint, SmtpEndpoint
 from ringpost.domain.providers import by_endpoint
+from ringpost.transports.doctor.case import Case
 from ringpost.transports.doctor.examination import Examination, Report
 from ringpost.transports.doctor.sender_domain import DnsServers, ask_sender_domain
 from ringpost.transports.smtp import classify
@@ -21,18 +21,6 @@ DEADLINES: Final = Deadlines(resolve=5, connect=8, greeting=2.5, opening=8, mail
 """A person waits for the answer. A greeting that takes longer is waited for once more, after a look at why."""
 
 _ONLY_BY_SENDING = "This is only known by sending: send a test mail."
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What is to be examined."""
-
-    endpoint: Endpoint
-    sender: Address
-    recipient: Address | None = None
-    """Whom to try RCPT with; nothing is sent."""
-    ask_domain: bool = True
-    """Whether to look at the sender's domain as well."""
 
 
 Examine = Callable[[Case], AsyncIterator[Step]]
@@ -79,8 +67,7 @@ class Doctor:
 
     async def _examine(self, case: Case, report: Report) -> None:
         if isinstance(case.endpoint, SmtpEndpoint):
-            examination = Examination(case.endpoint, self._options, report)
-            await examination.run(case.sender, case.recipient, LONGEST_S)
+            await Examination(case.endpoint, self._options, report).run(case, LONGEST_S)
         else:
             await self._examine_api(case.endpoint, report)
 

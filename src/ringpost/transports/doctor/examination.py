@@ -11,6 +11,7 @@ from ringpost.domain.diagnosis import SMTP_STEPS, StepName, StepStatus, skipped
 from ringpost.domain.endpoints import Auth, SmtpEndpoint, TlsMode
 from ringpost.domain.traps import Trap, encryption, reaching
 from ringpost.transports.doctor import probes
+from ringpost.transports.doctor.case import Case
 from ringpost.transports.doctor.recorder import Recorder, Report
 from ringpost.transports.smtp import classify, commands
 from ringpost.transports.smtp.dialing import Dial, Dialed
@@ -67,14 +68,14 @@ class Examination:
         self._recorder = Recorder(endpoint, report)
         self._stage = Stage.RESOLVE
 
-    async def run(self, sender: Address, recipient: Address | None, seconds: float) -> None:
+    async def run(self, case: Case, seconds: float) -> None:
         """All steps, within `seconds`."""
         why = _EARLIER
         try:
             async with asyncio.timeout(seconds):
                 dialed = await self._dial()
                 if dialed is not None:
-                    await self._try_mail(dialed, sender, recipient)
+                    await self._try_mail(dialed, case)
         except TimeoutError:
             why = _TOO_LONG
             self._recorder.failed(classify.for_timeout(self._stage), _TOO_LONG)
@@ -153,22 +154,24 @@ class Examination:
             return False
         return await probes.speaks_tls(address)
 
-    async def _try_mail(self, dialed: Dialed, sender: Address, recipient: Address | None) -> None:
+    async def _try_mail(self, dialed: Dialed, case: Case) -> None:
         """MAIL and RCPT, then RSET and QUIT: nothing is sent."""
         deadlines = self._options.deadlines
         try:
-            if await self._try_sender(dialed, sender, recipient):
-                await self._try_recipient(dialed, recipient)
+            if await self._try_sender(dialed, case):
+                await self._try_recipient(dialed, case.recipient)
             with contextlib.suppress(OSError):
                 await dialed.wire.ask(commands.RSET, deadlines.quit)
                 await dialed.wire.ask(commands.QUIT, deadlines.quit)
         finally:
             dialed.wire.abort()
 
-    async def _try_sender(self, dialed: Dialed, sender: Address, recipient: Address | None) -> bool:
+    async def _try_sender(self, dialed: Dialed, case: Case) -> bool:
         self._stage = Stage.MAIL_FROM
-        utf8 = commands.needs_smtputf8(sender, recipient or sender)
-        if utf8 and not dialed.capabilities.smtputf8 and sender.needs_smtputf8:
+        sender = case.sender
+        ours = commands.needs_smtputf8(sender, case.reply_to or sender)
+        utf8 = ours or commands.needs_smtputf8(sender, case.recipient or sender)
+        if ours and not dialed.capabilities.smtputf8:
             return self._refused(classify.no_smtputf8(recipient=False))
         parameters = commands.mail_parameters(dialed.capabilities, None, utf8=utf8, eight_bit=False)
         try:
