@@ -22,6 +22,8 @@ from ringpost.transports.egress import CheckedAddress, EgressRules
 from ringpost.transports.smtp.classify import for_error
 
 LOGIN = ("AUTH PLAIN LOGIN",)
+NO_WAY = "ff02::1"
+"""An address to which no machine has a route for TCP: it is of a group."""
 GOOGLE_535 = (
     b"535-5.7.8 Username and Password not accepted. For more information, go to\r\n"
     b"535 5.7.8  https://support.google.com/mail/?p=BadCredentials x - gsmtp\r\n"
@@ -190,6 +192,20 @@ async def test_ipv6_without_a_route_is_a_warning_when_ipv4_works() -> None:
 
     assert (steps[0].status, steps[0].trap) == (StepStatus.WARNING, "IPV6_WITHOUT_ROUTE")
     assert steps[0].details["not_reached"] == ["2001:db8::1"]
+
+
+@pytest.mark.parametrize("answers", [["127.0.0.1", NO_WAY], [NO_WAY, "127.0.0.1"]])
+async def test_ipv6_without_a_route_hides_nothing_that_ipv4_says(answers: list[str]) -> None:
+    async def lookup(_host: str, _port: int) -> list[str]:
+        return answers
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        examined = await examine(endpoint(port, host="mail.example.com"), egress=EgressRules(lookup=lookup))
+
+    assert (examined.failed.name, examined.failed.trap) == (StepName.CONNECT, "CONNECTION_REFUSED")
+    assert set(examined.failed.details["not_reached"]) == set(answers)
 
 
 async def test_ipv6_without_a_route_at_a_server_that_has_nothing_else() -> None:

@@ -1,4 +1,7 @@
-"""Connecting to any server, over SMTP or HTTPS: TLS, its traps, and a machine that has no room. No I/O but files."""
+"""Connecting to any server, over SMTP or HTTPS: TLS, its traps, and a machine that has no room or no way there.
+
+No I/O but files.
+"""
 
 import errno
 import ssl
@@ -22,6 +25,7 @@ _CERTIFICATE: Final = {
 }
 _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
 _TOO_OLD: Final = frozenset({"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "NO_PROTOCOLS_AVAILABLE"})
+_NO_ROUTE: Final = frozenset({errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EHOSTUNREACH, errno.EAFNOSUPPORT})
 _NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -38,6 +42,11 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
 def lacks_room(error: BaseException) -> bool:
     """Whether it is this machine that cannot open another connection, whoever was to be connected to."""
     return isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and error.errno in _NO_ROOM
+
+
+def lacks_ipv6(ip: str, error: OSError) -> bool:
+    """Whether this machine has no way into IPv6, so that an address that was not reached says nothing of its server."""
+    return ":" in ip and error.errno in _NO_ROUTE
 
 
 def trap_of_tls(error: Exception) -> Trap:

@@ -42,7 +42,7 @@ HOST_UNREACHABLE: Final = Trap(
 IPV6_WITHOUT_ROUTE: Final = Trap(
     "IPV6_WITHOUT_ROUTE",
     "This machine has no way into IPv6",
-    "An IPv6 address of the server fails for want of a route (ENETUNREACH, EADDRNOTAVAIL, EHOSTUNREACH).",
+    "An IPv6 address of the server fails for want of a route (ENETUNREACH, EADDRNOTAVAIL, EHOSTUNREACH, EAFNOSUPPORT).",
     "The mail server has an IPv6 address, but this machine has no IPv6 connection to the Internet.",
     "Mail goes over IPv4 where the server has such an address too. Else connect this machine by IPv6, or name a server "
     "that has an IPv4 address.",

@@ -1,7 +1,6 @@
 """Makes steps of what a dial goes through. No I/O but the clock of the event loop."""
 
 import asyncio
-import errno
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -10,6 +9,7 @@ from ringpost.domain.deliveries import Outcome, Stage
 from ringpost.domain.diagnosis import Step, StepName, StepStatus
 from ringpost.domain.endpoints import SmtpEndpoint
 from ringpost.domain.traps import Trap, encryption, reaching
+from ringpost.transports.connecting import lacks_ipv6
 from ringpost.transports.doctor.certificates import Certificate, read_certificate
 from ringpost.transports.egress import CheckedAddress
 from ringpost.transports.smtp.capabilities import Capabilities, read_capabilities
@@ -24,7 +24,6 @@ SOON_DAYS: Final = 14
 """A certificate that ends within so many days is worth a word."""
 MOST_LOGINS: Final = 40
 """Ways to log in that are shown; no real server has so many."""
-NO_ROUTE: Final = frozenset({errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EHOSTUNREACH})
 
 
 class Recorder:
@@ -90,7 +89,7 @@ class Recorder:
         self.connected = address
         summary = f"Connected to {address.ip}, port {address.port}."
         details = {"address": address.ip, "port": address.port, "not_reached": self.not_reached}
-        if any(is_without_route(one, error) for one, error in self._failures):
+        if any(lacks_ipv6(one.ip, error) for one, error in self._failures):
             self.warn(StepName.CONNECT, summary, reaching.IPV6_WITHOUT_ROUTE, details=details)
         else:
             self.ok(StepName.CONNECT, summary, details=details)
@@ -103,7 +102,7 @@ class Recorder:
     @property
     def lacks_ipv6(self) -> bool:
         """Nothing could be reached, and that for want of a way into IPv6."""
-        return bool(self._failures) and all(is_without_route(one, error) for one, error in self._failures)
+        return bool(self._failures) and all(lacks_ipv6(one.ip, error) for one, error in self._failures)
 
     def answered(self, stage: Stage, reply: Reply | Garbage) -> None:
         """Part of `Watcher`."""
@@ -156,11 +155,6 @@ class Recorder:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
-
-
-def is_without_route(address: CheckedAddress, failure: OSError) -> bool:
-    """Whether an address was not reached because this machine has no way into IPv6."""
-    return ":" in address.ip and failure.errno in NO_ROUTE
 
 
 def _offers(capabilities: Capabilities) -> dict[str, Any]:

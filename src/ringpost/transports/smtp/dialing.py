@@ -9,7 +9,7 @@ from ringpost.domain.endpoints import SmtpEndpoint, TlsMode
 from ringpost.domain.hosts import parse_host
 from ringpost.domain.secrets import Secret
 from ringpost.domain.traps import encryption, reaching
-from ringpost.transports.connecting import is_no_tls, tls_context
+from ringpost.transports.connecting import is_no_tls, lacks_ipv6, tls_context
 from ringpost.transports.egress import CheckedAddress, EgressError, resolve
 from ringpost.transports.smtp import classify, dialogue
 from ringpost.transports.smtp.capabilities import Capabilities
@@ -175,21 +175,25 @@ def _is_refused_login(done: Dialed | Outcome) -> bool:
 
 
 async def connect(addresses: list[CheckedAddress], seconds: float, watcher: Watcher | None = None) -> Wire:
-    """A TCP connection to the first address that answers, within `seconds` over all. Raises the last OSError."""
+    """A TCP connection to the first address that answers, within `seconds` over all.
+
+    Raises the OSError of the last one, but for addresses that this machine has no way to when it has one to another.
+    """
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
-    failure: OSError = TimeoutError()
+    failure: OSError | None = None
     for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
         # Each gets its share of what is left, so a first address that swallows everything leaves time for the next.
         try:
             async with asyncio.timeout((end - loop.time()) / left):
                 _, wire = await loop.create_connection(Wire, address.ip, address.port)
         except OSError as error:
-            failure = error
+            if failure is None or not lacks_ipv6(address.ip, error):
+                failure = error
             if watcher is not None:
                 watcher.tried(address, error)
         else:
             if watcher is not None:
                 watcher.tried(address, None)
             return wire
-    raise failure
+    raise failure or TimeoutError
