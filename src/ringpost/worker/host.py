@@ -63,6 +63,8 @@ class HostWatch:
         self._stopping = asyncio.Event()
         self._folder = ""
         """Where the disk was when it was read last."""
+        self._missed = 0
+        """Looks in a row that have not found it."""
         self._gone = False
 
     def stop(self) -> None:
@@ -85,11 +87,16 @@ class HostWatch:
                     await self._stopping.wait()
 
     def _tell_of_the_folder(self, readings: Sequence[Reading]) -> None:
-        """Once when it goes, and once when it is back. With the database in it, that is told of the database alone."""
+        """Once when it goes, and once when it is back. With the database in it, that is told of the database alone.
+
+        It is gone when two looks in a row have not found it: one may have begun before it was back, and ended after it.
+        """
         known = [reading.facts["DISK_PATH"] for reading in readings if reading.gauge is Gauge.HARD_DISK]
         self._folder = known[0] if known else self._folder
-        if self._gone == bool(known):
-            self._gone = not known
+        self._missed = 0 if known else self._missed + 1
+        gone = self._missed > 1
+        if self._gone != gone:
+            self._gone = gone
             tell = _log.error if self._gone else _log.info
             tell("data_folder_gone" if self._gone else "data_folder_back", folder=self._folder)
 
