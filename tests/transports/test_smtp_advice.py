@@ -41,6 +41,8 @@ TO_A_MAIL = [
     ("RCPT", "503 This mail server requires authentication when attempting to send to others", "LOGIN_REQUIRED"),
     ("MAIL", "550 5.7.1 Authentication required", "LOGIN_REQUIRED"),
     ("RCPT", "553 5.7.1 <pbx@x.example>: Sender address rejected: not logged in", "LOGIN_REQUIRED"),
+    ("MAIL", "550 5.7.3 Requested action aborted; user not authenticated", "LOGIN_REQUIRED"),
+    ("MAIL", "451 5.7.3 STARTTLS is required to send mail [x.example]", "AUTH_ONLY_AFTER_TLS"),
     # Too much.
     ("DOT", "550 5.4.5 Daily user sending limit exceeded. x - gsmtp", "SENDING_LIMIT"),
     ("DOT", "550 5.4.5 Daily SMTP relay sending limit exceeded for customer.", "SENDING_LIMIT"),
@@ -52,6 +54,9 @@ TO_A_MAIL = [
     ("DOT", "552 Message exceeds the maximum size, the limit is 10 MB", "MAIL_TOO_LARGE"),
     # Policies.
     ("DOT", "550 5.7.708 Service unavailable. Access denied, traffic not accepted from this IP.", "POLICY"),
+    ("RCPT", "450 4.7.1 Client host rejected: cannot find your reverse hostname, [192.0.2.1]", "POLICY"),
+    ("RCPT", "450 4.7.1 <bob@x.example>: Recipient address rejected: Service unavailable, try later", "GREYLISTED"),
+    ("DOT", "451 4.7.0 Temporary server error. Please try again later. PRX2", "SERVER_TROUBLE"),
     ("RCPT", "451 4.7.500 Server busy. Please try again later", "SERVER_TROUBLE"),
     ("DOT", "550 5.7.1 Our system has detected that this message is likely unsolicited mail.", "TAKEN_FOR_SPAM"),
 ]

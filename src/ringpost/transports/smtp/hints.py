@@ -16,6 +16,7 @@ _TLS_FIRST = re.compile(r"start ?tls|encrypt|\btls\b|\bssl\b", re.IGNORECASE)
 _TOO_MANY = re.compile(r"too many|concurren|connection (rate|limit)|rate limit|maximum", re.IGNORECASE)
 _GREYLISTING = re.compile(r"gr[ae]y[ -]?list", re.IGNORECASE)
 _TOO_MANY_AT_ONCE = re.compile(r"concurren|thread limit|too many connections", re.IGNORECASE)
+_LATER = re.compile(r"\blater\b|\bagain\b|temporar", re.IGNORECASE)
 _WRONG_PASSWORD = re.compile(r"credentials were incorrect", re.IGNORECASE)
 _BAD_SENDER = re.compile(r"bad outbound sender", re.IGNORECASE)
 _AT_AUTH: Final = {530: login.AUTH_ONLY_AFTER_TLS, 534: login.LOGIN_KIND_REFUSED, 538: login.AUTH_ONLY_AFTER_TLS}
@@ -44,7 +45,8 @@ _WORDS: Final = tuple(
         # Not in the name of a host, and not in Postfix's name for a list of mailboxes.
         (r"(?<![\w.-])relay(?:ing)?\b(?! recipient table|[.-]\w)|rcpthosts", mail.RELAYING_DENIED),
         (r"authentication (?:is )?required|requires? (?:smtp )?authentication", login.LOGIN_REQUIRED),
-        (r"client was not authenticated|not logged in", login.LOGIN_REQUIRED),
+        (r"(?:client|user) (?:was |is )?not authenticated|not logged in", login.LOGIN_REQUIRED),
+        (r"(?:starttls|\btls|encryption) (?:is )?(?:required|needed)|issue a starttls", login.AUTH_ONLY_AFTER_TLS),
         (r"not owned|send ?as|sender address (?:rejected|is not allowed)", mail.SENDER_NOT_OWNED),
         (r"not (?:allowed|permitted) to send|is not verified|verified sender", mail.SENDER_NOT_OWNED),
         (r"sender verif", mail.SENDER_REFUSED),
@@ -134,11 +136,13 @@ def _to_a_mail(stage: Stage, reply: Reply) -> Trap:
             return reaching.TOO_MANY_CONNECTIONS
     subject = _subject(reply)
     words = _ADDRESSES.sub(" ", reply.text)
+    # With 4.7.0 and 4.7.1 servers also put off whom they do not know, and say that they have trouble of their own.
+    put_off = reply.code // 100 == 4 and _LATER.search(words)
     return (
         _NOT_NOW.get(reply.enhanced_code or "")
         or _SAYS_ALL.get(subject)
         or next((trap for pattern, trap in _WORDS if pattern.search(words)), None)
-        or _SAYS_SOME.get(subject)
+        or (None if put_off else _SAYS_SOME.get(subject))
         or (mail.POLICY if reply.code // 100 == 5 and subject.startswith("7.") else None)  # RFC 3463 3.8
         or _TO_A_MAIL.get(reply.code)
         or _AT_STAGE[stage]
