@@ -4,6 +4,7 @@ Only wiring, serving, the demo and the command line read it; everything below ge
 """
 
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,7 +18,7 @@ from pydantic_settings import (
 
 from ringpost import config_rules as rules
 from ringpost.domain.credentials import ProviderHosts, parse_smtp_host
-from ringpost.domain.hosts import AllowedNetwork, parse_allowed_networks, parse_host
+from ringpost.domain.hosts import AllowedNetwork, is_ehlo_name, parse_allowed_networks, parse_host
 from ringpost.domain.paces import PaceRule, parse_paces
 
 
@@ -278,7 +279,7 @@ class Config(BaseSettings):
                 return parse_host(name)
         except ValueError:
             pass
-        return f"[{_own_address()}]"
+        return _address_literal()
 
     @property
     def name_servers(self) -> tuple[tuple[str, int], ...]:
@@ -286,11 +287,12 @@ class Config(BaseSettings):
         return tuple(map(rules.name_server, rules.list_of(self.dns_servers)))
 
 
-def _own_address() -> str:
-    """The address that this host would send from. Nothing is sent: a datagram socket only looks up the route."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-            return probe.getsockname()[0]
-        except OSError:
-            return "127.0.0.1"
+def _address_literal() -> str:
+    """The address that this host would send from (RFC 5321 4.1.3)."""
+    for family, tag, somewhere in ((socket.AF_INET, "", "192.0.2.1"), (socket.AF_INET6, "IPv6:", "2001:db8::1")):
+        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((somewhere, 9))  # nothing is sent: a datagram socket only looks up the route
+            literal = f"[{tag}{probe.getsockname()[0]}]"
+            if is_ehlo_name(literal):  # none with a zone, such as fe80::1%eth0
+                return literal
+    return "[127.0.0.1]"
