@@ -1,6 +1,7 @@
 """The host is watched: one mail when it goes over a threshold, one when it is back, whoever watches."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 from tests.conftest import Clock
 from tests.journeys.running import Mailbox, mailbox
 from tests.worker.posts import save, sent
@@ -150,6 +152,27 @@ async def test_a_reading_that_fails_is_not_the_last(room: Room, box: Mailbox) ->
     await task
 
     assert times > 1
+
+
+async def test_a_data_folder_is_gone_when_two_looks_in_a_row_have_not_found_it(room: Room) -> None:
+    there, missing = disk(0.1), list[Reading]()
+    looks = deque([there, missing, there, missing, missing, missing, there, there])
+    told_before: list[int] = []
+
+    def read() -> list[Reading]:
+        told_before.append(len(told))
+        look = looks.popleft()
+        if not looks:
+            loop.call_soon_threadsafe(watch.stop)
+        return look
+
+    loop = asyncio.get_running_loop()
+    watch = HostWatch(room, read, interval_s=0)
+    with capture_logs() as told:
+        await watch.run()
+
+    assert [line["event"] for line in told] == ["data_folder_gone", "data_folder_back"]
+    assert told_before == [0, 0, 0, 0, 0, 1, 1, 2]
 
 
 def test_this_machine_is_read_and_cpu_and_memory_only_after_a_minute(tmp_path: Path) -> None:
