@@ -49,6 +49,20 @@ async def test_what_is_missing_is_a_warning_with_a_name(records: Zone, step: Ste
     assert (steps[step].status, steps[step].trap) == (StepStatus.WARNING, trap)
 
 
+@pytest.mark.parametrize(("kind", "ip"), [("A", "192.0.2.1"), ("AAAA", "2001:db8::1")])
+async def test_a_domain_with_an_address_and_no_mx_record_takes_mail_there(kind: str, ip: str) -> None:
+    steps = await ask({**zone(mx=[]), ("sender.example", kind): [ip]})
+
+    assert (steps[MX].status, steps[MX].summary) == (StepStatus.OK, "Mail for sender.example goes to sender.example.")
+    assert steps[MX].details == {"mx": []}
+
+
+async def test_an_mx_record_that_refuses_mail_counts_more_than_an_address() -> None:
+    steps = await ask({**zone(mx=["0 ."]), ("sender.example", "A"): ["192.0.2.1"]})
+
+    assert steps[MX].trap == "NO_MX"
+
+
 async def test_of_a_domain_that_does_not_exist_nothing_more_is_said() -> None:
     steps = await ask({})
 

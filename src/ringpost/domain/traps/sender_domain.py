@@ -14,7 +14,7 @@ SENDER_DOMAIN_NOT_FOUND: Final = Trap(
 NO_MX: Final = Trap(
     "NO_MX",
     "The sender's domain takes no mail",
-    "The sender's domain has no MX record, or one that says that it takes no mail (RFC 7505).",
+    "It has neither an MX record nor an address, or its MX record says that it takes no mail (RFC 7505).",
     "The sender's domain takes no mail: answers and failure notices get lost, and some servers refuse such senders.",
     "Send from an address that can receive mail, or add an MX record.",
 )

@@ -96,9 +96,15 @@ async def _mx(resolver: dns.asyncresolver.Resolver, sender: Address) -> Step:
     ranked = sorted((int(one.preference), str(one.exchange).rstrip(".").lower()) for one in found)
     names = [name for _, name in ranked if name]
     details = {"mx": names}
+    if not found and await _has_address(resolver, sender.ascii_domain):  # RFC 5321 5.1: then it is its own mail server
+        names = [sender.domain]
     if not names:
         return _warning(StepName.MX, f"{sender.domain} takes no mail.", sender_domain.NO_MX, details)
     return _ok(StepName.MX, f"Mail for {sender.domain} goes to {', '.join(names[:3])}.", details)
+
+
+async def _has_address(resolver: dns.asyncresolver.Resolver, name: str) -> bool:
+    return bool(await _records(resolver, name, "A") or await _records(resolver, name, "AAAA"))
 
 
 def _spf_of(provider: Provider | None) -> _Look:
