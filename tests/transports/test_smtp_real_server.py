@@ -1,21 +1,24 @@
 """The same client against a mail server that others wrote (aiosmtpd), on both event loops."""
 
 import asyncio
+import socket
 import ssl
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import pytest
 import uvloop
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 from aiosmtpd.smtp import Envelope as Received
 from tests.closing import end
+from tests.transports.doctor_cases import examine
 from tests.transports.mail_samples import MESSAGE, PASSWORD, envelope, options, with_login
 
 from ringpost.domain.deliveries import RETRY, SENT, Outcome, Party, Stage
 from ringpost.domain.endpoints import Auth, TlsMode
 from ringpost.domain.secrets import Secret
-from ringpost.transports.smtp import SmtpTransport
+from ringpost.transports.smtp import Deadlines, SmtpTransport
 
 pytestmark = [
     # aiosmtpd does not see that its socket is encrypted from the first byte.
@@ -142,3 +145,47 @@ def test_a_bad_certificate_is_refused_on_both_event_loops(
     run(factory, main)
 
     assert mailbox.mails == []
+
+
+@contextmanager
+def door_shut() -> Generator[int]:
+    """The port of a server that hangs up at once, in a thread of its own: mostly before the client has said a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            with suppress(OSError):
+                while True:
+                    server.accept()[0].close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+@LOOPS
+def test_who_hangs_up_before_the_handshake_is_not_waited_for(
+    ca_file: str, factory: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    async def main(port: int) -> None:
+        async with asyncio.timeout(Deadlines().opening / 2):
+            outcomes = [(await send(port, ca_file, tls=TlsMode.IMPLICIT))[0] for _ in range(10)]
+        assert {(outcome.stage, outcome.trap) for outcome in outcomes} == {(Stage.TLS, "TLS_FAILED")}
+
+    with door_shut() as port:
+        run(factory, lambda: main(port))
+
+
+@LOOPS
+def test_who_hangs_up_at_once_is_not_taken_for_one_that_begins_with_tls(
+    ca_file: str, factory: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    async def main(port: int) -> None:
+        examined = [await examine(with_login(port), ca_file=ca_file) for _ in range(10)]
+        assert {each.failed.trap for each in examined} == {"CLOSED_BEFORE_GREETING"}
+
+    with door_shut() as port:
+        run(factory, lambda: main(port))

@@ -75,6 +75,8 @@ class Wire(asyncio.Protocol):
     async def encrypt(self, context: ssl.SSLContext, name: str, seconds: float) -> None:
         """TLS handshake; `name` is checked against the certificate. OSError when it fails, mostly an ssl.SSLError."""
         assert self._transport is not None  # noqa: S101  set by connection_made
+        if self._transport.is_closing():  # no event loop ends a handshake with somebody who has gone before it
+            raise ConnectionResetError
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(seconds):
             secured = await loop.start_tls(
