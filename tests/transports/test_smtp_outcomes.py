@@ -398,3 +398,12 @@ async def test_a_reply_begun_before_the_dot_of_a_large_mail_does_not_end_as_its_
         outcome = await connect(endpoint(server.port)).send(envelope(), HUGE)
 
     assert (outcome.verdict, outcome.party, outcome.ambiguous) == (RETRY, Party.MAIL_SERVER, False)
+
+
+async def test_a_connection_that_is_swallowed_is_told_as_such_when_the_whole_time_is_over(connect: Connect) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        port = full.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):  # a Linux queue of none has room for one, then packets go
+            outcome = await connect(endpoint(port), options(deadlines=short(overall=0.5))).send(envelope(), MESSAGE)
+
+    assert (outcome.stage, outcome.trap) == (Stage.CONNECT, "CONNECT_TIMEOUT")

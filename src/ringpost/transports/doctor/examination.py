@@ -78,7 +78,7 @@ class Examination:
                     await self._try_mail(dialed, case)
         except TimeoutError:
             why = _TOO_LONG
-            self._recorder.failed(classify.for_timeout(self._stage), _TOO_LONG)
+            self._recorder.failed(classify.for_timeout(self._stage, self._endpoint.port), _TOO_LONG)
         for step in skipped(SMTP_STEPS, why):
             if step.name not in self._recorder.done:
                 self._report(step)

@@ -138,8 +138,10 @@ def _no_connection(error: Exception, port: int) -> Trap:
     return reaching.CONNECT_TIMEOUT if isinstance(error, TimeoutError) else reaching.HOST_UNREACHABLE
 
 
-def for_timeout(stage: Stage) -> Outcome:
-    """The server did not answer a command in time."""
+def for_timeout(stage: Stage, port: int = 0) -> Outcome:
+    """The server did not answer a command in time, or the name server or `port` did not answer at all."""
+    if stage in (Stage.RESOLVE, Stage.CONNECT):
+        return for_error(stage, TimeoutError(), port)
     return server_failed(stage, reaching.GREETING_TIMEOUT if stage is Stage.GREETING else reaching.TIMEOUT)
 
 

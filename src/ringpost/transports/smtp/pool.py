@@ -20,6 +20,7 @@ from typing import Final
 from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
 from ringpost.domain.endpoints import SmtpEndpoint
 from ringpost.domain.messages import Envelope
+from ringpost.domain.traps import reaching
 from ringpost.transports import Transport
 from ringpost.transports.lease import ENDLESS, Lease
 from ringpost.transports.smtp import classify
@@ -263,4 +264,7 @@ class SmtpTransport:
                 connection.give_up(mail)
                 return
         # It was never begun: what we were waiting for tells most.
-        mail.settle(classify.for_timeout(self._dial.stage if self._dial is not None else Stage.CONNECT))
+        if self._dial is None:
+            mail.settle(classify.server_failed(Stage.CONNECT, reaching.TIMEOUT))
+        else:
+            mail.settle(classify.for_timeout(self._dial.stage, self._endpoint.port))
