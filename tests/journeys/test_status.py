@@ -84,6 +84,27 @@ async def test_in_a_terminal_it_goes_on_until_q_and_fits_into_80_columns(tmp_pat
     assert max(len(line.rstrip()) for line in terminal.plain.splitlines()) <= 80
 
 
+async def test_in_a_terminal_that_is_too_low_it_says_how_much_more_there_is(acme: Machine) -> None:
+    async with Terminal.that_shows_status(acme.env, lines=6) as terminal:
+        await terminal.shows("more lines: ringpost status --once", times=2)
+        assert await terminal.ends_at("q") == 0
+
+
+async def test_a_low_terminal_has_a_line_for_each_lane_on_hold(tmp_path: Path) -> None:
+    nobody = "9"  # the port of `discard`, where nothing listens
+    async with (
+        service(tmp_path / "data", RINGPOST_EXTRA_MAIL_PORTS=nobody) as running,
+        new_tenant(running, int(nobody)) as tenant,
+    ):
+        assert (await tenant.post("/events", json=EVENT)).status_code == 202
+        async with asyncio.timeout(60):
+            while not (await status_of(running))["holds"]:
+                await asyncio.sleep(0.2)
+        async with Terminal.that_shows_status(running.environment, lines=21) as terminal:
+            await terminal.shows("…", times=2)
+            assert await terminal.ends_at("q") == 0
+
+
 async def test_told_to_end_it_gives_the_terminal_back(acme: Machine) -> None:
     async with Terminal.that_shows_status(acme.env) as terminal:
         await terminal.shows("class")
@@ -136,12 +157,14 @@ class Terminal:
 
     @classmethod
     @asynccontextmanager
-    async def that_shows_status(cls, environment: dict[str, str], term: str = "xterm") -> AsyncGenerator["Terminal"]:
+    async def that_shows_status(
+        cls, environment: dict[str, str], term: str = "xterm", lines: int = 40
+    ) -> AsyncGenerator["Terminal"]:
         """With `ringpost status` in it."""
         screen, terminal = pty.openpty()
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "ringpost", "status",
-            env={**environment, "COLUMNS": "80", "LINES": "40", "TERM": term},
+            env={**environment, "COLUMNS": "80", "LINES": str(lines), "TERM": term},
             stdin=terminal, stdout=terminal, stderr=terminal,
         )  # fmt: skip
         os.close(terminal)

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from ringpost.cli.opening import AsJson, DataDir, load_config, open_room, require_database
 from ringpost.cli.output import console, print_json, say
-from ringpost.cli.status_view import draw
+from ringpost.cli.status_view import Fitted, draw
 from ringpost.config import Config
 from ringpost.domain.deliveries import Urgency, Verdict
 from ringpost.domain.tenants import TenantId
@@ -65,7 +65,7 @@ async def _watch(config: Config) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, watching.cancel)  # as Ctrl-C does
     async with open_room(config, tell=say, makes_database=False) as room:
         seen = await _look(room)
-        picture = Live(draw(seen), console=console(), screen=True, auto_refresh=False)
+        picture = Live(Fitted(seen), console=console(), screen=True, auto_refresh=False)
         with _keys() as keys, _no_logs(), picture as live:
             live.refresh()
             while not await asyncio.to_thread(_q_within, keys, EVERY_S):
@@ -74,7 +74,7 @@ async def _watch(config: Config) -> None:
                     seen = await _look(room)
                 except StorageUnavailable as error:  # just when somebody looks most closely, the picture must not go
                     problem = error.message
-                live.update(draw(seen, problem), refresh=True)
+                live.update(Fitted(seen, problem), refresh=True)
 
 
 @contextlib.contextmanager

@@ -1,9 +1,11 @@
 """How `ringpost status` looks. Everything fits into 80 columns."""
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -22,13 +24,35 @@ _WORDS: Final = {
 _VERDICTS: Final = {"retry": "to be tried again", "rejected": "rejected"}
 
 
-def draw(seen: dict[str, Any], problem: str = "") -> RenderableType:
-    """The whole picture; with a `problem`, that it is an old one, and why."""
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The picture in as many lines as the terminal has: reasons get a line each, and what is left out is told of."""
+
+    seen: dict[str, Any]
+    problem: str = ""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        height, wide = options.height or options.max_height, options.reset_height()
+        lines: list[list[Segment]] = []
+        for terse in (False, True):
+            lines = console.render_lines(draw(self.seen, self.problem, terse=terse), wide)
+            if len(lines) <= height:
+                break
+        hidden = len(lines) - height + 1
+        for line in lines if hidden <= 1 else lines[: height - 1]:
+            yield from (*line, Segment.line())
+        if hidden > 1:
+            told = f"{hidden} more lines: ringpost status --once"
+            yield Text(told, style="reverse", no_wrap=True, overflow="ellipsis", end="")
+
+
+def draw(seen: dict[str, Any], problem: str = "", *, terse: bool = False) -> RenderableType:
+    """The whole picture; with a `problem`, that it is an old one, and why. `terse`: a line for each reason."""
     parts: list[RenderableType] = [_heading(seen), _waiting(seen), _rates(seen["per_minute"])]
     if problem:
         when = seen["at"].replace("T", " ")[:19]
         parts.insert(0, Text(f"{problem} What follows was so at {when} UTC.\n", style="bold red"))
-    parts.append(_holds(seen) if seen["holds"] else Text("No lane is on hold.\n", style="green"))
+    parts.append(_holds(seen, terse=terse) if seen["holds"] else Text("No lane is on hold.\n", style="green"))
     if seen["longest_queues"]:
         parts.append(_queues(seen["longest_queues"]))
     return Group(*parts)
@@ -72,12 +96,13 @@ def _rates(rates: dict[str, Any]) -> Text:
     return text.append("\n")
 
 
-def _holds(seen: dict[str, Any]) -> Table:
+def _holds(seen: dict[str, Any], *, terse: bool) -> Table:
     table = _table("on hold", ">for", ">next probe", "because")
     for row in seen["holds"]:
         probe = f"in {_duration(row['next_probe_s'])}" if row["next_probe_s"] else "now"
         why = one_line(row["because"]) or f"It is up to {_WORDS.get(row['party'], row['party'])}."
-        table.add_row(Text(row["lane"], "yellow"), _duration(row["held_s"]), probe, Text(why))
+        because = Text(why, no_wrap=True, overflow="ellipsis") if terse else Text(why)
+        table.add_row(Text(row["lane"], "yellow"), _duration(row["held_s"]), probe, because)
     more = seen["lanes_on_hold"] + seen["queues_over_loan"] - len(seen["holds"])
     if more > 0:
         table.add_row(Text(f"and {more:,} more", "dim"), "", "", "")
