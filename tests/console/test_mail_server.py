@@ -70,6 +70,7 @@ async def test_a_changed_server_asks_for_the_password_again_and_forgetting_it_is
 
     assert answer.status_code == 422
     assert 'id="password-error"' in answer.text
+    assert "When the new server needs none, choose “Forget the stored password”." in answer.text
     assert "made-up-secret" not in answer.text
     assert (await send(client, "/mail-server/diagnose", **{**FORM, "server": "evil.example.net"})).status_code == 422
     assert (await send(client, "/mail-server", **FORM, forget_password="on")).status_code == 303

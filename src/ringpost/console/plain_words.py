@@ -95,7 +95,8 @@ OTHERWISE: Final = {
     "Give the password again: the stored one stays only while type, server, port, username and the TLS "
     "flags are unchanged. An empty password removes it.": N_(
         "Type the password again. The stored one is kept only while provider, server, port, encryption and user name "
-        "stay as they were; nobody can have it sent elsewhere."
+        "stay as they were; nobody can have it sent elsewhere. When the new server needs none, choose “Forget the "
+        "stored password”."
     ),
     "Give a password, or set auth to DISABLE when the server needs no login.": N_(
         "Type the password, or choose “No login” when the server needs none."
