@@ -149,3 +149,5 @@ async def test_the_system_administrator_examines_the_systems_server(
     assert (mine["ok"], mine["server"]) == (True, f"127.0.0.1:{mailbox.port}")
     assert (borrowed["ok"], borrowed["server"]) == (True, None)
     assert "127.0.0.1" not in repr(borrowed)
+    summaries = {step["status"]: step["summary"] for step in borrowed["steps"]}
+    assert (summaries["ok"], summaries["warning"]) == ("This works.", "This works, but take note.")

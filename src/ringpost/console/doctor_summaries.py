@@ -9,6 +9,7 @@ ALIKE: Final = (
     N_("An earlier step failed."),
     N_("The settings are not complete."),
     N_("This works."),
+    N_("This works, but take note."),
     N_("This does not work."),
     N_("This was not tried."),
     N_("This is only known by sending: send a test mail."),

@@ -56,7 +56,7 @@ SMTP_STEPS: Final = (
 DOMAIN_STEPS: Final = (StepName.MX, StepName.SPF, StepName.DMARC)
 _IN_GENERAL: Final = {
     StepStatus.OK: "This works.",
-    StepStatus.WARNING: "This works.",
+    StepStatus.WARNING: "This works, but take note.",
     StepStatus.FAILED: "This does not work.",
     StepStatus.SKIPPED: "This was not tried.",
 }
