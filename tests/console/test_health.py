@@ -50,6 +50,7 @@ async def test_it_says_what_waits_and_why_and_until_when(
         "1 worker is at work",
         "12 of 256 slots",
         "1 mail server fails",
+        "Its mail waits and is not lost; it is tried again",
         "The mail server fails.",
         "in 2 minutes",
     ):
