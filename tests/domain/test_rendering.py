@@ -115,6 +115,12 @@ def test_a_subject_whose_last_part_is_empty_does_not_end_in_a_colon() -> None:
     assert render("", {}, subject="New voicemail: %%CALLER_NAME%% %%CALLER_NUMBER%%").subject == "New voicemail"
 
 
+def test_an_empty_variable_leaves_no_gap_in_a_subject() -> None:
+    rendered = render("", {"CALLER_NUMBER": "100"}, subject="112 EMERGENCY CALL: %%CALLER_NAME%% %%CALLER_NUMBER%%")
+
+    assert rendered.subject == "112 EMERGENCY CALL: 100"
+
+
 # --- Images and conditions ---
 
 
@@ -174,6 +180,22 @@ def test_a_line_of_text_that_only_labels_an_empty_variable_is_left_out() -> None
     rendered = render("Queue: %%QUEUE_NAME%%\nCaller: %%CALLER_NAME%%\nHi %%CALLER_NAME%%!\nNo: %%A%%", {"A": "1"})
 
     assert rendered.text == "Hi !\nNo: 1"
+
+
+def test_a_paragraph_that_only_labels_empty_variables_goes_with_the_blank_line_behind_it() -> None:
+    body = "Hello.\n\nQueue: %%QUEUE_NAME%%\nNo: %%A%%\n\nLink: %%B%%\n\nGoodbye."
+
+    assert render(body).text == "Hello.\n\nGoodbye."
+    assert render(body, {"A": "1"}).text == "Hello.\n\nNo: 1\n\nGoodbye."
+
+
+@pytest.mark.parametrize("blanks", [" ", "\t", "\u00a0 \n"])
+def test_a_value_of_blanks_is_empty(blanks: str) -> None:
+    rendered = render("Caller: %%CALLER_NAME%%\n%%QUEUE_NAME%%.", {"CALLER_NAME": blanks, "QUEUE_NAME": blanks})
+
+    assert rendered.text == "."
+    assert rendered.empty == ("QUEUE_NAME",)
+    assert html_of("<p data-when=A>From %%A%%</p>.", blanks) == "."
 
 
 # --- Sizes and time ---

@@ -51,6 +51,22 @@ async def test_an_event_becomes_the_right_mail(tmp_path: Path) -> None:
         assert "%%" not in html.get_content() + text.get_content()
 
 
+async def test_a_mail_says_nothing_of_what_the_event_leaves_out_or_blank(tmp_path: Path) -> None:
+    call = {"type": "EMERGENCY_CALL", "variables": {"CALLEE_NUMBER": "112", "CALLER_NAME": " ", "CALLER_NUMBER": "100"}}
+    user = {"type": "USER_CREATION", "variables": {"DISPLAY_NAME": "Jane"}, "recipients": ["jane@example.com"]}
+    async with mailbox() as box, service(tmp_path / "data") as running, new_tenant(running, box.port) as tenant:
+        settings = (await tenant.get("/tenant/notification")).json() | {"notify_user_registration": True}
+        assert (await tenant.post("/tenant/notification", json=settings)).status_code == 200
+        assert (await tenant.post("/events", json={"events": [call, user]})).status_code == 202
+        await box.holds(2)
+    texts = {mail["Subject"]: mail.get_body(("plain",)) for mail in box.received}
+    emergency, account = texts["112 EMERGENCY CALL: 100"], texts["Your phone account is ready"]
+    assert emergency is not None
+    assert account is not None
+    assert "Caller:" not in emergency.get_content()
+    assert "\r\n\r\nName: Jane\r\n\r\nThese details are yours alone." in account.get_content()
+
+
 async def test_the_same_event_a_thousand_times_in_parallel_is_one_mail(tmp_path: Path) -> None:
     event = {"type": "TRUNK_DISCONNECTED", "id": "once", "variables": {"TRUNK_NAME": "Carrier East"}}
     async with mailbox() as box, service(tmp_path / "data") as running:

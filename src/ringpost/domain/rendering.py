@@ -9,7 +9,8 @@
     compose(subject, content, from_name, stamp)     # a mail without a template, such as the test mail
 
 Variables are `%%NAME%%` and nothing else: `{{7*7}}`, `${x}` and `{0.__class__}` are text. They are replaced in one
-pass, so a value that holds `%%NAME%%` stays as it is. A variable without a value becomes empty text.
+pass, so a value that holds `%%NAME%%` stays as it is. A variable without a value becomes empty text; so does a value
+of blanks.
 """
 
 import re
@@ -43,7 +44,9 @@ LONGEST_FROM: Final = 200
 # Line breaks of all kinds and other controls, and what turns the direction of writing to make a name look like another.
 _NOT_IN_LINE = re.compile("[\x00-\x20\x7f-\xa0\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
 _NOT_IN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
-_LABELLED_LINE = re.compile(r"^[^%\n]{1,60}:[ \t]*+%%([A-Z0-9_]{1,64})%%[ \t]*+(?:\n|\Z)", re.MULTILINE)
+_LABELLED = r"[^%\n]{1,60}:[ \t]*+%%([A-Z0-9_]{1,64})%%[ \t]*+(?:\n|\Z)"
+_LABELLED_LINE = re.compile(f"^{_LABELLED}", re.MULTILINE)
+_LABELLED_PARAGRAPH = re.compile(rf"(?:\A|(?<=\n\n))(?:{_LABELLED})++\n+")
 
 
 class Stamp(NamedTuple):
@@ -92,7 +95,7 @@ class PreparedTemplate:
             if value is None and others:
                 value = next((values[other] for other in others if other in values), None)
             text = value if isinstance(value, str) and value.isprintable() else _as_text(value)
-            if text:
+            if text and not text.isspace():
                 texts[name] = text
             elif value is None and not known:
                 unknown.append(name)
@@ -211,13 +214,20 @@ def _cut_text(
     *,
     labels: bool = False,
 ) -> Form:
-    """A form of plain text. With `labels`, a line that is a label and a variable goes when the variable is empty."""
+    """A form of plain text. With `labels`, a line that is a label and a variable goes when the variable is empty.
+
+    A paragraph of such lines only goes with the blank lines behind it.
+    """
     blanks = [
         Blank(match.start(), match.end(), _text_name(match[1]), escapes.get(match.start()))
         for match in VARIABLE.finditer(source)
     ]
-    lines = _LABELLED_LINE.finditer(source) if labels and blanks else ()
-    labelled = (Block(line.start(), line.end(), frozenset({_text_name(line[1])})) for line in lines)
+    patterns = (_LABELLED_LINE, _LABELLED_PARAGRAPH) if labels and blanks else ()
+    labelled = (
+        Block(match.start(), match.end(), frozenset(map(_text_name, VARIABLE.findall(match[0]))))
+        for pattern in patterns
+        for match in pattern.finditer(source)
+    )
     return cut(source, blanks, (*blocks, *labelled))
 
 
@@ -263,6 +273,6 @@ def _number(value: float) -> str:
 
 
 def _line(text: str, longest: int) -> str:
-    if not text.isprintable() or text != text.strip(" "):
+    if not text.isprintable() or "  " in text or text != text.strip(" "):
         text = _NOT_IN_LINE.sub(" ", text).strip()
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"

@@ -39,7 +39,7 @@ def prepared(kind: EventType, revision: Revision | None, language: str) -> Prepa
 def qr_code(variables: Mapping[str, Value]) -> bytes | None:
     """The PNG of the event's QR_CODE text; None when it has none, or more than a QR code can show."""
     text = str(variables.get("QR_CODE") or variables.get("QR_CODE_URL") or "")
-    if not 0 < len(text.encode()) <= LONGEST_QR_TEXT:
+    if not text.strip() or len(text.encode()) > LONGEST_QR_TEXT:
         return None
     picture = io.BytesIO()
     segno.make(text, micro=False).save(picture, kind="png", scale=5, border=4)
