@@ -242,6 +242,12 @@ async def test_a_leap_second_is_the_end_of_the_minute(tenant_client: httpx.Async
     assert (await tenant_client.get("/events/leap")).json()["occurred_at"] == read
 
 
+async def test_a_second_may_have_a_fraction_of_any_length(tenant_client: httpx.AsyncClient) -> None:
+    moment = "2026-01-05T09:30:00.123456789012Z"
+    assert (await post(tenant_client, id="fine", occurred_at=moment)).status_code == 202
+    assert (await tenant_client.get("/events/fine")).json()["occurred_at"] == "2026-01-05T09:30:00.123Z"
+
+
 @pytest.mark.parametrize("moment", ["1970-01-01T00:00:00Z", "9998-12-31T23:59:59.999999999Z"])
 @pytest.mark.parametrize("timezone", ["Pacific/Kiritimati", "Etc/GMT+12"])
 async def test_the_first_and_the_last_moment_are_shown_in_every_zone(
