@@ -85,6 +85,13 @@ def test_aliases_find_the_value_under_either_name() -> None:
     assert render("%%CALLER_EXTENSION_NUMBER%%", {"CALLER_NUMBER": 7}).text == "7"
 
 
+def test_a_name_whose_value_is_blank_does_not_hide_the_value_of_another() -> None:
+    values = {"CALLER_NUMBER": "", "CALLER_EXTENSION_NUMBER": "100"}
+
+    assert render("%%CALLER_NUMBER%%", values, kind="EMERGENCY_CALL").text == "100"
+    assert render("%%CALLER_EXTENSION_NUMBER%%", values, kind="EMERGENCY_CALL").text == "100"
+
+
 def test_the_repr_shows_no_value() -> None:
     assert "hunter2" not in repr(render("%%USER_PASSWORD%%", {"USER_PASSWORD": "hunter2"}, kind="USER_CREATION"))
 

@@ -91,13 +91,12 @@ class PreparedTemplate:
         unknown: list[str] = []
         empty: list[str] = []
         for name, others, known in self.sources:
-            value = values.get(name)
-            if value is None and others:
-                value = next((values[other] for other in others if other in values), None)
-            text = value if isinstance(value, str) and value.isprintable() else _as_text(value)
-            if text and not text.isspace():
+            text = _filling(values.get(name))
+            if not text and others:
+                text = next(filter(None, (_filling(values.get(other)) for other in others)), "")
+            if text:
                 texts[name] = text
-            elif value is None and not known:
+            elif not known and values.get(name) is None:
                 unknown.append(name)
             elif name not in self.optional:
                 empty.append(name)
@@ -250,6 +249,12 @@ def _entity(subtype: str, form: Form, texts: Mapping[str, str], encoded: Encoded
     if form.in_base64:
         return text_entity_in_base64(subtype, form.fill(texts))
     return text_entity(subtype, form.fill_encoded(texts, encoded))
+
+
+def _filling(value: Value | None) -> str:
+    """What stands in a mail for a value; empty for one of blanks."""
+    text = value if isinstance(value, str) and value.isprintable() else _as_text(value)
+    return "" if text.isspace() else text
 
 
 def _as_text(value: Value | None) -> str:
