@@ -152,6 +152,21 @@ async def test_system_templates_are_listed_apart_from_the_tenants(
     assert (await tenant_client.get("/default_email_templates/CPU_EXCEEDED")).status_code == 404
 
 
+async def test_who_customises_a_template_twice_is_told_where_to_change_it(
+    admin_client: httpx.AsyncClient, tenant_client: httpx.AsyncClient
+) -> None:
+    for client, path, name in (
+        (admin_client, "/admin/custom_email_templates", "IP_BLOCKED"),
+        (tenant_client, "/api/custom_email_templates", "QUEUE_SLA"),
+    ):
+        assert (await client.post(path, json={"name": name})).status_code == 201
+
+        told = (await client.post(path, json={"name": name})).json()["errors"][0]["message"]
+
+        assert told == f"{name} is customised already. To change it, post to the same path and /{name}."
+        assert (await client.post(f"{path}/{name}", json={"subject": "Changed"})).status_code == 200
+
+
 async def test_a_system_template_is_customised_changed_and_given_up(admin_client: httpx.AsyncClient) -> None:
     path = "/admin/custom_email_templates"
     made = await admin_client.post(path, json={"name": "IP_BLOCKED", "subject": "Shut out: %%BLOCKED_IP%%"})
