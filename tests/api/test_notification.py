@@ -214,6 +214,19 @@ async def test_half_a_mail_server_is_not_none(tenant_client: httpx.AsyncClient, 
     assert (await tenant_client.get(SETTINGS)).json()["server"] == GOOD["server"]
 
 
+@pytest.mark.parametrize("blank", [{"server": "", "port": 0, "username": " ", "password": ""}, {"reply_to": ""}])
+async def test_a_form_without_a_mail_server_may_be_posted_with_its_fields_blank(
+    tenant_client: httpx.AsyncClient, admin_client: httpx.AsyncClient, blank: dict[str, Any]
+) -> None:
+    for client, path in ((tenant_client, SETTINGS), (admin_client, "/admin/notification")):
+        answer = await client.post(path, json={"type": None, "recipients": "a@example.com"} | blank)
+
+        assert answer.status_code == 200, answer.text
+        shown = (await client.get(path)).json()
+        assert (shown["type"], shown["server"], shown["port"]) == (None, None, None)
+        assert (shown["username"], shown["reply_to"], shown["recipients"]) == (None, None, "a@example.com")
+
+
 async def test_tenants_do_not_see_each_others_settings(
     tenant_client: httpx.AsyncClient, other_client: httpx.AsyncClient
 ) -> None:

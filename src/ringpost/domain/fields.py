@@ -53,8 +53,11 @@ class Fields:
         return field in self._raw and self._raw[field] is None
 
     def is_given(self, field: str) -> bool:
-        """True when the field has a value, of whatever kind."""
-        return self._raw.get(field) is not None
+        """True when the field says something, of whatever kind; blank text says no more than null, and nor does 0."""
+        value = self._raw.get(field)
+        if isinstance(value, str):
+            return bool(value.strip(BLANKS))
+        return value is not None and (isinstance(value, bool) or value != 0)
 
     def text(self, field: str, *, longest: int, required: bool = False) -> str | None:
         """Trimmed text of at most so many characters; None when blank."""
