@@ -17,6 +17,14 @@ from ringpost.domain.plain_text import derive_text
         ("<b>bold</b> and <i> slanted</i>", "bold and slanted\n"),
         ("&lt;a&gt; &amp; &uuml;&nbsp;x", "<a> & ü x\n"),
         ("<ul><li>a</li><li>b</li></ul><ol><li>c<li>d</ol>", "- a\n- b\n\n1. c\n2. d\n"),
+        (
+            "<ul>\n<li>\n<p>a</p><p>b</p></li>\n<li><div><p>c</p></div></li><li><p></p></li></ul>d",
+            "- a\n\nb\n\n- c\n\n-\n\nd\n",
+        ),
+        (
+            "<ol><li data-when=A><h3>a</h3><li><ul><li><p>b</ul><li><table><tr><td>c</table></ol>",
+            "1. a\n\n2.\n\n- b\n\n3.\n\nc\n",
+        ),
         ("<h1>Title</h1><div>x</div><div>y</div>", "Title\n\nx\ny\n"),
         ("a<hr>b", "a\n\n----\n\nb\n"),
         ("<img src=x alt='A logo'> and <img src=y>", "A logo and\n"),

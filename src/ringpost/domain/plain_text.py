@@ -33,6 +33,8 @@ _MOST_FRAMES: Final = 60
 
 _PARAGRAPH = re.compile("p|h[1-6]|hr|ul|ol|dl|pre|blockquote|table|section|article|header|footer|main")
 _LINE = re.compile("div|tr|li|dt|dd|center|form|fieldset|figure|figcaption|address|caption|thead|tbody|tfoot")
+_BESIDE_SIGN = re.compile("p|div|h[1-6]")
+"""What stands on the line of its list item's sign when the item begins with it; editors write `<li><p>`."""
 _CELLS = frozenset({"td", "th"})
 _FRAMES = frozenset({"a", "table", "tr"}) | _CELLS
 _SPACES = re.compile(r"[ \t\n\r\f\u00a0]+")
@@ -82,6 +84,7 @@ class _Writer:
         self._frames = [_Frame("")]
         self._hidden = OpenElements()
         self._numbers: list[int | None] = []
+        self._item_begins = False
         self._pre = 0
 
     def write(self, token: Token) -> None:
@@ -113,9 +116,11 @@ class _Writer:
             return
         if name in ("ul", "ol"):
             self._numbers.append(0 if name == "ol" else None)
-        self._break(name)
+        if not (self._item_begins and _BESIDE_SIGN.fullmatch(name)):
+            self._break(name)
         self._begin_condition(token)
         self._put(self._sign(name))
+        self._item_begins = self._item_begins or name == "li"
         if name == "img":
             if (token.value("src", self._source) or "").strip(" %") not in IMAGE_VARIABLES:
                 self._text(token.value("alt", self._source) or "")
@@ -179,15 +184,16 @@ class _Writer:
         return f"{number + 1}. "
 
     def _break(self, name: str) -> None:
-        if _PARAGRAPH.fullmatch(name):
-            self._put(PARAGRAPH_ENDS)
-        elif _LINE.fullmatch(name):
-            self._put(LINE_ENDS)
+        end = PARAGRAPH_ENDS if _PARAGRAPH.fullmatch(name) else LINE_ENDS if _LINE.fullmatch(name) else ""
+        if end:
+            self._item_begins = False
+            self._put(end)
 
     def _text(self, text: str) -> None:
         text = decoded(text)
         if not (text.isascii() and text.isprintable()):
             text = _INVISIBLE.sub("", text)
+        self._item_begins = self._item_begins and not text.strip()
         if self._pre:
             self._put(text.replace("\r\n", "\n").replace("\r", "\n").replace(" ", BLANK_IN_PRE))
         else:
