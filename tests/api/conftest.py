@@ -60,9 +60,16 @@ def mailbox(smtp_port: int) -> Iterator[Mailbox]:
 
 
 @asynccontextmanager
-async def served(app: ASGIApp, express: Express, *, most_clients: float = inf) -> AsyncGenerator[str]:
-    """The URL of an app behind a real socket, and of what answers past it."""
+async def served(
+    app: ASGIApp, express: Express, *, most_clients: float = inf, send_buffer: int | None = None
+) -> AsyncGenerator[str]:
+    """The URL of an app behind a real socket, and of what answers past it.
+
+    `send_buffer`: how many octets the system keeps for a client that does not read; its own default when None.
+    """
     listener = listen("127.0.0.1", 0)
+    if send_buffer is not None:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)  # connections inherit it
     serving = ApiServer(server_config(app, "127.0.0.1", 0, express=express, most_clients=most_clients))
     task = asyncio.create_task(serving.serve(sockets=[listener]))
     while not serving.started:

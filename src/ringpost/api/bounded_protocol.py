@@ -1,4 +1,4 @@
-"""HTTP as uvicorn speaks it, with bounds on what a client may send and how long it may take before a request begins."""
+"""HTTP as uvicorn speaks it, with bounds on what a client may send and how long it may take to send and to read."""
 
 from asyncio import AbstractEventLoop, BaseTransport, TimerHandle, Transport
 from collections.abc import Callable
@@ -18,6 +18,8 @@ BODY_S: Final = 120.0
 """How long it may then take to send the body."""
 IDLE_S: Final = 65
 """How long a connection is kept between requests; longer than what load balancers keep theirs (60 s)."""
+READ_S: Final = 120.0
+"""How long it may take to read on, where its answers are more than the system keeps for it."""
 LINGER_S: Final = 5.0
 """How long a client may go on sending a request that has had its last answer before the connection is closed."""
 
@@ -73,10 +75,17 @@ class Joining:
             self.hang_up()
 
     def hang_up(self) -> None:
-        """Close, whatever the client has still to say."""
+        """Close, whatever the client has still to say. What it has not read by then waits for it a while."""
         self._flush()
         self._ended = True
         self._transport.close()
+        if self._transport.get_write_buffer_size():
+            self._loop.call_later(READ_S, self.abort)
+
+    def abort(self) -> None:
+        """Close at once, whatever the client has still to read."""
+        self._ended = True
+        self._transport.abort()
 
     def _flush(self) -> None:
         if self._pieces:
@@ -102,6 +111,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """Of a head; in a body, of what is none of it and has come since: sizes of chunks, and trailers."""
         self._ends_at = inf
         self._timer: TimerHandle | None = None
+        self._unread: TimerHandle | None = None
+        """Runs while the client has more to read than is kept for it."""
 
     @property
     def answering(self) -> bool:
@@ -138,8 +149,20 @@ class BoundedProtocol(HttpToolsProtocol):
         """It went."""
         if self._timer is not None:
             self._timer.cancel()
+        self._stop_waiting_for_reader()
         self.hang_up()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client does not read as fast as it is written to."""
+        super().pause_writing()
+        if self._unread is None and self.out is not None:
+            self._unread = self.loop.call_later(READ_S, self.out.abort)
+
+    def resume_writing(self) -> None:
+        """It has read on."""
+        self._stop_waiting_for_reader()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Octets of a head or a body. A head that begins in the middle of `data` is counted from the next on."""
@@ -242,6 +265,11 @@ class BoundedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """The request is not HTTP."""
         self._refuse("BAD_REQUEST", msg)
+
+    def _stop_waiting_for_reader(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _await_head(self) -> None:
         self._in_head = True
