@@ -16,6 +16,7 @@ from ringpost.api.express import express_past
 MOST = 3
 KEPT = 4096
 """Octets that the system keeps for a client, on either side."""
+UNENDED = b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
 LARGE = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -114,3 +115,17 @@ async def test_who_does_not_read_keeps_nobody_out_for_long(narrow: str, monkeypa
         async with asyncio.timeout(10):
             assert (await answer(reader)).startswith(b"HTTP/1.1 200 ")
         writer.close()
+
+
+@pytest.mark.parametrize("begun", [LARGE * 3, UNENDED], ids=["does not read", "does not end"])
+async def test_who_keeps_the_server_from_stopping_is_no_fault_of_it(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, begun: bytes
+) -> None:
+    monkeypatch.setattr("ringpost.api.server.STOP_S", 1)
+    with contextlib.ExitStack() as stack:
+        async with served(app, express_past(app), send_buffer=KEPT) as url:
+            client = stack.enter_context(asking(url, begun))
+            await asyncio.sleep(0.5)
+        await read_to_the_end(client)
+
+    assert [record.message for record in caplog.records if record.exc_info] == []

@@ -1,6 +1,6 @@
 """HTTP as uvicorn speaks it, with bounds on what a client may send and how long it may take to send and to read."""
 
-from asyncio import AbstractEventLoop, BaseTransport, TimerHandle, Transport
+from asyncio import AbstractEventLoop, BaseTransport, CancelledError, TimerHandle, Transport
 from collections.abc import Callable
 from math import inf
 from typing import Any, Final, cast
@@ -257,8 +257,13 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         async def unless_refused(*request: Any) -> None:
-            if not self._refused:  # what came with its head was no HTTP
+            if self._refused:  # what came with its head was no HTTP
+                return
+            try:
                 await app(*request)
+            except CancelledError:  # the server stops, and has waited long enough for this client
+                cycle.disconnected = True
+                self.hang_up()
 
         super()._start_asgi_task(cycle, unless_refused)
 

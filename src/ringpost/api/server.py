@@ -2,7 +2,7 @@
 
 from functools import partial
 from math import inf
-from typing import cast
+from typing import Final, cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -11,6 +11,9 @@ from ringpost.api.bounded_protocol import IDLE_S, BoundedProtocol
 from ringpost.api.clients import Clients
 from ringpost.api.express import Express
 from ringpost.api.express_protocol import ExpressProtocol
+
+STOP_S: Final = 30
+"""How long a server that stops waits for the requests that have begun."""
 
 
 def server_config(
@@ -46,5 +49,5 @@ def server_config(
         proxy_headers=bool(trusted_proxies),
         forwarded_allow_ips=trusted_proxies or None,
         timeout_keep_alive=IDLE_S,
-        timeout_graceful_shutdown=30,
+        timeout_graceful_shutdown=STOP_S,
     )
