@@ -9,7 +9,8 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 LARGEST: Final = 1000
-"""Items in one commit, after which no more join it: bounds how long the first waits, and the size of a transaction."""
+"""Items in one commit, after which no more join it: bounds how long the first waits, and the size of a transaction.
+What is large counts for several (`usecases/accept_events`)."""
 
 _AFTERWARDS: Final = "ringpost_afterwards"
 

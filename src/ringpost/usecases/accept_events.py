@@ -1,4 +1,4 @@
-"""Accept events: what each becomes (`plan`) goes into the outbox, all in one commit."""
+"""Accept events: what each becomes (`plan`) goes into the outbox, in one commit; long lists of large mails in more."""
 
 import asyncio
 from collections.abc import Collection, Sequence
@@ -14,8 +14,8 @@ from ringpost.domain.events import Event, SkipReason
 from ringpost.domain.messages import Message
 from ringpost.domain.system_events import catalogue_of
 from ringpost.domain.tenants import SYSTEM, TenantId
-from ringpost.errors import AlreadyExists, RingpostError
-from ringpost.storage import bell
+from ringpost.errors import AlreadyExists, RingpostError, StorageUnavailable
+from ringpost.storage import bell, groups
 from ringpost.storage import events as event_rows
 from ringpost.storage.events import DeliveryRow, EventRow, MessageRow
 from ringpost.storage.faults import fault_of
@@ -64,12 +64,16 @@ class Receipt(NamedTuple):
 
 
 PLANNED_AT_ONCE = 25
-"""Events of a list, after which others on the same thread get their turn."""
+"""Weight of the events of a list, after which others on the same thread get their turn."""
 
 FEW_RECIPIENTS = 8
 """How many recipients an event may have that is quick; each is a row."""
 SMALL = 32 * 1024
 """Octets of a message and its variables."""
+OCTETS_PER_ITEM = 16 * 1024
+"""Of what an event writes, as many take the room of one item in a commit."""
+UNPLANNED = 40
+"""What an event weighs whose message is rendered in the commit only: there are templates of any size."""
 
 _Post = tuple[Event, Plan | None]
 
@@ -78,15 +82,50 @@ async def accept_events(room: Room, wanted: Sequence[Event]) -> list[Receipt | R
     """Accept events; each is taken or refused by itself. When this returns, what was taken is on disk.
 
     Raises StorageUnavailable when nothing could be stored. A refusal is AlreadyExists (same id, other content),
-    Invalid (the template renders to more than is allowed), or RingpostError itself (a fault of ours; it is logged).
+    Invalid (the template renders to more than is allowed), StorageUnavailable (behind events that were stored), or
+    RingpostError itself (a fault of ours; it is logged).
     """
-    plans = plan_early(room, wanted[:PLANNED_AT_ONCE])
-    while len(plans) < len(wanted):
-        await asyncio.sleep(0)
-        plans += plan_early(room, wanted[len(plans) : len(plans) + PLANNED_AT_ONCE])
-    posts = list(zip(wanted, plans, strict=True))
-    quick = all(map(_is_quick, plans))
-    return await room.database.write_each(_accept, room, posts, quick=quick, weight=max(1, len(posts)))
+    results: list[Receipt | RingpostError] = []
+    while len(results) < len(wanted):
+        posts = await _planned(room, wanted[len(results) :])
+        try:
+            results += await _store(room, posts)
+        except StorageUnavailable as error:
+            if not results:
+                raise
+            results += [error] * (len(wanted) - len(results))
+    return results
+
+
+async def _planned(room: Room, wanted: Sequence[Event]) -> list[_Post]:
+    """As many from the front as one commit has room for: a short list may become gigabytes of mail."""
+    posts: list[_Post] = []
+    weight = turn = 0
+    for event in wanted:
+        if turn >= PLANNED_AT_ONCE:
+            await asyncio.sleep(0)
+            turn = 0
+        made = plan_early(room, event)
+        posts.append((event, made))
+        weight += _weight(event, made)
+        turn += _weight(event, made)
+        if weight >= groups.LARGEST:
+            break
+    return posts
+
+
+async def _store(room: Room, posts: list[_Post]) -> list[Receipt | RingpostError]:
+    quick = all(_is_quick(made) for _, made in posts)
+    weight = sum(_weight(*post) for post in posts)
+    return await room.database.write_each(_accept, room, posts, quick=quick, weight=weight)
+
+
+def _weight(event: Event, made: Plan | None) -> int:
+    """How many items' room an event takes in a commit, going by the rows and the octets that it writes."""
+    if made is None:
+        return UNPLANNED + sum(len(file.data) for file in event.attachments) // OCTETS_PER_ITEM
+    recipients = 0 if isinstance(made.told, SkipReason) else len(made.told)
+    return max(1, recipients, (len(made.sealed) + len(made.variables or b"")) // OCTETS_PER_ITEM)
 
 
 def _is_quick(made: Plan | None) -> bool:

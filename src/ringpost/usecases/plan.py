@@ -4,7 +4,7 @@ A plan needs to know what is in force and nothing else, so it can be made before
 while another one is being written. It is good as long as the same is in force in the commit: `holds`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -103,23 +103,18 @@ def plan(room: Room, standing: Standing, event: Event, now: int) -> Plan:
     )
 
 
-def plan_early(room: Room, events: Sequence[Event]) -> list[Plan | None]:
-    """Plans from what was last known to be in force; None where that is not known, or the event is better left.
+def plan_early(room: Room, event: Event) -> Plan | None:
+    """A plan from what was last known to be in force; None where that is not known, or the event is better left.
 
     What cannot be planned is told in the commit, where it is certain. Messages with files take their time, which the
     thread that answers requests does not have.
     """
-    standing, now = room.standing.lately(), room.clock()
-    return [_plan_if_known(room, standing, event, now) for event in events]
-
-
-def _plan_if_known(room: Room, standing: Standing, event: Event, now: int) -> Plan | None:
-    tenant = event.tenant
+    standing, tenant = room.standing.lately(), event.tenant
     known = tenant in standing.tenants and tenant in standing.settings and (tenant, event.type) in standing.revisions
     if not known or event.attachments:
         return None
     try:
-        return plan(room, standing, event, now)
+        return plan(room, standing, event, room.clock())
     except Exception:  # noqa: BLE001  whatever is wrong is found again in the commit, and told there
         return None
 
