@@ -6,6 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
+from ringpost.domain.templates import MOST_ATTRIBUTES
+
 CUSTOM = "/custom_email_templates"
 CHECK = "/email_templates/QUEUE_SLA/check"
 LINE_BREAKS = ["\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
@@ -114,6 +116,29 @@ async def test_a_body_that_is_too_large_is_422(tenant_client: httpx.AsyncClient)
     answer = await tenant_client.post(CUSTOM, json={"name": "QUEUE_SLA", "body": "x" * (512 * 1024 + 1)})
 
     assert (answer.status_code, errors_of(answer)) == (422, [("VALIDATE_FAILED", "body")])
+
+
+@pytest.mark.parametrize("tag", ["<p{}>", "</p{}>", "<p{}"], ids=["start", "end", "unclosed"])
+async def test_a_body_with_too_many_attributes_is_422(tenant_client: httpx.AsyncClient, tag: str) -> None:
+    begun = time.perf_counter()
+    body = "<p>" + tag.format(" a" * (MOST_ATTRIBUTES + 1)) * 3
+    answer = await tenant_client.post(CHECK, json={"body": body})
+
+    assert (answer.status_code, errors_of(answer)) == (422, [("VALIDATE_FAILED", "body")])
+    assert "attributes" in answer.json()["errors"][0]["message"]
+    assert time.perf_counter() - begun < 2
+
+
+async def test_a_body_with_as_many_attributes_as_there_may_be_is_fine(tenant_client: httpx.AsyncClient) -> None:
+    half = " a" * (MOST_ATTRIBUTES // 2)
+    answer = await tenant_client.post(CUSTOM, json={"name": "QUEUE_SLA", "body": f"<p{half}>x</p{half}>"})
+
+    assert answer.status_code == 201
+
+
+async def test_a_text_has_no_attributes(tenant_client: httpx.AsyncClient) -> None:
+    text = "a <b" + " a" * (MOST_ATTRIBUTES + 1)
+    assert (await tenant_client.post(CUSTOM, json={"name": "QUEUE_SLA", "body": text})).status_code == 201
 
 
 async def test_what_renders_to_over_2_mib_is_422(tenant_client: httpx.AsyncClient) -> None:

@@ -221,6 +221,7 @@ WITH_VALUES: Final = {
     "At most %(count)s characters.": N_("At most %(count)s characters."),
     "At most %(count)s KiB.": N_("At most %(count)s KiB."),
     "At most %(count)s HTML tags.": N_("At most %(count)s HTML tags."),
+    "At most %(count)s attributes of HTML tags.": N_("At most %(count)s attributes of HTML tags."),
     "At most %(count)s variables.": N_("At most %(count)s variables."),
     "Give the secret again: %(needed)s. The stored one stays only while provider, tenant, client_id and cloud are "
     "unchanged.": N_(

@@ -48,7 +48,7 @@ def cut_html(source: str) -> Form:
         Blank(attribute.start, attribute.end, "")
         for token in tokens
         for attribute in token.attributes
-        if attribute.name == _WHEN
+        if token.kind is Kind.START and attribute.name == _WHEN
     ]
     return cut(source, sorted([*blanks, *marks], key=lambda blank: blank.start), _blocks(tokens, source))
 

@@ -6,6 +6,7 @@ standard library's parser is not used because a template of 512 KiB can keep it 
 """
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -82,6 +83,7 @@ class Token:
     name: str = ""
     """The element's name, lower case."""
     attributes: tuple[Attribute, ...] = ()
+    """Those of an end tag mean nothing (13.1.2.2)."""
     conditional: bool = False
     """Between `<!--[if ...]>` and the next `-->`: HTML for some versions of Outlook, a comment for all others."""
 
@@ -144,16 +146,21 @@ class OpenElements:
         return name
 
 
-def tokenize(source: str) -> tuple[Token, ...]:
-    """All tokens of `source`, in order, without gaps."""
-    return tuple(_tokens(source))
+class TooManyAttributes(ValueError):
+    """The tags have more than were asked for, all together."""
 
 
-def _tokens(source: str) -> Iterator[Token]:
+def tokenize(source: str, most_attributes: int = sys.maxsize) -> tuple[Token, ...]:
+    """All tokens of `source`, in order, without gaps. Raises TooManyAttributes once they have more."""
+    return tuple(_tokens(source, most_attributes))
+
+
+def _tokens(source: str, attributes_left: int) -> Iterator[Token]:
     position, size = 0, len(source)
     shown_from = 0
     while position < size:
-        token = _next(source, position)
+        token = _next(source, position, attributes_left)
+        attributes_left -= len(token.attributes)
         conditional = position < shown_from
         if not conditional and _CONDITIONAL.match(source, position):
             conditional, shown_from = True, _end_of_comment(source, token.end)
@@ -181,13 +188,13 @@ def _in_conditional(token: Token, shown_from: int) -> Token:
     return Token(token.kind, token.start, end, token.name, token.attributes, conditional=True)
 
 
-def _next(source: str, position: int) -> Token:
+def _next(source: str, position: int, most: int) -> Token:
     following = source[position + 1 : position + 3]
     if source[position] == "<":
         if following[:1].isascii() and following[:1].isalpha():
-            return _start_tag(source, position)
+            return _start_tag(source, position, most)
         if following[:1] == "/" and following[1:].isascii() and following[1:].isalpha():
-            return _end_tag(source, position)
+            return _end_tag(source, position, most)
         if following[:1] in ("!", "?", "/") and following:
             return _hidden(source, position)
     stop = source.find("<", position + 1)
@@ -205,12 +212,12 @@ def _hidden(source: str, position: int) -> Token:
     return Token(Kind.HIDDEN, position, stop + 1 if stop >= 0 else len(source))
 
 
-def _end_tag(source: str, position: int) -> Token:
-    tag = _start_tag(source, position)
-    return tag if tag.kind is Kind.HIDDEN else Token(Kind.END, tag.start, tag.end, tag.name)
+def _end_tag(source: str, position: int, most: int) -> Token:
+    tag = _start_tag(source, position, most)
+    return tag if tag.kind is Kind.HIDDEN else Token(Kind.END, tag.start, tag.end, tag.name, tag.attributes)
 
 
-def _start_tag(source: str, position: int) -> Token:
+def _start_tag(source: str, position: int, most: int) -> Token:
     """A tag with its attributes; HIDDEN to the end of the source when it has no end (13.2.5.32 and the following)."""
     match = _TAG_NAME.match(source, position)
     name = match[1].lower() if match else ""
@@ -226,6 +233,8 @@ def _start_tag(source: str, position: int) -> Token:
         attribute = _attribute(source, at)
         if attribute is None:
             return Token(Kind.HIDDEN, position, len(source))
+        if len(attributes) >= most:
+            raise TooManyAttributes
         attributes.append(attribute)
         at = attribute.end
 

@@ -10,12 +10,15 @@ from typing import Final
 from ringpost.domain.addresses import BLANKS
 from ringpost.domain.catalogue import ALIASES, EventType, canonical_name
 from ringpost.domain.forms import VARIABLE
+from ringpost.domain.markup import TooManyAttributes, tokenize
 from ringpost.errors import FieldError, Invalid
 
 LARGEST_BODY: Final = 512 * 1024
 """UTF-8 octets of a body; some mail programs cut mails off at 100 KiB already."""
 MOST_TAGS: Final = 10_000
 """Tags of a body. The longest mails have some hundred; more only makes everybody wait while they are taken apart."""
+MOST_ATTRIBUTES: Final = 20_000
+"""Attributes of all its tags together, for the same reason: 512 KiB hold 250,000 of them."""
 MOST_BLANKS: Final = 2_000
 """Places of variables in a body. A mail has some dozen; each takes memory for as long as the template is kept ready."""
 LONGEST_LINE: Final = 998
@@ -214,8 +217,24 @@ def _body_faults(field: str, text: str | None) -> list[FieldError]:
         return [FieldError(field, "This holds characters that no mail can hold.")]
     if len(text.encode()) > LARGEST_BODY:
         return [FieldError(field, f"At most {LARGEST_BODY // 1024} KiB.")]
+    too_much = _too_much_in(text)
+    return [FieldError(field, f"At most {too_much}.")] if too_much else []
+
+
+def _too_much_in(text: str) -> str:
+    """What there is too much of in a body, as its limit is told; empty when there is not."""
     if text.count("<") > MOST_TAGS:
-        return [FieldError(field, f"At most {MOST_TAGS} HTML tags.")]
+        return f"{MOST_TAGS} HTML tags"
+    if is_html(text) and _has_too_many_attributes(text):
+        return f"{MOST_ATTRIBUTES} attributes of HTML tags"
     if sum(1 for _ in VARIABLE.finditer(text)) > MOST_BLANKS:
-        return [FieldError(field, f"At most {MOST_BLANKS} variables.")]
-    return []
+        return f"{MOST_BLANKS} variables"
+    return ""
+
+
+def _has_too_many_attributes(text: str) -> bool:
+    try:
+        tokenize(text, MOST_ATTRIBUTES)
+    except TooManyAttributes:
+        return True
+    return False
