@@ -1,12 +1,14 @@
 """Bad input, templates: every row of the list."""
 
+import asyncio
 import time
 from typing import Any
 
 import httpx
 import pytest
 
-from ringpost.domain.templates import MOST_ATTRIBUTES
+from ringpost.domain.templates import MOST_ATTRIBUTES, MOST_TAGS
+from ringpost.usecases.prepare_template import MOST_IN_LINE
 
 CUSTOM = "/custom_email_templates"
 CHECK = "/email_templates/QUEUE_SLA/check"
@@ -139,6 +141,31 @@ async def test_a_body_with_as_many_attributes_as_there_may_be_is_fine(tenant_cli
 async def test_a_text_has_no_attributes(tenant_client: httpx.AsyncClient) -> None:
     text = "a <b" + " a" * (MOST_ATTRIBUTES + 1)
     assert (await tenant_client.post(CUSTOM, json={"name": "QUEUE_SLA", "body": text})).status_code == 201
+
+
+async def test_who_has_many_templates_checked_keeps_nobody_else_waiting(
+    tenant_client: httpx.AsyncClient, other_client: httpx.AsyncClient
+) -> None:
+    """Nobody who only looks something up, and nobody else who writes a template."""
+    large = {"body": "<p>" * MOST_TAGS}
+    checks = [asyncio.create_task(tenant_client.post(CHECK, json=large)) for _ in range(MOST_IN_LINE)]
+    await asyncio.sleep(0.05)
+
+    assert (await other_client.get("/tenant/notification")).status_code == 200
+    assert (await other_client.post(CHECK, json={"body": "<p>Soon"})).status_code == 200
+    assert sum(check.done() for check in checks) <= 2
+
+    assert {(await check).status_code for check in checks} == {200}
+
+
+async def test_more_checks_than_anybody_waits_for_are_429(tenant_client: httpx.AsyncClient) -> None:
+    large = {"body": "<p>" * MOST_TAGS}
+    answers = await asyncio.gather(*(tenant_client.post(CHECK, json=large) for _ in range(3 * MOST_IN_LINE)))
+
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert {answer.status_code for answer in answers} == {200, 429}
+    assert {answer.headers["Retry-After"] for answer in refused} == {"1"}
+    assert (await tenant_client.post(CHECK, json={})).status_code == 200
 
 
 async def test_what_renders_to_over_2_mib_is_422(tenant_client: httpx.AsyncClient) -> None:

@@ -1,6 +1,5 @@
 """What can be done with a template before it is saved: look at it, have it checked, compare it, send it."""
 
-import asyncio
 from typing import Final
 
 from starlette.responses import Response
@@ -26,6 +25,7 @@ from ringpost.domain.templates import Parts, customise
 from ringpost.errors import Invalid
 from ringpost.storage import templates as rows
 from ringpost.usecases.check_template import Draft, check_template
+from ringpost.usecases.prepare_template import aside
 from ringpost.usecases.send_draft import send_draft
 from ringpost.usecases.show_default_templates import show_default_templates
 
@@ -61,7 +61,7 @@ async def show_difference(visit: Visit, level: TemplateLevel) -> Response:
     """From the default to the draft."""
     draft = posted_draft(visit, level)
     default = (await show_default_templates(visit.room, level.owner(visit)))[draft.name]
-    differences = await asyncio.to_thread(compare_templates, default, customise(default, draft.parts))
+    differences = await aside(level.owner(visit), compare_templates, default, customise(default, draft.parts))
     if visit.wants_fragment:
         return render(visit, "template_difference.html", differences=differences, most=MOST_DIFFERENCES)
     return await editor_page(visit, level, Editing(Form(posted_values(visit)), differences=differences))

@@ -1,6 +1,5 @@
 """The revisions of a template: who saved what when, what they changed, and bringing one back."""
 
-import asyncio
 from typing import Final
 
 from starlette.responses import Response
@@ -14,6 +13,7 @@ from ringpost.domain.differences import compare_templates
 from ringpost.domain.templates import Parts, customise
 from ringpost.errors import NotFound
 from ringpost.storage import templates as rows
+from ringpost.usecases.prepare_template import aside
 from ringpost.usecases.restore_template import restore_template
 from ringpost.usecases.show_default_templates import show_default_templates
 
@@ -61,7 +61,7 @@ async def show_revision(visit: Visit, level: TemplateLevel) -> Response:
         revision=revision,
         now=now,
         compared=compared,
-        differences=await asyncio.to_thread(compare_templates, *pair),
+        differences=await aside(owner, compare_templates, *pair),
         most=MOST_DIFFERENCES,
     )
 

@@ -1,6 +1,7 @@
 """Check a template that is not saved yet: what is wrong with its variables, and how it would look."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -9,13 +10,13 @@ from sqlalchemy import Connection
 from ringpost.domain.catalogue import SECRET_VARIABLES, EventType, canonical_name
 from ringpost.domain.rendering import Rendered, Stamp, Value, prepare
 from ringpost.domain.system_events import catalogue_of
-from ringpost.domain.templates import Findings, Parts, check, checked_parts, customise
+from ringpost.domain.templates import Findings, Parts, Template, check, checked_parts, customise
 from ringpost.domain.tenants import Tenant, TenantId
 from ringpost.domain.times import local_time
 from ringpost.storage import events
 from ringpost.storage.default_templates import default_template, language_of
 from ringpost.storage.sealing import Place, SealBroken
-from ringpost.usecases.prepare_template import qr_code
+from ringpost.usecases.prepare_template import aside, place_in_line, qr_code
 from ringpost.usecases.room import Room
 from ringpost.usecases.show_default_templates import tenant_or_system
 
@@ -46,22 +47,31 @@ class Checked:
 
 
 async def check_template(room: Room, tenant: TenantId, draft: Draft, values: Values) -> Checked:
-    """Check a draft. Nothing is stored. Raises Invalid when it could not be saved, or renders to more than 2 MiB."""
-    draft = replace(draft, parts=checked_parts(draft.parts))
-    return await room.database.read(_check, room, tenant, draft, values)
+    """Check a draft. Nothing is stored.
+
+    Raises Invalid when it could not be saved or renders to more than 2 MiB, RateLimited when many of the tenant's wait.
+    """
+    with place_in_line(tenant):
+        draft, kind = replace(draft, parts=checked_parts(draft.parts)), catalogue_of(tenant)[draft.name]
+        owner, filled, source = await room.database.read(_values, room, tenant, kind, values)
+        template = customise(default_template(kind, language_of(owner.locale)), draft.parts)
+        findings, preview = await aside(tenant, _look_at, template, kind, filled, room.clock())
+    return Checked(findings, preview, source)
 
 
-def _check(connection: Connection, room: Room, tenant: TenantId, draft: Draft, values: Values) -> Checked:
-    event_type = catalogue_of(tenant)[draft.name]
-    owner = tenant_or_system(connection, room, tenant)
-    template = customise(default_template(event_type, language_of(owner.locale)), draft.parts)
-    filled, source = _values(connection, room, owner, event_type, values)
-    stamp = Stamp(room.clock(), "preview.invalid")
-    preview = prepare(template, event_type).render(filled, stamp, qr_png=qr_code(filled))
-    return Checked(check(template, event_type), preview, source)
+def _look_at(template: Template, kind: EventType, values: Mapping[str, Value], now: int) -> tuple[Findings, Rendered]:
+    preview = prepare(template, kind).render(values, Stamp(now, "preview.invalid"), qr_png=qr_code(values))
+    return check(template, kind), preview
 
 
 def _values(
+    connection: Connection, room: Room, tenant: TenantId, event_type: EventType, wanted: Values
+) -> tuple[Tenant, dict[str, Value], Values]:
+    owner = tenant_or_system(connection, room, tenant)
+    return owner, *_values_of(connection, room, owner, event_type, wanted)
+
+
+def _values_of(
     connection: Connection, room: Room, tenant: Tenant, event_type: EventType, wanted: Values
 ) -> tuple[dict[str, Value], Values]:
     own: dict[str, Value] = {"TENANT_NAME": tenant.name, "PBX_WEB_DOMAIN": room.options.pbx_web_domain}

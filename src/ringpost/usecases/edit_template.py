@@ -1,6 +1,5 @@
 """Edit a tenant's templates: customise one, change what was customised, go back to the default."""
 
-import asyncio
 from contextlib import suppress
 from dataclasses import fields
 
@@ -14,7 +13,7 @@ from ringpost.storage import audit
 from ringpost.storage import templates as rows
 from ringpost.storage.default_templates import language_of
 from ringpost.storage.templates import Edit, Revision
-from ringpost.usecases.prepare_template import prepared
+from ringpost.usecases.prepare_template import aside, prepared
 from ringpost.usecases.room import Room
 from ringpost.usecases.show_default_templates import tenant_or_system
 
@@ -41,7 +40,7 @@ async def prepare_now(room: Room, revision: Revision) -> Revision:
     with suppress(NotFound):  # the tenant may be gone already
         owner = await room.database.read(tenant_or_system, room, revision.tenant)
         kind = catalogue_of(revision.tenant)[revision.name]
-        await asyncio.to_thread(prepared, kind, revision, language_of(owner.locale))
+        await aside(revision.tenant, prepared, kind, revision, language_of(owner.locale))
     return revision
 
 
