@@ -5,11 +5,11 @@ import base64
 import itertools
 import json
 import re
-import time
 from typing import Any
 
 import httpx
 import pytest
+from tests.turns import turns_of_others
 
 from ringpost.domain.events import parse_event
 from ringpost.domain.tenants import TenantId
@@ -59,20 +59,10 @@ async def test_1001_in_a_list_422_and_1000_fine(tenant_client: httpx.AsyncClient
 
 
 async def test_while_a_list_is_read_others_get_their_turn(tenant_client: httpx.AsyncClient) -> None:
-    gaps: list[float] = []
-
-    async def take_turns() -> None:
-        before = time.perf_counter()
-        while True:
-            await asyncio.sleep(0)
-            gaps.append(time.perf_counter() - before)
-            before = time.perf_counter()
-
     names = (f"mañana{number}.example" for number in itertools.count())  # each is looked at letter by letter
     events = [{"type": "NOPE", "recipients": [f"a@{next(names)}" for _ in range(25)]} for _ in range(1000)]
-    other = asyncio.create_task(take_turns())
-    answer = await tenant_client.post("/events", json={"events": events})
-    other.cancel()
+    async with turns_of_others() as gaps:
+        answer = await tenant_client.post("/events", json={"events": events})
     assert {result["status"] for result in answer.json()["results"]} == {422}
     assert gaps
     assert max(gaps) < sum(gaps) / 3

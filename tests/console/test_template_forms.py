@@ -1,7 +1,10 @@
 """The pages of templates without scripts: forms, headers, levels, and what is not lost."""
 
+import random
+
 import httpx
 from tests.console.conftest import ClientOf, csrf_of
+from tests.turns import turns_of_others
 
 from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
 from ringpost.domain.catalogue import CATALOGUE
@@ -239,3 +242,19 @@ async def test_a_large_body_fits_into_the_form(client_of: ClientOf, room: Room, 
 
     assert answer.status_code == 303
     assert (await room.database.read(templates.get, acme, "RECHARGE")).parts.body == large
+
+
+async def test_while_two_large_texts_are_compared_others_get_their_turn(
+    client_of: ClientOf, room: Room, acme: TenantId
+) -> None:
+    client = await client_of(Role.TENANT_ADMIN)
+    pick = random.Random(1)  # noqa: S311  any will do
+    theirs, mine = ("\n".join(pick.choices("ab", k=100_000)) for _ in range(2))
+    fields = await form_of(client, body=mine)
+    await create_template(room, anna_of(acme), "RECHARGE", Parts(body=theirs))
+
+    async with turns_of_others() as gaps:
+        clash = await client.post(PAGE, data=fields)
+
+    assert clash.status_code == 409
+    assert max(gaps) < sum(gaps) / 2

@@ -19,6 +19,7 @@ from ringpost.storage import templates as rows
 from ringpost.storage.templates import Revision
 from ringpost.usecases.check_template import Checked, Draft, Values, check_template
 from ringpost.usecases.edit_template import destroy_template
+from ringpost.usecases.prepare_template import aside
 from ringpost.usecases.save_template import ChangedMeanwhile, Edited, save_template
 from ringpost.usecases.show_default_templates import show_default_templates
 
@@ -154,8 +155,10 @@ def chosen_values(word: str) -> Values:
 async def _differences_to(
     visit: Visit, level: TemplateLevel, now: Revision | None, draft: Draft
 ) -> tuple[PartDifference, ...]:
-    default = (await show_default_templates(visit.room, level.owner(visit)))[draft.name]
-    return compare_templates(customise(default, now.parts if now else Parts()), customise(default, draft.parts))
+    owner = level.owner(visit)
+    default = (await show_default_templates(visit.room, owner))[draft.name]
+    pair = customise(default, now.parts if now else Parts()), customise(default, draft.parts)
+    return await aside(owner, compare_templates, *pair)
 
 
 def _saved_values(visit: Visit, current: Revision | None, default: Template) -> dict[str, Any]:
