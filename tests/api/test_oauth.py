@@ -7,7 +7,15 @@ from typing import Any
 import httpx
 import pytest
 from tests.conftest import Clock
-from tests.transports.oauth_samples import CLIENT, REFRESH, SECRET, certificate_pem, key_file, key_pem
+from tests.transports.oauth_samples import (
+    CLIENT,
+    REFRESH,
+    SECRET,
+    certificate_pem,
+    key_file,
+    key_pem,
+    made_up_key_pem,
+)
 from tests.transports.provider_stand_in import DIRECTORY
 
 from ringpost.domain.credentials import GoogleServiceAccount, MicrosoftApp
@@ -97,6 +105,25 @@ async def test_a_certificate_tells_its_own_end(tenant_client: httpx.AsyncClient)
     ends = datetime.fromisoformat(shown["certificate_expires_at"])
     assert shown["method"] == "certificate"
     assert abs(ends - (datetime.now(UTC) + timedelta(days=200))) < timedelta(hours=1)
+
+
+async def test_a_key_that_takes_a_minute_to_check_is_refused(tenant_client: httpx.AsyncClient) -> None:
+    key = made_up_key_pem(2**12288 - 1, 2**9689 - 1)
+    answer = await post(tenant_client, provider="GMAIL", service_account=key_file(key))
+
+    assert answer.status_code == 422
+    assert "an RSA key of at most 4096 bits" in answer.json()["errors"][0]["message"]
+
+
+@pytest.mark.timeout(30)
+async def test_a_key_whose_parts_are_larger_than_itself_is_not_even_checked(tenant_client: httpx.AsyncClient) -> None:
+    mersennes = 2**9689 - 1  # a prime; to be sure of that takes a minute
+    answer = await post(
+        tenant_client, provider="GMAIL", service_account=key_file(made_up_key_pem(2**2048 - 1, mersennes))
+    )
+
+    assert answer.status_code == 422
+    assert "damaged" in answer.json()["errors"][0]["message"]
 
 
 async def test_a_key_file_tells_whose_it_is(tenant_client: httpx.AsyncClient) -> None:

@@ -1,5 +1,6 @@
 """Credentials for tests; the keys are made once."""
 
+import base64
 import json
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -36,6 +37,25 @@ def key_pem() -> str:
     return private_key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
+def made_up_key_pem(modulus: int, prime: int) -> str:
+    """A key with a modulus and a prime that somebody has chosen (RFC 8017 A.1.2)."""
+    real = private_key().private_numbers()
+    rest = (real.q, real.dmp1, real.dmq1, real.iqmp)
+    body = b"".join(map(_der_integer, (0, modulus, 65537, real.d, prime, *rest)))
+    der = base64.encodebytes(b"\x30" + _der_length(len(body)) + body).decode()
+    return f"-----BEGIN RSA PRIVATE KEY-----\n{der}-----END RSA PRIVATE KEY-----\n"
+
+
+def _der_integer(value: int) -> bytes:
+    octets = value.to_bytes(value.bit_length() // 8 + 1)
+    return b"\x02" + _der_length(len(octets)) + octets
+
+
+def _der_length(length: int) -> bytes:
+    octets = length.to_bytes((length.bit_length() + 7) // 8)
+    return octets if length < 0x80 else bytes([0x80 | len(octets)]) + octets
+
+
 def certificate_pem(days: int = 365) -> str:
     """A self-signed certificate of the key, and the key; it ends after so many days."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ringpost")])
@@ -53,14 +73,14 @@ def certificate_pem(days: int = 365) -> str:
     return key_pem() + certificate.public_bytes(Encoding.PEM).decode()
 
 
-def key_file() -> str:
+def key_file(private_key_pem: str | None = None) -> str:
     """A key file as Google gives it; its token_uri must not matter."""
     return json.dumps(
         {
             "type": "service_account",
             "project_id": "x",
             "private_key_id": "k1",
-            "private_key": key_pem(),
+            "private_key": private_key_pem or key_pem(),
             "client_email": "ringpost@x.iam.example",
             "token_uri": "https://evil.example/token",
         }

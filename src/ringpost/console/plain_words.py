@@ -217,6 +217,9 @@ WITH_VALUES: Final = {
     "The private key must be an RSA key of at least %(count)s bits.": N_(
         "The private key must be an RSA key of at least %(count)s bits."
     ),
+    "The private key must be an RSA key of at most %(count)s bits.": N_(
+        "The private key must be an RSA key of at most %(count)s bits."
+    ),
     "The mail would be larger than %(count)s MiB.": N_("The mail would be larger than %(count)s MiB."),
     "At most %(count)s characters.": N_("At most %(count)s characters."),
     "At most %(count)s KiB.": N_("At most %(count)s KiB."),

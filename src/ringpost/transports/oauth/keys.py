@@ -13,6 +13,10 @@ from ringpost.domain.oauth import KeyFacts
 
 SMALLEST_KEY = 2048
 """Bits of an RSA key; what Microsoft and Google take."""
+LARGEST_KEY = 4096
+"""To check one takes a third of a second; of three times the bits, a minute."""
+
+_DAMAGED = "There is no private key in it, or it is damaged."
 
 
 class Keys:
@@ -51,15 +55,31 @@ class Keys:
 
 
 def _private_key(data: bytes) -> RSAPrivateKey:
+    """Read before it is checked: whether large numbers are primes takes minutes, and the loop waits for it."""
+    key = _load(data, checked=False)
+    if not isinstance(key, RSAPrivateKey) or key.key_size < SMALLEST_KEY:
+        raise ValueError(f"The private key must be an RSA key of at least {SMALLEST_KEY} bits.")
+    if key.key_size > LARGEST_KEY:
+        raise ValueError(f"The private key must be an RSA key of at most {LARGEST_KEY} bits.")
+    if any(number.bit_length() > key.key_size for number in _numbers(key)):
+        raise ValueError(_DAMAGED)
+    _load(data, checked=True)
+    return key
+
+
+def _load(data: bytes, *, checked: bool) -> object:
     try:
-        key = load_pem_private_key(data, password=None)
+        return load_pem_private_key(data, password=None, unsafe_skip_rsa_key_validation=not checked)
     except TypeError:
         raise ValueError("The private key is protected by a password. Paste it without one.") from None
     except (ValueError, UnsupportedAlgorithm):
-        raise ValueError("There is no private key in it, or it is damaged.") from None
-    if not isinstance(key, RSAPrivateKey) or key.key_size < SMALLEST_KEY:
-        raise ValueError(f"The private key must be an RSA key of at least {SMALLEST_KEY} bits.")
-    return key
+        raise ValueError(_DAMAGED) from None
+
+
+def _numbers(key: RSAPrivateKey) -> tuple[int, ...]:
+    """All that it is made of; each is smaller than its modulus (RFC 8017 3.2)."""
+    secret = key.private_numbers()
+    return secret.p, secret.q, secret.d, secret.dmp1, secret.dmq1, secret.iqmp, secret.public_numbers.e
 
 
 def _public(key: RSAPrivateKey) -> bytes:
