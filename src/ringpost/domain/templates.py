@@ -218,17 +218,17 @@ def _body_faults(field: str, text: str | None) -> list[FieldError]:
     if len(text.encode()) > LARGEST_BODY:
         return [FieldError(field, f"At most {LARGEST_BODY // 1024} KiB.")]
     too_much = _too_much_in(text)
-    return [FieldError(field, f"At most {too_much}.")] if too_much else []
+    return [FieldError(field, too_much)] if too_much else []
 
 
 def _too_much_in(text: str) -> str:
-    """What there is too much of in a body, as its limit is told; empty when there is not."""
+    """The limit that a body is over; empty when there is none."""
     if text.count("<") > MOST_TAGS:
-        return f"{MOST_TAGS} HTML tags"
+        return f"At most {MOST_TAGS} HTML tags."
     if is_html(text) and _has_too_many_attributes(text):
-        return f"{MOST_ATTRIBUTES} attributes of HTML tags"
+        return f"At most {MOST_ATTRIBUTES} attributes of HTML tags."
     if sum(1 for _ in VARIABLE.finditer(text)) > MOST_BLANKS:
-        return f"{MOST_BLANKS} variables"
+        return f"At most {MOST_BLANKS} variables."
     return ""
 
 

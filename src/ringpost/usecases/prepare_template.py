@@ -77,7 +77,7 @@ def place_in_line(tenant: TenantId) -> Generator[None]:
     """For what may be asked for again. Raises RateLimited when more than enough of the tenant's waits for its turn."""
     line = _line_of(tenant)
     if line.length >= MOST_IN_LINE:
-        raise RateLimited("Many templates of yours are being looked at already. Try again in a second.", 1)
+        raise RateLimited("Too many tries. Wait, then try again.", 1)
     line.length += 1
     try:
         yield
