@@ -87,9 +87,10 @@ async def accept_events(room: Room, wanted: Sequence[Event]) -> list[Receipt | R
     """
     results: list[Receipt | RingpostError] = []
     while len(results) < len(wanted):
-        posts = await _planned(room, wanted[len(results) :])
+        posts, weight = await _planned(room, wanted[len(results) :])
+        quick = all(_is_quick(made) for _, made in posts)
         try:
-            results += await _store(room, posts)
+            results += await room.database.write_each(_accept, room, posts, quick=quick, weight=weight)
         except StorageUnavailable as error:
             if not results:
                 raise
@@ -97,27 +98,20 @@ async def accept_events(room: Room, wanted: Sequence[Event]) -> list[Receipt | R
     return results
 
 
-async def _planned(room: Room, wanted: Sequence[Event]) -> list[_Post]:
-    """As many from the front as one commit has room for: a short list may become gigabytes of mail."""
+async def _planned(room: Room, wanted: Sequence[Event]) -> tuple[list[_Post], int]:
+    """As many from the front as one commit has room for, and their weight: short lists may become gigabytes of mail."""
     posts: list[_Post] = []
-    weight = turn = 0
+    weight = turned = 0
     for event in wanted:
-        if turn >= PLANNED_AT_ONCE:
+        if weight - turned >= PLANNED_AT_ONCE:
             await asyncio.sleep(0)
-            turn = 0
+            turned = weight
         made = plan_early(room, event)
         posts.append((event, made))
         weight += _weight(event, made)
-        turn += _weight(event, made)
         if weight >= groups.LARGEST:
             break
-    return posts
-
-
-async def _store(room: Room, posts: list[_Post]) -> list[Receipt | RingpostError]:
-    quick = all(_is_quick(made) for _, made in posts)
-    weight = sum(_weight(*post) for post in posts)
-    return await room.database.write_each(_accept, room, posts, quick=quick, weight=weight)
+    return posts, weight
 
 
 def _weight(event: Event, made: Plan | None) -> int:
