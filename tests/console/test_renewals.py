@@ -60,6 +60,21 @@ async def test_a_box_stays_ticked_when_a_renewal_was_on_its_way(
     assert await box.is_checked()
 
 
+async def test_buttons_stay_as_they_are_while_a_renewal_is_on_its_way(
+    visitor: Visitor, room: Room, acme: TenantId
+) -> None:
+    await report(room, acme, "jane@example.com")
+    await visitor.sign_in_as(Role.TENANT_ADMIN)
+    page = await visitor.open("/deliveries")
+
+    async with on_its_way(page):
+        looks = await page.locator("button").evaluate_all(
+            "all => all.map(one => [getComputedStyle(one).opacity, getComputedStyle(one).cursor])"
+        )
+
+    assert {tuple(look) for look in looks} == {("1", "pointer")}
+
+
 async def test_a_question_stays_open_when_a_renewal_was_on_its_way(
     visitor: Visitor, room: Room, acme: TenantId
 ) -> None:
