@@ -3,33 +3,52 @@
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 import pytest
 from tests.closing import end
 from tests.transports.mail_samples import MESSAGE, Connect, endpoint, envelope, options
 from tests.transports.oauth_samples import GRAPH
 from tests.transports.provider_stand_in import stand_in
-from tests.transports.scripted_server import Client, ScriptedServer, polite
+from tests.transports.scripted_server import Client, Script, ScriptedServer, polite
 
 from ringpost.domain.deliveries import SENT
+from ringpost.transports import lease
 from ringpost.transports.lease import Lease, LeaseOver
 from ringpost.transports.microsoft365 import microsoft365
 
 LARGE = MESSAGE + b"x" * 70 + b"\r\n" + (b"y" * 70 + b"\r\n") * 200_000
 
 
-async def falls_asleep(client: Client) -> None:
-    """Answers DATA, and reads on, when the lease is over."""
-    await client.say(b"220 hi\r\n")
-    await client.expect(b"EHLO")
-    await client.say(b"250-hi\r\n250 PIPELINING\r\n")
-    await client.expect(b"MAIL", b"RCPT", b"DATA")
-    await client.say(b"250 ok\r\n250 ok\r\n354 go\r\n" if client.number == 2 else b"250 ok\r\n250 ok\r\n")
-    await asyncio.sleep(0.4)
-    if client.number == 1:
+@pytest.fixture
+def end_leases(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Lets the time of all leases pass at once."""
+
+    def end_all() -> None:
+        later = lease.now() + 3600
+        monkeypatch.setattr(lease, "now", lambda: later)
+
+    return end_all
+
+
+@pytest.fixture
+def falls_asleep(end_leases: Callable[[], None]) -> Script:
+    """Takes so long that the lease ends: the first time with its answer to DATA, else when the message has begun."""
+
+    async def script(client: Client) -> None:
+        await client.say(b"220 hi\r\n")
+        await client.expect(b"EHLO")
+        await client.say(b"250-hi\r\n250 PIPELINING\r\n")
+        await client.expect(b"MAIL", b"RCPT", b"DATA")
+        await client.say(b"250 ok\r\n250 ok\r\n")
+        if client.number == 1:
+            end_leases()
         await client.say(b"354 go\r\n")
-    client.server.mails.append(await client.reader.read(-1))
+        begun = await client.reader.read(1)
+        end_leases()
+        client.server.mails.append(begun + await client.reader.read(-1))
+
+    return script
 
 
 async def test_one_whose_turn_comes_too_late_is_not_begun(connect: Connect) -> None:
@@ -42,23 +61,23 @@ async def test_one_whose_turn_comes_too_late_is_not_begun(connect: Connect) -> N
         assert (await transport.send(envelope(), MESSAGE, Lease(60))).verdict is SENT
 
 
-async def test_one_that_may_go_on_too_late_is_hung_up_on(connect: Connect) -> None:
+async def test_one_that_may_go_on_too_late_is_hung_up_on(connect: Connect, falls_asleep: Script) -> None:
     async with ScriptedServer(falls_asleep, polite()) as server:
         transport = connect(endpoint(server.port))
         with pytest.raises(LeaseOver):
-            await transport.send(envelope(), MESSAGE, Lease(0.2))
+            await transport.send(envelope(), MESSAGE, Lease(60))
         assert (await transport.send(envelope(), MESSAGE)).verdict is SENT
 
     assert server.mails[0] == b"", "nothing behind DATA, and its end"
 
 
-async def test_a_large_one_that_takes_too_long_is_not_ended(connect: Connect) -> None:
+async def test_a_large_one_that_takes_too_long_is_not_ended(connect: Connect, falls_asleep: Script) -> None:
     async with ScriptedServer(polite({"EHLO": b"500 no\r\n", "HELO": b"421 later\r\n"}), falls_asleep) as server:
         transport = connect(endpoint(server.port), options())
         await transport.send(envelope(), MESSAGE)
         with pytest.raises(LeaseOver):
-            await transport.send(envelope(), LARGE, Lease(0.2))
-        async with asyncio.timeout(5):
+            await transport.send(envelope(), LARGE, Lease(60))
+        async with asyncio.timeout(30):
             while not server.mails:
                 await asyncio.sleep(0.02)
 
@@ -81,10 +100,10 @@ async def test_nothing_is_posted_to_a_provider_whose_connection_comes_too_late(
     async with stand_in(good_tls) as provider, passing_on_late(provider.url) as graph:
         providers = provider.providers(ca_file, graphs={GRAPH.app.cloud: graph})
         await providers.tokens.token(GRAPH.grant)
-        for lease, too_late in ((Lease(0.2), True), (Lease(60), False)):
+        for its, too_late in ((Lease(0.2), True), (Lease(60), False)):
             transport = microsoft365(GRAPH, providers)
             with pytest.raises(LeaseOver) if too_late else contextlib.nullcontext():
-                assert (await transport.send(envelope(), MESSAGE, lease)).verdict is SENT
+                assert (await transport.send(envelope(), MESSAGE, its)).verdict is SENT
             await transport.close()
         assert len(provider.of("send")) == 1
 
