@@ -130,9 +130,9 @@ class Visitor:
             await self.page.get_by_role("button", name="Save", exact=True).click()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """Chromium. Its test is left out where there is none and none could be installed."""
+    """Chromium, for all tests of this process. They are left out where there is none and none could be installed."""
     path = find_browser()
     if path is None:
         left_out("pages in a browser, because there is no Chromium and none could be installed")
