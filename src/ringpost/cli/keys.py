@@ -69,8 +69,10 @@ def retire(data_dir: DataDir = None) -> None:
         return before, KeyRing.change(file, lambda ring: ring.without_older_than(room.sealer.current))
 
     before, left = in_room(data_dir, reseal_for_the_last_time)
+    dropped = len(before.keys() - left.keys())
+    were = "old key was" if dropped == 1 else "old keys were"
     are = "is the only one" if len(left) == 1 else "are left"
-    say(f"{len(before.keys() - left.keys())} old keys were dropped; {', '.join(left)} {are}.")
+    say(f"{dropped} {were} dropped; {', '.join(left)} {are}.")
 
 
 def _with_key_file(data_dir: DataDir) -> Config:

@@ -39,7 +39,9 @@ def _origin(url: str | None) -> str | None:
     return origin
 
 
-Username = Annotated[str, typer.Argument(help="What the person logs in with. Case does not matter.")]
+Username = Annotated[
+    str, typer.Argument(metavar="USERNAME", help="What the person logs in with. Case does not matter.")
+]
 System = Annotated[bool, typer.Option("--system", help="A system administrator, of no tenant.")]
 RoleOption = Annotated[
     Role | None,
