@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from math import inf
 
+import httpx
 import pytest
 from aiosmtpd.controller import Controller
 from fastapi import FastAPI
@@ -84,3 +85,13 @@ async def live(app: FastAPI) -> AsyncIterator[str]:
     """The URL of the API behind a real socket."""
     async with served(app, express_past(app)) as url:
         yield url
+
+
+@pytest.fixture
+async def told(tenant_client: httpx.AsyncClient, smtp_port: int) -> None:
+    """The tenant has a mail server and somebody to tell."""
+    fields = {
+        "type": "SMTP", "server": "127.0.0.1", "port": smtp_port, "username": "alerts@example.com", "auth": "DISABLE",
+        "enable_tls_ssl": False, "recipients": "manager@example.com", "notify_user_registration": True,
+    }  # fmt: skip
+    assert (await tenant_client.post("/tenant/notification", json=fields)).status_code == 200

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from ringpost.domain.templates import MOST_ATTRIBUTES, MOST_TAGS
-from ringpost.usecases.prepare_template import MOST_IN_LINE
+from ringpost.usecases.aside import MOST_IN_LINE
 
 CUSTOM = "/custom_email_templates"
 CHECK = "/email_templates/QUEUE_SLA/check"
@@ -122,13 +122,13 @@ async def test_a_body_that_is_too_large_is_422(tenant_client: httpx.AsyncClient)
 
 @pytest.mark.parametrize("tag", ["<p{}>", "</p{}>", "<p{}"], ids=["start", "end", "unclosed"])
 async def test_a_body_with_too_many_attributes_is_422(tenant_client: httpx.AsyncClient, tag: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     body = "<p>" + tag.format(" a" * (MOST_ATTRIBUTES + 1)) * 3
     answer = await tenant_client.post(CHECK, json={"body": body})
 
     assert (answer.status_code, errors_of(answer)) == (422, [("VALIDATE_FAILED", "body")])
     assert "attributes" in answer.json()["errors"][0]["message"]
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 async def test_a_body_with_as_many_attributes_as_there_may_be_is_fine(tenant_client: httpx.AsyncClient) -> None:

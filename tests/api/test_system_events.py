@@ -163,7 +163,7 @@ async def test_who_customises_a_template_twice_is_told_where_to_change_it(
 
         told = (await client.post(path, json={"name": name})).json()["errors"][0]["message"]
 
-        assert told == f"{name} is customised already. To change it, post to the same path and /{name}."
+        assert told == f"{name} is customised already. To change it, post to the same path with /{name} at its end."
         assert (await client.post(f"{path}/{name}", json={"subject": "Changed"})).status_code == 200
 
 

@@ -42,16 +42,24 @@ async def test_it_counts_what_was_sent_and_who_works(tmp_path: Path) -> None:
     assert "No lane is on hold." in text
 
 
-async def test_it_says_in_words_why_a_lane_is_on_hold_and_whose_mail_waits(tmp_path: Path) -> None:
+@asynccontextmanager
+async def a_lane_on_hold(data: Path) -> AsyncGenerator[Service]:
+    """A service with a tenant whose mail server is not there, and a mail that waits for it."""
     nobody = "9"  # the port of `discard`, where nothing listens
     async with (
-        service(tmp_path / "data", RINGPOST_EXTRA_MAIL_PORTS=nobody) as running,
+        service(data, RINGPOST_EXTRA_MAIL_PORTS=nobody) as running,
         new_tenant(running, int(nobody)) as tenant,
     ):
         assert (await tenant.post("/events", json=EVENT)).status_code == 202
         async with asyncio.timeout(60):
-            while not (seen := await status_of(running))["holds"]:
+            while not (await status_of(running))["holds"]:
                 await asyncio.sleep(0.2)
+        yield running
+
+
+async def test_it_says_in_words_why_a_lane_is_on_hold_and_whose_mail_waits(tmp_path: Path) -> None:
+    async with a_lane_on_hold(tmp_path / "data") as running:
+        seen = await status_of(running)
         text = await running.command("status")
 
     hold = seen["holds"][0]
@@ -91,18 +99,12 @@ async def test_in_a_terminal_that_is_too_low_it_says_how_much_more_there_is(acme
 
 
 async def test_a_low_terminal_has_a_line_for_each_lane_on_hold(tmp_path: Path) -> None:
-    nobody = "9"  # the port of `discard`, where nothing listens
     async with (
-        service(tmp_path / "data", RINGPOST_EXTRA_MAIL_PORTS=nobody) as running,
-        new_tenant(running, int(nobody)) as tenant,
+        a_lane_on_hold(tmp_path / "data") as running,
+        Terminal.that_shows_status(running.environment, lines=21) as terminal,
     ):
-        assert (await tenant.post("/events", json=EVENT)).status_code == 202
-        async with asyncio.timeout(60):
-            while not (await status_of(running))["holds"]:
-                await asyncio.sleep(0.2)
-        async with Terminal.that_shows_status(running.environment, lines=21) as terminal:
-            await terminal.shows("…", times=2)
-            assert await terminal.ends_at("q") == 0
+        await terminal.shows("…", times=2)
+        assert await terminal.ends_at("q") == 0
 
 
 async def test_told_to_end_it_gives_the_terminal_back(acme: Machine) -> None:

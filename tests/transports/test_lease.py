@@ -77,7 +77,7 @@ async def test_a_large_one_that_takes_too_long_is_not_ended(connect: Connect, fa
         await transport.send(envelope(), MESSAGE)
         with pytest.raises(LeaseOver):
             await transport.send(envelope(), LARGE, Lease(60))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(5):
             while not server.mails:
                 await asyncio.sleep(0.02)
 

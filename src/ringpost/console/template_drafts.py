@@ -24,8 +24,8 @@ from ringpost.domain.differences import compare_templates
 from ringpost.domain.templates import Parts, customise
 from ringpost.errors import Invalid
 from ringpost.storage import templates as rows
+from ringpost.usecases.aside import aside
 from ringpost.usecases.check_template import Draft, check_template
-from ringpost.usecases.prepare_template import aside
 from ringpost.usecases.send_draft import send_draft
 from ringpost.usecases.show_default_templates import show_default_templates
 

@@ -17,9 +17,9 @@ from ringpost.domain.templates import Parts, Place, Template, UnknownVariable, c
 from ringpost.errors import FieldError, Invalid, NotFound
 from ringpost.storage import templates as rows
 from ringpost.storage.templates import Revision
+from ringpost.usecases.aside import aside
 from ringpost.usecases.check_template import Checked, Draft, Values, check_template
 from ringpost.usecases.edit_template import destroy_template
-from ringpost.usecases.prepare_template import aside
 from ringpost.usecases.save_template import ChangedMeanwhile, Edited, save_template
 from ringpost.usecases.show_default_templates import show_default_templates
 

@@ -13,7 +13,7 @@ from ringpost.domain.differences import compare_templates
 from ringpost.domain.templates import Parts, customise
 from ringpost.errors import NotFound
 from ringpost.storage import templates as rows
-from ringpost.usecases.prepare_template import aside
+from ringpost.usecases.aside import aside
 from ringpost.usecases.restore_template import restore_template
 from ringpost.usecases.show_default_templates import show_default_templates
 

@@ -9,8 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 LARGEST: Final = 1000
-"""Items in one commit, after which no more join it: bounds how long the first waits, and the size of a transaction.
-What is large counts for several (`usecases/accept_events`)."""
+"""Weight of a commit, after which no more joins it: bounds how long the first waits, and the size of a transaction."""
 
 _AFTERWARDS: Final = "ringpost_afterwards"
 
@@ -49,7 +48,7 @@ class Job:
     quick: bool = False
     """It takes some hundredths of a millisecond for each item, and touches nothing but what was used lately."""
     weight: int = 1
-    """How many items it is about: of a list of events, each."""
+    """As how many items it counts: of a list of events, each one, and a large one as several."""
     result: object = None
     error: BaseException | None = None
 

@@ -79,7 +79,9 @@ def lock(connection: Connection, tenant: TenantId) -> None:
 def create(connection: Connection, tenant: TenantId, name: str, parts: Parts, edit: Edit) -> Revision:
     """Customise a template that the tenant has not customised. Raises AlreadyExists."""
     if show(connection, tenant, name) is not None:
-        raise AlreadyExists(f"{name} is customised already. To change it, post to the same path and /{name}.")
+        raise AlreadyExists(
+            f"{name} is customised already. To change it, post to the same path with /{name} at its end."
+        )
     revision = _write_revision(connection, tenant, name, parts, edit)
     connection.execute(custom_templates.insert().values(tenant=tenant, name=name, revision=revision.id))
     return revision

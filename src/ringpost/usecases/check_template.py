@@ -16,7 +16,8 @@ from ringpost.domain.times import local_time
 from ringpost.storage import events
 from ringpost.storage.default_templates import default_template, language_of
 from ringpost.storage.sealing import Place, SealBroken
-from ringpost.usecases.prepare_template import aside, place_in_line, qr_code
+from ringpost.usecases.aside import aside, place_in_line
+from ringpost.usecases.prepare_template import qr_code
 from ringpost.usecases.room import Room
 from ringpost.usecases.show_default_templates import tenant_or_system
 

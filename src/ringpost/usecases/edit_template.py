@@ -13,7 +13,8 @@ from ringpost.storage import audit
 from ringpost.storage import templates as rows
 from ringpost.storage.default_templates import language_of
 from ringpost.storage.templates import Edit, Revision
-from ringpost.usecases.prepare_template import aside, prepared
+from ringpost.usecases.aside import aside
+from ringpost.usecases.prepare_template import prepared
 from ringpost.usecases.room import Room
 from ringpost.usecases.show_default_templates import tenant_or_system
 
