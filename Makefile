@@ -1,6 +1,7 @@
 # Ringpost. `make` alone lists the commands; nothing here needs root.
 
 SHELL := /bin/sh
+unexport PYTHONDONTWRITEBYTECODE # what is compiled anew at each start takes half as long again to start
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=

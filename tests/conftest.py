@@ -36,6 +36,7 @@ from ringpost.usecases.room import Options, Room
 ADMIN_TOKEN = "the-operators-own-token-from-the-environment"
 
 
+@pytest.hookimpl(optionalhook=True)  # `-p no:xdist` has no such hook
 def pytest_xdist_auto_num_workers() -> int:
     """Half as many again as there are cores: tests wait two fifths of their time."""
     return (os.cpu_count() or 1) * 3 // 2

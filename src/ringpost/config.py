@@ -1,6 +1,6 @@
 """The operator's choices: environment variables `RINGPOST_*` and a file `.env`; docs/configuration.md comes from here.
 
-Only wiring, serving, the demo and the command line read it; everything below gets values.
+Only wiring, ways_out, serving, the demo and the command line read it; everything below gets values.
 """
 
 import socket

@@ -9,27 +9,25 @@ import contextlib
 import errno
 import gc
 import os
-import resource
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Generator
 from types import FrameType
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import structlog
 import uvicorn
 import uvloop
 
-from ringpost import service_manager, wiring
+from ringpost import descriptors, service_manager, wiring
 from ringpost.config import Config
 from ringpost.usecases.room import Room
-from ringpost.worker import HostWatch, Worker
+
+if TYPE_CHECKING:  # commands that do not serve start sooner without it
+    from ringpost.worker import HostWatch, Worker
 
 BACKLOG: Final = 2048
 """Connections that wait to be accepted; a phone system that reconnects all at once must not be refused."""
-MOST_FILES: Final = 65_536
-"""File descriptors that are asked for, where the hard limit allows that."""
-
 GARBAGE: Final = (20_000, 20, 50)
 """Objects between two looks for cycles, young ones between two of older ones: hardly anything of ours is in a cycle."""
 
@@ -51,17 +49,9 @@ class ApiServer(uvicorn.Server):
 
 def run(main: Coroutine[Any, Any, None]) -> None:
     """Run to the end on uvloop, with as many file descriptors as the system lets us have."""
-    raise_file_limit()
+    descriptors.raise_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main)
-
-
-def raise_file_limit() -> None:
-    """Each mail server that is waited for takes a file descriptor; the usual soft limit of 1,024 is soon used up."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def spare_garbage_collector() -> None:
@@ -117,7 +107,7 @@ def api_server(room: Room, config: Config) -> ApiServer:
         config.port,
         trusted_proxies=config.trusted_proxies,
         express=site.express,
-        most_clients=wiring.sockets_for_clients(),
+        most_clients=descriptors.for_clients(),
     )
     return ApiServer(answering)
 
@@ -127,7 +117,7 @@ def metrics_server(room: Room, config: Config) -> ApiServer:
     from ringpost.api.metrics import create_metrics_app  # noqa: PLC0415  most workers show none
     from ringpost.api.server import server_config  # noqa: PLC0415
 
-    app, most_clients = create_metrics_app(room), wiring.sockets_for_clients()
+    app, most_clients = create_metrics_app(room), descriptors.for_clients()
     return ApiServer(server_config(app, config.metrics_host, config.metrics_port or 0, most_clients=most_clients))
 
 
@@ -170,7 +160,7 @@ async def work(room: Room, config: Config) -> None:
             _stop(*parts)
 
 
-def workers_of(room: Room, config: Config, count: int) -> list[Worker]:
+def workers_of(room: Room, config: Config, count: int) -> "list[Worker]":
     """The workers of this process, ready to run; says so when they have fewer slots than the operator wants."""
     workers = [wiring.worker(room, config, of=count) for _ in range(count)]
     if workers and workers[0].slots < config.slots:
@@ -208,6 +198,6 @@ def _quit(number: int, _frame: FrameType | None) -> None:
     os.kill(os.getpid(), number)
 
 
-def _stop(*parts: ApiServer | Worker | HostWatch) -> None:
+def _stop(*parts: "ApiServer | Worker | HostWatch") -> None:
     for part in parts:
         part.stop()

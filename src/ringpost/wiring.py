@@ -1,20 +1,18 @@
 """Where the parts are put together, for the command line, the demo and the tests."""
 
-import resource
 import socket
 import time
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from starlette.types import ASGIApp
 
-from ringpost import telemetry
+from ringpost import descriptors, telemetry
 from ringpost.config import Config
-from ringpost.domain.credentials import Cloud
-from ringpost.domain.endpoints import Endpoint, GmailEndpoint, GraphEndpoint, SmtpEndpoint
+from ringpost.domain.endpoints import Endpoint
 from ringpost.domain.hosts import parse_host
 from ringpost.domain.retries import RetryPolicy
 from ringpost.domain.secrets import Secret
@@ -24,38 +22,28 @@ from ringpost.storage.engines import database_file
 from ringpost.storage.keyring import KeyRing
 from ringpost.storage.resealing import check_keys, is_proven, leave_proof
 from ringpost.storage.sealing import Sealer
-from ringpost.transports import Transport
-from ringpost.transports.doctor import DnsServers, Doctor
-from ringpost.transports.egress import EgressRules
-from ringpost.transports.gmail import gmail
-from ringpost.transports.microsoft365 import microsoft365
-from ringpost.transports.oauth import Authorities, microsoft
-from ringpost.transports.pacing import Allowance, Pace, Paces
-from ringpost.transports.providers import KEPT, ProviderOptions, Providers
-from ringpost.transports.smtp import SmtpOptions, SmtpTransport
-from ringpost.transports.smtp.sockets import PLENTY, Sockets
-from ringpost.transports.web import WebOptions
-from ringpost.usecases.room import OpenTransport, Options, PaceOf, Room
+from ringpost.usecases.room import Options, Room
 from ringpost.usecases.trace import Trace
-from ringpost.worker import Host, HostWatch, Worker, WorkerOptions
 
-if TYPE_CHECKING:  # it takes half of the time that a command takes to start
+if TYPE_CHECKING:  # each takes longer than all else that a command needs to start
     from fastapi import FastAPI
 
     from ringpost.api.express import Express
+    from ringpost.worker import HostWatch, Worker
 
-OTHER_FILES = 64
-"""File descriptors that are neither for mail servers nor for clients: the database, files, what is listened on."""
 POLL_WITH_BELL_S = 1.0
 """How often a worker looks for due mail when it is told of what is new; nobody tells it when a retry is due."""
 
 
 @asynccontextmanager
-async def open_room(config: Config, *, traced: bool = False, make: bool = True) -> AsyncGenerator[Room]:
+async def open_room(
+    config: Config, *, traced: bool = False, make: bool = True, sends: bool = True
+) -> AsyncGenerator[Room]:
     """The room with its database open; made on the first start. Raises StorageUnavailable, KeyRingError, ValueError.
 
     `make`: without it, NothingThere is raised where there is no database yet.
     `traced`: keep traces, if the operator wants them; for what serves, as no command makes any.
+    `sends`: without it, no mail leaves it and no server is examined; it opens in two thirds of the time.
     """
     traces = telemetry.open_traces() if traced else None
     _keys_there_are(config)  # wrong ones are told before anything is made, or the schema is changed
@@ -67,16 +55,26 @@ async def open_room(config: Config, *, traced: bool = False, make: bool = True) 
         await database.read(check_keys, sealer)
         if not proven:
             await database.write(leave_proof, sealer)
-        options = _smtp_options(config, providers := Providers(_provider_options(config)))
-        examine = Doctor(options, DnsServers(config.name_servers)).examine
-        opener, pace_of = _opener(options, providers), _pace_of(Paces(config.paces), providers)
-        room = Room(database, sealer, clock, opener, _options(config), examine, pace_of, traces)
+        room = Room(database, sealer, clock, _no_way_out, _options(config), trace=traces)
+        if sends:
+            room = _with_ways_out(room, config)
         database.on_ring(room.bell.ring)
         yield room
     finally:
         await database.close()
         if traces is not None:
             await traces.close()
+
+
+def _no_way_out(endpoint: Endpoint, **_how: object) -> NoReturn:
+    raise AssertionError(f"a room without ways out was to send through {endpoint.label}")
+
+
+def _with_ways_out(room: Room, config: Config) -> Room:
+    from ringpost.ways_out import WaysOut  # noqa: PLC0415  a third of the time that a command takes to start
+
+    ways = WaysOut(config)
+    return replace(room, open_transport=ways.open_transport, examine=ways.examine, pace_of=ways.pace_of)
 
 
 def key_file(config: Config) -> Path:
@@ -133,18 +131,22 @@ def _traced(api: "FastAPI", trace: Trace) -> ASGIApp:
     return traced_requests(api, trace, PREFIX)
 
 
-def worker(room: Room, config: Config, *, of: int = 1) -> Worker:
+def worker(room: Room, config: Config, *, of: int = 1) -> "Worker":
     """One of so many workers of this process, ready to run. It has fewer slots than asked for where sockets are few."""
+    from ringpost.worker import Worker, WorkerOptions  # noqa: PLC0415  as above
+
     # Half of the sockets: connections that are kept without work, or are a server's second, take some too.
-    slots = min(config.slots, max(64, _sockets_for_mail() // 2 // of))
+    slots = min(config.slots, max(64, descriptors.for_mail() // 2 // of))
     options = WorkerOptions(slots=slots, lease_s=config.lease_seconds, presence=_presence(config))
     if room.database.dialect == "postgresql":  # where the bell is heard from every machine
         options = replace(options, poll_s=POLL_WITH_BELL_S)
     return Worker(room, options)
 
 
-def host_watch(room: Room, config: Config) -> HostWatch:
+def host_watch(room: Room, config: Config) -> "HostWatch":
     """Watches this machine, ready to run."""
+    from ringpost.worker import Host, HostWatch  # noqa: PLC0415  as above
+
     return HostWatch(room, Host(config.data_dir).read)
 
 
@@ -185,73 +187,3 @@ def _host_name() -> str:
         return parse_host(socket.gethostname(), single_label=True)
     except ValueError:
         return "localhost"
-
-
-def _smtp_options(config: Config, providers: Providers) -> SmtpOptions:
-    return SmtpOptions(
-        ehlo_name=config.introduced_as,
-        ca_file=str(config.mail_ca_file) if config.mail_ca_file else None,
-        connections=config.connections_per_server,
-        clear_login=config.allow_clear_login,
-        egress=EgressRules(allowed=config.allowed_networks, extra_ports=config.extra_ports),
-        tokens=providers.tokens,
-        sockets=Sockets(_sockets_for_mail()),
-    )
-
-
-def sockets_for_clients() -> int:
-    """How many clients of the API may be connected: nearly half of the file descriptors, so that mail has the other."""
-    limit = _most_files()
-    return max(limit // 2 - OTHER_FILES, limit // 4)
-
-
-def _sockets_for_mail() -> int:
-    """How many connections to mail servers this process may have; the rest is for clients, the database and files."""
-    limit = _most_files()
-    return max(limit // 2, limit - 2048)
-
-
-def _most_files() -> int:
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return PLENTY if limit == resource.RLIM_INFINITY else limit
-
-
-def _opener(options: SmtpOptions, providers: Providers) -> OpenTransport:
-    def open_transport(
-        endpoint: Endpoint,
-        *,
-        overall_s: float | None = None,
-        urgent: bool = False,
-        beside: Collection[Transport] = (),
-    ) -> Transport:
-        if isinstance(endpoint, GraphEndpoint):
-            return microsoft365(endpoint, providers, overall_s=overall_s, urgent=urgent)
-        if isinstance(endpoint, GmailEndpoint):
-            return gmail(endpoint, providers, overall_s=overall_s, urgent=urgent)
-        its = options
-        if overall_s is not None:
-            its = replace(options, deadlines=replace(options.deadlines, overall=overall_s))
-        return SmtpTransport(endpoint, its, urgent=urgent, beside=beside)
-
-    return open_transport
-
-
-def _pace_of(paces: Paces, providers: Providers) -> PaceOf:
-    def pace_of(endpoint: Endpoint) -> Pace | None:
-        return paces.of(endpoint.host) if isinstance(endpoint, SmtpEndpoint) else providers.pace_of(endpoint)
-
-    return pace_of
-
-
-def _provider_options(config: Config) -> ProviderOptions:
-    at_once, a_minute = config.microsoft_requests_at_once, config.microsoft_messages_per_minute
-    return ProviderOptions(
-        web=WebOptions(ca_file=str(config.mail_ca_file) if config.mail_ca_file else None),
-        authorities=Authorities(
-            {**microsoft.AUTHORITIES, Cloud.GLOBAL: config.microsoft_authority_url}, config.google_token_url
-        ),
-        graphs={**microsoft.GRAPHS, Cloud.GLOBAL: config.microsoft_graph_url},
-        gmail=config.gmail_api_url,
-        graph_allowance=Allowance(at_once, ((a_minute, 60), (config.microsoft_requests_per_10_minutes, 600)), KEPT),
-        gmail_allowance=Allowance(config.gmail_requests_at_once, ((config.gmail_messages_per_minute, 60),), KEPT),
-    )

@@ -3,11 +3,11 @@
 import sys
 from functools import partial
 
-from ringpost import wiring
+from ringpost import worker
 from ringpost.cli import main
 from ringpost.worker import HostWatch, WorkerOptions
 
 if __name__ == "__main__":
-    wiring.WorkerOptions = partial(WorkerOptions, sweep_s=0.5)  # pyright: ignore[reportAttributeAccessIssue]
-    wiring.HostWatch = partial(HostWatch, interval_s=0.5)  # pyright: ignore[reportAttributeAccessIssue]
+    worker.WorkerOptions = partial(WorkerOptions, sweep_s=0.5)  # pyright: ignore[reportAttributeAccessIssue]
+    worker.HostWatch = partial(HostWatch, interval_s=0.5)  # pyright: ignore[reportAttributeAccessIssue]
     sys.exit(main())

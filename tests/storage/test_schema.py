@@ -8,7 +8,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, exc, insert, text
 
 from ringpost.domain.deliveries import OPEN_STATES, State
-from ringpost.storage.engines import migrate
+from ringpost.storage.schema import migrate
 from ringpost.storage.tables import deliveries, events, metadata
 
 

@@ -65,7 +65,7 @@ def create_app(room: Room, *, admin_token: Secret | None = None, max_body: int =
     app.router.routes.extend([*events.routes, *health.routes, *metrics.routes])  # first, because they are the busy ones
     parts = (notification, oauth, templates, moving, admin, admin_templates, diagnosis, sessions, tenants, deliveries)
     for part in parts:
-        app.include_router(part.router)
+        app.router.routes.extend(part.router.routes)  # as they are; what FastAPI includes, it makes once more
     app.router.routes.extend(_documentation(app))
     problems.install(app)
     return app

@@ -71,7 +71,9 @@ def doctor(
 
     Example: [b]ringpost doctor --tenant acme.example.com --recipient jane@example.com[/b]
     """
-    diagnosis = in_room(data_dir, lambda room: _examine(room, tenant, recipient, system=system, live=not as_json))
+    diagnosis = in_room(
+        data_dir, lambda room: _examine(room, tenant, recipient, system=system, live=not as_json), sends=True
+    )
     if as_json:
         print_json(diagnosis_to_json(diagnosis))
     else:

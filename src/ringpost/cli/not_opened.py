@@ -5,14 +5,13 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from alembic.util import CommandError
-
 from ringpost.cli.exits import Failed, Misconfigured
 from ringpost.cli.output import without_password
 from ringpost.config import Config
 from ringpost.errors import StorageUnavailable
-from ringpost.storage.engines import NothingThere, database_file
+from ringpost.storage.engines import database_file
 from ringpost.storage.keyring import KeyRingError
+from ringpost.storage.schema import FromNewerVersion, NothingThere
 
 NO_ROOM: Final = 1024 * 1024
 """Bytes that are left on a disk that is full: SQLite cannot even open a file with less."""
@@ -29,7 +28,7 @@ def why(config: Config, error: Exception) -> Exception | None:
                 f"There is nothing of Ringpost in the database yet. {_which_database(config)} Name the right one, or "
                 "begin: ringpost tenant create acme.example.com"
             )
-        case CommandError():
+        case FromNewerVersion():
             told = Misconfigured(
                 f"The database was made by a newer version of Ringpost ({error}). Install that version again, or bring "
                 f"back the backup from before the upgrade. {_which_database(config)}"

@@ -138,7 +138,12 @@ def log_format(config: Config) -> logs.Format:
 
 @asynccontextmanager
 async def open_room(
-    config: Config, *, tell: Callable[[str], Any], traced: bool = False, makes_database: bool = True
+    config: Config,
+    *,
+    tell: Callable[[str], Any],
+    traced: bool = False,
+    makes_database: bool = True,
+    sends: bool = False,
 ) -> AsyncGenerator[Room]:
     """The room; tells what was made. Raises Misconfigured when what the configuration names cannot be used.
 
@@ -147,7 +152,8 @@ async def open_room(
     to_make = missing(config)
     async with AsyncExitStack() as stack:
         try:
-            room = await stack.enter_async_context(wiring.open_room(config, traced=traced, make=makes_database))
+            opening = wiring.open_room(config, traced=traced, make=makes_database, sends=sends)
+            room = await stack.enter_async_context(opening)
         except Exception as error:
             said = why(config, error)
             if said is None:
@@ -161,14 +167,20 @@ async def open_room(
             raise about_the_database(config, error) from error
 
 
-def in_room(data_dir: Path | None, work: Callable[[Room], Awaitable[T]], *, makes_database: bool = False) -> T:
+def in_room(
+    data_dir: Path | None,
+    work: Callable[[Room], Awaitable[T]],
+    *,
+    makes_database: bool = False,
+    sends: bool = False,
+) -> T:
     """Open the room, do `work` in it, and close it: the body of most commands. Raises Failed without a database."""
     config = load_config(data_dir)
     if not makes_database:
         require_database(config)
 
     async def run() -> T:
-        async with open_room(config, tell=say, makes_database=makes_database) as room:
+        async with open_room(config, tell=say, makes_database=makes_database, sends=sends) as room:
             return await work(room)
 
     return asyncio.run(run())

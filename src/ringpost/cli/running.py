@@ -84,7 +84,7 @@ def migrate(data_dir: DataDir = None) -> None:
 async def _serve(config: Config) -> None:
     tell, begun_at = _teller(config), wiring.clock()
     with serving.listen(config.host, config.port) as listener:
-        async with open_room(config, tell=tell, traced=True) as room:
+        async with open_room(config, tell=tell, traced=True, sends=True) as room:
             url = serving.url_of(listener)
             tell(f"Ringpost listens on {url} (console: {url}/console/, API: {url}/docs). Ctrl-C stops it.")
             secret = await invite_first_administrator(room, begun_at)
@@ -109,7 +109,7 @@ def _require_file(config: Config) -> None:
 
 
 async def _work(config: Config) -> None:
-    async with open_room(config, tell=_teller(config), traced=True) as room:
+    async with open_room(config, tell=_teller(config), traced=True, sends=True) as room:
         await serving.work(room, config)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import cache
 from typing import Final
 
 from starlette.applications import Starlette
@@ -91,9 +92,7 @@ PAGES: Final[tuple[Page, ...]] = (
 
 def create_console(room: Room, limits: Limits) -> ASGIApp:
     """The console that works in `room`. `limits` are the API's, so that nobody gets twice the tries."""
-    routes = [Route(f"{PREFIX}/{{version}}/{{name:path}}", send_asset, methods=["GET"])]
-    routes += [Route(f"{ROOT}{page.path}", _endpoint(page), methods=[page.method]) for page in PAGES]
-    app = Starlette(routes=routes, exception_handlers={404: _no_page, 405: _no_page})
+    app = Starlette(routes=_routes(), exception_handlers={404: _no_page, 405: _no_page})
     app.router.redirect_slashes = False
     app.state.room, app.state.limits = room, limits
     app.state.served = frozenset(page.path for page in PAGES if page.method == "GET")
@@ -122,6 +121,12 @@ class InFront:
 def _is_browser(scope: Scope) -> bool:
     asked = scope["method"] in ("GET", "HEAD")
     return asked and any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
+
+
+@cache
+def _routes() -> tuple[Route, ...]:
+    assets = Route(f"{PREFIX}/{{version}}/{{name:path}}", send_asset, methods=["GET"])
+    return (assets, *(Route(f"{ROOT}{page.path}", _endpoint(page), methods=[page.method]) for page in PAGES))
 
 
 def _endpoint(page: Page) -> Callable[[Request], Awaitable[Response]]:

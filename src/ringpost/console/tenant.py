@@ -2,7 +2,6 @@
 
 from functools import cache, partial
 from typing import Any, Final
-from zoneinfo import available_timezones
 
 from starlette.responses import Response
 
@@ -14,6 +13,7 @@ from ringpost.console.rendering import render
 from ringpost.console.routing import Access, get, post
 from ringpost.console.visit import Visit
 from ringpost.domain.tenants import Tenant, TenantDraft, TenantId, parse_domain
+from ringpost.domain.times import time_zones
 from ringpost.errors import AlreadyExists, FieldError, Invalid
 from ringpost.storage import tenants
 from ringpost.usecases.change_tenant import edit_tenant, switched
@@ -149,7 +149,7 @@ def _page(visit: Visit, tenant: Tenant, form: Form, status: int = 200, **more: A
 @cache
 def _zones() -> tuple[str, ...]:
     """Zones as people know them, by place; the others of the IANA database can be typed."""
-    places = {name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/"))}
+    places = {name for name in time_zones() if "/" in name and not name.startswith(("Etc/", "SystemV/"))}
     return ("UTC", *sorted(places))
 
 

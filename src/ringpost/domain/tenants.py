@@ -1,13 +1,13 @@
 """A tenant is one customer of the phone system: its own settings, templates, events and mail."""
 
 import re
-import zoneinfo
 from dataclasses import dataclass, fields
 from typing import Final, NewType
 
 import idna
 
 from ringpost.domain.hosts import parse_host, parse_ip
+from ringpost.domain.times import time_zones
 from ringpost.errors import FieldError, Invalid
 
 TenantId = NewType("TenantId", str)
@@ -75,7 +75,7 @@ def parse_tenant(draft: TenantDraft) -> TenantDraft:
         wrong.append(
             FieldError("domain", "A domain is a host name, such as acme.example; it has no spaces and no port.")
         )
-    if timezone in _NO_ZONES or timezone not in zoneinfo.available_timezones():
+    if timezone in _NO_ZONES or timezone not in time_zones():
         wrong.append(FieldError("timezone", "A timezone is a name of the IANA database, such as Europe/Berlin."))
     if not is_locale(locale):
         wrong.append(

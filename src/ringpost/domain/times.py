@@ -1,9 +1,9 @@
 """Times: kept as whole milliseconds since 1970, UTC; written for programs, and for people at a place."""
 
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final, overload
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
@@ -34,6 +34,12 @@ def rfc3339(milliseconds: int | None) -> str | None:
     if milliseconds is None:
         return None
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@cache
+def time_zones() -> frozenset[str]:
+    """All names of the IANA database; whoever asks Python itself has it read some six hundred files each time."""
+    return frozenset(available_timezones())
 
 
 @lru_cache(4096)

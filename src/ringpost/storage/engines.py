@@ -1,14 +1,13 @@
-"""Engines: how SQLAlchemy talks to each database, and the schema brought up to date."""
+"""Engines: how SQLAlchemy talks to each database."""
 
 from pathlib import Path
 from typing import Final
 
-from alembic import command
-from alembic.config import Config as AlembicConfig
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine
 
 from ringpost.storage import sqlite
 from ringpost.storage.patience import come_back_at_once
+from ringpost.storage.schema import migrate
 
 _IN_A_FILE: Final = "sqlite:///"
 """How the URL of an embedded database begins. All that follows is the path of its file, whatever it holds."""
@@ -18,15 +17,11 @@ READERS: Final = 4
 """Threads of a process that read; each has a connection of its own."""
 
 
-class NothingThere(Exception):
-    """The database has no tables of ours, and none were to be made."""
-
-
 def open_engines(url: str, *, make: bool = True) -> tuple[Engine, Engine]:
     """Engines to read and to write with, after the schema was brought up to date; without `make`, it has to have one.
 
     Raises ValueError when the URL is of no known kind, StorageUnavailable when the database is not what we need, and
-    NothingThere.
+    what `migrate` raises.
     """
     check_url(url)
     file = database_file(url)
@@ -63,21 +58,3 @@ def check_url(url: str) -> None:
             "this must start with sqlite:/// (a file) or postgresql:// (a server), such as "
             "postgresql://ringpost@db.example.com/ringpost"
         )
-
-
-def migrate(engine: Engine, *, make: bool = True) -> None:
-    """Bring the schema to the newest revision. Safe to run at every start, and from several processes.
-
-    Without `make`, raises NothingThere when there is none.
-    """
-    config = AlembicConfig()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            from ringpost.storage import postgresql  # noqa: PLC0415  as above
-
-            postgresql.be_the_only_one_to_migrate(connection)
-        if not make and not inspect(connection).has_table("alembic_version"):
-            raise NothingThere
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")

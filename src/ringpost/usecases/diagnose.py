@@ -30,7 +30,7 @@ from ringpost.errors import FieldError, Invalid, NotConfigured
 from ringpost.storage import settings as rows
 from ringpost.storage.oauth import credentials_in_force
 from ringpost.storage.sealing import SealBroken
-from ringpost.transports.doctor import Case
+from ringpost.transports.examining import Case
 from ringpost.usecases.change_settings import stored_settings
 from ringpost.usecases.room import Room
 

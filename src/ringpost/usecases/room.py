@@ -14,7 +14,7 @@ from ringpost.storage.default_templates import language_of, words_in
 from ringpost.storage.sealing import Sealer
 from ringpost.storage.standing import Memory
 from ringpost.transports import Transport
-from ringpost.transports.doctor import Examine, no_doctor
+from ringpost.transports.examining import Examine, no_doctor
 from ringpost.transports.pacing import Pace
 from ringpost.usecases.bell import Bell
 from ringpost.usecases.hand_over import Takers

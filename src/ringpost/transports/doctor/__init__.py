@@ -5,8 +5,8 @@ Where that fails, further connections find out why (`probes`); no login is ever 
 about the sender's domain (`sender_domain`).
 """
 
-from ringpost.transports.doctor.case import Case
-from ringpost.transports.doctor.doctor import Doctor, Examine, no_doctor
+from ringpost.transports.doctor.doctor import Doctor
 from ringpost.transports.doctor.sender_domain import DnsServers
+from ringpost.transports.examining import Case
 
-__all__ = ["Case", "DnsServers", "Doctor", "Examine", "no_doctor"]
+__all__ = ["Case", "DnsServers", "Doctor"]

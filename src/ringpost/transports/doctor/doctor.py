@@ -1,17 +1,17 @@
 """The doctor of all kinds of mail server."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Final
 
 from ringpost.domain.deliveries import Outcome, Stage
-from ringpost.domain.diagnosis import SMTP_STEPS, Step, StepName, StepStatus, skipped
+from ringpost.domain.diagnosis import Step, StepName, StepStatus, skipped
 from ringpost.domain.endpoints import GmailEndpoint, GraphEndpoint, SmtpEndpoint
 from ringpost.domain.providers import by_endpoint
-from ringpost.transports.doctor.case import Case
 from ringpost.transports.doctor.examination import Examination, Report
 from ringpost.transports.doctor.sender_domain import DnsServers, ask_sender_domain
+from ringpost.transports.examining import Case
 from ringpost.transports.smtp import classify
 from ringpost.transports.smtp.options import Deadlines, SmtpOptions
 
@@ -21,16 +21,6 @@ DEADLINES: Final = Deadlines(resolve=5, connect=8, greeting=2.5, opening=8, mail
 """A person waits for the answer. A greeting that takes longer is waited for once more, after a look at why."""
 
 _ONLY_BY_SENDING = "This is only known by sending: send a test mail."
-
-
-Examine = Callable[[Case], AsyncIterator[Step]]
-"""Yields the steps while they are made."""
-
-
-async def no_doctor(_case: Case) -> AsyncIterator[Step]:
-    """For a room without a way out."""
-    for step in skipped(SMTP_STEPS, "There is no doctor here."):
-        yield step
 
 
 class Doctor:

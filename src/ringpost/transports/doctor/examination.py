@@ -11,8 +11,8 @@ from ringpost.domain.diagnosis import SMTP_STEPS, StepName, StepStatus, skipped
 from ringpost.domain.endpoints import Auth, SmtpEndpoint, TlsMode
 from ringpost.domain.traps import Trap, encryption, reaching
 from ringpost.transports.doctor import probes
-from ringpost.transports.doctor.case import Case
 from ringpost.transports.doctor.recorder import Recorder, Report
+from ringpost.transports.examining import Case
 from ringpost.transports.smtp import classify, commands
 from ringpost.transports.smtp.dialing import Dial, Dialed
 from ringpost.transports.smtp.options import SmtpOptions
