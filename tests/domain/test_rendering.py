@@ -196,6 +196,28 @@ def test_a_paragraph_that_only_labels_empty_variables_goes_with_the_blank_line_b
     assert render(body, {"A": "1"}).text == "Hello.\n\nNo: 1\n\nGoodbye."
 
 
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("<p>Hello</p><p>%%A%%</p><p>Goodbye</p>", "Hello\n\nGoodbye\n"),
+        ("<p>%%A%%</p><p>Goodbye</p>", "Goodbye\n"),
+        ("<p>Hello</p><p>%%A%%</p>", "Hello\n"),
+        ("<p>Hello</p><p>%%QUEUE_NAME%%</p><p>%%A%%</p>", "Hello\n\nSales\n"),
+        ("<p>Hello</p><p>%%A%%<br>%%QUEUE_NAME%%<br>%%A%%</p><p>Goodbye</p>", "Hello\n\nSales\n\nGoodbye\n"),
+        ("<p>Hello</p><p><a href='%%A%%'>%%A%%</a></p><p>Goodbye</p>", "Hello\n\nGoodbye\n"),
+    ],
+)
+def test_an_empty_variable_that_stands_alone_leaves_no_blank_lines(body: str, text: str) -> None:
+    rendered = render(body, {"QUEUE_NAME": "Sales"})
+
+    assert rendered.text == text
+    assert rendered.unknown == ("A",)
+
+
+def test_a_variable_that_stands_alone_is_reported_as_empty() -> None:
+    assert render("<p>Hello</p><p>%%QUEUE_NAME%%</p>").empty == ("QUEUE_NAME",)
+
+
 @pytest.mark.parametrize("blanks", [" ", "\t", "\u00a0 \n"])
 def test_a_value_of_blanks_is_empty(blanks: str) -> None:
     rendered = render("Caller: %%CALLER_NAME%%\n%%QUEUE_NAME%%.", {"CALLER_NAME": blanks, "QUEUE_NAME": blanks})

@@ -46,6 +46,8 @@ class Block:
     start: int
     end: int
     names: frozenset[str]
+    told: bool = False
+    """That they are empty is still worth a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class Form:
     """First literal, one past the last, names."""
     conditions: frozenset[str]
     """The names of all blocks. When each has a value, no block is left out."""
+    optional: frozenset[str]
+    """Of these, the ones that may be empty without a word."""
     in_base64: bool
     """Base64 is shorter than quoted-printable."""
 
@@ -145,5 +149,6 @@ def cut(source: str, blanks: Iterable[Blank], blocks: Iterable[Block] = ()) -> F
         places=tuple(places),
         blocks=tuple((index[block.start], index[block.end], block.names) for block in kept),
         conditions=frozenset(name for block in kept for name in block.names),
+        optional=frozenset(name for block in kept if not block.told for name in block.names),
         in_base64=prefers_base64("".join(literals)),
     )

@@ -14,7 +14,7 @@ of blanks.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -44,9 +44,11 @@ LONGEST_FROM: Final = 200
 # Line breaks of all kinds and other controls, and what turns the direction of writing to make a name look like another.
 _NOT_IN_LINE = re.compile("[\x00-\x20\x7f-\xa0\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
 _NOT_IN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
-_LABELLED = r"[^%\n]{1,60}:[ \t]*+%%([A-Z0-9_]{1,64})%%[ \t]*+(?:\n|\Z)"
-_LABELLED_LINE = re.compile(f"^{_LABELLED}", re.MULTILINE)
-_LABELLED_PARAGRAPH = re.compile(rf"(?:\A|(?<=\n\n))(?:{_LABELLED})++\n+")
+_ALONE = r"([^%\n]{1,60}:[ \t]*+)?+%%[A-Z0-9_]{1,64}%%[ \t]*+(?:\n|\Z)"
+"""A line that is nothing but a variable, or a label and a variable."""
+_ALONE_IN_LINE = re.compile(f"^{_ALONE}", re.MULTILINE)
+_ALONE_IN_PARAGRAPH = re.compile(rf"(?:\A|(?<=\n\n))(?:{_ALONE})++\n+")
+_ALONE_AT_THE_END = re.compile(rf"(?<=\n)\n(?:{_ALONE})++\Z")
 
 
 class Stamp(NamedTuple):
@@ -163,15 +165,15 @@ def prepare(template: Template, event_type: EventType) -> PreparedTemplate:
     html = cut_html(_with_lf(template.body)) if is_html(template.body) else None
     from_, subject = _cut_text(template.from_), _cut_text(template.subject)
     if html is None:
-        text = _cut_text(_with_lf(template.body), labels=True)
+        text = _cut_text(_with_lf(template.body), lines=True)
     elif template.text_body is not None:
-        text = _cut_text(_with_lf(template.text_body), labels=True)
+        text = _cut_text(_with_lf(template.text_body), lines=True)
     else:
         derived = derive_text(template.body)
-        text = _cut_text(derived.text, derived.blocks, derived.escapes, labels=True)
+        text = _cut_text(derived.text, derived.blocks, derived.escapes, lines=True)
     forms = [from_, subject, text, *([html] if html else [])]
     used = dict.fromkeys(name for form in forms for name in form.names if name)
-    conditions = frozenset(name for form in forms for name in form.conditions if name)
+    optional = frozenset(name for form in forms for name in form.optional if name)
     known = event_type.variable_names
     return PreparedTemplate(
         from_,
@@ -180,10 +182,10 @@ def prepare(template: Template, event_type: EventType) -> PreparedTemplate:
         html,
         sources=tuple(
             (name, _other_names(name), canonical_name(name) in known)
-            for name in (*used, *sorted(conditions - used.keys()))
+            for name in (*used, *sorted(optional - used.keys()))
             if name not in IMAGE_VARIABLES
         ),
-        optional=conditions,
+        optional=optional,
         uses_image=html is not None and any(QR_CONTENT_ID in literal for literal in html.literals),
     )
 
@@ -211,23 +213,26 @@ def _cut_text(
     blocks: tuple[Block, ...] = (),
     escapes: Mapping[int, Escape] = MappingProxyType({}),
     *,
-    labels: bool = False,
+    lines: bool = False,
 ) -> Form:
-    """A form of plain text. With `labels`, a line that is a label and a variable goes when the variable is empty.
+    """A form of plain text. With `lines`, one that is only a variable, labelled or not, goes when that is empty.
 
-    A paragraph of such lines only goes with the blank lines behind it.
+    A paragraph of such lines only goes with the blank lines behind it, and the last one with that before it.
     """
     blanks = [
         Blank(match.start(), match.end(), _text_name(match[1]), escapes.get(match.start()))
         for match in VARIABLE.finditer(source)
     ]
-    patterns = (_LABELLED_LINE, _LABELLED_PARAGRAPH) if labels and blanks else ()
-    labelled = (
-        Block(match.start(), match.end(), frozenset(map(_text_name, VARIABLE.findall(match[0]))))
-        for pattern in patterns
-        for match in pattern.finditer(source)
-    )
-    return cut(source, blanks, (*blocks, *labelled))
+    alone = _alone(source) if lines and blanks else ()
+    return cut(source, blanks, (*blocks, *alone))
+
+
+def _alone(source: str) -> Iterator[Block]:
+    """What goes with its variables. Of one that has no label people hear: the HTML may show the gap."""
+    for pattern in (_ALONE_IN_LINE, _ALONE_IN_PARAGRAPH, _ALONE_AT_THE_END):
+        for match in pattern.finditer(source):
+            names = frozenset(map(_text_name, VARIABLE.findall(match[0])))
+            yield Block(match.start(), match.end(), names, told=pattern is not _ALONE_IN_LINE or not match[1])
 
 
 def _with_lf(text: str) -> str:
