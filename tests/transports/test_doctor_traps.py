@@ -1,5 +1,6 @@
 """Each trap of the catalogue is recognised by name: at a server that does just that, or in a real condition."""
 
+import asyncio
 import errno
 import socket
 import ssl
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from tests.transports.doctor_cases import examine
 from tests.transports.mail_samples import MESSAGE, Connect, endpoint, envelope, options, short, with_login
-from tests.transports.scripted_server import Answer, ScriptedServer, Trick, polite
+from tests.transports.scripted_server import Answer, Client, ScriptedServer, Trick, polite
 
 from ringpost.domain.deliveries import Stage
 from ringpost.domain.diagnosis import Step, StepName, StepStatus
@@ -131,6 +132,32 @@ async def test_a_silent_server_that_speaks_no_tls_either(monkeypatch: pytest.Mon
         examined = await examine(endpoint(server.port))
 
         assert (examined.failed.name, examined.failed.trap) == (StepName.GREETING, "GREETING_TIMEOUT")
+
+
+async def test_a_greeting_that_never_ends_is_not_called_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ringpost.transports.doctor.examination.LONG_GREETING", 2)
+    async with ScriptedServer(endless_greeting) as server:
+        examined = await examine(endpoint(server.port))
+
+        assert (examined.failed.name, examined.failed.trap) == (StepName.GREETING, "REPLY_UNFINISHED")
+        assert "began to answer" in examined.failed.hint
+
+
+async def test_a_greeting_that_ends_late_is_waited_for() -> None:
+    async def late(client: Client) -> None:
+        await client.say(b"220-wait\r\n")
+        await client.reader.read()
+
+    async with ScriptedServer(late, polite({"GREETING": b"220-wait\r\n220 hi\r\n"})) as server:
+        examined = await examine(endpoint(server.port))
+
+        assert examined[StepName.GREETING].status is StepStatus.OK
+
+
+async def endless_greeting(client: Client) -> None:
+    while True:
+        await client.say(b"220-not yet\r\n")
+        await asyncio.sleep(0.01)
 
 
 async def test_a_name_that_does_not_exist() -> None:

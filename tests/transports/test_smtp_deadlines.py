@@ -5,7 +5,7 @@ import socket
 
 import pytest
 from tests.transports.mail_samples import MESSAGE, Connect, endpoint, envelope, options, short
-from tests.transports.scripted_server import Client, ScriptedServer, Trick, polite
+from tests.transports.scripted_server import Answer, Client, ScriptedServer, Trick, polite
 from tests.transports.test_smtp_outcomes import BOTH_WAYS, HUGE
 
 from ringpost.domain.deliveries import RETRY, Party, Stage
@@ -71,6 +71,17 @@ async def test_a_deadline_is_for_the_whole_reply_and_not_for_each_byte(connect: 
             outcome = await connect(endpoint(server.port), options(deadlines=deadlines)).send(envelope(), MESSAGE)
 
     assert (outcome.verdict, outcome.party) == (RETRY, Party.MAIL_SERVER)
+
+
+@pytest.mark.parametrize("verb", ["GREETING", "EHLO"])
+async def test_an_answer_that_has_begun_and_does_not_end_is_told_as_that(connect: Connect, verb: str) -> None:
+    answer: dict[str, Answer] = {verb: b"220-not yet\r\n" if verb == "GREETING" else b"250-not yet\r\n"}
+    async with ScriptedServer(polite(answer)) as server:
+        deadlines = short(greeting=2, opening=2)
+        outcome = await connect(endpoint(server.port), options(deadlines=deadlines)).send(envelope(), MESSAGE)
+
+    assert outcome.trap == "REPLY_UNFINISHED"
+    assert outcome.dialogue.endswith("S: (an answer without its end)")
 
 
 async def test_a_block_that_the_network_does_not_take_is_given_up(connect: Connect) -> None:

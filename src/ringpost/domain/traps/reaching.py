@@ -76,6 +76,14 @@ GREETING_TIMEOUT: Final = Trap(
     "If the port expects TLS from the first byte (usually 465), turn enable_tls_ssl on and enable_starttls_auto off. "
     "Else something that is no mail server listens there: check the port.",
 )
+REPLY_UNFINISHED: Final = Trap(
+    "REPLY_UNFINISHED",
+    "An answer that does not come to its end",
+    "A greeting or an answer has begun (such as with a line of 220-), and its last line does not come in time.",
+    "The mail server began to answer and did not come to the end in time.",
+    "Some servers hold up senders like this on purpose, or are overloaded. Check the server and port; if they are "
+    "right, its operator can say more.",
+)
 CLOSED_BEFORE_GREETING: Final = Trap(
     "CLOSED_BEFORE_GREETING",
     "The mail server hangs up at once",

@@ -85,11 +85,7 @@ class Examination:
 
     async def _dial(self) -> Dialed | None:
         done = await self._dial_once(self._options)
-        if (
-            isinstance(done, Outcome)
-            and done.trap == reaching.GREETING_TIMEOUT.code
-            and not await self._begins_with_tls()
-        ):
+        if isinstance(done, Outcome) and await self._may_be_slow(done):
             patient = replace(self._options.deadlines, greeting=LONG_GREETING)
             done = await self._dial_once(replace(self._options, deadlines=patient))
         if isinstance(done, Outcome):
@@ -98,6 +94,12 @@ class Examination:
             return None
         self._ready()
         return done
+
+    async def _may_be_slow(self, outcome: Outcome) -> bool:
+        """Whether the greeting may still come: some servers hold it up to see who does not wait."""
+        if outcome.stage is Stage.GREETING and outcome.trap == reaching.REPLY_UNFINISHED.code:
+            return True
+        return outcome.trap == reaching.GREETING_TIMEOUT.code and not await self._begins_with_tls()
 
     async def _dial_once(self, options: SmtpOptions) -> Dialed | Outcome:
         dial = Dial(self._endpoint, options, self._recorder)

@@ -161,8 +161,16 @@ class Dial:
         if self._early is not Stage.GREETING or self.stage is Stage.TLS:
             return classify.for_error(self.stage, error, self._endpoint.port)
         if isinstance(error, TimeoutError):
-            return classify.for_timeout(self.stage)
+            return self._told_late()
         return classify.for_drop(self.stage)
+
+    def _told_late(self) -> Outcome:
+        if self._wire is None or not self._wire.partial:
+            return classify.for_timeout(self.stage)
+        if self._said[-1:] == [dialogue.NO_ANSWER]:
+            self._said.pop()
+        self._said.append(dialogue.NO_END)
+        return classify.server_failed(self.stage, reaching.REPLY_UNFINISHED)
 
     def _hang_up(self) -> None:
         if self._wire is not None:

@@ -17,6 +17,7 @@ from ringpost.transports.smtp.replies import Garbage, Reply
 MOST_OCTETS = 4096
 """The most that is kept of one dialogue; what was said last is."""
 NO_ANSWER = "S: (no answer)"
+NO_END = "S: (an answer without its end)"
 _HIDDEN = "***"
 
 
