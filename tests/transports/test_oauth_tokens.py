@@ -1,9 +1,11 @@
 """Access tokens: how they are asked for, kept and renewed, and what each refusal means."""
 
 import asyncio
+import gzip
 import json
 import re
 import ssl
+import tracemalloc
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from typing import Any
@@ -134,6 +136,19 @@ async def test_a_refused_token_is_replaced_once_for_all_who_had_it(provider: Sta
     found = await asyncio.gather(*(tokens.token(GRAPH.grant, instead_of=old) for _ in range(20)))
     assert set(found) == {Secret("access-2")}
     assert await tokens.token(GRAPH.grant, instead_of=old) == Secret("access-2")
+
+
+async def test_of_an_answer_that_is_packed_no_more_is_unpacked_than_is_read(provider: StandIn, ca_file: str) -> None:
+    provider.say("token", Say(200, gzip.compress(b" " * (64 << 20)), {"Content-Encoding": "gzip"}))
+    tracemalloc.start()
+    try:
+        await outcome_of(provider, ca_file, USER.grant)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert most < 16 << 20
+    assert provider.of("token")[0].headers["accept-encoding"] == "identity"
 
 
 async def test_a_token_is_renewed_before_it_ends_and_used_while_that_fails(provider: StandIn, ca_file: str) -> None:

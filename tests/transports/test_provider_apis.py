@@ -1,8 +1,10 @@
 """Microsoft Graph and the Gmail API: what is sent, and what each answer means, over HTTPS with a private authority."""
 
 import asyncio
+import gzip
 import json
 import ssl
+import tracemalloc
 from base64 import b64decode, urlsafe_b64decode
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
@@ -312,6 +314,26 @@ async def test_of_an_answer_without_an_end_only_the_beginning_is_read(provider: 
     async with asyncio.timeout(30):  # a whole answer may take two minutes
         outcome = await send(provider.providers(ca_file), GRAPH)
     assert (outcome.party, outcome.code, outcome.retry_after) == (Party.MAIL_SERVER, 503, 40)
+
+
+async def test_of_an_answer_that_is_packed_no_more_is_unpacked_than_is_read(provider: StandIn, ca_file: str) -> None:
+    provider.say("send", Say(503, gzip.compress(b"x" * (64 << 20)), {"Content-Encoding": "gzip", "Retry-After": "40"}))
+    providers = provider.providers(ca_file)
+    tracemalloc.start()
+    try:
+        outcome = await send(providers, GRAPH)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert (outcome.party, outcome.code, outcome.retry_after) == (Party.MAIL_SERVER, 503, 40)
+    assert most < 16 << 20
+    assert provider.of("send")[0].headers["accept-encoding"] == "identity"
+
+
+async def test_an_acceptance_that_is_packed_all_the_same_is_one(provider: StandIn, ca_file: str) -> None:
+    provider.say("send", Say(200, gzip.compress(b'{"id": "18c0"}'), {"Content-Encoding": "gzip"}))
+    assert (await send(provider.providers(ca_file), USER)).verdict is SENT
 
 
 async def test_an_answer_that_does_not_come_is_ambiguous(provider: StandIn, ca_file: str) -> None:

@@ -9,6 +9,7 @@ import json
 import re
 import socket
 import ssl
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,10 @@ MAX_ANSWER: Final = 65536
 """Octets of an answer that are read; a good one has some hundred."""
 LONGEST_WAIT: Final = 3600.0
 """Seconds; the most that a provider can make us wait: a mistaken week must not stop a mailbox."""
+
+UNPACKED: Final = {"Accept-Encoding": "identity"}
+"""How answers are wanted: a few KiB that are packed may be gigabytes."""
+_UNPACKS_GZIP: Final = zlib.MAX_WBITS | 16
 
 _NO_NAME = "The name of the mail provider is not known in the DNS. Check the network of the machine."
 _UNREACHABLE = "The mail provider cannot be reached. Check the network of the machine; HTTPS to it must be open."
@@ -83,6 +88,30 @@ class Answer:
         return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
+class Body:
+    """What is read of an answer's body, unpacked when it comes packed against our wish; MAX_ANSWER octets and one."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        packed = response.headers.get("content-encoding", "").lower() in ("gzip", "x-gzip")
+        self._packed = zlib.decompressobj(_UNPACKS_GZIP) if packed else None
+        self._came = 0
+        self.read = b""
+
+    def add(self, piece: bytes) -> None:
+        """One more piece as it came. httpx.DecodingError when it cannot be unpacked."""
+        self._came += len(piece)
+        room = MAX_ANSWER + 1 - len(self.read)
+        try:
+            self.read += self._packed.decompress(piece, room) if self._packed else piece[:room]
+        except zlib.error as error:
+            raise httpx.DecodingError(str(error)) from error
+
+    @property
+    def is_too_long(self) -> bool:
+        """There is more than anybody reads, packed or unpacked."""
+        return max(self._came, len(self.read)) > MAX_ANSWER
+
+
 class Trip:
     """How far one request has come; httpcore tells it (its extension `trace`)."""
 
@@ -104,6 +133,7 @@ class Trip:
 def open_client(options: WebOptions, connections: int) -> httpx.AsyncClient:
     """A client that keeps its connections and trusts nothing from the environment."""
     return httpx.AsyncClient(
+        headers=UNPACKED,
         verify=tls_context(options.ca_file),
         trust_env=False,
         follow_redirects=False,
@@ -125,18 +155,18 @@ async def post(client: httpx.AsyncClient, request: httpx.Request, seconds: float
 
 async def _send(client: httpx.AsyncClient, request: httpx.Request) -> Answer:
     response = await client.send(request, stream=True)
-    body = b""
+    body = Body(response)
     try:
-        async for piece in response.aiter_bytes():
-            body += piece
-            if len(body) > MAX_ANSWER:
+        async for piece in response.aiter_raw():
+            body.add(piece)
+            if body.is_too_long:
                 break
     except (httpx.HTTPError, OSError):
-        if response.is_success and not body:
+        if response.is_success and not body.read:
             raise  # an acceptance without its words may be one of a proxy
     finally:
         await response.aclose()
-    return Answer.of(response, body)
+    return Answer.of(response, body.read)
 
 
 def read_retry_after(value: str | None, now: datetime) -> float | None:

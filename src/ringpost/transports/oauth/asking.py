@@ -18,7 +18,7 @@ import httpx
 
 from ringpost.domain.secrets import Secret
 from ringpost.transports.connecting import tls_context
-from ringpost.transports.web import MAX_ANSWER, Answer, WebOptions
+from ringpost.transports.web import UNPACKED, Answer, Body, WebOptions
 
 LONGEST_LIFE: Final = 1e9
 """Seconds that a token may say it lives; more is no time that can be reckoned with."""
@@ -80,13 +80,13 @@ class Asker:
         if _origin(url) != self._origin:
             raise OtherAuthority
         end = time.monotonic() + self._seconds
-        with self._client.stream(method, url, headers={**_AGENT, **headers}, data=form) as response:
-            body = b""
-            for piece in response.iter_bytes():
-                body += piece
-                if len(body) > MAX_ANSWER or time.monotonic() > end:
+        with self._client.stream(method, url, headers={**_AGENT, **headers, **UNPACKED}, data=form) as response:
+            body = Body(response)
+            for piece in response.iter_raw():
+                body.add(piece)
+                if body.is_too_long or time.monotonic() > end:
                     raise httpx.ReadTimeout("The answer does not end.")
-            answer = Answer.of(response, body)
+            answer = Answer.of(response, body.read)
         good = read(answer) if answer.status == 200 else None
         if good is None:
             raise TokenRefused(answer, tuple(Secret(form[name]) for name in _PROOFS if form and form.get(name)))
