@@ -85,6 +85,15 @@ async def test_people_and_the_invited_are_listed_by_name_a_page_at_a_time(
     assert NEXT.search(second) is None
 
 
+async def test_a_page_whose_people_are_all_gone_shows_those_who_are_there(client_of: ClientOf) -> None:
+    client = await client_of(Role.TENANT_ADMIN)
+
+    page = (await client.get("/console/people?after=zoe")).text
+
+    assert LISTED.findall(page) == ["anna", "ron"]
+    assert "To the start" not in page
+
+
 async def test_a_user_is_changed_and_removed(client_of: ClientOf, room: Room, acme: TenantId) -> None:
     client, ron = await client_of(Role.TENANT_ADMIN), await client_of(Role.READ_ONLY)
     csrf = {"csrf": await csrf_of(client)}

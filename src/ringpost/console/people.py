@@ -43,6 +43,8 @@ class Listed:
     """The invitations of those who are not users yet."""
     renewals: frozenset[str]
     """Names of users who have a link to set another password."""
+    after: str
+    """The name that the page begins behind; empty for the first page."""
     last: str | None
     """The last name, when there are more; None when there are not."""
 
@@ -150,7 +152,7 @@ async def _page(
 ) -> Response:
     after = visit.request.query_params.get("after", "")
     listed = await visit.room.database.read(_listed, level.owner(visit), after, visit.room.clock())
-    values = {"level": level, "form": form, "listed": listed, "invited": invited, "after": after}
+    values = {"level": level, "form": form, "listed": listed, "invited": invited}
     return render(visit, "people.html", status=status, **values)
 
 
@@ -158,12 +160,14 @@ def _listed(connection: Connection, owner: TenantId, after: str, now: int) -> Li
     users = access.page_of_users(connection, owner, ON_A_PAGE + 1, after)
     newcomers = invitations.page_of_newcomers(connection, owner, now, ON_A_PAGE + 1, after)
     names = sorted(one.username for one in (*users, *newcomers))
+    if after and not names:
+        return _listed(connection, owner, "", now)  # those who stood there are gone
     last = names[ON_A_PAGE - 1] if len(names) > ON_A_PAGE else None
     if last is not None:
         users = [one for one in users if one.username <= last]
         newcomers = [one for one in newcomers if one.username <= last]
     renewals = invitations.invited_among(connection, owner, now, [user.username for user in users])
-    return Listed(users, newcomers, renewals, last)
+    return Listed(users, newcomers, renewals, after, last)
 
 
 routes = tuple(
