@@ -54,7 +54,8 @@ class _Texts(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Labels that are read out are texts too."""
-        self._within = tag
+        if tag != "wbr":  # within a word
+            self._within = tag
         self.texts += [
             value for name, value in attrs if value and name in ("aria-label", "title", "placeholder", "alt")
         ]
