@@ -1,10 +1,11 @@
 """Changing settings: what waits goes on at once, through the server now in force."""
 
+import asyncio
 from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from ringpost.domain.access import SCOPES_OF_ROLE, Principal, Role
 from ringpost.domain.deliveries import Urgency
@@ -13,7 +14,7 @@ from ringpost.errors import Invalid, PasswordRequired
 from ringpost.storage import audit, settings
 from ringpost.storage.audit import Filter
 from ringpost.storage.keyring import KeyRing
-from ringpost.storage.queues import SYSTEMS_OWN
+from ringpost.storage.queues import MOVED_AT_ONCE, SYSTEMS_OWN
 from ringpost.storage.sealing import Sealer
 from ringpost.storage.tables import deliveries, events, holds
 from ringpost.usecases.change_oauth import change_oauth
@@ -29,6 +30,7 @@ RAW: dict[str, Any] = {
     "username": "pbx@acme.example",
     "password": "p",
 }
+MANY = 4 * MOVED_AT_ONCE + 1
 SECRET_APP = {"provider": "MS365", "tenant": "example.org", "client_id": "an-app", "client_secret": "a-secret"}
 
 
@@ -46,6 +48,20 @@ def wait_in(
     times = {"created_at": 1, "due_at": until, "expires_at": 9, "deferred": until > 1}
     waiting = {"id": queue, "tenant": tenant, "event": queue, "type": "RECHARGE", "recipient": "a@example.com"}
     connection.execute(insert(deliveries).values(**waiting, **times, urgency=urgency, queue=queue, state="queued"))
+
+
+def many_wait_in(connection: Connection, queue: str, until: int) -> None:
+    """More deliveries of Acme than one write takes along."""
+    wait_in(connection, queue, ACME, until=until)
+    [row] = connection.execute(select(deliveries)).mappings().all()
+    more = [{**row, "id": f"{row['id']}-{number:04}"} for number in range(1, MANY)]
+    connection.execute(insert(deliveries), more)
+
+
+def gone_on(connection: Connection) -> int:
+    """How many deliveries wait for Acme's own server, and not for another try."""
+    mine = select(func.count()).where(deliveries.c.queue == ACME, deliveries.c.deferred.is_(False))
+    return connection.execute(mine).scalar_one()
 
 
 def hold(connection: Connection, lane: str) -> None:
@@ -126,6 +142,24 @@ async def test_what_waited_for_another_try_goes_at_once_through_whatever_server_
         return [(row.due_at, row.deferred) for row in connection.execute(select(deliveries))]
 
     assert await room.database.read(when) == [(room.clock(), False)]
+
+
+@pytest.mark.parametrize(("queue", "waits_s"), [(f"system:{ACME}", 0), (ACME, 3600)], ids=["moved", "tried again"])
+async def test_others_write_in_between_when_much_mail_goes_on_through_another_server(
+    room: Room, queue: str, waits_s: int
+) -> None:
+    if queue == ACME:
+        await change_settings(room, administrator(ACME), RAW)
+    await room.database.write(many_wait_in, queue, room.clock() + waits_s * 1000 if waits_s else 1)
+    counted = {0}
+
+    saving = asyncio.create_task(change_settings(room, administrator(ACME), RAW | {"password": "corrected"}))
+    while not saving.done():
+        counted.add(await room.database.write(gone_on))
+    await saving
+
+    assert await room.database.read(gone_on) == MANY
+    assert len(counted - {0, MANY}) > 1, "somebody else's turn has come more than once"
 
 
 async def test_what_is_refused_changes_nothing(room: Room) -> None:

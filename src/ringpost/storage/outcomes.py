@@ -16,7 +16,7 @@ from ringpost.storage import bell
 from ringpost.storage.bulk import Insert, RowValues, Update, UpdateWithInsert, ask
 from ringpost.storage.events import finished
 from ringpost.storage.outbox import Claimed, end_probes
-from ringpost.storage.queues import LANE, SYSTEMS_OWN, lane_of, queues_of
+from ringpost.storage.queues import LANE, MOVED_AT_ONCE, SYSTEMS_OWN, lane_of, queues_of
 from ringpost.storage.tables import attempts, deliveries, events, holds, messages
 
 
@@ -307,13 +307,16 @@ def on_hold(connection: Connection, lanes: Collection[str], some: Sequence[str] 
 
 
 def release(connection: Connection, owner: TenantId, now: int) -> None:
-    """Let all mail of an owner's server go, because its settings have changed: also what waited for another try."""
+    """Let all mail of an owner's server go, because its settings have changed: also what waited for another try.
+
+    Of a tenant's that waited, only as much as one write has room for; see `queues.left_behind`.
+    """
     for lane in (owner, SYSTEMS_OWN) if owner == SYSTEM else (owner,):
         connection.execute(delete(holds).where(holds.c.lane == lane))
         first, last = queues_of(lane)
-        connection.execute(
-            update(deliveries)
-            .where(text("state = 'queued' AND deferred"), deliveries.c.queue.between(first, last))
-            .values(due_at=now, deferred=False)
-        )
+        waited = (text("state = 'queued' AND deferred"), deliveries.c.queue.between(first, last))
+        if owner != SYSTEM:
+            some = select(deliveries.c.id).where(*waited).limit(MOVED_AT_ONCE)
+            waited = (*waited, deliveries.c.id.in_(connection.scalars(some).all()))
+        connection.execute(update(deliveries).where(*waited).values(due_at=now, deferred=False))
     bell.ring(connection)

@@ -15,7 +15,7 @@ from ringpost.storage import oauth as rows
 from ringpost.storage import settings as settings_rows
 from ringpost.storage.sealing import SealBroken
 from ringpost.transports.oauth.keys import Keys
-from ringpost.usecases.change_settings import let_go
+from ringpost.usecases.change_settings import bring_on, let_go
 from ringpost.usecases.room import Room
 
 _NAMES: Final = {"directory": "tenant", "account": "service_account_email"}
@@ -25,7 +25,8 @@ _NAMES: Final = {"directory": "tenant", "account": "service_account_email"}
 async def change_oauth(room: Room, principal: Principal, raw: Mapping[str, object]) -> None:
     """Replace the credentials by what was posted. Raises Invalid, PasswordRequired."""
     wanted = parse_oauth(raw, Keys())
-    await room.database.write(replace_oauth, room, principal, wanted)
+    if await room.database.write(replace_oauth, room, principal, wanted):
+        await bring_on(room, principal.tenant)
     room.bell.ring()
 
 
@@ -49,12 +50,14 @@ async def edit_oauth(
             outcomes.release(connection, tenant, room.clock())
 
     await room.database.write(store)
+    await bring_on(room, tenant)
     room.bell.ring()
 
 
 async def destroy_oauth(room: Room, principal: Principal) -> None:
     """Forget the credentials, secrets and all. Raises NotFound when there are none."""
     await room.database.write(remove_oauth, room, principal)
+    await bring_on(room, principal.tenant)
     room.bell.ring()
 
 

@@ -1,6 +1,7 @@
 """Change the notification settings of a tenant, or of the system level: all of them, or some of what is in force."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from ringpost.domain.settings import (
     system_settings_to_json,
 )
 from ringpost.domain.tenants import SYSTEM, TenantId
+from ringpost.errors import StorageUnavailable
 from ringpost.storage import audit, outcomes, queues
 from ringpost.storage import settings as rows
 from ringpost.storage.sealing import SealBroken
@@ -28,7 +30,9 @@ async def change_settings(room: Room, principal: Principal, raw: Mapping[str, ob
     Raises Invalid, PasswordRequired.
     """
     wanted = parse_settings_of(principal.tenant, raw, room.options.rules_for(principal.tenant))
-    await room.database.write(replace_settings, room, principal, wanted)
+    changed = await room.database.write(replace_settings, room, principal, wanted)
+    if changed:
+        await bring_on(room, principal.tenant)
     room.bell.ring()
 
 
@@ -48,7 +52,19 @@ async def edit_settings(room: Room, principal: Principal, edited: Callable[[Conn
             outcomes.release(connection, tenant, room.clock())
 
     await room.database.write(store)
+    await bring_on(room, tenant)
     room.bell.ring()
+
+
+async def bring_on(room: Room, tenant: TenantId) -> None:
+    """After `let_go`: what the write itself had no room for goes on as well.
+
+    In bites, so that others can write in between. When this is cut short, a mail changes over when it is claimed: what
+    was saved is saved, so it is no failure of who saved it.
+    """
+    if tenant != SYSTEM:
+        with suppress(StorageUnavailable):
+            await _bring_all_on(room, tenant)
 
 
 def replace_settings(connection: Connection, room: Room, principal: Principal, wanted: Settings) -> bool:
@@ -69,7 +85,7 @@ def replace_settings(connection: Connection, room: Room, principal: Principal, w
 
 
 def let_go(connection: Connection, tenant: TenantId, now: int, *, could_send: bool) -> None:
-    """What waits is tried again at once, through the mail server that is now in force.
+    """What waits is tried again at once, through the mail server that is now in force; of much, the rest by `bring_on`.
 
     `could_send`: whether the tenant's own could before the change.
     """
@@ -79,6 +95,24 @@ def let_go(connection: Connection, tenant: TenantId, now: int, *, could_send: bo
     outcomes.release(connection, tenant, now)
     if tenant == SYSTEM and rows.system_server_offered(connection):
         queues.lend_to_emergencies(connection, now)
+
+
+async def _bring_all_on(room: Room, tenant: TenantId) -> None:
+    after = ""
+    while ids := await room.database.read(_left_behind, tenant, after):
+        for start in range(0, len(ids), queues.MOVED_AT_ONCE):
+            await room.database.write(_bring_on, tenant, ids[start : start + queues.MOVED_AT_ONCE], room.clock())
+        after = ids[-1]
+        room.bell.ring()
+
+
+def _left_behind(connection: Connection, tenant: TenantId, after: str) -> Sequence[str]:
+    return queues.left_behind(connection, tenant, after, own_server=rows.can_send(connection, tenant))
+
+
+def _bring_on(connection: Connection, tenant: TenantId, ids: Sequence[str], now: int) -> None:
+    rows.keep_as_they_are(connection, [tenant])  # somebody may have saved again
+    queues.bring_on(connection, tenant, ids, now, own_server=rows.can_send(connection, tenant))
 
 
 def stored_settings(connection: Connection, room: Room, tenant: TenantId) -> tuple[Settings, bool]:

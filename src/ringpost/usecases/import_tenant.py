@@ -30,7 +30,7 @@ from ringpost.storage import audit, templates
 from ringpost.storage.templates import Revision
 from ringpost.transports.oauth.keys import Keys
 from ringpost.usecases.change_oauth import remove_oauth, replace_oauth, stored_oauth
-from ringpost.usecases.change_settings import editable_fields, replace_settings, stored_settings
+from ringpost.usecases.change_settings import bring_on, editable_fields, replace_settings, stored_settings
 from ringpost.usecases.edit_template import prepare_now, remove, write_change, write_new
 from ringpost.usecases.export_tenant import oauth_fields
 from ringpost.usecases.room import Room
@@ -93,6 +93,8 @@ async def import_tenant(room: Room, principal: Principal, raw: object, *, dry_ru
     imported, revisions = await room.database.write(_import, room, principal, file)
     for revision in revisions:
         await prepare_now(room, revision)
+    if any(not change.place.startswith("templates") for change in imported.changes):
+        await bring_on(room, tenant)
     room.bell.ring()
     return imported
 
