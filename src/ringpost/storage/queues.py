@@ -69,11 +69,18 @@ def left_behind(connection: Connection, tenant: TenantId, after: str, *, own_ser
     return connection.scalars(found.order_by(deliveries.c.id).limit(LISTED_AT_ONCE)).all()
 
 
-def bring_on(connection: Connection, tenant: TenantId, ids: Sequence[str], now: int, *, own_server: bool) -> None:
-    """Have these go on through the server in force, those that still are to."""
+def bring_on(
+    connection: Connection, tenant: TenantId, ids: Sequence[str], now: int, *, own_server: bool, wait: bool
+) -> None:
+    """Have these go on through the server in force, those that still are to.
+
+    Without `wait`, not those that somebody writes at this moment: who writes many at once takes them in another order,
+    and each would wait for the other.
+    """
     which = (deliveries.c.id.in_(ids), deliveries.c.tenant == tenant, deliveries.c.state == State.QUEUED)
-    queue = literal(queue_of(tenant, own_server=own_server))
-    _go_on(connection, now, queue, *which, _should_go_on(tenant, own_server=own_server))
+    some = select(deliveries.c.id).where(*which, _should_go_on(tenant, own_server=own_server))
+    found = connection.scalars(some.with_for_update(skip_locked=not wait)).all()
+    _go_on(connection, now, literal(queue_of(tenant, own_server=own_server)), deliveries.c.id.in_(found))
 
 
 def lend_to_emergencies(connection: Connection, now: int) -> None:

@@ -64,7 +64,8 @@ async def bring_on(room: Room, tenant: TenantId) -> None:
     """
     if tenant != SYSTEM:
         with suppress(StorageUnavailable):
-            await _bring_all_on(room, tenant)
+            await _bring_all_on(room, tenant, wait=False)
+            await _bring_all_on(room, tenant, wait=True)  # the few that somebody was just writing
 
 
 def replace_settings(connection: Connection, room: Room, principal: Principal, wanted: Settings) -> bool:
@@ -97,11 +98,12 @@ def let_go(connection: Connection, tenant: TenantId, now: int, *, could_send: bo
         queues.lend_to_emergencies(connection, now)
 
 
-async def _bring_all_on(room: Room, tenant: TenantId) -> None:
+async def _bring_all_on(room: Room, tenant: TenantId, *, wait: bool) -> None:
     after = ""
     while ids := await room.database.read(_left_behind, tenant, after):
         for start in range(0, len(ids), queues.MOVED_AT_ONCE):
-            await room.database.write(_bring_on, tenant, ids[start : start + queues.MOVED_AT_ONCE], room.clock())
+            bite = ids[start : start + queues.MOVED_AT_ONCE]
+            await room.database.write(_bring_on, tenant, bite, room.clock(), wait=wait)
         after = ids[-1]
         room.bell.ring()
 
@@ -110,9 +112,9 @@ def _left_behind(connection: Connection, tenant: TenantId, after: str) -> Sequen
     return queues.left_behind(connection, tenant, after, own_server=rows.can_send(connection, tenant))
 
 
-def _bring_on(connection: Connection, tenant: TenantId, ids: Sequence[str], now: int) -> None:
+def _bring_on(connection: Connection, tenant: TenantId, ids: Sequence[str], now: int, *, wait: bool) -> None:
     rows.keep_as_they_are(connection, [tenant])  # somebody may have saved again
-    queues.bring_on(connection, tenant, ids, now, own_server=rows.can_send(connection, tenant))
+    queues.bring_on(connection, tenant, ids, now, own_server=rows.can_send(connection, tenant), wait=wait)
 
 
 def stored_settings(connection: Connection, room: Room, tenant: TenantId) -> tuple[Settings, bool]:
