@@ -90,7 +90,7 @@ def test_when_nothing_runs_at_all_there_is_an_alert() -> None:
 
 def test_what_alerts_ask_the_rise_of_is_there_before_the_first_time() -> None:
     """A counter that appears with its first value has not risen for Prometheus."""
-    show = "import ringpost.wiring, ringpost.api.metrics, prometheus_client as p; print(p.generate_latest().decode())"
+    show = "import ringpost.worker, ringpost.api.metrics, prometheus_client as p; print(p.generate_latest().decode())"
     shown = subprocess.check_output([sys.executable, "-c", show], text=True)
     risen = r"(?:rate|increase)\((\w+)(?:\{([^}]*)\})?"
 
