@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Connection, Engine, update
+from sqlalchemy import Connection, Engine, text, update
 
 from ringpost.domain.credentials import ProviderHosts
 from ringpost.domain.templates import Parts
 from ringpost.domain.tenants import TenantId
 from ringpost.storage import templates
-from ringpost.storage.engines import open_engines
+from ringpost.storage.engines import migrate, open_engines
 from ringpost.storage.keyring import KeyRing
 from ringpost.storage.sealing import Sealer
 from ringpost.storage.standing import Memory
@@ -48,6 +48,16 @@ def test_a_change_counts_at_once_and_for_everybody(engine: Engine) -> None:
 
 
 def test_a_change_that_was_undone_is_not_believed(engine: Engine) -> None:
+    believe_nothing_that_was_undone(engine)
+
+
+def test_a_change_that_was_undone_is_not_believed_on_a_database_that_an_early_version_made(engine: Engine) -> None:
+    as_an_early_version_made_it(engine)
+    migrate(engine)
+    believe_nothing_that_was_undone(engine)
+
+
+def believe_nothing_that_was_undone(engine: Engine) -> None:
     memory = Memory()
     with engine.connect() as connection, connection.begin() as undone:
         connection.execute(update(tenants).values(name="never"))
@@ -56,6 +66,22 @@ def test_a_change_that_was_undone_is_not_believed(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(update(tenants).values(name="Acme 2"))
         assert name_now(connection, memory) == "Acme 2"
+
+
+def as_an_early_version_made_it(engine: Engine) -> None:
+    """Changes are counted by ones, as 0008 had it at first."""
+    one_more = "UPDATE changes SET count = count + 1"
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0014'"))
+        if connection.dialect.name == "postgresql":
+            body = f"$$ BEGIN {one_more}; RETURN NULL; END $$"
+            head = "CREATE OR REPLACE FUNCTION ringpost_changed() RETURNS trigger LANGUAGE plpgsql AS"
+            connection.execute(text(f"{head} {body}"))
+            return
+        for name in connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all():
+            table, _, verb = name.rpartition("_")
+            connection.execute(text(f"DROP TRIGGER {name}"))
+            connection.execute(text(f"CREATE TRIGGER {name} AFTER {verb} ON {table} BEGIN {one_more}; END"))
 
 
 def test_a_process_that_only_sends_keeps_no_more_tenants_than_one_that_accepts(
