@@ -7,12 +7,9 @@ import re
 import signal
 import socket
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -244,29 +241,6 @@ def test_keys_from_the_environment_are_added_at_the_end_before_they_seal(acme: M
 
     assert done.returncode == 78
     assert "at the end and restart all processes; then move it to the front" in " ".join(done.stderr.split())
-
-
-def test_a_backup_is_made_as_the_docs_say_while_it_runs_and_can_be_restored(acme: Machine) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "operating.md").read_text("utf-8")
-    command = page.partition("## Backup")[2].partition("```sh\n")[2].partition("```")[0]
-    there, here = acme.folder / "restored", acme.folder / "data"
-    there.mkdir()
-    for named, meant in (
-        ("/opt/ringpost/bin/python", sys.executable),
-        ("/var/lib/ringpost/", f"{here}/"),
-        ("/backup/", f"{there}/"),
-        ("/elsewhere/", f"{there}/"),
-    ):
-        assert named in command
-        command = command.replace(named, meant)
-    with acme.serving():
-        acme.output("tenant", "create", "written-last.example.com")
-        subprocess.run(["sh", "-ec", command], check=True, timeout=DEADLINE_S)
-    assert {file.stat().st_mode & 0o777 for file in there.iterdir()} == {0o600}
-    assert subprocess.call(["sh", "-ec", command.replace("ringpost.db ", "no.db ")], stderr=subprocess.DEVNULL) != 0
-    assert not (here / "no.db").exists(), "else it would be root's, and in the way of the service"
-
-    assert acme.output("tenant", "list", "--data-dir", str(there)) == acme.output("tenant", "list")
 
 
 def test_migrate_can_be_run_again(machine: Machine) -> None:
