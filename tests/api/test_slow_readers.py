@@ -103,6 +103,19 @@ async def test_who_reads_slowly_gets_all(narrow: str, monkeypatch: pytest.Monkey
     assert len(got) == length_of(got)
 
 
+async def test_who_has_read_all_is_not_hung_up_on_once_more(
+    narrow: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("ringpost.api.bounded_protocol.READ_S", 1.0)
+    with asking(narrow, LARGE.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")) as client:
+        await is_answered(client)
+        got = await read_to_the_end(client)
+    await asyncio.sleep(1.2)
+
+    assert len(got) == length_of(got)
+    assert [record.message for record in caplog.records if record.exc_info] == []
+
+
 async def test_who_does_not_read_keeps_nobody_out_for_long(narrow: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ringpost.api.bounded_protocol.READ_S", 0.5)
     with contextlib.ExitStack() as stack:

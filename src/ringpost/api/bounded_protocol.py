@@ -40,6 +40,8 @@ class Joining:
         self._ended = False
         self._pieces: list[bytes] = []
         self._octets = 0
+        self._read_by: TimerHandle | None = None
+        """Runs while a client that is hung up on has something to read."""
 
     def __getattr__(self, name: str) -> Any:
         """Everything else is the transport's."""
@@ -79,13 +81,18 @@ class Joining:
         self._flush()
         self._ended = True
         self._transport.close()
-        if self._transport.get_write_buffer_size():
-            self._loop.call_later(READ_S, self.abort)
+        if self._transport.get_write_buffer_size() and self._read_by is None:
+            self._read_by = self._loop.call_later(READ_S, self.abort)
 
     def abort(self) -> None:
         """Close at once, whatever the client has still to read."""
         self._ended = True
         self._transport.abort()
+
+    def gone(self) -> None:
+        """The connection is no more, and there is nothing to close any longer."""
+        if self._read_by is not None:
+            self._read_by.cancel()
 
     def _flush(self) -> None:
         if self._pieces:
@@ -150,7 +157,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
         self._stop_waiting_for_reader()
-        self.hang_up()
+        if self.out is not None:
+            self.out.hang_up()
+            self.out.gone()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
