@@ -1,4 +1,4 @@
-"""Certificates, and transports that are closed when their test ends."""
+"""Certificates, stand-ins for providers, and transports that are closed when their test ends."""
 
 import ssl
 from collections.abc import AsyncGenerator, Callable
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import trustme
 from tests.transports.mail_samples import Connect, options
+from tests.transports.provider_stand_in import StandIn, stand_in
 
 from ringpost.domain.endpoints import SmtpEndpoint
 from ringpost.transports.smtp import SmtpOptions, SmtpTransport
@@ -55,6 +56,13 @@ def bad_tls(authority: trustme.CA) -> dict[str, ssl.SSLContext]:
         "self-signed": context_with(trustme.CA().issue_cert("localhost")),
         "expired": context_with(authority.issue_cert("localhost", not_before=past, not_after=past + timedelta(days=1))),
     }
+
+
+@pytest.fixture
+async def provider(good_tls: ssl.SSLContext) -> AsyncGenerator[StandIn]:
+    """Microsoft and Google."""
+    async with stand_in(good_tls) as it:
+        yield it
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from urllib.parse import parse_qs
 
 from tests.closing import end
 
-from ringpost.domain.credentials import Cloud
+from ringpost.domain.credentials import Cloud, Grant
+from ringpost.domain.deliveries import RETRY, Outcome
 from ringpost.transports.oauth import Authorities
 from ringpost.transports.pacing import Allowance
 from ringpost.transports.providers import ProviderOptions, Providers
@@ -153,6 +154,14 @@ async def stand_in(context: ssl.SSLContext) -> AsyncGenerator[StandIn]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await end(server, [writer.transport for writer in writers])
+
+
+async def outcome_of(provider: StandIn, ca_file: str, grant: Grant, **web: Any) -> Outcome:
+    """What a refusal comes to."""
+    found = await provider.providers(ca_file, web=web).tokens.token(grant)
+    assert isinstance(found, Outcome)
+    assert (found.verdict, found.ambiguous) == (RETRY, False)
+    return found
 
 
 def _kind(path: str) -> str:

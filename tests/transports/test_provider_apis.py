@@ -6,7 +6,6 @@ import json
 import ssl
 import tracemalloc
 from base64 import b64decode, urlsafe_b64decode
-from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -31,13 +30,6 @@ DENIED = {"error": {"code": "ErrorAccessDenied", "message": "Access is denied."}
 def google_error(reason: str, message: str = "No.") -> dict[str, Any]:
     """An error as the Gmail API writes it."""
     return {"error": {"code": 403, "message": message, "errors": [{"reason": reason}], "status": "X"}}
-
-
-@pytest.fixture
-async def provider(good_tls: ssl.SSLContext) -> AsyncGenerator[StandIn]:
-    """Microsoft and Google."""
-    async with stand_in(good_tls) as it:
-        yield it
 
 
 def transport_to(

@@ -14,7 +14,7 @@ import pytest
 from tests.closing import end
 from tests.transports.mail_samples import MESSAGE, envelope
 from tests.transports.oauth_samples import APP, GRAPH
-from tests.transports.provider_stand_in import Say, StandIn, stand_in
+from tests.transports.provider_stand_in import Say, StandIn
 
 from ringpost.domain.deliveries import REJECTED, RETRY, SENT, Outcome, Party, Stage
 from ringpost.domain.endpoints import GraphEndpoint
@@ -25,13 +25,6 @@ from ringpost.transports.pacing import Allowance
 from ringpost.transports.providers import MANY_PACES, Providers
 
 OTHERS = [GraphEndpoint(f"{number}@sender.example", APP) for number in range(MANY_PACES + 1)]
-
-
-@pytest.fixture
-async def provider(good_tls: ssl.SSLContext) -> AsyncGenerator[StandIn]:
-    """Microsoft."""
-    async with stand_in(good_tls) as it:
-        yield it
 
 
 async def send(providers: Providers, message: bytes = MESSAGE) -> Outcome:

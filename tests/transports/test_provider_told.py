@@ -1,7 +1,7 @@
 """What people are told when a provider, or what gives tokens for it, cannot be reached or refuses the login."""
 
 import ssl
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
@@ -20,7 +20,8 @@ from ringpost.domain.endpoints import Endpoint, GmailEndpoint, GraphEndpoint, Sm
 from ringpost.domain.tenants import TenantId
 from ringpost.errors import MailServerFailed
 from ringpost.transports import Transport
-from ringpost.transports.doctor import Case, DnsServers, Doctor
+from ringpost.transports.doctor import DnsServers, Doctor
+from ringpost.transports.examining import Case
 from ringpost.transports.microsoft365 import microsoft365
 from ringpost.transports.smtp import SmtpOptions, SmtpTransport
 from ringpost.usecases.change_oauth import change_oauth
@@ -30,13 +31,6 @@ from ringpost.usecases.send_test_mail import parse_test_mail, send_test_mail
 
 TEST_MAIL = parse_test_mail({"recipient": "ann@example.com", "subject": "Test", "content": "Test"})
 CREDENTIALS = {"provider": "MS365", "tenant": DIRECTORY, "client_id": "app", "client_secret": "made-up"}
-
-
-@pytest.fixture
-async def provider(good_tls: ssl.SSLContext) -> AsyncGenerator[StandIn]:
-    """Microsoft and Google."""
-    async with stand_in(good_tls) as it:
-        yield it
 
 
 @pytest.fixture
