@@ -4,6 +4,7 @@ import asyncio
 from functools import partial
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, func, insert, select
 
@@ -160,6 +161,25 @@ async def test_others_write_in_between_when_much_mail_goes_on_through_another_se
 
     assert await room.database.read(gone_on) == MANY
     assert len(counted - {0, MANY}) > 1, "somebody else's turn has come more than once"
+
+
+@pytest.mark.parametrize("kind_of_database", ["postgresql"])
+async def test_a_mail_that_somebody_is_writing_keeps_none_of_the_others_from_going_on(
+    room: Room, slow: psycopg.AsyncConnection
+) -> None:
+    await room.database.write(many_wait_in, f"system:{ACME}", 1)
+    late = select(deliveries.c.id).order_by(deliveries.c.id).offset(MANY - MOVED_AT_ONCE // 2).limit(1)
+    written = await room.database.read(lambda connection: connection.execute(late).scalar_one())
+    await slow.execute("SELECT id FROM deliveries WHERE id = %s FOR UPDATE", [written])
+
+    saving = asyncio.create_task(change_settings(room, administrator(ACME), RAW))
+    async with asyncio.timeout(20):
+        while await room.database.read(gone_on) < MANY - 1:
+            await asyncio.sleep(0.01)
+    await slow.rollback()
+    await saving
+
+    assert await room.database.read(gone_on) == MANY
 
 
 async def test_what_is_refused_changes_nothing(room: Room) -> None:
