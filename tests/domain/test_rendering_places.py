@@ -260,13 +260,12 @@ def test_a_link_of_the_text_leads_where_that_of_the_html_leads(href: str, value:
 
 
 @pytest.mark.parametrize("piece", ["%%A%%", "a%%A%%", "a.%%A%%", "@%%A%%", ":%%A%%"])
-def test_time_to_cut_a_host_grows_with_its_values_and_no_faster(piece: str) -> None:
-    def seconds(pieces: int) -> float:
-        started = time.process_time()
-        html_of(f'<a href="https://{piece * pieces}">', "")
-        return time.process_time() - started
+def test_a_host_of_many_values_is_cut_in_no_time(piece: str) -> None:
+    started = time.process_time()
 
-    assert min(seconds(10_000), seconds(10_000)) < 50 * max(seconds(1_000), 0.005)
+    html_of(f'<a href="https://{piece * 30_000}">', "")
+
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(
