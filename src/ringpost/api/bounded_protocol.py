@@ -90,7 +90,9 @@ class Joining:
         self._transport.abort()
 
     def gone(self) -> None:
-        """The connection is no more, and there is nothing to close any longer."""
+        """The connection is no more: nothing is written to it, and nothing of it is left to close."""
+        self._ended = True
+        self._pieces.clear()
         if self._read_by is not None:
             self._read_by.cancel()
 
@@ -158,7 +160,6 @@ class BoundedProtocol(HttpToolsProtocol):
             self._timer.cancel()
         self._stop_waiting_for_reader()
         if self.out is not None:
-            self.out.hang_up()
             self.out.gone()
         super().connection_lost(exc)
 
