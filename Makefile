@@ -1,7 +1,7 @@
 # Ringpost. `make` alone lists the commands; nothing here needs root.
 
 SHELL := /bin/sh
-unexport PYTHONDONTWRITEBYTECODE # what is compiled anew at each start takes half as long again to start
+unexport PYTHONDONTWRITEBYTECODE # else all of our code is compiled anew at each start of each command
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=

@@ -32,8 +32,9 @@ from ringpost.domain.mail_servers import MailServer
 from ringpost.domain.providers import PROVIDERS
 from ringpost.domain.server_rules import ServerRules, parse_mail_server
 from ringpost.domain.traps import TRAPS
-from ringpost.transports.doctor import Case, DnsServers, Doctor
+from ringpost.transports.doctor import DnsServers, Doctor
 from ringpost.transports.egress import EgressRules
+from ringpost.transports.examining import Case
 from ringpost.transports.smtp import SmtpOptions
 from ringpost.usecases.diagnose import DiagnosisPlan, conclude
 

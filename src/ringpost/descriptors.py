@@ -1,13 +1,13 @@
 """How many file descriptors this process has, and for whom. Each mail server that is waited for takes one."""
 
 import resource
+import sys
 from typing import Final
 
 MOST: Final = 65_536
 """How many are asked for, where the hard limit allows that; the usual soft limit of 1,024 is soon used up."""
 OTHERS: Final = 64
 """Those that are neither for mail servers nor for clients: the database, files, what is listened on."""
-_WITHOUT_LIMIT: Final = 1 << 30
 
 
 def raise_limit() -> None:
@@ -32,4 +32,4 @@ def for_mail() -> int:
 
 def _limit() -> int:
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return _WITHOUT_LIMIT if limit == resource.RLIM_INFINITY else limit
+    return sys.maxsize if limit == resource.RLIM_INFINITY else limit

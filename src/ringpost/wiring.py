@@ -25,7 +25,7 @@ from ringpost.storage.sealing import Sealer
 from ringpost.usecases.room import Options, Room
 from ringpost.usecases.trace import Trace
 
-if TYPE_CHECKING:  # each takes longer than all else that a command needs to start
+if TYPE_CHECKING:  # they take long to import, and most commands need none of them
     from fastapi import FastAPI
 
     from ringpost.api.express import Express
@@ -43,7 +43,7 @@ async def open_room(
 
     `make`: without it, NothingThere is raised where there is no database yet.
     `traced`: keep traces, if the operator wants them; for what serves, as no command makes any.
-    `sends`: without it, no mail leaves it and no server is examined; it opens in two thirds of the time.
+    `sends`: without it, no mail leaves it and no server is examined, and it opens sooner.
     """
     traces = telemetry.open_traces() if traced else None
     _keys_there_are(config)  # wrong ones are told before anything is made, or the schema is changed
@@ -71,7 +71,7 @@ def _no_way_out(endpoint: Endpoint, **_how: object) -> NoReturn:
 
 
 def _with_ways_out(room: Room, config: Config) -> Room:
-    from ringpost.ways_out import WaysOut  # noqa: PLC0415  a third of the time that a command takes to start
+    from ringpost.ways_out import WaysOut  # noqa: PLC0415  takes long to import, and most commands send nothing
 
     ways = WaysOut(config)
     return replace(room, open_transport=ways.open_transport, examine=ways.examine, pace_of=ways.pace_of)
@@ -112,7 +112,7 @@ class Site(NamedTuple):
 
 def site(room: Room, config: Config) -> Site:
     """The HTTP application."""
-    from ringpost.api.app import create_app  # noqa: PLC0415  half of the time that a command takes to start
+    from ringpost.api.app import create_app  # noqa: PLC0415  as above
     from ringpost.api.express import express_past  # noqa: PLC0415
     from ringpost.console.app import InFront, create_console  # noqa: PLC0415
 

@@ -7,8 +7,9 @@ from tests.transports.mail_samples import address, options
 
 from ringpost.domain.diagnosis import Step, StepName, StepStatus
 from ringpost.domain.endpoints import SmtpEndpoint
-from ringpost.transports.doctor import Case, DnsServers, Doctor
+from ringpost.transports.doctor import DnsServers, Doctor
 from ringpost.transports.egress import EgressRules
+from ringpost.transports.examining import Case
 from ringpost.transports.smtp import SmtpOptions
 
 SENDER, RECIPIENT = "pbx@sender.example", "alice@recipient.example"

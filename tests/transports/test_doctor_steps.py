@@ -16,9 +16,10 @@ from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage
 from ringpost.domain.diagnosis import DOMAIN_STEPS, SMTP_STEPS, StepName, StepStatus
 from ringpost.domain.endpoints import GraphEndpoint, TlsMode
 from ringpost.domain.secrets import Secret
-from ringpost.transports.doctor import Case, DnsServers, Doctor
+from ringpost.transports.doctor import DnsServers, Doctor
 from ringpost.transports.doctor import doctor as doctor_module
 from ringpost.transports.egress import EgressRules
+from ringpost.transports.examining import Case
 
 LOGIN = ("PIPELINING", "AUTH PLAIN LOGIN", "SIZE 1000")
 

@@ -22,8 +22,9 @@ from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.errors import Invalid, NotConfigured, PasswordRequired
 from ringpost.storage.keyring import KeyRing
 from ringpost.storage.sealing import Sealer
-from ringpost.transports.doctor import Case, DnsServers, Doctor
+from ringpost.transports.doctor import DnsServers, Doctor
 from ringpost.transports.egress import EgressRules
+from ringpost.transports.examining import Case
 from ringpost.transports.smtp import SmtpOptions
 from ringpost.usecases.change_oauth import change_oauth
 from ringpost.usecases.change_settings import change_settings

@@ -38,7 +38,7 @@ def rfc3339(milliseconds: int | None) -> str | None:
 
 @cache
 def time_zones() -> frozenset[str]:
-    """All names of the IANA database; whoever asks Python itself has it read some six hundred files each time."""
+    """All names of the IANA database. Whoever asks Python itself has it look through its folders on disk each time."""
     return frozenset(available_timezones())
 
 

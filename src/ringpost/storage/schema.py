@@ -45,7 +45,7 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _upgrade(connection: Connection) -> None:
-    from alembic import command, config  # noqa: PLC0415  an eighth of the time that a command takes to start
+    from alembic import command, config  # noqa: PLC0415  takes long to import, and there is hardly ever a migration
 
     upgrade = config.Config()
     upgrade.set_main_option("script_location", str(_MIGRATIONS))

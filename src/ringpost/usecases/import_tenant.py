@@ -93,8 +93,7 @@ async def import_tenant(room: Room, principal: Principal, raw: object, *, dry_ru
     imported, revisions = await room.database.write(_import, room, principal, file)
     for revision in revisions:
         await prepare_now(room, revision)
-    if any(not change.place.startswith("templates") for change in imported.changes):
-        await bring_on(room, tenant)
+    await bring_on(room, tenant)
     room.bell.ring()
     return imported
 

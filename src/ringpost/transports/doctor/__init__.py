@@ -7,6 +7,5 @@ about the sender's domain (`sender_domain`).
 
 from ringpost.transports.doctor.doctor import Doctor
 from ringpost.transports.doctor.sender_domain import DnsServers
-from ringpost.transports.examining import Case
 
-__all__ = ["Case", "DnsServers", "Doctor"]
+__all__ = ["DnsServers", "Doctor"]
