@@ -302,20 +302,11 @@ async def test_a_mail_that_cannot_be_written(connect: Connect) -> None:
     assert outcome.trap == "UNWRITABLE"
 
 
-ELSEWHERE = (
-    "test_doctor_tls_traps.py",
-    "test_smtp_advice.py",
-    "test_doctor_domain.py",
-    "test_oauth_tokens.py",
-    "test_provider_apis.py",
-    "test_provider_told.py",
-    "../usecases/test_diagnose.py",
-)
-
-
 def test_every_trap_has_its_test() -> None:
-    here = Path(__file__)
-    tests = "".join((here.parent / name).read_text("utf-8") for name in (here.name, *ELSEWHERE))
+    here = Path(__file__).parent
+    tests = "".join(
+        file.read_text("utf-8") for file in (*here.glob("test_*.py"), here.parent / "usecases/test_diagnose.py")
+    )
 
     assert [code for code in TRAPS if f'"{code}"' not in tests] == []
 
