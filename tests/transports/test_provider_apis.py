@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import ssl
+import sys
 import tracemalloc
 from base64 import b64decode, urlsafe_b64decode
 from datetime import UTC, datetime, timedelta
@@ -61,6 +62,28 @@ async def test_graph_takes_a_mail(provider: StandIn, ca_file: str) -> None:
     assert request.headers["content-type"] == "text/plain"
     assert request.headers["authorization"] == "Bearer access-1"
     assert b64decode(request.body) == MESSAGE
+
+
+@pytest.mark.parametrize("endpoint", [GRAPH, USER], ids=["graph", "gmail"])
+async def test_nothing_is_looked_for_among_the_installed_modules_at_each_mail(
+    provider: StandIn, ca_file: str, endpoint: GraphEndpoint | GmailEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_for: list[str] = []
+
+    class Finder:
+        """Finds nothing, so that the next one is asked."""
+
+        @staticmethod
+        def find_spec(name: str, *_: object) -> None:
+            looked_for.append(name)
+
+    transport = transport_to(endpoint, provider.providers(ca_file))
+    await transport.send(envelope(), MESSAGE)
+    monkeypatch.setattr(sys, "meta_path", [Finder, *sys.meta_path])
+    await transport.send(envelope(), MESSAGE)
+    await transport.close()
+
+    assert looked_for == []
 
 
 @pytest.mark.parametrize("endpoint", [USER, service_account()], ids=["user", "service account"])
