@@ -1,6 +1,8 @@
 # Ringpost. `make` alone lists the commands; nothing here needs root.
 
 SHELL := /bin/sh
+# Postfix's programs are there, also for who became root by a plain `su`, which keeps the PATH that it finds.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 unexport PYTHONDONTWRITEBYTECODE # else all of our code is compiled anew at each start of each command
 VENV ?= .venv
 BIN := $(VENV)/bin

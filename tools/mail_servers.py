@@ -1,10 +1,11 @@
-"""Install the mail servers that the tests send to: Postfix with Dovecot, Exim, and smtp-server of npm.
+"""Install the mail servers that the tests send to: Postfix with Dovecot, Exim, smtp-server and a Gmail of npm.
 
 Run: python -m tools.mail_servers
 
 Postfix and Dovecot are installed as Debian packages and not started. Exim (Debian allows one mail server only) is
-unpacked into build/mail_servers/exim, smtp-server goes to build/mail_servers/node. What cannot be had is named, and its
-tests are left out; that is never an error.
+unpacked into build/mail_servers/exim, smtp-server goes to build/mail_servers/node, and emulate, which is Google's
+sign-in and Gmail as others understood them, to build/mail_servers/gmail. What cannot be had is named, and its tests are
+left out; that is never an error.
 """
 
 import shutil
@@ -17,6 +18,7 @@ from tools import outside
 ROOT: Final = Path(__file__).parent.parent
 BUILD: Final = ROOT / "build" / "mail_servers"
 NODE: Final = ROOT / "tests" / "mail_servers" / "node"
+GMAIL: Final = ROOT / "tests" / "transports" / "node"
 EXIM: Final = ("exim4-daemon-light", "libnss-wrapper")
 
 
@@ -33,6 +35,11 @@ def main() -> int:
             "smtp-server",
             lambda: outside.has_node_modules(NODE, BUILD / "node"),
             lambda: outside.install_node_modules(NODE, BUILD / "node"),
+        ),
+        (
+            "emulate",
+            lambda: outside.has_node_modules(GMAIL, BUILD / "gmail"),
+            lambda: outside.install_node_modules(GMAIL, BUILD / "gmail"),
         ),
     )
     outside.install(parts, use="the tests", without="its tests are left out")

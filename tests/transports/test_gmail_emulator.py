@@ -1,21 +1,21 @@
 """Gmail as others understood it: the npm package emulate, with its own consent, tokens and mailbox."""
 
-import fcntl
-import shutil
 import socket
 import subprocess
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 from tests.left_out import left_out
+from tests.mail_servers.node_server import find_node
 from tests.transports.mail_samples import MESSAGE, envelope
 from tests.transports.oauth_samples import MAILBOX
+from tools.mail_servers import BUILD, GMAIL
+from tools.outside import has_node_modules
 
 from ringpost.domain.credentials import GoogleUser
 from ringpost.domain.deliveries import SENT, Outcome, Party, Stage
@@ -25,9 +25,7 @@ from ringpost.transports.gmail import gmail
 from ringpost.transports.oauth import Authorities
 from ringpost.transports.providers import ProviderOptions, Providers
 
-PACKAGE: Final = "emulate@0.11.2"
-FOLDER: Final = Path(__file__).parents[2] / "build" / "gmail_emulator"
-PROGRAM: Final = FOLDER / "node_modules" / "emulate" / "dist" / "index.js"
+PROGRAM: Final = BUILD / "gmail" / "node_modules" / "emulate" / "dist" / "index.js"
 SCOPES: Final = "https://www.googleapis.com/auth/gmail.send https://www.googleapis.com/auth/gmail.readonly"
 CLIENT: Final = {"client_id": "client.apps", "client_secret": "a-secret", "redirect_uri": "http://localhost/back"}
 SEED: Final = f"""\
@@ -37,17 +35,14 @@ google:
     - {{client_id: client.apps, client_secret: a-secret, name: Ringpost, redirect_uris: ["http://localhost/back"]}}
 """
 
-pytestmark = pytest.mark.timeout(300)  # the first run installs it
-
 
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Its URL."""
-    npm, node = shutil.which("npm"), shutil.which("node")
-    if npm is None or node is None:
-        left_out("the Gmail emulator: there is no npm")
+    node = find_node()
+    if node is None or not has_node_modules(GMAIL, BUILD / "gmail"):
+        left_out("Gmail as others understood it: emulate of npm is not installed, or no Node.js from 20 on")
         return
-    _install(npm)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -62,15 +57,6 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(10)
-
-
-def _install(npm: str) -> None:
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with (FOLDER / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes
-        if not PROGRAM.exists():
-            install = [npm, "install", "--prefix", str(FOLDER), "--ignore-scripts", "--no-audit", "--no-fund", PACKAGE]
-            subprocess.run(install, check=True, capture_output=True, timeout=240)
 
 
 def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
