@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 from axe_playwright_python.async_playwright import Axe
 from fastapi import FastAPI
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
@@ -23,6 +24,7 @@ from ringpost.domain.access import Role
 from ringpost.domain.secrets import Secret
 from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.serving import ApiServer, listen, url_of
+from ringpost.storage import passwords
 from ringpost.usecases.create_user import NewUser, create_user
 from ringpost.usecases.log_in import Login
 from ringpost.usecases.room import Room
@@ -32,6 +34,12 @@ PASSWORD = "correct horse battery staple"
 NAMES = {Role.SYSTEM_ADMIN: "root", Role.TENANT_ADMIN: "anna", Role.READ_ONLY: "ron"}
 PATIENCE_MS = 30_000
 """For one step of a browser; machines may be busy."""
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most tests sign somebody in; in earnest, that is most of what they would cost (tests/usecases/test_people)."""
+    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture
