@@ -1,5 +1,7 @@
 """The pages of templates without scripts: forms, headers, levels, and what is not lost."""
 
+import re
+
 import httpx
 from tests.console.conftest import ClientOf, csrf_of
 from tests.turns import turns_of_others
@@ -113,6 +115,20 @@ async def test_a_part_of_blanks_is_the_defaults(client_of: ClientOf, room: Room,
         assert shown[0] == shown[1], path
     await client.post(PAGE, data=blank)
     assert (await room.database.read(templates.get, acme, "RECHARGE")).parts == Parts(subject="Paid")
+
+
+async def test_beside_a_body_of_ones_own_the_defaults_text_is_not_what_stands_for_nothing(
+    client_of: ClientOf, room: Room, acme: TenantId
+) -> None:
+    client = await client_of(Role.TENANT_ADMIN)
+    before = (await client.get(PAGE)).text
+    await create_template(room, anna_of(acme), "RECHARGE", Parts(body="<p>Paid</p>"))
+
+    after = (await client.get(PAGE)).text
+
+    grey = re.compile(r'<textarea id="text_body"[^>]* placeholder="([^"]*)"')
+    assert "Thank you for your payment" in (grey.search(before) or [""])[1]
+    assert (grey.search(after) or ["none"])[1] == ""
 
 
 async def test_starting_from_the_default_takes_nothing_away_that_is_saved(

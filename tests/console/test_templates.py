@@ -236,6 +236,23 @@ async def test_starting_from_the_default_and_the_list_of_variables(visitor: Visi
     assert page.url.endswith("/templates/RECHARGE")
 
 
+async def test_once_there_is_no_body_of_ones_own_the_defaults_text_is_shown_in_grey(
+    visitor: Visitor, room: Room, acme: TenantId
+) -> None:
+    await create_template(room, anna_of(acme), "RECHARGE", Parts(body="<p>Paid</p>"))
+    await visitor.sign_in_as(Role.TENANT_ADMIN)
+    page = await visitor.open("/templates/RECHARGE")
+    grey = page.locator(".editor.of-text").get_by_text("Thank you for your payment")
+    await expect(page.locator(".editor.of-text .cm-content")).to_be_visible()
+    await expect(grey).to_be_hidden()
+
+    await page.get_by_role("textbox", name="Body").focus()
+    await page.keyboard.press("Control+a")
+    await page.keyboard.press("Delete")
+
+    await expect(grey).to_be_visible()
+
+
 async def test_a_hostile_template_does_and_loads_nothing(visitor: Visitor, room: Room, acme: TenantId) -> None:
     hostile = (
         "<script>top.hacked = 1; alert(1)</script><img src=x onerror='top.hacked=1'>"

@@ -145,7 +145,7 @@ export const editorFor = (field, { options, names }, told, words) => {
   const news = { came: false };
   const source = { autocomplete: completing(options) }; // one and the same each time it is asked for
   const hollow = document.createElement("span");
-  hollow.textContent = field.placeholder;
+  hollow.textContent = field.dataset.hollow ?? field.placeholder;
   const content = { "aria-label": label.textContent.trim(), spellcheck: "false", tabindex: "0" };
   if (described.length) content["aria-description"] = described.join(" ");
   if (field.hasAttribute("aria-invalid")) content["aria-invalid"] = "true";
@@ -155,7 +155,7 @@ export const editorFor = (field, { options, names }, told, words) => {
       kind === "line" ? oneLine : [search({ top: true }), EditorView.lineWrapping],
       kind === "html" ? [lineNumbers(), html(), closeBrackets()] : [],
       colours, theme, marking(names, told, news), highlightSpecialChars(), drawSelection(),
-      field.placeholder ? placeholder(() => hollow) : [],
+      hollow.textContent ? placeholder(() => hollow) : [],
       EditorState.phrases.of(words.phrases),
       EditorView.contentAttributes.of(content),
       fixed ? [EditorState.readOnly.of(true)] : [
