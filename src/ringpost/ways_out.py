@@ -12,7 +12,8 @@ from ringpost.transports.doctor import DnsServers, Doctor
 from ringpost.transports.egress import EgressRules
 from ringpost.transports.gmail import gmail
 from ringpost.transports.microsoft365 import microsoft365
-from ringpost.transports.oauth import Authorities, microsoft
+from ringpost.transports.oauth import microsoft
+from ringpost.transports.oauth.tokens import Authorities
 from ringpost.transports.pacing import Allowance, Pace, Paces
 from ringpost.transports.providers import KEPT, ProviderOptions, Providers
 from ringpost.transports.smtp import SmtpOptions, SmtpTransport

@@ -14,7 +14,7 @@ from tests.closing import end
 
 from ringpost.domain.credentials import Cloud, Grant
 from ringpost.domain.deliveries import RETRY, Outcome
-from ringpost.transports.oauth import Authorities
+from ringpost.transports.oauth.tokens import Authorities
 from ringpost.transports.pacing import Allowance
 from ringpost.transports.providers import ProviderOptions, Providers
 from ringpost.transports.web import WebOptions

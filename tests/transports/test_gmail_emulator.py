@@ -22,7 +22,7 @@ from ringpost.domain.deliveries import SENT, Outcome, Party, Stage
 from ringpost.domain.endpoints import GmailEndpoint
 from ringpost.domain.secrets import Secret
 from ringpost.transports.gmail import gmail
-from ringpost.transports.oauth import Authorities
+from ringpost.transports.oauth.tokens import Authorities
 from ringpost.transports.providers import ProviderOptions, Providers
 
 PROGRAM: Final = BUILD / "gmail" / "node_modules" / "emulate" / "dist" / "index.js"

@@ -25,7 +25,7 @@ from tests.transports.provider_stand_in import DIRECTORY, Say, StandIn, outcome_
 from ringpost.domain.credentials import Cloud, Grant, Purpose
 from ringpost.domain.deliveries import Outcome, Stage
 from ringpost.domain.secrets import Secret
-from ringpost.transports.oauth import Authorities, Tokens
+from ringpost.transports.oauth.tokens import Authorities, Tokens
 
 
 async def asked(provider: StandIn, times: int) -> None:

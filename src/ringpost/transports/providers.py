@@ -13,7 +13,8 @@ from ringpost.domain.messages import Envelope
 from ringpost.domain.secrets import Secret
 from ringpost.domain.traps import Trap
 from ringpost.transports.lease import ENDLESS, Lease, LeaseOver
-from ringpost.transports.oauth import Authorities, Tokens, google, microsoft
+from ringpost.transports.oauth import google, microsoft
+from ringpost.transports.oauth.tokens import Authorities, Tokens
 from ringpost.transports.pacing import Allowance, Pace, Why
 from ringpost.transports.web import Answer, WebOptions, open_client, post, words_of
 
