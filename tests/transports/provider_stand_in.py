@@ -11,12 +11,16 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from tests.closing import end
+from tests.transports.mail_samples import MESSAGE, envelope
 
 from ringpost.domain.credentials import Cloud, Grant
 from ringpost.domain.deliveries import RETRY, Outcome
+from ringpost.domain.endpoints import GmailEndpoint, GraphEndpoint
+from ringpost.transports.gmail import gmail
+from ringpost.transports.microsoft365 import microsoft365
 from ringpost.transports.oauth.tokens import Authorities
 from ringpost.transports.pacing import Allowance
-from ringpost.transports.providers import ProviderOptions, Providers
+from ringpost.transports.providers import ApiTransport, ProviderOptions, Providers
 from ringpost.transports.web import WebOptions
 
 DIRECTORY = "8d3b1f6e-0a57-4a7c-9a55-6f4f0f5f2c11"
@@ -162,6 +166,26 @@ async def outcome_of(provider: StandIn, ca_file: str, grant: Grant, **web: Any) 
     assert isinstance(found, Outcome)
     assert (found.verdict, found.ambiguous) == (RETRY, False)
     return found
+
+
+def transport_to(
+    endpoint: GraphEndpoint | GmailEndpoint, providers: Providers, overall_s: float | None = None
+) -> ApiTransport:
+    """As wiring does it."""
+    if isinstance(endpoint, GraphEndpoint):
+        return microsoft365(endpoint, providers, overall_s=overall_s)
+    return gmail(endpoint, providers, overall_s=overall_s)
+
+
+async def send(
+    providers: Providers, endpoint: GraphEndpoint | GmailEndpoint, overall_s: float | None = None
+) -> Outcome:
+    """One mail."""
+    transport = transport_to(endpoint, providers, overall_s)
+    try:
+        return await transport.send(envelope(), MESSAGE)
+    finally:
+        await transport.close()
 
 
 def _kind(path: str) -> str:
