@@ -12,7 +12,7 @@ from tests.console import theirs
 from tests.console.conftest import ClientOf, csrf_of
 from tests.console.mails import report
 from tests.console.test_access import ENDS_SESSIONS
-from tests.console.theirs import MARK, TEMPLATE, Theirs
+from tests.console.theirs import MARK, NAMED_BY_TYPE, TEMPLATE, Theirs
 
 from ringpost.console.app import PAGES
 from ringpost.console.routing import Access, Page
@@ -26,8 +26,6 @@ OTHER_FIELDS = {"csrf", "was", "next", "do", "all", "role", "of_system"}
 """Hidden fields that name no thing."""
 DOING = ({"do": "cancel", "role": "read_only"}, {"do": "retry", "changed": "1", "left": "1", "done": "retry"})
 TWO_WAYS = {"/deliveries", "/deliveries/many"}
-NAMED_BY_TYPE = {"name", "number", "code"}
-"""Parameters of paths that stand for the same in every tenant."""
 
 
 @pytest.fixture

@@ -40,6 +40,10 @@ class Theirs:
     """All of its rows, by table."""
 
 
+NAMED_BY_TYPE = frozenset({"name", "number", "code"})
+"""Parameters of paths that stand for the same in every tenant."""
+
+
 async def furnish(room: Room, tenant: TenantId, domain: str) -> None:
     """Give a tenant people, keys, templates, mail and a log of it all."""
     person = replace(admin(tenant), name=f"{MARK} the Admin")
