@@ -1,8 +1,9 @@
 """Leases: what a worker has in hand is its own while it renews them, and goes back into the outbox when it is lost."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from sqlalchemy import Connection, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, text, update
 
 from ringpost.domain.deliveries import Outcome, State, Urgency
 from ringpost.storage.bulk import among
@@ -11,7 +12,10 @@ from ringpost.storage.outcomes import Recorded, attempt_row
 from ringpost.storage.tables import attempts, deliveries, holds
 
 MOST_CLAIMS = 5
-"""A delivery that was claimed so often without an outcome breaks its workers; it is set aside."""
+"""A delivery that was claimed so often without an outcome breaks its workers, unless others are as suspicious."""
+
+SUSPICIOUS_CLAIMS = 3
+"""What was claimed so often without an outcome may be what breaks the workers of those beside it."""
 
 SKEW_MS = 5_000
 """How much the clocks of the machines differ at most when all is well."""
@@ -35,13 +39,39 @@ def leases(connection: Connection) -> list[tuple[str, int]]:
 
 
 def held_under(connection: Connection, claims: Sequence[str], limit: int) -> list[tuple[Claimed, int]]:
-    """What is being sent under these claims, each with how often it was claimed since its last outcome."""
+    """What is being sent under these claims, each with how often it was claimed since its last outcome.
+
+    Emergencies first, then what was claimed most often and, of that, what was claimed last: a lease that was renewed
+    since ends sooner than one that began after that.
+    """
+    most_suspicious = deliveries.c.claims.desc(), deliveries.c.lease_until.desc(), deliveries.c.id
     rows = connection.execute(
         select(deliveries)
-        .where(deliveries.c.state == State.SENDING, among(connection, deliveries.c.claim, claims))
+        .where(*_held_under(connection, claims))
+        .order_by(deliveries.c.urgency != Urgency.EMERGENCY, *most_suspicious)
         .limit(limit)
     ).all()
     return [(from_row(row, row.claim), row.claims) for row in rows]
+
+
+class Suspects(NamedTuple):
+    """How much of what is being sent under some claims may be what breaks its workers."""
+
+    slight: int
+    """Claimed twice without an outcome, or more often: with these, a worker was lost before."""
+    strong: int
+    """Of these, claimed SUSPICIOUS_CLAIMS times or more often."""
+
+
+def suspects(connection: Connection, claims: Sequence[str]) -> Suspects:
+    """Count what was in the hands of lost workers before."""
+    slight, strong = (func.count().filter(deliveries.c.claims >= times) for times in (2, SUSPICIOUS_CLAIMS))
+    row = connection.execute(select(slight, strong).where(*_held_under(connection, claims))).one()
+    return Suspects(*row)
+
+
+def _held_under(connection: Connection, claims: Sequence[str]) -> tuple[ColumnElement[bool], ...]:
+    return deliveries.c.state == State.SENDING, among(connection, deliveries.c.claim, claims)
 
 
 def return_lost(connection: Connection, item: Claimed, outcome: Outcome, *, due_at: int, at: int, claims: int) -> None:

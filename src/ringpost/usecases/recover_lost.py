@@ -18,8 +18,11 @@ _log = structlog.get_logger("ringpost.recover_lost")
 BITE: Final = 500
 """Mails in one commit."""
 APART_MS: Final = 200
-"""The time between mails that were in hand when a worker was lost, from the second time on."""
-LONGEST_APART_MS: Final = 60_000
+"""The time between mails that come back the second time; each further time it is APART_FACTOR times as long."""
+APART_FACTOR: Final = 5
+LONGEST_MS: Final = 60_000
+"""When the last of them is back, unless they were claimed too often; then it is TOO_OFTEN_LONGEST_MS."""
+TOO_OFTEN_LONGEST_MS: Final = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,34 +35,46 @@ class Recovered:
     """How many mails of it were claimed too often, and have ended."""
     deliveries: int = 0
     """How many mails it was in all."""
+    apart_ms: int = 0
+    """When the next suspect may come back, from now."""
 
 
 async def recover_lost(room: Room, claims: Collection[str]) -> Recovered:
     """Queue again what lost workers had in hand under these claims; set aside what was claimed too often.
 
-    A mail that stops its worker takes others down with it. From the second time on they come back one after the other,
-    so that the next time tells which one it is, and only that one is set aside.
+    A mail that stops its worker takes others down with it. What was in hand a second time is suspected, and comes back
+    one after the other, ever further apart: emergencies first, then what was begun last, because a worker seldom
+    outlives for long what stops it. So fewer are in hand each time, in the end the guilty one alone; and only what was
+    alone in being so suspicious is set aside.
     """
     total = Recovered()
-    while claims:
-        bite = await room.database.write(_recover, room, sorted(claims))
-        total = Recovered(
-            total.claims | bite.claims, total.set_aside + bite.set_aside, total.deliveries + bite.deliveries
-        )
-        if bite.deliveries < BITE:
-            break
+    if claims:
+        suspects = await room.database.read(leases.suspects, sorted(claims))
+        while True:
+            bite = await room.database.write(_recover, room, sorted(claims), suspects, total.apart_ms)
+            total = Recovered(
+                total.claims | bite.claims,
+                total.set_aside + bite.set_aside,
+                total.deliveries + bite.deliveries,
+                bite.apart_ms,
+            )
+            if bite.deliveries < BITE:
+                break
     return total
 
 
-def _recover(connection: Connection, room: Room, lost: Sequence[str]) -> Recovered:
+def _recover(
+    connection: Connection, room: Room, lost: Sequence[str], suspects: leases.Suspects, apart_ms: int
+) -> Recovered:
     now, aside = room.clock(), 0
     found = leases.held_under(connection, lost, BITE)
     settings.keep_as_they_are(connection, {SYSTEM, *(item.tenant for item, _ in found)})
     outbox.end_probes(connection, now, [item for item, _ in found])
-    for place, (item, claims) in enumerate(found):
-        if claims < leases.MOST_CLAIMS:
-            wait_ms = min(place * APART_MS, LONGEST_APART_MS) if claims > 1 else 0
+    for item, claims in found:
+        if claims < leases.MOST_CLAIMS or suspects.strong > 1:
+            wait_ms = apart_ms if claims > 1 else 0
             leases.return_lost(connection, item, lost_worker(), due_at=now + wait_ms, at=now, claims=claims)
+            apart_ms += _apart_ms(claims, suspects.slight)
             continue
         end = erase_at(room, now, secret=item.secret)
         state = State.REJECTED
@@ -67,7 +82,15 @@ def _recover(connection: Connection, room: Room, lost: Sequence[str]) -> Recover
         outcomes.record(connection, now, [ended])
         aside += 1
         _log.error("delivery_set_aside", delivery=item.id, tenant=item.tenant, claims=claims)
-    return Recovered(frozenset(item.claim for item, _ in found), aside, len(found))
+    return Recovered(frozenset(item.claim for item, _ in found), aside, len(found), apart_ms)
+
+
+def _apart_ms(claims: int, suspects: int) -> int:
+    """The time between a mail that was claimed so often and the next one, when there are so many suspects."""
+    if claims < 2:
+        return 0
+    longest_ms = LONGEST_MS if claims < leases.MOST_CLAIMS else TOO_OFTEN_LONGEST_MS
+    return min(APART_MS * APART_FACTOR ** (claims - 2), longest_ms // max(1, suspects))
 
 
 async def leave_in_hand(room: Room, items: Sequence[outbox.Claimed]) -> None:
