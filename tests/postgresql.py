@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import psycopg
 from psycopg.sql import SQL, Identifier
+from tests.patience import patience
 
 _USER = 65534 if os.geteuid() == 0 else None
 """PostgreSQL refuses to run as root; whoever owns nothing will do."""
@@ -28,7 +29,7 @@ _WAITING = "SELECT 1 FROM pg_locks WHERE NOT granted"
 
 async def somebody_waits(connection: psycopg.AsyncConnection) -> None:
     """Until it is so, for a row that is locked."""
-    async with asyncio.timeout(10):
+    async with patience():
         while not (await (await connection.execute(_WAITING)).fetchall()):
             await asyncio.sleep(0.01)
 

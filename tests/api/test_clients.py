@@ -1,6 +1,5 @@
 """How many clients may be connected at once."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -8,6 +7,7 @@ from fastapi import FastAPI
 from structlog.testing import capture_logs
 from tests.api.conftest import served
 from tests.api.test_server import Streams, answer, connect
+from tests.patience import patience
 
 from ringpost.api.express import express_past
 
@@ -52,7 +52,7 @@ async def test_where_everybody_asks_for_something_there_is_no_room_for_one_more(
 
 async def is_hung_up_on(client: Streams) -> None:
     reader, writer = client
-    async with asyncio.timeout(10):
+    async with patience():
         assert await reader.read() == b""
     writer.close()
 

@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 from tests.conftest import Clock
 from tests.console.conftest import ClientOf, csrf_of
+from tests.patience import patience
 
 from ringpost.console.app import PAGES
 from ringpost.console.guard import DAY_S
@@ -183,7 +184,7 @@ async def test_a_visitor_who_hangs_up_in_mid_form_is_no_fault_of_ours(live: str,
         await writer.drain()
         await asyncio.sleep(0.1)
         writer.close()
-        async with asyncio.timeout(10):
+        async with patience():
             while not logs:
                 await asyncio.sleep(0.01)
 

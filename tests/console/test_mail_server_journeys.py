@@ -1,6 +1,5 @@
 """Setting up a mail server in a browser, from the first sign-in to the first mail."""
 
-import asyncio
 from email import message_from_bytes, policy
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 from playwright.async_api import Dialog, Page
 from tests.console.conftest import PASSWORD, ClientOf, Visitor, assert_accessible, csrf_of
 from tests.console.mail_servers import Authority, issue, wired
+from tests.patience import patience
 
 from ringpost.cli.opening import operator
 from ringpost.domain.access import Role
@@ -200,7 +200,7 @@ async def test_changes_of_a_mail_server_are_not_lost_without_asking(visitor: Vis
     page.on("dialog", stay)
     await page.get_by_label("Server name", exact=True).fill("mail.example.com")
     await page.get_by_role("link", name="Overview").click(no_wait_after=True)
-    async with asyncio.timeout(30):
+    async with patience():
         while not asked:
             await page.wait_for_timeout(50)
 

@@ -10,6 +10,7 @@ import pytest
 from chaos.locks import writing_is_held_up
 from chaos.mischief import Kind, Mischief, Moment
 from tests.faults.trial import Trial
+from tests.patience import patience
 
 BEFORE_THE_DOT = (Moment.CONNECT, Moment.EHLO, Moment.MAIL, Moment.RCPT, Moment.DATA, Moment.BODY)
 A_RECORDING = base64.b64encode(random.Random(1).randbytes(700_000)).decode()  # noqa: S311  noise
@@ -99,7 +100,7 @@ async def test_what_the_api_had_committed_when_it_was_killed_is_the_same_event_w
         request = client.build_request("POST", "/events", json=event)
         head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
         writer.write(f"POST /events HTTP/1.1\r\n{head}\r\n".encode() + request.content)
-        async with asyncio.timeout(60):
+        async with patience():
             while (await client.get(f"/events/{event['id']}")).status_code != 200:
                 await asyncio.sleep(0.01)
     trial.process.send(signal.SIGKILL)

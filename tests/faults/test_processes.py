@@ -6,6 +6,7 @@ import signal
 import pytest
 from chaos.mischief import Kind, Mischief, Moment
 from tests.faults.trial import LEASE_S, Trial
+from tests.patience import patience
 
 MOST_CLAIMS = 5
 """After so many claims without an outcome a mail is set aside."""
@@ -91,7 +92,7 @@ async def test_a_mail_that_stops_its_worker_again_and_again_is_set_aside_and_oth
     await trial.process.answers()
     assert await trial.post([event]) == 202, "the receipt, if its answer was lost"
     (delivery,) = trial.journal.receipts
-    async with trial.client() as client, asyncio.timeout(100):
+    async with trial.client() as client, patience():
         while (story := (await client.get(f"/deliveries/{delivery}")).json())["state"] != "rejected":
             await asyncio.sleep(0.1)
     assert "set aside" in story["last_attempt"]["hint"]

@@ -17,6 +17,7 @@ from chaos.oracle import Mailroom, Verdict, have_all_ended, judge
 from chaos.processes import Ringpost, new_tenants
 from chaos.senders import Journal
 from tests.faults import quick_sweeps
+from tests.patience import patience
 
 PATIENCE_S = 150
 LEASE_S = 2
@@ -92,7 +93,7 @@ class Trial:
 
         On SQLite, a process that stands still in the middle of a commit does, until it goes on.
         """
-        async with asyncio.timeout(60):
+        async with patience():
             await self.servers.happened.get()
             while not await asyncio.to_thread(self._others_can_write):
                 sleeper.send(signal.SIGCONT)
@@ -129,13 +130,13 @@ class Trial:
 
     async def all_has_ended(self, tenant: int = 0) -> None:
         """Wait until a tenant has nothing in the outbox."""
-        async with self.client(tenant) as client, asyncio.timeout(PATIENCE_S):
+        async with self.client(tenant) as client, patience(PATIENCE_S):
             while not await have_all_ended(client):
                 await asyncio.sleep(0.05)
 
     async def has_arrived(self, count: int) -> None:
         """Wait until the servers have taken so many different mails."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with patience(PATIENCE_S):
             while len(self.taken.copies) < count:
                 await asyncio.sleep(0.1)
                 self.taken.add(await self.servers.newly_taken())

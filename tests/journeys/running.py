@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from tests.closing import end
+from tests.patience import PATIENCE_S, patience
 
 ADMIN_TOKEN = "rp_key_" + "a1" * 32  # made up
 START_S = 120
@@ -58,9 +59,9 @@ class Mailbox:
         """What came, parsed."""
         return [message_from_bytes(content, policy=policy.default) for content in self.raw]
 
-    async def holds(self, count: int, within_s: float = 20) -> None:
+    async def holds(self, count: int, within_s: float = PATIENCE_S) -> None:
         """Wait until so many different mails are here."""
-        async with asyncio.timeout(within_s):
+        async with patience(within_s):
             while len(self.message_ids) < count:
                 self.arrived.clear()
                 await self.arrived.wait()
@@ -110,7 +111,7 @@ class Service:
         """Start it and wait until it answers."""
         await self.launch("serve", "--port", str(self.port))
         assert self._process is not None
-        async with asyncio.timeout(START_S), httpx.AsyncClient(base_url=self.url) as client:
+        async with patience(START_S), httpx.AsyncClient(base_url=self.url) as client:
             while True:
                 assert self._process.returncode is None, self.log.read_text()
                 try:
@@ -149,7 +150,7 @@ class Service:
     async def ended(self) -> int:
         """Wait until it has ended by itself; the exit code."""
         assert self._process is not None
-        async with asyncio.timeout(START_S):
+        async with patience(START_S):
             return await self._process.wait()
 
     @property

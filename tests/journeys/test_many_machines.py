@@ -17,6 +17,7 @@ from tests.faults import quick_sweeps
 from tests.journeys.machine import Machine
 from tests.journeys.running import START_S, Mailbox, Service, mailbox, new_tenant
 from tests.journeys.test_crash import no_delivery_is_open, what_came_twice_was_ambiguous
+from tests.patience import patience
 from tests.postgresql import PostgresServer, postgres_server
 
 KEYS = "k1:" + base64.b64encode(b"made up, of 32 bytes, for tests.").decode()
@@ -33,7 +34,7 @@ class WorkerMachine(Service):
         """Start it and wait until it works."""
         self.log.write_bytes(b"")
         await self.launch("worker")
-        async with asyncio.timeout(START_S):
+        async with patience(START_S):
             while b"worker_started" not in self.log.read_bytes():
                 await asyncio.sleep(0.05)
 
@@ -169,7 +170,7 @@ async def test_a_worker_that_slept_through_its_lease_changes_nothing_when_it_wak
             box.hold_back.clear()
             for number in range(events):
                 assert await post(client, f"e-{number}") is not None
-            async with asyncio.timeout(120):
+            async with patience(120):
                 await box.asked.wait()  # the server has one whole mail and has not answered
             sleeper.send(signal.SIGSTOP)
             other = WorkerMachine(tmp_path / "other", **sleeper.environment)

@@ -28,6 +28,7 @@ from tests.mail_servers.cells import (
 from tests.mail_servers.certificates import Certificates
 from tests.mail_servers.processes import RunningServer, can_listen_below_1024, loopback_address
 from tests.mail_servers.tap import Tap, tap
+from tests.patience import patience
 
 from ringpost.domain.addresses import parse_address
 from ringpost.domain.credentials import ProviderHosts, SmtpHost
@@ -52,7 +53,6 @@ _RECIPIENTS: Final = {
     Case.UTF8_RECIPIENT: "用户@例子.公司",
     Case.UTF8_NOT_OFFERED: "用户@例子.公司",
 }
-_PATIENCE_S: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ def _received_with(arrived: bytes | None) -> str:
 
 async def arrival(server: RunningServer, message_id: str) -> bytes:
     """The mail with this Message-ID, as soon as the server has it."""
-    async with asyncio.timeout(_PATIENCE_S):
+    async with patience():
         while True:
             mail = server.mail(message_id)
             if mail is not None:

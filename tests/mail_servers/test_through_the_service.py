@@ -12,6 +12,7 @@ from tests.mail_servers.cells import PASSWORD, USERNAME
 from tests.mail_servers.conftest import Site, Sites
 from tests.mail_servers.measuring import PRODUCTS, arrival
 from tests.mail_servers.processes import can_listen_below_1024
+from tests.patience import patience
 
 EVENT = {"type": "QUEUE_CALL_LOST", "variables": {"QUEUE_NAME": "Größe & Söhne", "CALLER_NUMBER": "+15550100"}}
 WAYS = {
@@ -66,7 +67,7 @@ async def test_a_corrected_password_heals_what_waits(sites: Sites, tmp_path: Pat
         new_tenant(running, 2465, **wrong) as tenant,
     ):
         delivery = await report(tenant)
-        async with asyncio.timeout(20):
+        async with patience():
             while not (waiting := (await tenant.get(f"/deliveries/{delivery}")).json()["waiting_for_server"]):
                 await asyncio.sleep(0.05)
         assert (waiting["stage"], waiting["code"]) == ("auth", 535)

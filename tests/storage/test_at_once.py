@@ -11,6 +11,7 @@ from typing import Any, cast
 import pysqlite3.dbapi2 as driver
 import pytest
 from sqlalchemy import Connection, exc, text
+from tests.patience import patience
 from tests.storage.notes import add, words
 from tests.storage.test_sqlite import locked
 
@@ -237,7 +238,7 @@ async def test_whatever_keeps_a_transaction_from_beginning_loses_no_write(
     monkeypatch.setattr(Connection, "begin", begin_later)
     asyncio.get_running_loop().set_exception_handler(quietly)
 
-    async with asyncio.timeout(10):
+    async with patience():
         assert await put(database, "one") == [THREAD]
         assert await put(database, "two") == ["MainThread"]
 

@@ -8,6 +8,7 @@ import pytest
 from psycopg.errors import DiskFull
 from sqlalchemy import Connection, exc, text
 from structlog.testing import capture_logs
+from tests.patience import patience
 from tests.storage.notes import add, words
 
 from ringpost.errors import StorageUnavailable
@@ -51,7 +52,7 @@ async def test_a_write_that_raises_what_no_future_takes_keeps_nobody_else_waitin
     def takes_the_first_of_none(_connection: Connection) -> str:
         return next(iter(()))
 
-    async with asyncio.timeout(5):
+    async with patience():
         results = await asyncio.gather(
             database.write(takes_the_first_of_none), database.write(add, "a"), return_exceptions=True
         )

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import Connection, text
+from tests.patience import patience
 from tests.postgresql import PostgresServer, postgres_server
 from tests.storage.notes import NOTES, add, words
 
@@ -29,7 +30,7 @@ def kind_of_database() -> str:
 
 async def eventually(is_so: Callable[[], bool]) -> None:
     """Wait for something that another thread or process does."""
-    async with asyncio.timeout(30):
+    async with patience():
         while not is_so():
             await asyncio.sleep(0.02)
 
@@ -143,7 +144,7 @@ async def test_a_server_that_became_a_standby_is_left_and_its_primary_found(
 
 async def until_done(ask: Callable[..., Any], *what: Any) -> Any:
     """Read or write as soon as the database can be reached again."""
-    async with asyncio.timeout(60):
+    async with patience():
         while True:
             try:
                 return await ask(*what)
@@ -240,7 +241,7 @@ async def test_a_server_that_was_away_is_reached_again_and_nothing_was_acknowled
     own_server.start()
     await until_written(database, "after")
     assert await database.read(words) == {"after"}
-    async with asyncio.timeout(60):
+    async with patience():
         await heard.wait()  # what was rung meanwhile was missed, so it is looked for
     await database.close()
 

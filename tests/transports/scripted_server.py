@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.closing import end
+from tests.patience import patience
 
 CAPABILITIES = ("PIPELINING", "SIZE 10000000", "8BITMIME", "ENHANCEDSTATUSCODES")
 
@@ -119,9 +120,9 @@ class ScriptedServer:
         """The commands that begin like this."""
         return [line for line in self.commands if line.upper().startswith(verb)]
 
-    async def hears(self, verb: bytes, within_s: float = 15) -> None:
+    async def hears(self, verb: bytes) -> None:
         """Wait until a client has said it."""
-        async with asyncio.timeout(within_s):
+        async with patience():
             while not self.said(verb):
                 await asyncio.sleep(0.01)
 

@@ -5,6 +5,7 @@ import ssl
 import time
 
 import pytest
+from tests.patience import patience
 from tests.transports.dns_server import DnsServer
 from tests.transports.doctor_cases import GOOD_ZONE, RECIPIENT, SENDER, examine
 from tests.transports.mail_samples import PASSWORD, address, endpoint, options, with_login
@@ -95,7 +96,7 @@ async def test_steps_come_while_they_are_made() -> None:
     async with DnsServer(GOOD_ZONE) as dns, ScriptedServer(polite({"MAIL": Trick.SILENCE})) as server:
         doctor = Doctor(options(), DnsServers((("127.0.0.1", dns.port),)))
         steps = doctor.examine(Case(endpoint(server.port), address(SENDER)))
-        async with asyncio.timeout(5):
+        async with patience():
             names = [(await anext(steps)).name for _ in range(5)]
         await steps.aclose()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]  it is a generator
 

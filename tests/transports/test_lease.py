@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 
 import pytest
 from tests.closing import end
+from tests.patience import patience
 from tests.transports.mail_samples import MESSAGE, Connect, endpoint, envelope, options
 from tests.transports.oauth_samples import GRAPH
 from tests.transports.provider_stand_in import stand_in
@@ -77,7 +78,7 @@ async def test_a_large_one_that_takes_too_long_is_not_ended(connect: Connect, fa
         await transport.send(envelope(), MESSAGE)
         with pytest.raises(LeaseOver):
             await transport.send(envelope(), LARGE, Lease(60))
-        async with asyncio.timeout(5):
+        async with patience():
             while not server.mails:
                 await asyncio.sleep(0.02)
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock, Thread
 
 import pytest
+from tests.patience import patience
 
 from ringpost.domain.hosts import parse_allowed_networks
 from ringpost.transports.egress import CheckedAddress, EgressError, EgressRules, resolve
@@ -58,7 +59,7 @@ class Resolver:
 
     async def until_stuck(self, count: int) -> None:
         """Wait for so many to be stuck."""
-        async with asyncio.timeout(10):
+        async with patience():
             while self.stuck != count:
                 await asyncio.sleep(0.01)
 

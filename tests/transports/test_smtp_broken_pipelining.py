@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from tests.patience import patience
 from tests.transports.mail_samples import MESSAGE, Connect, endpoint, envelope, options, short
 from tests.transports.scripted_server import Client, ScriptedServer, Trick, polite
 
@@ -89,7 +90,7 @@ async def test_pipelining_is_tried_again_after_a_while(connect: Connect, monkeyp
         transport = connect(endpoint(server.port), options(messages_per_connection=1))
         await transport.send(envelope(), MESSAGE)
         before = len(script.at_once)
-        async with asyncio.timeout(5):
+        async with patience():
             while 3 not in script.at_once[before:]:
                 assert (await transport.send(envelope(), MESSAGE)).verdict is SENT
 

@@ -4,6 +4,7 @@ import asyncio
 import socket
 
 import pytest
+from tests.patience import patience
 from tests.transports.mail_samples import MESSAGE, Connect, endpoint, envelope, options, short
 from tests.transports.scripted_server import Answer, Client, ScriptedServer, Trick, polite
 from tests.transports.test_smtp_outcomes import BOTH_WAYS, HUGE
@@ -67,7 +68,7 @@ async def test_a_deadline_is_for_the_whole_reply_and_not_for_each_byte(connect: 
 
     async with ScriptedServer(drip) as server:
         deadlines = short(greeting=0.1, opening=0.1, mail=0.1)
-        async with asyncio.timeout(5):
+        async with patience():
             outcome = await connect(endpoint(server.port), options(deadlines=deadlines)).send(envelope(), MESSAGE)
 
     assert (outcome.verdict, outcome.party) == (RETRY, Party.MAIL_SERVER)

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import Connection, Table, func, insert, select, update
 from tests.conftest import Clock
+from tests.patience import patience
 
 from ringpost.domain.access import CONSOLE_IDLE_S, Principal, Role
 from ringpost.domain.deliveries import State, Urgency
@@ -284,7 +285,7 @@ async def test_workers_that_purge_at_the_same_time_do_not_wait_for_each_other(
     with other.begin() as connection:  # another worker, in the middle of the same bites
         for column in (events.c.key, tokens.c.id, console_sessions.c.id, invitations.c.username):
             connection.execute(select(column).with_for_update()).all()
-        async with asyncio.timeout(10):
+        async with patience():
             assert not await purge(room)
     await purge(room)
     reader.dispose()
@@ -302,7 +303,7 @@ async def test_a_worker_ends_what_is_overdue_without_waiting_for_another_that_do
     reader, other = open_engines(database_url)
     with other.begin() as connection:
         connection.execute(select(deliveries.c.id).order_by(deliveries.c.id).limit(1).with_for_update()).all()
-        async with asyncio.timeout(10):
+        async with patience():
             assert await expire_overdue(room) == 2
     assert await expire_overdue(room) == 1
     reader.dispose()

@@ -1,11 +1,11 @@
 """After re-encryption the old key can go."""
 
-import asyncio
 import dataclasses
 
 import httpx
 import pytest
 from sqlalchemy import Connection, insert, select, update
+from tests.patience import patience
 
 from ringpost.storage import resealing
 from ringpost.storage.keyring import KeyRingError
@@ -54,7 +54,7 @@ async def test_what_does_not_open_does_not_keep_resealing_from_ending(
     room: Room, rings: tuple[KeyRing, KeyRing]
 ) -> None:
     await room.database.write(lambda connection: connection.execute(update(events).values(variables=b"junk")).close())
-    async with asyncio.timeout(20):
+    async with patience():
         assert await reseal(_with(room, Sealer(rings[1]))) == Resealed(EVENTS + 1, broken=EVENTS)
 
 

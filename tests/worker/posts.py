@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 from tests.conftest import ADMIN_TOKEN
 from tests.journeys.running import settings_for
+from tests.patience import patience
 
 
 async def save(client: httpx.AsyncClient, port: int, **fields: Any) -> None:
@@ -40,7 +41,7 @@ async def report_large(client: httpx.AsyncClient, octets: int) -> None:
 
 async def story(client: httpx.AsyncClient, delivery: str, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """The delivery, as soon as it is as wanted."""
-    async with asyncio.timeout(15):
+    async with patience():
         while not until(found := (await client.get(f"/deliveries/{delivery}")).json()):
             await asyncio.sleep(0.02)
     return found
@@ -48,7 +49,7 @@ async def story(client: httpx.AsyncClient, delivery: str, until: Callable[[dict[
 
 async def sent(client: httpx.AsyncClient, count: int) -> None:
     """Wait until so many deliveries are recorded as sent; the clock may be moved then, as nothing is in hand."""
-    async with asyncio.timeout(15):
+    async with patience():
         while len((await client.get("/deliveries?state=sent")).json()["items"]) < count:
             await asyncio.sleep(0.02)
 

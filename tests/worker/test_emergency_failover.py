@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 from tests.conftest import Clock
 from tests.journeys.running import Mailbox, mailbox, settings_for
+from tests.patience import patience
 from tests.transports.scripted_server import Client, ScriptedServer, Trick, polite
 from tests.worker.posts import borrow, is_sent, is_waiting, save, story, tried
 
@@ -258,7 +259,7 @@ async def test_what_is_being_sent_while_the_system_begins_to_lend_its_server_goe
         ports = own.port, systems.port
         await save(tenant_client, own.port)
         delivery = await report(tenant_client)
-        async with asyncio.timeout(10):
+        async with patience():
             while not own.connections:
                 await asyncio.sleep(0.01)
 
@@ -282,7 +283,7 @@ async def test_what_fails_at_a_server_that_was_replaced_meanwhile_goes_through_t
         ports = old.port, new.port
         await save(tenant_client, old.port)
         delivery = await report(tenant_client)
-        async with asyncio.timeout(10):
+        async with patience():
             while not old.connections:
                 await asyncio.sleep(0.01)
 

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from sqlalchemy import Connection, func, select
 from tests.conftest import client_with, make_key
 from tests.journeys.running import settings_for
+from tests.patience import patience
 from tests.worker.posts import report, save
 from tests.worker.slow_server import SlowServer, slow_server
 
@@ -59,8 +60,8 @@ async def crowd(room: Room, app: FastAPI) -> AsyncIterator[Crowd]:
         yield Crowd(room, app, stack)
 
 
-async def until(done: Callable[[], bool], within_s: float = 60) -> None:
-    async with asyncio.timeout(within_s):
+async def until(done: Callable[[], bool]) -> None:
+    async with patience():
         while not done():
             await asyncio.sleep(0.01)
 
@@ -95,7 +96,7 @@ async def test_a_flood_and_servers_that_never_greet_hold_up_nobody(crowd: Crowd)
 
 
 async def until_sent(client: httpx.AsyncClient, delivery: str) -> None:
-    async with asyncio.timeout(60):
+    async with patience():
         while (await client.get(f"/deliveries/{delivery}")).json()["state"] != "sent":
             await asyncio.sleep(0.05)
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import Connection, event, exc
 from tests.journeys.running import mailbox
+from tests.patience import patience
 from tests.postgresql import PostgresServer
 from tests.worker.next_commit import next_commit
 from tests.worker.posts import report, save, sent
@@ -42,7 +43,7 @@ async def refused(client: httpx.AsyncClient, room: Room) -> None:
     assert await asyncio.to_thread(begun.wait, 20)
     posting = asyncio.create_task(client.post("/events", json={"events": [{"type": "DISK_LOW"}] * AT_ONCE}))
     spoiling = asyncio.create_task(room.database.write(spoil))
-    async with asyncio.timeout(20):
+    async with patience():
         while not any(job.weight == AT_ONCE for job in next_commit(room)):
             await asyncio.sleep(0.01)
     go_on.set()

@@ -3,6 +3,7 @@
 import asyncio
 
 from tests.conftest import Clock
+from tests.patience import patience
 from tests.usecases.test_purge import put
 
 from ringpost.domain.deliveries import State
@@ -98,7 +99,7 @@ async def test_after_the_clock_was_set_right_what_a_lost_worker_had_in_hand_come
     task = asyncio.create_task(worker.run())
     until = clock.ms + HALF_AN_HOUR_MS
     try:
-        async with asyncio.timeout(60):
+        async with patience():
             while "lost-1.2" in dict(await room.database.read(leases.leases)):
                 until += 50
                 await room.database.write(leases.renew, ["alive-1.2"], [], until)

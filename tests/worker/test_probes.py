@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection, insert, update
 from tests.conftest import Clock
 from tests.journeys.running import mailbox
+from tests.patience import patience
 from tests.transports.scripted_server import ScriptedServer, Trick, polite
 from tests.worker.posts import report, report_large, save
 from tests.worker.test_memory import wanted
@@ -156,6 +157,6 @@ async def test_a_worker_that_has_more_than_half_in_hand_probes_a_sixteenth_at_on
 
 
 async def connections(server: ScriptedServer, count: int) -> None:
-    async with asyncio.timeout(15):
+    async with patience():
         while server.connections < count:
             await asyncio.sleep(0.01)
