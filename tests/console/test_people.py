@@ -168,7 +168,7 @@ async def test_the_page_is_accessible_in_every_state(visitor: Visitor) -> None:
     await page.locator("[role=alert]").wait_for()
     await assert_accessible(page)
 
-    await page.get_by_label("Username").fill("<i>nina</i>")
+    await page.get_by_label("User name").fill("<i>nina</i>")
     await page.get_by_role("button", name="Make the link").click()
     await page.locator(".once").wait_for()
     assert await page.locator("main i").count() == 0
