@@ -160,7 +160,7 @@ class Service:
 
     def client_of(self, token: str) -> httpx.AsyncClient:
         """An HTTP client with a token."""
-        return httpx.AsyncClient(base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        return httpx.AsyncClient(base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=PATIENCE_S)
 
     async def command(self, *arguments: str) -> str:
         """Run `ringpost ...` on the same data folder; what it prints."""

@@ -10,6 +10,7 @@ from ringpost.cli.opening import (
     SystemOption,
     TenantOption,
     find_owner,
+    find_tenant,
     in_room,
     one_of,
     operator,
@@ -17,6 +18,7 @@ from ringpost.cli.opening import (
 )
 from ringpost.cli.output import print_fields, print_json, print_rows, say
 from ringpost.domain.deliveries import State
+from ringpost.domain.tenants import SYSTEM, TenantId
 from ringpost.domain.times import rfc3339
 from ringpost.storage import deliveries
 from ringpost.storage.deliveries import Filter
@@ -28,7 +30,24 @@ from ringpost.usecases.show_delivery import show_delivery
 
 app = typer.Typer(help="Deliveries: one message to one recipient, and what became of it.", no_args_is_help=True)
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="The delivery's id, as `ringpost delivery list` shows it.")]
+
+def _id_in(text: str) -> str:
+    """The id of a delivery, also out of the Message-ID of its mail, `<id@host>`."""
+    return text.strip().removeprefix("<").partition("@")[0]
+
+
+Id = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID",
+        callback=_id_in,
+        help="The delivery's id, as `ringpost delivery list` shows it, or the Message-ID of its mail.",
+    ),
+]
+OnlyOf = Annotated[
+    str | None, typer.Option("--tenant", metavar="DOMAIN", help="Only if it is of this tenant: its domain or id.")
+]
+OnlyOfSystem = Annotated[bool, typer.Option("--system", help="Only if it is of the system level.")]
 StateOption = Annotated[
     State | None,
     typer.Option(
@@ -72,8 +91,8 @@ def list_(
 @app.command()
 def show(
     delivery: Id,
-    tenant: TenantOption = None,
-    system: SystemOption = False,
+    tenant: OnlyOf = None,
+    system: OnlyOfSystem = False,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -82,16 +101,19 @@ def show(
     Example: [b]ringpost delivery show 019b3f2a...-1[/b]
     """
 
-    async def work(room: Room) -> dict[str, Any]:
-        return await show_delivery(room, await find_owner(room, tenant, system=system), delivery)
+    async def work(room: Room) -> tuple[str, dict[str, Any]]:
+        owner = await _owner(room, delivery, tenant, system=system)
+        story = await show_delivery(room, owner, delivery)
+        return "the system level" if owner == SYSTEM else (await find_tenant(room, owner)).domain, story
 
-    story = in_room(data_dir, work)
+    whose, story = in_room(data_dir, work)
     del story["last_attempt"]  # it is among all of them
     if as_json:
         print_json(story)
         return
     attempts, held = story.pop("all_attempts"), story.pop("waiting_for_server")
-    print_fields(story | {"waiting_for_server": held and (held["hint"] or held["reply"])}, as_json=False)
+    waits = {"waiting_for_server": held and (held["hint"] or held["reply"])}
+    print_fields({"tenant": whose} | story | waits, as_json=False)
     rows = [{name: attempt[name] for name in _OF_AN_ATTEMPT} for attempt in attempts]
     print_rows(rows, as_json=False, nothing="It has not been tried yet.")
     if attempts and (said := attempts[-1]["dialogue"]):
@@ -99,31 +121,38 @@ def show(
 
 
 @app.command()
-def retry(delivery: Id, tenant: TenantOption = None, system: SystemOption = False, data_dir: DataDir = None) -> None:
+def retry(delivery: Id, tenant: OnlyOf = None, system: OnlyOfSystem = False, data_dir: DataDir = None) -> None:
     """Try a delivery again at once, whether it waits or has ended without being sent.
 
     Example: [b]ringpost delivery retry 019b3f2a...-1[/b]
     """
 
     async def work(room: Room) -> None:
-        await retry_delivery(room, operator(await find_owner(room, tenant, system=system)), delivery)
+        await retry_delivery(room, operator(await _owner(room, delivery, tenant, system=system)), delivery)
 
     in_room(data_dir, work)
     say(f"{delivery} is queued.")
 
 
 @app.command()
-def cancel(delivery: Id, tenant: TenantOption = None, system: SystemOption = False, data_dir: DataDir = None) -> None:
+def cancel(delivery: Id, tenant: OnlyOf = None, system: OnlyOfSystem = False, data_dir: DataDir = None) -> None:
     """Cancel a delivery that waits.
 
     Example: [b]ringpost delivery cancel 019b3f2a...-1[/b]
     """
 
     async def work(room: Room) -> None:
-        await cancel_delivery(room, operator(await find_owner(room, tenant, system=system)), delivery)
+        await cancel_delivery(room, operator(await _owner(room, delivery, tenant, system=system)), delivery)
 
     in_room(data_dir, work)
     say(f"{delivery} is cancelled.")
+
+
+async def _owner(room: Room, delivery: str, tenant: str | None, *, system: bool) -> TenantId:
+    """Whose delivery it is, unless that is said. Raises NotFound."""
+    if system or tenant is not None:
+        return await find_owner(room, tenant, system=system)
+    return await room.database.read(deliveries.owner_of, delivery)
 
 
 def _row(row: AnyRow) -> dict[str, Any]:

@@ -58,6 +58,14 @@ def show(connection: Connection, tenant: TenantId, delivery: str) -> AnyRow:
     return row
 
 
+def owner_of(connection: Connection, delivery: str) -> TenantId:
+    """Whose delivery it is, for who may see them all. Raises NotFound."""
+    owner = connection.execute(select(deliveries.c.tenant).where(deliveries.c.id == delivery)).scalar_one_or_none()
+    if owner is None:
+        raise NotFound("There is no such delivery.")
+    return owner
+
+
 def rows_of(connection: Connection, tenant: TenantId, ids: Sequence[str]) -> list[AnyRow]:
     """These deliveries with their last attempts, the newest first."""
     query = _with_last_attempt().where(deliveries.c.tenant == tenant, deliveries.c.id.in_(ids))
