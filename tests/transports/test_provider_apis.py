@@ -54,6 +54,7 @@ async def test_gmail_takes_a_mail(provider: StandIn, ca_file: str, endpoint: Gma
     [
         (Say(400, {"error": {"code": "ErrorMimeContentInvalid"}}), REJECTED, Party.MESSAGE, "GRAPH_MAIL_REFUSED"),
         (Say(400, {"error": {"code": "ErrorInvalidRecipients"}}), REJECTED, Party.RECIPIENT, "GRAPH_RECIPIENT_REFUSED"),
+        (Say(400, {"error": {"code": "ErrorMessageSizeExceeded"}}), REJECTED, Party.MESSAGE, "GRAPH_TOO_LARGE"),
         (Say(403, DENIED), RETRY, Party.CONFIGURATION, "GRAPH_NO_PERMISSION"),
         (Say(403, {"error": {"code": "ErrorSendAsDenied"}}), RETRY, Party.CONFIGURATION, "GRAPH_SEND_AS"),
         (Say(404, {"error": {"code": "ErrorInvalidUser"}}), RETRY, Party.CONFIGURATION, "GRAPH_NO_MAILBOX"),

@@ -24,6 +24,28 @@ TO_A_MAIL = [
     ("RCPT", "553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)", "RELAYING_DENIED"),
     ("RCPT", "454 4.7.1 <bob@x.example>: Relay access denied", "RELAYING_DENIED"),
     ("RCPT", "550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain", "RELAYING_DENIED"),
+    ("RCPT", "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup", "NO_SUCH_"),
+    (
+        "DOT",
+        "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient bob@x.example not found by SMTP address lookup",
+        "NO_",
+    ),
+    ("RCPT", "556 5.1.10 Recipient address has null MX", "RECIPIENT_DOMAIN_UNKNOWN"),
+    (
+        "RCPT",
+        "450 4.1.1 <b@x.example>: Recipient address rejected: unverified address: connect to mx[192.0.2.1]:25",
+        "NOT",
+    ),
+    ("RCPT", "450 4.1.1 <b@x.example>: unverified address: Address verification in progress", "NOT_READY"),
+    ("RCPT", "450 4.1.1 <b@x.example>: unverified address: host mx said: 550 5.1.1 User unknown", "NO_SUCH_MAILBOX"),
+    # A group or mailbox that does not take mail from everybody.
+    (
+        "RCPT",
+        "550 5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup; authentication required",
+        "RECIPIENT_RESTRICTED",
+    ),
+    ("RCPT", "550 5.7.1 RESOLVER.RST.AuthRequired; authentication required", "RECIPIENT_RESTRICTED"),
+    ("DOT", "550 5.7.124 sender not in allowed-senders list", "RECIPIENT_RESTRICTED"),
     # The sender.
     ("RCPT", "450 4.1.8 <pbx@x.example>: Sender address rejected: Domain not found", "SENDER_DOMAIN_UNKNOWN"),
     ("RCPT", "553 5.7.1 <pbx@x.example>: Sender address rejected: not owned by user eve", "SENDER_NOT_OWNED"),
@@ -34,6 +56,17 @@ TO_A_MAIL = [
     ("DOT", "550 5.7.515 Access denied, x.example does not meet the required authentication level", "SENDER_DOMAIN_"),
     ("DOT", "550 5.7.26 Multiple authentication checks failed", "SENDER_DOMAIN_POLICY"),
     ("DOT", "550 5.1.8 Access denied, bad outbound sender AS(42004)", "MICROSOFT_SENDER_BLOCKED"),
+    (
+        "DOT",
+        "421-4.7.26 Your email has been rate limited because\r\n421 4.7.26 it is unauthenticated. gsmtp",
+        "SENDER_DO",
+    ),
+    (
+        "DOT",
+        "421-4.7.32 The From: header is not aligned\r\n421 4.7.32 with your organization. x - gsmtp",
+        "SENDER_DOMAIN_P",
+    ),
+    ("DOT", "550 5.7.30 Your email has been blocked because it is not signed. x - gsmtp", "SENDER_DOMAIN_POLICY"),
     # Our name, which Postfix and Exim refuse only here.
     ("RCPT", "504 5.5.2 <pbx>: Helo command rejected: need fully-qualified hostname", "EHLO_REFUSED"),
     ("RCPT", "550 Access denied - Invalid HELO name (See RFC2821 4.1.1.1)", "EHLO_REFUSED"),
@@ -52,6 +85,15 @@ TO_A_MAIL = [
     ("DOT", "432 4.3.2 Concurrent connections limit exceeded.", "TOO_MANY_CONNECTIONS"),
     ("MAIL", "552 5.3.4 Message size exceeds fixed limit", "MAIL_TOO_LARGE"),
     ("DOT", "552 Message exceeds the maximum size, the limit is 10 MB", "MAIL_TOO_LARGE"),
+    ("MAIL", "451 You have exceeded your messaging limits", "SENDING_LIMIT"),
+    ("DOT", "554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException; permanent", "SENDING_LIMIT"),
+    (
+        "DOT",
+        "421-4.7.28 An unusual rate of unsolicited mail; it\r\n421 4.7.28 has been rate limited. gsmtp",
+        "SENDING_LIMIT",
+    ),
+    ("MAIL", "421 4.7.0 Error: too many connections from 192.0.2.1", "TOO_MANY_CONNECTIONS"),
+    ("DOT", "421 4.3.2 Service shutting down", "SERVER_BUSY"),
     # Policies.
     ("DOT", "550 5.7.708 Service unavailable. Access denied, traffic not accepted from this IP.", "POLICY"),
     ("RCPT", "450 4.7.1 Client host rejected: cannot find your reverse hostname, [192.0.2.1]", "POLICY"),
@@ -65,6 +107,12 @@ AT_LOGIN = [
     ("435 Unable to authenticate at present", "LOGIN_NOT_NOW"),
     ("450 4.3.0 later", "LOGIN_NOT_NOW"),
     ("451 4.7.0 Temporary server error", "LOGIN_NOT_NOW"),
+    ("454 4.7.0 Too many login attempts, please try again later. x - gsmtp", "TOO_MANY_LOGINS"),
+    ("421 4.7.0 Too many failed authentications", "TOO_MANY_LOGINS"),
+    ("432 4.3.2 Concurrent connections limit exceeded", "TOO_MANY_CONNECTIONS"),
+    ("421 4.7.0 Too many connections", "TOO_MANY_CONNECTIONS"),
+    ("421 4.3.2 Service shutting down", "SERVER_BUSY"),
+    ("451 Authentication failed: Maximum credits exceeded", "SENDING_LIMIT"),
 ]
 BEFORE = [
     ("EHLO", "554 5.7.1 not you", "EHLO_REFUSED"),

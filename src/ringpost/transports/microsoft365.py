@@ -23,6 +23,12 @@ _OF_THE_MAILBOX: Final = {
 }
 """What is about who sends, and not about the one mail, whatever its status: 400 and 403 are seen with them."""
 
+_OF_A_MAIL: Final = {
+    "ErrorInvalidRecipients": (Party.RECIPIENT, traps.GRAPH_RECIPIENT_REFUSED),
+    "ErrorMessageSizeExceeded": (Party.MESSAGE, traps.GRAPH_TOO_LARGE),
+}
+"""What is said with 400 of the one mail."""
+
 
 def microsoft365(
     endpoint: GraphEndpoint, providers: Providers, *, overall_s: float | None = None, urgent: bool = False
@@ -70,11 +76,7 @@ def _whose(status: int, code: str) -> tuple[Party | None, Trap]:  # noqa: PLR091
     if code in _OF_THE_MAILBOX:
         return _OF_THE_MAILBOX[code]
     if status == 400:
-        return (
-            (Party.RECIPIENT, traps.GRAPH_RECIPIENT_REFUSED)
-            if code == "ErrorInvalidRecipients"
-            else (Party.MESSAGE, traps.GRAPH_MAIL_REFUSED)
-        )
+        return _OF_A_MAIL.get(code, (Party.MESSAGE, traps.GRAPH_MAIL_REFUSED))
     if status == 401:
         return Party.CONFIGURATION, traps.GRAPH_LOGIN_REFUSED
     if status == 403:

@@ -131,6 +131,14 @@ LOGIN_NOT_NOW: Final = Trap(
     "The mail server cannot check logins just now.",
     "A delivery is tried again by itself.",
 )
+TOO_MANY_LOGINS: Final = Trap(
+    "TOO_MANY_LOGINS",
+    "Too many logins",
+    "A temporary refusal of AUTH that speaks of too many logins.",
+    "The mail server takes no login from us for a while: there were too many, or too many with a wrong password.",
+    "A delivery is tried again by itself. If it stays so, see what else logs in to this mailbox, perhaps with an old "
+    "password.",
+)
 LOGIN_REQUIRED: Final = Trap(
     "LOGIN_REQUIRED",
     "The mail server wants a login",

@@ -70,16 +70,24 @@ LOST_AFTER_DOT: Final = Trap(
 NO_SUCH_MAILBOX: Final = Trap(
     "NO_SUCH_MAILBOX",
     "There is no such mailbox",
-    "5.1.1.",
+    "5.1.1, or 5.1.10 with Microsoft's words `recipient not found`.",
     "There is no such mailbox.",
     "Check the address of the recipient.",
 )
 RECIPIENT_DOMAIN_UNKNOWN: Final = Trap(
     "RECIPIENT_DOMAIN_UNKNOWN",
     "The recipient's domain takes no mail",
-    "5.1.2, 5.1.10.",
+    "5.1.2, or 5.1.10 without those words.",
     "The domain of the recipient takes no mail.",
     "Check the address.",
+)
+RECIPIENT_RESTRICTED: Final = Trap(
+    "RECIPIENT_RESTRICTED",
+    "The recipient does not take mail from everybody",
+    "Microsoft's 5.7.124, 5.7.129, 5.7.133, 5.7.134 or 5.7.136, or the word `RESOLVER.RST`.",
+    "The recipient, such as a group, takes mail only from some senders, and not from this one.",
+    "Who administers the recipient can permit the sender's address, or everybody outside of the organisation; or "
+    "enter another recipient.",
 )
 RECIPIENT_MISSPELT: Final = Trap(
     "RECIPIENT_MISSPELT",
@@ -109,7 +117,7 @@ MAILBOX_FULL: Final = Trap(
 SENDING_LIMIT: Final = Trap(
     "SENDING_LIMIT",
     "A limit on sending is used up",
-    "A refusal that speaks of a rate, or of how much may be sent in an hour or a day.",
+    "A refusal that speaks of a rate, of how much may be sent in an hour or a day, or of credits.",
     "The mail server takes no more mail from us for now: a limit on how much may be sent through it is used up.",
     "Ask its operator to raise the limit, or send less through it; the system administrator can set how many mails a "
     "minute it is given (RINGPOST_MAIL_SERVER_PACE).",
@@ -153,7 +161,7 @@ OUT_OF_ROOM: Final = Trap(
 NOT_READY: Final = Trap(
     "NOT_READY",
     "The mail server is not ready",
-    "454 after the login.",
+    "454 after the login, or a recipient who is still being verified.",
     "The mail server is not ready for this just now.",
     "A delivery is tried again by itself.",
 )
@@ -169,7 +177,7 @@ SENDER_REFUSED: Final = Trap(
     "The sender is refused",
     "Any other refusal of MAIL, or a later one that speaks of verifying the sender.",
     "The mail server refused the sender.",
-    "Check that the login may send from this address.",
+    "Check that this address exists, and that the login may send from it.",
 )
 RECIPIENT_REFUSED: Final = Trap(
     "RECIPIENT_REFUSED",

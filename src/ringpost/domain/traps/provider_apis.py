@@ -38,7 +38,7 @@ GRAPH_NO_MAILBOX: Final = Trap(
 GRAPH_TOO_LARGE: Final = Trap(
     "GRAPH_TOO_LARGE",
     "Microsoft 365: the mail is too large",
-    "413 of Microsoft Graph.",
+    "413 of Microsoft Graph, or ErrorMessageSizeExceeded.",
     "The mail is larger than Microsoft accepts (about 3 MB by this way).",
     "Leave attachments out.",
 )

@@ -110,7 +110,7 @@ TOO_MANY_CONNECTIONS: Final = Trap(
 SERVER_BUSY: Final = Trap(
     "SERVER_BUSY",
     "The mail server is closing or overloaded",
-    "421 without a word of too many connections.",
+    "421 without words that say more.",
     "The mail server is closing or overloaded, or it limits how often we may connect. A delivery is tried again by "
     "itself.",
 )

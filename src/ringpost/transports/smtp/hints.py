@@ -14,14 +14,20 @@ _ADDRESSES = re.compile(r"\S*@\S*")
 _GOOGLE = re.compile(r"google|gsmtp", re.IGNORECASE)
 _TLS_FIRST = re.compile(r"start ?tls|encrypt|\btls\b|\bssl\b", re.IGNORECASE)
 _TOO_MANY = re.compile(r"too many|concurren|connection (rate|limit)|rate limit|maximum", re.IGNORECASE)
+_TOO_MANY_LOGINS = re.compile(r"too many\b[^.]{0,20}\b(?:log[ -]?ins?|auth|password)", re.IGNORECASE)
 _GREYLISTING = re.compile(r"gr[ae]y[ -]?list", re.IGNORECASE)
+_NOT_VERIFIED_YET = re.compile(
+    r"verification in progress|unverified address: (?:connect to|lost connection|[^:]*: (?:connection )?timed out)",
+    re.IGNORECASE,
+)
+"""Postfix asks the recipient's own server first, and has no answer (its ADDRESS_VERIFICATION_README)."""
 _TOO_MANY_AT_ONCE = re.compile(r"concurren|thread limit|too many connections", re.IGNORECASE)
 _LATER = re.compile(r"\blater\b|\bagain\b|temporar", re.IGNORECASE)
 _WRONG_PASSWORD = re.compile(r"credentials were incorrect", re.IGNORECASE)
+_NOT_FOUND = re.compile(r"recipient ?not ?found|not found by smtp address lookup", re.IGNORECASE)
 _BAD_SENDER = re.compile(r"bad outbound sender", re.IGNORECASE)
 _AT_AUTH: Final = {530: login.AUTH_ONLY_AFTER_TLS, 534: login.LOGIN_KIND_REFUSED, 538: login.AUTH_ONLY_AFTER_TLS}
 _ANYWHERE: Final = {
-    421: reaching.SERVER_BUSY,
     530: login.LOGIN_REQUIRED,
     534: login.LOGIN_KIND_REFUSED,
     535: login.LOGIN_REFUSED,
@@ -38,10 +44,13 @@ _TO_A_MAIL: Final = {
 _WORDS: Final = tuple(
     (re.compile(pattern, re.IGNORECASE), trap)
     for pattern, trap in (
+        # Exchange, of groups and mailboxes that take mail from some senders only.
+        (r"resolver\.rst\.(?:auth|notauth|sendernot)", mail.RECIPIENT_RESTRICTED),
         # Postfix and Exim say only at RCPT what they think of the name that we gave at EHLO.
         (r"\b(?:helo|ehlo)\b", reaching.EHLO_REFUSED),
         (r"\b(?:sending|daily|hourly|outgoing|rate)\b[^.]{0,40}\b(?:limit|quota|exceeded)", mail.SENDING_LIMIT),
         (r"\brate.?limit|too much mail|per (?:minute|hour|day)\b|exceeded threshold", mail.SENDING_LIMIT),
+        (r"credits? exceeded|messaging limit|submission ?quota", mail.SENDING_LIMIT),
         # Not in the name of a host, and not in Postfix's name for a list of mailboxes.
         (r"(?<![\w.-])relay(?:ing)?\b(?! recipient table|[.-]\w)|rcpthosts", mail.RELAYING_DENIED),
         (r"authentication (?:is )?required|requires? (?:smtp )?authentication", login.LOGIN_REQUIRED),
@@ -64,6 +73,7 @@ _SAYS_ALL: Final = {
     "2.1": mail.MAILBOX_DISABLED,
     "2.2": mail.MAILBOX_FULL,
     "3.4": mail.MAIL_TOO_LARGE,
+    **dict.fromkeys(("7.124", "7.129", "7.133", "7.134", "7.136"), mail.RECIPIENT_RESTRICTED),  # Microsoft's
 }
 """Enhanced codes that name one thing only, whatever words go with them."""
 _SAYS_SOME: Final = {
@@ -74,6 +84,8 @@ _SAYS_SOME: Final = {
     "7.26": mail.SENDER_DOMAIN_POLICY,  # RFC 7372 3.3
     "7.515": mail.SENDER_DOMAIN_POLICY,  # Microsoft's
 }
+_REASONS_TO_GO: Final = frozenset({mail.SENDING_LIMIT, mail.SENDER_DOMAIN_POLICY, mail.TAKEN_FOR_SPAM})
+"""What 421 to a mail is said for, beside a server that is busy."""
 _NOT_NOW: Final = {
     # RFC 3463 3.3: disabled, perhaps for a while only. Google says it too when a mailbox gets more than it may.
     "4.2.1": mail.MAILBOX_NOT_NOW,
@@ -85,6 +97,15 @@ _OF_PROVIDERS: Final = {
     (535, "7.3"): login.MICROSOFT_WRONG_PASSWORD,
     (534, "7.9"): login.GOOGLE_APP_PASSWORD,
 }
+_OF_PROVIDERS_IN_WORDS: Final = (
+    (frozenset({"7.139"}), _WRONG_PASSWORD, login.MICROSOFT_WRONG_PASSWORD),
+    (frozenset({"1.8"}), _BAD_SENDER, mail.MICROSOFT_SENDER_BLOCKED),
+    # Microsoft's; elsewhere it is said of the domain (RFC 7505).
+    (frozenset({"1.10"}), _NOT_FOUND, mail.NO_SUCH_MAILBOX),
+    # Google's, with 421 and 550: what SPF, DKIM or DMARC leave to be desired (its reference of SMTP errors).
+    (frozenset({"7.26", "7.27", "7.30", "7.31", "7.32", "7.40"}), _GOOGLE, mail.SENDER_DOMAIN_POLICY),
+)
+"""Enhanced codes that mean this with these words."""
 _AT_STAGE: Final = {
     Stage.GREETING: reaching.GREETING_REFUSED,
     Stage.EHLO: reaching.EHLO_REFUSED,
@@ -112,15 +133,43 @@ def for_reply(stage: Stage, reply: Reply) -> Trap:
         return _AT_AUTH[reply.code]
     if stage in {Stage.GREETING, Stage.EHLO} and reply.code // 100 == 4 and _TOO_MANY.search(reply.text):
         return reaching.TOO_MANY_CONNECTIONS
+    if reply.code == 421:
+        return _told_to_go(stage, reply)
     if reply.code in _ANYWHERE:
         return _ANYWHERE[reply.code]
     return _to_a_mail(stage, reply) if stage in _OF_A_MAIL else _before_a_mail(stage, reply)
 
 
+def _told_to_go(stage: Stage, reply: Reply) -> Trap:
+    """421 is said for want of room, and by many to who sends too much or what they do not like."""
+    if stage is Stage.AUTH:
+        return _not_now(reply) or reaching.SERVER_BUSY
+    if _TOO_MANY_AT_ONCE.search(reply.text):
+        return reaching.TOO_MANY_CONNECTIONS
+    if stage not in _OF_A_MAIL:
+        return reaching.SERVER_BUSY
+    said = _by_words(reply)
+    return said if said in _REASONS_TO_GO else reaching.SERVER_BUSY
+
+
+def _not_now(reply: Reply) -> Trap | None:
+    """Why a login is not taken for a while, when the words say it."""
+    if _TOO_MANY_LOGINS.search(reply.text):
+        return login.TOO_MANY_LOGINS
+    if _TOO_MANY_AT_ONCE.search(reply.text):
+        return reaching.TOO_MANY_CONNECTIONS
+    return mail.SENDING_LIMIT if _by_words(reply) is mail.SENDING_LIMIT else None
+
+
+def _by_words(reply: Reply) -> Trap | None:
+    words = _ADDRESSES.sub(" ", reply.text)
+    return next((trap for pattern, trap in _WORDS if pattern.search(words)), None)
+
+
 def _before_a_mail(stage: Stage, reply: Reply) -> Trap:
     if reply.code // 100 == 4:
         if stage is Stage.AUTH:
-            return login.LOGIN_NOT_NOW
+            return _not_now(reply) or login.LOGIN_NOT_NOW
         if _GREYLISTING.search(reply.text):
             return mail.GREYLISTED
         if reply.code == 451 and stage is not Stage.TLS:
@@ -134,14 +183,15 @@ def _to_a_mail(stage: Stage, reply: Reply) -> Trap:
             return mail.GREYLISTED
         if _TOO_MANY_AT_ONCE.search(reply.text):
             return reaching.TOO_MANY_CONNECTIONS
+        if _NOT_VERIFIED_YET.search(reply.text):
+            return mail.NOT_READY
     subject = _subject(reply)
-    words = _ADDRESSES.sub(" ", reply.text)
     # With 4.7.0 and 4.7.1 servers also put off whom they do not know, and say that they have trouble of their own.
-    put_off = reply.code // 100 == 4 and _LATER.search(words)
+    put_off = reply.code // 100 == 4 and _LATER.search(_ADDRESSES.sub(" ", reply.text))
     return (
         _NOT_NOW.get(reply.enhanced_code or "")
         or _SAYS_ALL.get(subject)
-        or next((trap for pattern, trap in _WORDS if pattern.search(words)), None)
+        or _by_words(reply)
         or (None if put_off else _SAYS_SOME.get(subject))
         or (mail.POLICY if reply.code // 100 == 5 and subject.startswith("7.") else None)  # RFC 3463 3.8
         or _TO_A_MAIL.get(reply.code)
@@ -156,10 +206,9 @@ def _subject(reply: Reply) -> str:
 def _providers_own(stage: Stage, reply: Reply) -> Trap | None:
     """Codes and words by which large providers, and mail servers that many run, say something of their own."""
     subject = _subject(reply)
-    if subject == "7.139" and _WRONG_PASSWORD.search(reply.text):
-        return login.MICROSOFT_WRONG_PASSWORD
-    if subject == "1.8" and _BAD_SENDER.search(reply.text):
-        return mail.MICROSOFT_SENDER_BLOCKED
+    for subjects, words, trap in _OF_PROVIDERS_IN_WORDS:
+        if subject in subjects and words.search(reply.text):
+            return trap
     if reply.code == 535 and subject == "7.8" and _GOOGLE.search(reply.text):
         return login.GOOGLE_BAD_CREDENTIALS
     if (
