@@ -101,6 +101,11 @@ def test_cutting_words_leaves_no_half_character() -> None:
     assert clean(b"x" + "ü".encode() * 300) == "x" + "ü" * 255
 
 
+def test_words_that_are_no_utf_8_are_read_as_older_servers_mean_them() -> None:
+    assert clean("Postfach überfüllt € Größe".encode("cp1252")) == "Postfach überfüllt € Größe"
+    assert clean("Postfach überfüllt".encode()) == "Postfach überfüllt"
+
+
 def capabilities_of(*lines: str) -> Capabilities:
     return read_capabilities(Reply(250, tuple(line.encode() for line in ("host.example", *lines))))
 
