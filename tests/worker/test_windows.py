@@ -3,7 +3,7 @@
 import pytest
 from tests.conftest import Clock
 
-from ringpost.domain.deliveries import RETRY, Outcome, Party, Stage, Urgency
+from ringpost.domain.deliveries import REJECTED, RETRY, Outcome, Party, Stage, Urgency
 from ringpost.worker.windows import SLOT_BYTES, Said, Windows, said_by
 
 SLOTS = 1000
@@ -274,6 +274,8 @@ def test_a_lane_that_has_used_up_its_pace_is_not_forgotten(windows: Windows) -> 
     [
         (Outcome(RETRY, Stage.MAIL_FROM, Party.MESSAGE, 451, "4.7.0"), True, True),
         (Outcome(RETRY, Stage.RCPT_TO, Party.RECIPIENT, 450, "4.2.1"), True, False),
+        (Outcome(RETRY, Stage.DATA, Party.MESSAGE, 454, trap="SENDING_LIMIT"), True, True),
+        (Outcome(REJECTED, Stage.DATA, Party.MESSAGE, 550, "5.4.5", trap="SENDING_LIMIT"), True, False),
         (Outcome(RETRY, Stage.GREETING, Party.MAIL_SERVER, 421, "4.7.0"), False, False),
         (Outcome(RETRY, Stage.ACCEPTED, ambiguous=True), True, False),
     ],

@@ -24,6 +24,7 @@ from typing import Final, NamedTuple, Protocol
 
 from ringpost.domain.deliveries import Outcome, Urgency, Verdict
 from ringpost.domain.retries import uses_up_attempt
+from ringpost.domain.traps import mail, reaching
 from ringpost.storage.queues import lane_of
 from ringpost.worker.concurrency import FIRST_WINDOW, Concurrency
 from ringpost.worker.shares import Bid, share_out
@@ -41,6 +42,8 @@ LOOK_S: Final = 0.5
 
 _LESS: Final = frozenset({"4.3.2", "4.4.5", "4.7.0", "4.7.28"})
 """Not accepting, congested (RFC 3463), and what large providers say when it is too fast for them."""
+_TOO_MUCH: Final = frozenset({mail.SENDING_LIMIT.code, reaching.TOO_MANY_CONNECTIONS.code})
+"""What those say in words who have no such code (Amazon: `454 Throttling failure: Maximum sending rate exceeded`)."""
 
 _Side = tuple[str, bool]
 """A queue or a lane, and whether it is about its emergencies."""
@@ -61,7 +64,8 @@ def said_by(outcome: Outcome, took_s: float) -> Said:
     """What an outcome that took so many seconds says about its server."""
     if not uses_up_attempt(outcome):
         return NOTHING
-    return Said(took_s, outcome.verdict is Verdict.RETRY and outcome.enhanced_code in _LESS)
+    less = outcome.enhanced_code in _LESS or outcome.trap in _TOO_MUCH
+    return Said(took_s, outcome.verdict is Verdict.RETRY and less)
 
 
 class Paced(Protocol):
