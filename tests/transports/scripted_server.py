@@ -84,14 +84,17 @@ Script = Callable[[Client], Awaitable[None]]
 class ScriptedServer:
     """Runs the script for every client. A script for each connection in turn when several are given; the last stays."""
 
-    def __init__(self, *scripts: Script, context: ssl.SSLContext | None = None) -> None:
-        """`context` makes it speak TLS from the first byte."""
+    def __init__(
+        self, *scripts: Script, context: ssl.SSLContext | None = None, at: tuple[str, int] = ("127.0.0.1", 0)
+    ) -> None:
+        """`context` makes it speak TLS from the first byte; `at`: its address and port."""
         self.commands: list[bytes] = []
         self.mails: list[bytes] = []
         self.connections = 0
         self.failures: list[BaseException] = []
         self._scripts = scripts
         self._context = context
+        self._at = at
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
@@ -102,7 +105,7 @@ class ScriptedServer:
         return int(self._server.sockets[0].getsockname()[1])
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._context)
+        self._server = await asyncio.start_server(self._accept, *self._at, ssl=self._context)
         return self
 
     async def __aexit__(

@@ -19,7 +19,7 @@ SHORT = 3.0
 async def speaks_tls(address: CheckedAddress) -> bool:
     """Whether the port answers TLS from the first byte, with whatever certificate."""
     try:
-        wire = await connect([address], SHORT)
+        wire, _ = await connect([address], SHORT)
     except OSError:
         return False
     try:
@@ -34,7 +34,7 @@ async def speaks_tls(address: CheckedAddress) -> bool:
 async def clear_greeting(address: CheckedAddress) -> Reply | None:
     """What the port says in clear text by itself; None when that is no reply."""
     try:
-        wire = await connect([address], SHORT)
+        wire, _ = await connect([address], SHORT)
     except OSError:
         return None
     try:
@@ -49,7 +49,7 @@ async def clear_greeting(address: CheckedAddress) -> Reply | None:
 async def certificate_of(address: CheckedAddress, endpoint: SmtpEndpoint, ehlo_name: str) -> Certificate | None:
     """The certificate that the server shows, good or not."""
     try:
-        wire = await connect([address], SHORT)
+        wire, _ = await connect([address], SHORT)
     except OSError:
         return None
     try:

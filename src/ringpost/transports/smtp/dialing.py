@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from ringpost.domain.deliveries import Outcome, Stage
+from ringpost.domain.deliveries import Outcome, Party, Stage
 from ringpost.domain.endpoints import SmtpEndpoint, TlsMode
 from ringpost.domain.hosts import parse_host
 from ringpost.domain.secrets import Secret
@@ -59,6 +59,7 @@ class Dial:
         self._early = Stage.RESOLVE
         self._opening = Opening(endpoint, options.ehlo_name, clear_login=options.clear_login)
         self._wire: Wire | None = None
+        self._address: CheckedAddress | None = None
         self._said: list[str] = []
 
     @property
@@ -101,7 +102,6 @@ class Dial:
         endpoint, options = self._endpoint, self._options
         self._early = Stage.RESOLVE
         self._said.clear()
-        self._opening = Opening(endpoint, options.ehlo_name, clear_login=options.clear_login, token=token)
         addresses = await resolve(
             endpoint.host,
             endpoint.port,
@@ -111,13 +111,38 @@ class Dial:
         )
         if self._watcher is not None:
             self._watcher.resolved(addresses)
+        done = await self._at(addresses, token)
+        others = self._others(addresses) if self._watcher is None and _may_be_the_address(done) else []
+        if not others:
+            return done
+        self._hang_up()
+        self._said.append(dialogue.OTHER_ADDRESS)
+        other = await self._at(others, token)
+        if isinstance(other, Outcome) and other.stage is Stage.CONNECT:
+            self._said.pop()
+            return done
+        return other
+
+    async def _at(self, addresses: list[CheckedAddress], token: Secret | None) -> Dialed | Outcome:
+        """With the first of these that can be connected to."""
+        endpoint, options = self._endpoint, self._options
+        self._opening = Opening(endpoint, options.ehlo_name, clear_login=options.clear_login, token=token)
         self._early = Stage.CONNECT
-        wire = self._wire = await connect(addresses, options.deadlines.connect, self._watcher)
-        if endpoint.tls is TlsMode.IMPLICIT:
-            self._early = Stage.TLS
-            await self._encrypt(wire)
-        self._early = Stage.GREETING
-        return await self._open(wire)
+        try:
+            self._wire, self._address = await connect(addresses, options.deadlines.connect, self._watcher)
+            if endpoint.tls is TlsMode.IMPLICIT:
+                self._early = Stage.TLS
+                await self._encrypt(self._wire)
+            self._early = Stage.GREETING
+            return await self._open(self._wire)
+        except OSError as error:
+            return self._judge(error)
+
+    def _others(self, addresses: list[CheckedAddress]) -> list[CheckedAddress]:
+        """Those that were not tried, first of the other kind: where IPv6 fails on its way, it does for all of them."""
+        tried = self._address
+        left = addresses[addresses.index(tried) + 1 :] if tried in addresses else []
+        return sorted(left, key=lambda one: (":" in one.ip) == (":" in tried.ip)) if tried else []
 
     async def _open(self, wire: Wire) -> Dialed | Outcome:
         deadlines = self._options.deadlines
@@ -177,13 +202,21 @@ class Dial:
             self._wire.abort()
 
 
+def _may_be_the_address(done: Dialed | Outcome) -> bool:
+    """Whether another address is worth a try (RFC 5321 5.1); not after a login, which would count twice."""
+    early = (Stage.GREETING, Stage.TLS, Stage.EHLO)
+    return isinstance(done, Outcome) and done.party is Party.MAIL_SERVER and done.stage in early
+
+
 def _is_refused_login(done: Dialed | Outcome) -> bool:
     """Whether a fresh token is worth a try."""
     return isinstance(done, Outcome) and done.stage is Stage.AUTH and done.code is not None and done.code // 100 == 5
 
 
-async def connect(addresses: list[CheckedAddress], seconds: float, watcher: Watcher | None = None) -> Wire:
-    """A TCP connection to the first address that answers, within `seconds` over all.
+async def connect(
+    addresses: list[CheckedAddress], seconds: float, watcher: Watcher | None = None
+) -> tuple[Wire, CheckedAddress]:
+    """A TCP connection to the first address that answers, and which that is, within `seconds` over all.
 
     Raises the OSError of the last one, but for addresses that this machine has no way to when it has one to another.
     """
@@ -203,5 +236,5 @@ async def connect(addresses: list[CheckedAddress], seconds: float, watcher: Watc
         else:
             if watcher is not None:
                 watcher.tried(address, None)
-            return wire
+            return wire, address
     raise failure or TimeoutError

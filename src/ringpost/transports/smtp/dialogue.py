@@ -18,6 +18,7 @@ MOST_OCTETS = 4096
 """The most that is kept of one dialogue; what was said last is."""
 NO_ANSWER = "S: (no answer)"
 NO_END = "S: (an answer without its end)"
+OTHER_ADDRESS = "(another address of the mail server)"
 _HIDDEN = "***"
 
 
