@@ -163,25 +163,31 @@ def _claim_probe(connection: Connection, wanted: Claim, lane: str, failures: int
     """The most urgent that is due, and of those of a queue the one due first; else of what waits for its time.
 
     After each failure another class comes first, and after a round of classes another queue: it may be that the server
-    only hangs up on the most urgent mail, or on one tenant's.
+    only hangs up on the most urgent mail, or on one tenant's. Every second time it is one that was never tried, from
+    another place in line each time: it may hang up on many, and what it would take stands behind them, or among them.
     """
     rounds, turn = divmod(failures - 1, len(Urgency))
     classes = [*Urgency][turn:] + [*Urgency][:turn]
     first, last = queues_of(lane)
+    name = wanted.name + _PROBE
 
-    def take(statement: Mapping[str, TextClause], urgency: Urgency, first: str, last: str) -> Claimed | None:
-        name = wanted.name + _PROBE
-        values = {"claim": name, "lease_until": wanted.lease_until, "urgency": urgency, "first": first, "last": last}
+    def take(statement: Mapping[str, TextClause], **where: int | str) -> Claimed | None:
+        values = {"claim": name, "lease_until": wanted.lease_until, **where}
         row = connection.execute(statement[connection.dialect.name], values).first()
         return None if row is None else from_row(row, name)
 
     for urgency in classes:
-        where = {"urgency": urgency, "first": first, "last": last, "width": _WIDTH}
-        queues = connection.execute(taking.QUEUES_OF_LANE, where).scalars().all()
-        queue = queues[rounds % len(queues)] if queues else None
-        if queue is not None and (probe := take(taking.PROBE_DUE, urgency, queue, queue)) is not None:
+        where = {"urgency": urgency, "first": first, "last": last}
+        queues = connection.execute(taking.QUEUES_OF_LANE, {**where, "width": _WIDTH}).scalars().all()
+        if not queues:
+            continue
+        where["first"] = where["last"] = queues[rounds % len(queues)]
+        since = None if failures % 2 else taking.somewhere_untried(connection, where, failures // 2)
+        untried = None if since is None else take(taking.PROBE_UNTRIED, **where, since=since)
+        if probe := untried or take(taking.PROBE_DUE, **where):
             return probe
-    return next(filter(None, (take(taking.PROBE_DEFERRED, urgency, first, last) for urgency in classes)), None)
+    deferred = (take(taking.PROBE_DEFERRED, urgency=urgency, first=first, last=last) for urgency in classes)
+    return next(filter(None, deferred), None)
 
 
 def _is_open(connection: Connection, lane: str) -> bool:

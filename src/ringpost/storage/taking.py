@@ -1,6 +1,7 @@
 """The statements that take deliveries out of the outbox. PostgreSQL passes over what others take at the same moment."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, TextClause, text
@@ -78,6 +79,23 @@ QUEUES_OF_LANE = text(f"""
     SELECT queue FROM ring WHERE queue IS NOT NULL""")
 """The queues of one lane, and of one class, that have mail on the ring; the first ones, each found by one look."""
 
+_UNTRIED = f"FROM deliveries WHERE {_ON_THE_RING} AND queue = :first AND due_at > 0 AND attempts = 0"
+_UNTRIED_SINCE = text(f"SELECT (SELECT min(due_at) {_UNTRIED}) AS first, (SELECT max(due_at) {_UNTRIED}) AS last")
+_GOLDEN_RATIO = 0.6180339887
+"""Steps of so much of a line, begun anew at its end, come close to each place in it, and seldom back to one."""
+
+
+def somewhere_untried(connection: Connection, of: Mapping[str, int | str], turn: int) -> int | None:
+    """A time since which mail of a queue and class may have been due untried, another each turn; None without any.
+
+    By when it came and not by how much it is: much came at one time.
+    """
+    since = connection.execute(_UNTRIED_SINCE, of).one()
+    if since.first is None:
+        return None
+    return since.first + math.ceil(turn * _GOLDEN_RATIO % 1 * (since.last - since.first))
+
+
 _ON_LANE = "queue >= :first AND queue <= :last"
 _PROBE = f"""
     {_CLAIM}
@@ -99,6 +117,8 @@ def _side_by_side(statement: str, *others: str) -> dict[str, TextClause]:
 
 PROBE_DUE = _side_by_side(_PROBE, "NOT deferred")
 """One that is due, of a lane that is on hold."""
+PROBE_UNTRIED = _side_by_side(_PROBE, "NOT deferred AND attempts = 0 AND due_at >= :since")
+"""One that was never tried, of those that have been due since a time or since later."""
 PROBE_DEFERRED = _side_by_side(_PROBE, "deferred")
 """One that waits for its time."""
 
