@@ -74,3 +74,21 @@ async def test_an_emergency_is_taken_on_when_the_minute_is_used_up(tenant_client
             [emergency] = await report(tenant_client, "EMERGENCY_CALL")
             await story(tenant_client, emergency, is_sent)
         assert len(box.raw) == 3
+
+
+@pytest.mark.parametrize("per_minute", [30])
+@pytest.mark.usefixtures("paced_worker")
+async def test_tenants_whose_servers_share_a_pace_have_no_more_in_hand_than_one_would(
+    tenant_client: httpx.AsyncClient, other_client: httpx.AsyncClient
+) -> None:
+    tenants = tenant_client, other_client
+    async with mailbox() as box:
+        for tenant in tenants:
+            await save(tenant, box.port)
+            await report(tenant, "DISK_LOW", 20)
+        await box.holds(4)  # three at once, and one when its time has come
+        found = [one for tenant in tenants for one in (await tenant.get("/deliveries")).json()["items"]]
+
+    in_hand = [one for one in found if one["state"] == "sending"]
+    assert len(in_hand) <= 6, "what is under way, and what may go within the time that one waits"
+    assert sum(one["attempts"] for one in found) <= 6, "what waits for its turn has not failed"

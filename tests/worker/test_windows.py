@@ -236,6 +236,16 @@ def test_a_paced_lane_is_given_what_may_go_soon(windows: Windows) -> None:
     assert share(windows, "a") == {"a": 2}
 
 
+def test_lanes_at_one_pace_are_given_what_may_go_soon_together(windows: Windows) -> None:
+    pace = Pace(5)
+    for queue in ("a", "b"):
+        windows.took(queue, NORMAL, 0, pace)
+    assert share(windows, "a", "b") == {"a": 2, "b": 1}
+    assert not windows.would_wait("c", NORMAL, pace)
+    windows.took("a", NORMAL, 0, Pace(9))  # which goes through another server now, with all that it has in hand
+    assert share(windows, "b") == {"b": 4}
+
+
 def test_a_server_that_fails_starts_with_few_again(windows: Windows) -> None:
     prove(windows, "a")
     windows.took("a", NORMAL)

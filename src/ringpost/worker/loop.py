@@ -146,12 +146,28 @@ class Worker:
         self._shares.clear()
         look = await self._ring.claim_deliveries(self._room, wanted)
         self._walked_s = 0.0 if look.works else self._walked_s + look.took_s
-        for work in look.works:
-            pace = self._room.pace_of(work.server.endpoint) if work.server else None
-            self._windows.took(work.claimed.queue, work.claimed.urgency, work.size, pace, more=work.more)
+        works = self._within_paces(look.works)
         self._note_what_waits(look)
-        self.begin(look.works)
+        self.begin(works)
         return look.more or some_are_left
+
+    def _within_paces(self, works: Sequence[Work]) -> list[Work]:
+        """Take on what was claimed; the pace of a lane that had nothing in hand lately shows only now.
+
+        What would only wait for its turn has not failed: it goes back untried. Emergencies and probes are tried: they
+        may find out that somebody asked for a rest.
+        """
+        taken: list[Work] = []
+        for work in works:
+            claimed = work.claimed
+            pace = self._room.pace_of(work.server.endpoint) if work.server else None
+            tried_at_once = claimed.probe or claimed.urgency is Urgency.EMERGENCY
+            if self._windows.would_wait(claimed.queue, claimed.urgency, pace) and not tried_at_once:
+                self._in_hand.begin(work, self._until_given_back(work))
+                continue
+            self._windows.took(claimed.queue, claimed.urgency, work.size, pace, more=work.more)
+            taken.append(work)
+        return taken
 
     def _for_probes(self, free: int) -> int:
         """A sixteenth of all slots, and whatever leaves half of them free."""

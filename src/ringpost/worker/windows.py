@@ -6,7 +6,7 @@ costs that only waits for its server. Who may take them:
 - A tenth, 2 at least, is kept for class emergency. The last half of that is for queues with no emergency in hand: one
   whose server is silent holds what it has for minutes.
 - A mail server (a lane) is given what it answers without slowing down: its *window*; see `concurrency`. A lane that
-  works on a `Pace` is given no more than may go soon.
+  works on a `Pace` is given no more than may go soon, of all lanes together that share it.
 - While others wait, no queue takes more than a quarter. Alone, it may have all.
 - Lanes that are slow (no answer for 5 s) have 11/16 at most among them, and 13/16 together with those that have not
   answered yet; the rest is for servers that answer. A lane that has not answered begins with one mail once a quarter
@@ -20,12 +20,13 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from ringpost.domain.deliveries import Outcome, Urgency, Verdict
 from ringpost.domain.retries import uses_up_attempt
 from ringpost.domain.traps import mail, reaching
 from ringpost.storage.queues import lane_of
+from ringpost.worker.at_pace import AtPace, Paced
 from ringpost.worker.concurrency import FIRST_WINDOW, Concurrency
 from ringpost.worker.shares import Bid, share_out
 
@@ -66,19 +67,6 @@ def said_by(outcome: Outcome, took_s: float) -> Said:
         return NOTHING
     less = outcome.enhanced_code in _LESS or outcome.trap in _TOO_MUCH
     return Said(took_s, outcome.verdict is Verdict.RETRY and less)
-
-
-class Paced(Protocol):
-    """What says how many mails may go through a server soon."""
-
-    def soon(self, *, urgent: bool) -> int:
-        """How many emergencies, or others, may be under way or begin within the time that a mail waits for its turn."""
-        ...
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing that has begun counts any more."""
-        ...
 
 
 @dataclass(slots=True)
@@ -136,6 +124,7 @@ class Windows:
         self._taken = 0
         self._lanes: dict[_Side, _Lane] = {}
         self._queues: dict[_Side, _Queue] = {}
+        self._at_pace = AtPace()
         self._slow = 0
         self._unproven = 0
         self._looked_at = float("-inf")
@@ -181,7 +170,7 @@ class Windows:
             there_is_room = (
                 self._free(urgency) >= slots
                 and self._room_for(known) > 0
-                and (pace is None or pace.soon(urgent=known.lane.emergency) > 0)
+                and (pace is None or self._at_pace.more(pace, emergency=known.lane.emergency) > 0)
             )
             if there_is_room:
                 self._took(known, slots, pace)
@@ -196,6 +185,13 @@ class Windows:
             known = self._queue(_side(queue, urgency))
             self._took(known, slots_of(size), pace)
             known.debt += slots_of(size + more) - slots_of(size)
+
+    def would_wait(self, queue: str, urgency: Urgency, pace: Paced | None) -> bool:
+        """Whether one more of the queue would only wait: the pace of its lane may not have been known before."""
+        with self._lock:
+            lane = self._queue(_side(queue, urgency)).lane
+            self._go_at(lane, pace)
+            return pace is not None and self._at_pace.more(pace, emergency=lane.emergency) <= 0
 
     def ended(self, queue: str, urgency: Urgency, said: Said, size: int = 0) -> None:
         """One of the queue is no longer in hand."""
@@ -269,9 +265,10 @@ class Windows:
             self._unproven += slots
         if lane.slow:
             self._slow += slots
+        self._go_at(lane, pace)
         lane.mails += 1
         lane.slots += slots
-        lane.pace = pace
+        self._at_pace.add(pace, 1, emergency=lane.emergency)
         known.mails += 1
         known.slots += slots
         known.weight += (slots - known.weight) / 4
@@ -286,31 +283,38 @@ class Windows:
             self._slow -= slots
         lane.mails -= 1
         lane.slots -= slots
+        self._at_pace.add(lane.pace, -1, emergency=lane.emergency)
         known.mails -= 1
         known.slots -= slots
         self._taken -= slots
 
+    def _go_at(self, lane: _Lane, pace: Paced | None) -> None:
+        if pace is not lane.pace:
+            self._at_pace.add(lane.pace, -lane.mails, emergency=lane.emergency)
+            lane.pace = pace
+            self._at_pace.add(pace, lane.mails, emergency=lane.emergency)
+
     def _rooms(self, servers: Iterable[str], urgency: Urgency, taken: Mapping[str, int]) -> dict[str, int]:
         """How many more mails each server is given; those not known to be quick divide what is left to them.
 
-        What cannot be divided goes to the first of them.
+        So do those at one pace. What cannot be divided goes to the first of them.
         """
         emergency = urgency is Urgency.EMERGENCY
         lanes = {server: self._lane(server, emergency=emergency) for server in servers}
         rooms = {server: self._room_of_lane(lane) for server, lane in lanes.items()}
         doubtful = {server: left for server, lane in lanes.items() if (left := self._left_for(lane)) is not None}
-        if doubtful:
-            claimed = sum(mails for queue, mails in taken.items() if lane_of(queue) in doubtful)
-            with_room = [server for server in doubtful if rooms[server] > 0]
-            for place, server in enumerate(with_room):
-                each, more = divmod(max(0, doubtful[server] - claimed), len(with_room))
-                rooms[server] = min(rooms[server], each + (place < more))
+        _divide(doubtful, rooms, taken)
+        paces = dict.fromkeys(lane.pace for lane in lanes.values() if lane.pace is not None)
+        for pace in paces:
+            soon = self._at_pace.more(pace, emergency=emergency)
+            _divide({server: soon for server, lane in lanes.items() if lane.pace is pace}, rooms, taken)
         return rooms
 
     def _room_of_lane(self, lane: _Lane) -> int:
         crowded = self._taken > self._slots // 4
         width = 1 if crowded and lane.concurrency.best_s is None else lane.concurrency.width
-        return (width if lane.pace is None else min(width, lane.pace.soon(urgent=lane.emergency))) - lane.mails
+        room = width - lane.mails
+        return room if lane.pace is None else min(room, self._at_pace.more(lane.pace, emergency=lane.emergency))
 
     def _left_for(self, lane: _Lane) -> int | None:
         """The slots left to all lanes like this one; None for those that are known to be quick, and for emergencies."""
@@ -350,6 +354,15 @@ class Windows:
         if known is None:
             known = self._queues[side] = _Queue(self._lane(lane_of(side[0]), emergency=side[1]))
         return known
+
+
+def _divide(left: Mapping[str, int], rooms: dict[str, int], taken: Mapping[str, int]) -> None:
+    """Have servers that share what is left give up what is more than their parts of it."""
+    claimed = sum(mails for queue, mails in taken.items() if lane_of(queue) in left)
+    with_room = [server for server in left if rooms[server] > 0]
+    for place, server in enumerate(with_room):
+        each, more = divmod(max(0, left[server] - claimed), len(with_room))
+        rooms[server] = min(rooms[server], each + (place < more))
 
 
 def slots_of(size: int) -> int:
