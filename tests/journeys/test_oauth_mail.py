@@ -15,13 +15,15 @@ import httpx
 import pytest
 import trustme
 from tests.conftest import client_with, make_key
+from tests.journeys.running import mailbox, settings_for
 from tests.patience import patience
 from tests.transports.oauth_samples import CLIENT, REFRESH, SECRET, key_file, key_pem
 from tests.transports.provider_stand_in import DIRECTORY, Say, StandIn, stand_in
 
 from ringpost import logs, wiring
 from ringpost.config import Config
-from ringpost.domain.tenants import TenantDraft
+from ringpost.domain.access import Role
+from ringpost.domain.tenants import SYSTEM, TenantDraft
 from ringpost.usecases.create_tenant import create_tenant
 
 MICROSOFT: dict[str, Any] = {"provider": "MS365", "tenant": DIRECTORY, "client_id": CLIENT, "client_secret": SECRET}
@@ -31,9 +33,9 @@ MAIL = {"recipient": "ann@example.com", "subject": "Test", "content": "It works.
 
 @asynccontextmanager
 async def service(
-    folder: Path, credentials: dict[str, Any], per_minute: int = 30
+    folder: Path, credentials: dict[str, Any], per_minute: int = 30, *, lent_port: int | None = None
 ) -> AsyncGenerator[tuple[StandIn, httpx.AsyncClient]]:
-    """A tenant that sends by OAuth, a worker, and the provider."""
+    """A tenant that sends by OAuth, a worker, and the provider; `lent_port` is that of the system's mail server."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -54,6 +56,10 @@ async def service(
             tenant = await create_tenant(room, TenantDraft("Acme", "acme.example"))
             worker = wiring.worker(room, config)
             running = asyncio.create_task(worker.run())
+            if lent_port is not None:
+                async with client_with(app, await make_key(room, SYSTEM, Role.SYSTEM_ADMIN)) as admin:
+                    saved = await admin.post("/admin/notification", json=settings_for(lent_port))
+                    assert saved.status_code == 200
             async with client_with(app, await make_key(room, tenant)) as client:
                 settings = {"type": credentials["provider"], "username": "pbx@acme.example"}
                 await client.post("/tenant/notification", json={**settings, "recipients": "ann@example.com"})
@@ -104,6 +110,19 @@ async def test_an_emergency_goes_through_a_mailbox_whose_minute_a_flood_has_used
                 while (await client.get(delivery)).json()["state"] != "sent":
                     await asyncio.sleep(0.05)
             assert len(provider.of("send")) == count
+
+
+async def test_emergencies_do_not_wait_for_a_mailbox_that_rests_when_the_systems_server_stands_by(
+    tmp_path: Path,
+) -> None:
+    throttled = {"error": {"code": "ApplicationThrottled", "message": "no"}}
+    rest = Say(429, throttled, headers={"Retry-After": "600"})
+    async with mailbox() as box, service(tmp_path, MICROSOFT, lent_port=box.port) as (provider, client):
+        provider.say("send", *[rest] * 30)
+        answer = await client.post("/events", json={"events": [{"type": "EMERGENCY_CALL"}] * 30})
+        assert answer.status_code == 202
+        await box.holds(30)
+        assert len(provider.of("send")) < 10, "the others were told without asking there"
 
 
 async def taken(provider: StandIn, mails: int) -> None:

@@ -90,12 +90,15 @@ class Pace:
         """Of emergencies, and of others."""
 
     def soon(self, *, urgent: bool) -> int:
-        """How many requests can be under way or begin within `PATIENCE`; what is more would only wait."""
+        """How many requests can be under way or begin within `PATIENCE`; what is more would only wait.
+
+        Emergencies do not wait for the end of a rest: who begins is told of it at once, and may go another way.
+        """
         if not self._waits(urgent=urgent):
             return sys.maxsize
         by = _now() + PATIENCE
         if self._resting_until > by:
-            return 0
+            return self.allowance.at_once if urgent else 0
         begun, allowance = self._begun, self._allowance(urgent=urgent)
         left = [count - (len(begun) - bisect_right(begun, by - span)) for count, span in allowance.spans]
         return self._under_way[urgent] + max(0, min(left, default=allowance.at_once))
