@@ -1,11 +1,11 @@
 """What the way of a mail costs the database does not grow with tenants, with what waits, or with what has ended."""
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, insert
+from sqlalchemy import Connection, Engine, insert, update
 
 from ringpost.domain.deliveries import SENT, Outcome, Stage, State, Urgency
 from ringpost.domain.tenants import TenantId
@@ -51,7 +51,8 @@ def fill(connection: Connection, tenants: int, each: int) -> None:
     connection.execute(
         insert(tokens), [{**key, "id": id_, "token_hash": id_.encode(), "tenant": of} for of, id_ in keys]
     )
-    connection.execute(insert(holds), [{**why, "lane": f"t{tenant:05}"} for tenant in range(50, tenants, 100)])
+    if held := [{**why, "lane": f"t{tenant:05}"} for tenant in range(50, tenants, 100)]:
+        connection.execute(insert(holds), held)
 
 
 def wanted(name: str, after: str = "") -> Claim:
@@ -87,8 +88,9 @@ def check_keys(connection: Connection) -> None:
         resealing.check_keys(connection, Sealer(KeyRing.fresh()))
 
 
-def costs(engine: Engine) -> dict[str, int]:
-    """Steps of SQLite's virtual machine, which are the same on every machine and every day."""
+@contextmanager
+def counted(connection: Connection) -> Generator[Callable[[], int]]:
+    """The steps of SQLite's virtual machine so far, which are the same on every machine and every day."""
     steps = 0
 
     def count() -> int:
@@ -96,16 +98,21 @@ def costs(engine: Engine) -> dict[str, int]:
         steps += 10
         return 0
 
+    raw: Any = connection.connection.driver_connection
+    raw.set_progress_handler(count, 10)
+    yield lambda: steps
+    raw.set_progress_handler(None, 0)
+
+
+def costs(engine: Engine) -> dict[str, int]:
+    """What each step of the way of a mail costs."""
     found: dict[str, int] = {}
-    with engine.connect() as connection:  # and what it does is undone
-        raw: Any = connection.connection.driver_connection
-        raw.set_progress_handler(count, 10)
+    with engine.connect() as connection, counted(connection) as steps:  # and what it does is undone
 
         def cost(name: str, work: Any, *args: Any) -> Any:
-            nonlocal steps
-            steps = 0
+            before = steps()
             made = work(connection, *args)
-            found[name] = steps
+            found[name] = steps() - before
             return made
 
         cost("check the keys", check_keys)
@@ -124,7 +131,6 @@ def costs(engine: Engine) -> dict[str, int]:
         cost("look for history to forget", events.forget, NOW, 500)
         cost("look for tokens to forget", access.forget_ended_tokens, NOW, 500)
         cost("after the clock was set back", leases.pull_back, NOW, 2 * HOUR_MS)
-        raw.set_progress_handler(None, 0)
     return found
 
 
@@ -143,3 +149,34 @@ def test_what_a_mail_costs_does_not_grow_with_tenants_nor_with_what_waits_or_has
     writer.dispose()
 
     assert {name: (few[name], many[name]) for name in few if many[name] > 1.5 * few[name] + 200} == {}
+
+
+@pytest.mark.parametrize("kind_of_database", ["sqlite"])
+@pytest.mark.parametrize(
+    ("failures", "all_are"),
+    [(1, {}), (2, {}), (2, {"attempts": 1}), (1, {"attempts": 1, "deferred": True, "due_at": NOW + HOUR_MS})],
+    ids=["due", "untried", "tried", "deferred"],
+)
+def test_what_a_probe_costs_does_not_grow_with_what_waits_behind_the_hold(
+    database_url: str, failures: int, all_are: dict[str, int]
+) -> None:
+    reader, writer = open_engines(database_url)
+    found: list[int] = []
+    for each in (2_000, 20_000):
+        with writer.begin() as connection:
+            for table in (holds, tokens, deliveries, messages, events_table):
+                connection.execute(table.delete())
+            fill(connection, 1, each)
+            connection.execute(
+                update(deliveries).where(deliveries.c.state == State.QUEUED).values(all_are or {"attempts": 0})
+            )
+            hold = {"since": NOW, "until": NOW, "failures": failures, "party": "mail_server", "stage": "connect",
+                    "reply": "", "hint": "", "lane": "t00000"}  # fmt: skip
+            connection.execute(insert(holds), [hold])
+        with writer.connect() as connection, counted(connection) as steps:
+            assert len(outbox.claim_probes(connection, wanted("w-1"))) == 1
+            found.append(steps())
+    reader.dispose()
+    writer.dispose()
+
+    assert found[1] <= 1.5 * found[0] + 200, found

@@ -182,10 +182,12 @@ def _claim_probe(connection: Connection, wanted: Claim, lane: str, failures: int
         if not queues:
             continue
         where["first"] = where["last"] = queues[rounds % len(queues)]
-        since = None if failures % 2 else taking.somewhere_untried(connection, where, failures // 2)
-        untried = None if since is None else take(taking.PROBE_UNTRIED, **where, since=since)
-        if probe := untried or take(taking.PROBE_DUE, **where):
-            return probe
+        if failures % 2 == 0:
+            since = taking.somewhere_untried(connection, where, failures // 2)
+            if since is not None and (untried := take(taking.PROBE_UNTRIED, **where, since=since)):
+                return untried
+        if due := take(taking.PROBE_DUE, **where):
+            return due
     deferred = (take(taking.PROBE_DEFERRED, urgency=urgency, first=first, last=last) for urgency in classes)
     return next(filter(None, deferred), None)
 

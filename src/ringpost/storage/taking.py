@@ -79,8 +79,17 @@ QUEUES_OF_LANE = text(f"""
     SELECT queue FROM ring WHERE queue IS NOT NULL""")
 """The queues of one lane, and of one class, that have mail on the ring; the first ones, each found by one look."""
 
-_UNTRIED = f"FROM deliveries WHERE {_ON_THE_RING} AND queue = :first AND due_at > 0 AND attempts = 0"
-_UNTRIED_SINCE = text(f"SELECT (SELECT min(due_at) {_UNTRIED}) AS first, (SELECT max(due_at) {_UNTRIED}) AS last")
+_IN_LINE = f"FROM deliveries WHERE {_ON_THE_RING} AND queue = :first AND due_at > 0"
+WITHIN = 1000
+"""How many mails to look at for a probe, however many there are."""
+
+
+def _untried(what: str, since: str, order: str) -> str:
+    near = f"SELECT id, attempts, due_at {_IN_LINE} AND {since} ORDER BY due_at {order} LIMIT {WITHIN}"
+    return f"(SELECT {what} FROM ({near}) AS near WHERE attempts = 0 ORDER BY due_at {order} LIMIT 1)"
+
+
+_LINE = text(f"SELECT {_untried('due_at', 'true', 'ASC')} AS first, {_untried('due_at', 'true', 'DESC')} AS last")
 _GOLDEN_RATIO = 0.6180339887
 """Steps of so much of a line, begun anew at its end, come close to each place in it, and seldom back to one."""
 
@@ -90,10 +99,9 @@ def somewhere_untried(connection: Connection, of: Mapping[str, int | str], turn:
 
     By when it came and not by how much it is: much came at one time.
     """
-    since = connection.execute(_UNTRIED_SINCE, of).one()
-    if since.first is None:
-        return None
-    return since.first + math.ceil(turn * _GOLDEN_RATIO % 1 * (since.last - since.first))
+    line = connection.execute(_LINE, of).one()
+    times = [at for at in (line.first, line.last) if at is not None]
+    return min(times) + math.ceil(turn * _GOLDEN_RATIO % 1 * (max(times) - min(times))) if times else None
 
 
 _ON_LANE = "queue >= :first AND queue <= :last"
@@ -101,7 +109,7 @@ _PROBE = f"""
     {_CLAIM}
     WHERE id =
       (SELECT id FROM deliveries
-       WHERE state = 'queued' AND {{}} AND urgency = :urgency AND {_ON_LANE}
+       WHERE state = 'queued' AND urgency = :urgency AND {{}}
        ORDER BY due_at LIMIT 1{{}})
       AND state = 'queued'
     RETURNING {_CLAIMED}"""
@@ -115,12 +123,19 @@ def _side_by_side(statement: str, *others: str) -> dict[str, TextClause]:
     }
 
 
-PROBE_DUE = _side_by_side(_PROBE, "NOT deferred")
-"""One that is due, of a lane that is on hold."""
-PROBE_UNTRIED = _side_by_side(_PROBE, "NOT deferred AND attempts = 0 AND due_at >= :since")
-"""One that was never tried, of those that have been due since a time or since later."""
-PROBE_DEFERRED = _side_by_side(_PROBE, "deferred")
-"""One that waits for its time."""
+PROBE_DUE = _side_by_side(_PROBE, "NOT deferred AND queue = :first")
+"""The one of a queue that has been due longest; its lane is on hold."""
+PROBE_UNTRIED = _side_by_side(_PROBE, f"NOT deferred AND id = {_untried('id', 'due_at >= :since', 'ASC')}")
+"""One that was never tried, of the first that have been due since a time or since later."""
+PROBE_DEFERRED = _side_by_side(
+    _PROBE,
+    f"""deferred AND id =
+        (SELECT id FROM
+          (SELECT id, urgency, due_at FROM deliveries WHERE state = 'queued' AND deferred AND {_ON_LANE} LIMIT {WITHIN})
+          AS near
+         WHERE urgency = :urgency ORDER BY due_at LIMIT 1)""",
+)
+"""One of a lane that waits for its time: the next, or one of the next where they are many."""
 
 OPEN_ON_LANE = text(f"""
     SELECT 1 WHERE

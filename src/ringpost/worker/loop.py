@@ -161,8 +161,8 @@ class Worker:
         for work in works:
             claimed = work.claimed
             pace = self._room.pace_of(work.server.endpoint) if work.server else None
-            tried_at_once = claimed.probe or claimed.urgency is Urgency.EMERGENCY
-            if self._windows.would_wait(claimed.queue, claimed.urgency, pace) and not tried_at_once:
+            may_wait = not claimed.probe and claimed.urgency is not Urgency.EMERGENCY
+            if pace and may_wait and self._windows.would_wait(claimed.queue, claimed.urgency, pace):
                 self._in_hand.begin(work, self._until_given_back(work))
                 continue
             self._windows.took(claimed.queue, claimed.urgency, work.size, pace, more=work.more)

@@ -186,12 +186,12 @@ class Windows:
             self._took(known, slots_of(size), pace)
             known.debt += slots_of(size + more) - slots_of(size)
 
-    def would_wait(self, queue: str, urgency: Urgency, pace: Paced | None) -> bool:
+    def would_wait(self, queue: str, urgency: Urgency, pace: Paced) -> bool:
         """Whether one more of the queue would only wait: the pace of its lane may not have been known before."""
         with self._lock:
             lane = self._queue(_side(queue, urgency)).lane
             self._go_at(lane, pace)
-            return pace is not None and self._at_pace.more(pace, emergency=lane.emergency) <= 0
+            return self._at_pace.more(pace, emergency=lane.emergency) <= 0
 
     def ended(self, queue: str, urgency: Urgency, said: Said, size: int = 0) -> None:
         """One of the queue is no longer in hand."""
