@@ -146,6 +146,7 @@ async def test_a_worker_that_has_more_than_half_in_hand_probes_a_sixteenth_at_on
         running = asyncio.create_task(worker.run())
         await report_large(tenant_client, 8 * SLOT_BYTES)
         await connections(server, 1)
+        await looks_anew(worker)  # a look may be under way that began when all was free
 
         clock.advance(2)
         await connections(server, 2)
@@ -154,6 +155,14 @@ async def test_a_worker_that_has_more_than_half_in_hand_probes_a_sixteenth_at_on
         assert server.connections == 2, "the one that holds the slots, and one probe"
         worker.stop()
     await running
+
+
+async def looks_anew(worker: Worker) -> None:
+    """Wait until it has begun another look at the outbox, and that is not the one which was under way."""
+    seen = worker._claims  # pyright: ignore[reportPrivateUsage]
+    async with patience():
+        while worker._claims < seen + 2:  # pyright: ignore[reportPrivateUsage]
+            await asyncio.sleep(0.01)
 
 
 async def connections(server: ScriptedServer, count: int) -> None:
