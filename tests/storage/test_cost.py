@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, insert, update
+from sqlalchemy import Connection, Engine, Integer, cast, func, insert, update
 
 from ringpost.domain.deliveries import SENT, Outcome, Stage, State, Urgency
 from ringpost.domain.tenants import TenantId
@@ -170,6 +170,8 @@ def test_what_a_probe_costs_does_not_grow_with_what_waits_behind_the_hold(
             connection.execute(
                 update(deliveries).where(deliveries.c.state == State.QUEUED).values(all_are or {"attempts": 0})
             )
+            one_after_the_other = {"due_at": deliveries.c.due_at + cast(func.substr(deliveries.c.id, 7, 5), Integer)}
+            connection.execute(update(deliveries).values(one_after_the_other))
             hold = {"since": NOW, "until": NOW, "failures": failures, "party": "mail_server", "stage": "connect",
                     "reply": "", "hint": "", "lane": "t00000"}  # fmt: skip
             connection.execute(insert(holds), [hold])

@@ -79,7 +79,7 @@ QUEUES_OF_LANE = text(f"""
     SELECT queue FROM ring WHERE queue IS NOT NULL""")
 """The queues of one lane, and of one class, that have mail on the ring; the first ones, each found by one look."""
 
-_IN_LINE = f"FROM deliveries WHERE {_ON_THE_RING} AND queue = :first AND due_at > 0"
+_IN_LINE = f"FROM deliveries WHERE {_ON_THE_RING} AND queue = :first"
 WITHIN = 1000
 """How many mails to look at for a probe, however many there are."""
 
@@ -89,7 +89,9 @@ def _untried(what: str, since: str, order: str) -> str:
     return f"(SELECT {what} FROM ({near}) AS near WHERE attempts = 0 ORDER BY due_at {order} LIMIT 1)"
 
 
-_LINE = text(f"SELECT {_untried('due_at', 'true', 'ASC')} AS first, {_untried('due_at', 'true', 'DESC')} AS last")
+_LINE = text(
+    f"SELECT {_untried('due_at', 'due_at > 0', 'ASC')} AS first, {_untried('due_at', 'due_at > 0', 'DESC')} AS last"
+)
 _GOLDEN_RATIO = 0.6180339887
 """Steps of so much of a line, begun anew at its end, come close to each place in it, and seldom back to one."""
 
