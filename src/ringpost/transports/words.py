@@ -21,6 +21,10 @@ def clean(words: bytes) -> str:
 def _read(words: bytes) -> str:
     """As UTF-8 (RFC 6531 3.7.4); what is none is mostly of an older server, in the letters of Western Europe."""
     try:
+        return words.decode()
+    except UnicodeDecodeError:
+        pass
+    try:
         return getincrementaldecoder("utf-8")().decode(words)  # without complaint of a last letter that was cut
     except UnicodeDecodeError:
         return words.decode("cp1252", "replace")
