@@ -75,6 +75,8 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
     else:
         say(f"logs, records and database: {folder}")
+    for why, count in verdict.endings.most_common():
+        say(f"of what ended otherwise, {count} deliveries: {why}")
     for why, count in verdict.unknown.most_common():
         say(f"of what came twice, {count} attempts: {why}")
     say(str(verdict))

@@ -49,6 +49,8 @@ class Verdict:
     """What must not be, in words."""
     unknown: Counter[str] = field(default_factory=Counter[str])
     """Why nobody could know whether a server had a mail that came twice, and at how many attempts."""
+    endings: Counter[str] = field(default_factory=Counter[str])
+    """How and why deliveries ended without being sent, and how many."""
 
     @property
     def good(self) -> bool:
@@ -97,6 +99,7 @@ async def judge(journal: Journal, room: Mailroom, clients: Sequence[httpx.AsyncC
     for delivery, receipt in journal.receipts.items():
         if delivery in otherwise:
             verdict.ended_otherwise += 1
+            verdict.endings[f"{otherwise[delivery]['state']}: {_reason(otherwise[delivery])}"] += 1
             if otherwise[delivery]["state"] != "cancelled" and not _reason(otherwise[delivery]):
                 verdict.faults.append(f"{delivery} is {otherwise[delivery]['state']} and nobody says why")
         elif delivery not in room.copies:
