@@ -1,4 +1,4 @@
-"""How long tests wait for what must come: a machine that others use, too, stands still now and then."""
+"""Waiting for what must come, so that who reads of a failure knows what did not."""
 
 import asyncio
 import linecache
@@ -7,14 +7,11 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-PATIENCE_S = 100.0
-"""A little less than a test may take in all."""
-
 _HERE = Path(__file__)
 
 
 @asynccontextmanager
-async def patience(seconds: float = PATIENCE_S) -> AsyncGenerator[None]:
+async def patience(seconds: float) -> AsyncGenerator[None]:
     """As `asyncio.timeout`, but its TimeoutError says what was still waited for: the line that stood in the block."""
     try:
         async with asyncio.timeout(seconds):

@@ -29,7 +29,7 @@ _WAITING = "SELECT 1 FROM pg_locks WHERE NOT granted"
 
 async def somebody_waits(connection: psycopg.AsyncConnection) -> None:
     """Until it is so, for a row that is locked."""
-    async with patience():
+    async with patience(10):
         while not (await (await connection.execute(_WAITING)).fetchall()):
             await asyncio.sleep(0.01)
 

@@ -52,7 +52,7 @@ async def test_where_everybody_asks_for_something_there_is_no_room_for_one_more(
 
 async def is_hung_up_on(client: Streams) -> None:
     reader, writer = client
-    async with patience():
+    async with patience(10):
         assert await reader.read() == b""
     writer.close()
 

@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse
 from structlog.testing import capture_logs
 from tests.api.conftest import served
 from tests.conftest import client_with
-from tests.patience import PATIENCE_S, patience
+from tests.patience import patience
 
 from ringpost.api.express import LONGEST_BODY, Express, express_past
 
@@ -41,7 +41,7 @@ class Caller:
 
     async def hear(self) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of the next answer."""
-        async with patience():
+        async with patience(30):
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
             first, *lines = head.strip().split("\r\n")
             headers = dict(line.split(": ", 1) for line in lines)
@@ -192,7 +192,7 @@ async def test_who_is_answered_and_says_nothing_more_is_hung_up_on(
     monkeypatch.setattr("ringpost.api.bounded_protocol.IDLE_S", 0.2)
 
     assert (await known.ask(SEEN_BEFORE))[0] == 202
-    assert await asyncio.wait_for(known.reader.read(), PATIENCE_S) == b""
+    assert await asyncio.wait_for(known.reader.read(), 10) == b""
 
 
 async def test_heads_that_are_never_the_same_do_not_pile_up(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,7 +237,7 @@ async def test_a_connection_is_closed_when_the_client_wants_that(caller: Caller)
     status, headers, _ = await caller.ask(one, "Connection: close")
 
     assert (status, headers["connection"]) == (202, "close")
-    assert await asyncio.wait_for(caller.reader.read(), PATIENCE_S) == b""
+    assert await asyncio.wait_for(caller.reader.read(), 10) == b""
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def asking(url: str, request: bytes) -> Generator[socket.socket]:
 
 async def is_answered(client: socket.socket) -> None:
     """Wait for an answer, reading nothing of it."""
-    async with patience():
+    async with patience(10):
         while True:
             with contextlib.suppress(BlockingIOError):
                 assert client.recv(1, socket.MSG_PEEK)
@@ -53,7 +53,7 @@ async def is_answered(client: socket.socket) -> None:
 async def read_to_the_end(client: socket.socket) -> bytes:
     """What is still there, up to the end of the connection."""
     loop, got = asyncio.get_running_loop(), b""
-    async with patience():
+    async with patience(10):
         with contextlib.suppress(ConnectionResetError):
             while piece := await loop.sock_recv(client, 1 << 16):
                 got += piece
@@ -126,7 +126,7 @@ async def test_who_does_not_read_keeps_nobody_out_for_long(narrow: str, monkeypa
 
         reader, writer = await connect(narrow)
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        async with patience():
+        async with patience(10):
             assert (await answer(reader)).startswith(b"HTTP/1.1 200 ")
         writer.close()
 

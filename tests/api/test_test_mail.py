@@ -156,7 +156,7 @@ async def test_a_silent_server_is_said_to_be_silent_at_the_greeting(
     monkeypatch.setattr("ringpost.usecases.send_test_mail.LONGEST_WAIT_S", 2.5)  # else this test would take 28 s
     with socket.create_server(("127.0.0.1", smtp_port)):
         await tenant_client.post("/tenant/notification", json=Mailbox("127.0.0.1", smtp_port, []).settings())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(10):
             answer = await tenant_client.post(TEST_MAIL, json=MAIL)
 
     [error] = answer.json()["errors"]

@@ -184,7 +184,7 @@ async def test_a_visitor_who_hangs_up_in_mid_form_is_no_fault_of_ours(live: str,
         await writer.drain()
         await asyncio.sleep(0.1)
         writer.close()
-        async with patience():
+        async with patience(10):
             while not logs:
                 await asyncio.sleep(0.01)
 

@@ -75,7 +75,7 @@ async def test_of_two_first_starts_at_once_one_prints_a_link_and_it_works(tmp_pa
                 await until_it_listens(one)
         async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
             for one in both:
-                async with patience():
+                async with patience(60):
                     while "administrator's password" not in one.log.read_text():
                         await asyncio.sleep(0.05)
             (link,) = [link for one in both for link in links_of(one)]
@@ -90,7 +90,7 @@ async def test_of_two_first_starts_at_once_one_prints_a_link_and_it_works(tmp_pa
 
 
 async def until_it_listens(running: Service) -> None:
-    async with patience():
+    async with patience(60):
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", running.port)

@@ -200,7 +200,7 @@ async def test_changes_of_a_mail_server_are_not_lost_without_asking(visitor: Vis
     page.on("dialog", stay)
     await page.get_by_label("Server name", exact=True).fill("mail.example.com")
     await page.get_by_role("link", name="Overview").click(no_wait_after=True)
-    async with patience():
+    async with patience(30):
         while not asked:
             await page.wait_for_timeout(50)
 

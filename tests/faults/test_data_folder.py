@@ -42,7 +42,7 @@ def told(running: Service) -> list[str]:
 
 
 async def answers(client: httpx.AsyncClient, path: str, status: int) -> None:
-    async with patience():
+    async with patience(30):
         while (await client.get(path)).status_code != status:
             await asyncio.sleep(0.05)
 
@@ -70,7 +70,7 @@ async def test_a_data_folder_that_goes_away_takes_nothing_with_it_that_was_ackno
         await answers(tenant, "/readyz", 200)
         after = await tenant.post("/events", json=emergency("meanwhile"))
         await box.holds(2)
-        async with patience():
+        async with patience(30):
             while {item["state"] for item in (await tenant.get("/deliveries")).json()["items"]} != {"sent"}:
                 await asyncio.sleep(0.1)
 

@@ -100,7 +100,7 @@ async def test_what_the_api_had_committed_when_it_was_killed_is_the_same_event_w
         request = client.build_request("POST", "/events", json=event)
         head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
         writer.write(f"POST /events HTTP/1.1\r\n{head}\r\n".encode() + request.content)
-        async with patience():
+        async with patience(60):
             while (await client.get(f"/events/{event['id']}")).status_code != 200:
                 await asyncio.sleep(0.01)
     trial.process.send(signal.SIGKILL)

@@ -34,7 +34,7 @@ async def test_whatever_mail_servers_do_no_mail_is_lost_and_those_of_others_go(t
     for place in range(len(WAYS)):
         await trial.accepted(EACH, 1 + place)
     await trial.accepted(20)
-    async with trial.client() as client, patience():
+    async with trial.client() as client, patience(100):
         while len((await client.get("/deliveries?state=sent")).json()["items"]) < 20:
             await asyncio.sleep(0.1)
     await asyncio.sleep(3)  # for the slow ones to do what they do
@@ -54,7 +54,7 @@ async def test_ten_servers_that_say_nothing_hold_up_nobody_else(trial: Trial) ->
     for place in range(1, 1 + BLACK_HOLES):
         await trial.accepted(EACH_SWALLOWS, place, kind="VOICEMAIL_RECEIVED")
     await trial.accepted(50, kind="VOICEMAIL_RECEIVED")
-    async with trial.client() as client, patience():
+    async with trial.client() as client, patience(100):
         while len((await client.get("/deliveries?state=sent&top=200")).json()["items"]) < 50:
             await asyncio.sleep(0.1)
     verdict = await trial.verdict()

@@ -92,7 +92,7 @@ async def test_a_mail_that_stops_its_worker_again_and_again_is_set_aside_and_oth
     await trial.process.answers()
     assert await trial.post([event]) == 202, "the receipt, if its answer was lost"
     (delivery,) = trial.journal.receipts
-    async with trial.client() as client, patience():
+    async with trial.client() as client, patience(100):
         while (story := (await client.get(f"/deliveries/{delivery}")).json())["state"] != "rejected":
             await asyncio.sleep(0.1)
     assert "set aside" in story["last_attempt"]["hint"]

@@ -27,7 +27,7 @@ MEGABYTES = 160
 async def until_taken(trial: Trial) -> None:
     """Post a new event again and again until it is acknowledged."""
     event = trial.events(1)
-    async with patience():
+    async with patience(100):
         while await trial.post(event) != 202:
             await asyncio.sleep(0.2)
 
@@ -185,7 +185,7 @@ async def test_a_sync_that_fails_ends_the_process_and_nothing_is_acknowledged(
         limit_files(trial, database_url, 30_000)  # for an event, but not for what is written to find out
     trial.process.send(signal.SIGUSR2)
     unanswered = trial.events(1)
-    async with patience():
+    async with patience(60):
         while await answered(trial, unanswered):  # until the signal has come through, all is well
             unanswered = trial.events(1)
     assert await trial.process.ended() > 0

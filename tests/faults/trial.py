@@ -93,7 +93,7 @@ class Trial:
 
         On SQLite, a process that stands still in the middle of a commit does, until it goes on.
         """
-        async with patience():
+        async with patience(60):
             await self.servers.happened.get()
             while not await asyncio.to_thread(self._others_can_write):
                 sleeper.send(signal.SIGCONT)

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from tests.closing import end
-from tests.patience import PATIENCE_S, patience
+from tests.patience import patience
 
 ADMIN_TOKEN = "rp_key_" + "a1" * 32  # made up
 START_S = 120
@@ -59,7 +59,7 @@ class Mailbox:
         """What came, parsed."""
         return [message_from_bytes(content, policy=policy.default) for content in self.raw]
 
-    async def holds(self, count: int, within_s: float = PATIENCE_S) -> None:
+    async def holds(self, count: int, within_s: float = 20) -> None:
         """Wait until so many different mails are here."""
         async with patience(within_s):
             while len(self.message_ids) < count:
@@ -160,7 +160,7 @@ class Service:
 
     def client_of(self, token: str) -> httpx.AsyncClient:
         """An HTTP client with a token."""
-        return httpx.AsyncClient(base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=PATIENCE_S)
+        return httpx.AsyncClient(base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
 
     async def command(self, *arguments: str) -> str:
         """Run `ringpost ...` on the same data folder; what it prints."""

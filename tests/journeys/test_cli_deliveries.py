@@ -7,7 +7,6 @@ import httpx
 import pytest
 from tests.journeys.machine import Machine
 from tests.journeys.test_cli import mail_settings
-from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -17,7 +16,7 @@ def delivery(acme: Machine) -> str:
     """The id of a delivery of one of two tenants."""
     headers = {"Authorization": f"Bearer {acme.output('token', 'create').strip()}"}
     with acme.serving(RINGPOST_WORKERS="0", RINGPOST_ALLOWED_MAIL_NETWORKS="127.0.0.0/8") as api:
-        with httpx.Client(base_url=api.match[1], headers=headers, timeout=PATIENCE_S) as client:
+        with httpx.Client(base_url=api.match[1], headers=headers, timeout=30) as client:
             client.post("/tenant/notification", json=mail_settings(2525)).raise_for_status()
             event = {"type": "DISK_LOW", "variables": {"FREE_SIZE": "1.5 GB"}}
             taken = client.post("/events", json=event).raise_for_status().json()

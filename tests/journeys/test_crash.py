@@ -64,7 +64,7 @@ async def test_what_was_acknowledged_arrives_although_the_process_is_killed(tmp_
 
 async def no_delivery_is_open(tenant: httpx.AsyncClient) -> None:
     """Wait until everything has ended: what was in hand at two kills comes back within a minute."""
-    async with patience():
+    async with patience(100):
         while not await have_all_ended(tenant):
             await asyncio.sleep(0.1)
 

@@ -11,7 +11,7 @@ from tests.patience import patience
 
 async def ended(tenant: httpx.AsyncClient, delivery: str) -> dict[str, Any]:
     """The story of a delivery once it has ended."""
-    async with patience():
+    async with patience(20):
         while True:
             story = (await tenant.get(f"/deliveries/{delivery}")).json()
             if story["ended_at"]:
@@ -108,7 +108,7 @@ async def test_mail_that_waited_for_its_server_goes_when_the_settings_are_mended
     ):
         answer = await tenant.post("/events", json={"type": "DISK_LOW", "variables": {"FREE_SIZE": "1 GB"}})
         delivery = answer.json()["deliveries"][0]["id"]
-        async with patience():
+        async with patience(10):
             while not (await tenant.get(f"/deliveries/{delivery}")).json()["waiting_for_server"]:
                 await asyncio.sleep(0.05)
         story = (await tenant.get(f"/deliveries/{delivery}")).json()
@@ -116,4 +116,4 @@ async def test_mail_that_waited_for_its_server_goes_when_the_settings_are_mended
         assert "refused the connection" in story["waiting_for_server"]["hint"]
         settings = (await tenant.get("/tenant/notification")).json() | {"port": box.port}
         assert (await tenant.post("/tenant/notification", json=settings)).status_code == 200
-        await box.holds(1)
+        await box.holds(1, within_s=10)

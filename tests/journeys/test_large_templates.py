@@ -25,7 +25,7 @@ async def test_memory_does_not_grow_with_every_template_that_was_in_use(tmp_path
                 saved = await tenant.post(path, json={"name": "DISK_LOW", "body": f"<p>{number}</p>{BODY}"})
                 assert saved.status_code == (200 if number else 201), saved.text
                 assert (await tenant.post("/events", json=EVENT)).status_code == 202
-            await box.holds(numbers.stop)
+            await box.holds(numbers.stop, within_s=60)
             return psutil.Process(running.pid).memory_info().rss / MEGABYTE
 
         few = await use_templates(range(40))

@@ -106,7 +106,7 @@ async def test_an_emergency_goes_through_a_mailbox_whose_minute_a_flood_has_used
         for count in (10, 11):  # the first one of all is tried before anything is known of the mailbox
             answer = await client.post("/events", json={"type": "EMERGENCY_CALL"})
             delivery = f"/deliveries/{answer.json()['deliveries'][0]['id']}"
-            async with patience():
+            async with patience(20):
                 while (await client.get(delivery)).json()["state"] != "sent":
                     await asyncio.sleep(0.05)
             assert len(provider.of("send")) == count
@@ -127,7 +127,7 @@ async def test_emergencies_do_not_wait_for_a_mailbox_that_rests_when_the_systems
 
 async def taken(provider: StandIn, mails: int) -> None:
     """Wait until the provider has been given so many."""
-    async with patience():
+    async with patience(20):
         while len(provider.of("send")) < mails:
             await asyncio.sleep(0.05)
 

@@ -67,7 +67,7 @@ async def test_no_secret_is_in_a_log_an_answer_the_metrics_or_a_file(tmp_path: P
             }  # fmt: skip
             assert (await tenant.post("/tenant/notification", json=unreachable)).status_code == 200
             await tenant.post("/events", json=user | {"id": "waits", "recipients": ["jo@example.com"]})
-            async with patience():
+            async with patience(20):
                 while not (await tenant.get("/deliveries?event=waits")).json()["items"][0]["attempts"]:
                     await asyncio.sleep(0.05)
             said = (await answers_to_all(tenant)).encode()

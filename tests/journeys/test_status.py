@@ -29,7 +29,7 @@ async def test_it_counts_what_was_sent_and_who_works(tmp_path: Path) -> None:
     async with mailbox() as box, service(tmp_path / "data") as running, new_tenant(running, box.port) as tenant:
         assert (await tenant.post("/events", json=EVENT)).status_code == 202
         await box.holds(1)
-        async with patience():  # workers report every few seconds, and rates are of whole spans of ten
+        async with patience(100):  # workers report every few seconds, and rates are of whole spans of ten
             while not (seen := await status_of(running))["per_minute"]["sent"]:
                 await asyncio.sleep(0.5)
         text = await running.command("status")
@@ -52,7 +52,7 @@ async def a_lane_on_hold(data: Path) -> AsyncGenerator[Service]:
         new_tenant(running, int(nobody)) as tenant,
     ):
         assert (await tenant.post("/events", json=EVENT)).status_code == 202
-        async with patience():
+        async with patience(60):
             while not (await status_of(running))["holds"]:
                 await asyncio.sleep(0.2)
         yield running
@@ -193,7 +193,7 @@ class Terminal:
     async def shows(self, text: str, times: int = 1) -> None:
         """Wait until this was written so often from now on."""
         already = self.plain.count(text)
-        async with patience():
+        async with patience(60):
             while self.plain.count(text) < already + times:
                 self._written += await asyncio.to_thread(self._read)
                 assert self._process.returncode is None, self.plain
@@ -213,7 +213,7 @@ class Terminal:
 
     async def ends(self) -> int:
         """Wait for the end; the exit code."""
-        async with patience():
+        async with patience(60):
             while (code := self._process.returncode) is None:
                 written, _ = await asyncio.gather(asyncio.to_thread(self._read), asyncio.sleep(0.05))
                 self._written += written

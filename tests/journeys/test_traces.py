@@ -43,7 +43,7 @@ async def test_an_event_is_followed_from_its_request_to_its_attempts_in_another_
             ):
                 deliveries = await two_mails(tenant)
                 worker.send_signal(signal.SIGTERM)
-                async with patience():
+                async with patience(60):
                     assert await worker.wait() == 0
             assert await running.stop() == 0
 
@@ -73,7 +73,7 @@ async def two_mails(tenant: httpx.AsyncClient) -> list[str]:
     assert (await tenant.post("/events", json=event)).headers["Idempotent-Replayed"] == "true"
     assert (await tenant.get("/events/id-of-the-sender")).status_code == 200
     deliveries = [one["id"] for one in answer.json()["deliveries"]]
-    async with patience():
+    async with patience(60):
         for delivery in deliveries:
             while not (await tenant.get(f"/deliveries/{delivery}")).json()["ended_at"]:
                 await asyncio.sleep(0.05)
@@ -137,7 +137,7 @@ async def test_a_failed_attempt_says_whose_failure_it_was_and_an_event_without_m
                 answer = await tenant.post("/events", json={"events": events})
                 taken, skipped = (one["event"] for one in answer.json()["results"])
                 assert skipped["skipped"] == "NOTIFICATION_OFF"
-                async with patience():
+                async with patience(60):
                     story = f"/deliveries/{taken['deliveries'][0]['id']}"
                     while not (await tenant.get(story)).json()["all_attempts"]:
                         await asyncio.sleep(0.05)
@@ -168,7 +168,7 @@ async def test_a_collector_that_never_answers_stops_neither_mails_nor_the_end(tm
             async with new_tenant(running, box.port) as tenant:
                 events = [{"type": "QUEUE_SLA", "variables": {"QUEUE_NAME": f"Q{number}"}} for number in range(50)]
                 assert (await tenant.post("/events", json={"events": events})).status_code == 202
-                await box.holds(50)
+                await box.holds(50, within_s=60)
             assert await running.stop() == 0
     assert "Queue full" in running.log.read_text(), "the queue is bounded"
 

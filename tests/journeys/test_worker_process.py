@@ -45,7 +45,7 @@ def value(metrics: str, series: str) -> float:
 
 
 async def told(manager: socket.socket) -> bytes:
-    async with patience():
+    async with patience(60):
         return await asyncio.get_running_loop().sock_recv(manager, 100)
 
 
@@ -69,7 +69,7 @@ async def test_a_worker_process_shows_its_own_metrics_and_tells_when_it_is_ready
             assert (await tenant.post("/events", json=event)).status_code == 202
             await box.holds(1)
 
-            async with patience():
+            async with patience(60):
                 while value((await watcher.get("/metrics")).text, 'ringpost_deliveries_ended_total{state="sent"}') < 1:
                     await asyncio.sleep(0.1)
             shown = (await watcher.get("/metrics")).text
@@ -89,5 +89,5 @@ async def test_a_worker_process_shows_its_own_metrics_and_tells_when_it_is_ready
 
             process.send_signal(signal.SIGTERM)
             assert await told(manager) == b"STOPPING=1"
-            async with patience():
+            async with patience(60):
                 assert await process.wait() == 0

@@ -172,7 +172,7 @@ def _received_with(arrived: bytes | None) -> str:
 
 async def arrival(server: RunningServer, message_id: str) -> bytes:
     """The mail with this Message-ID, as soon as the server has it."""
-    async with patience():
+    async with patience(20):
         while True:
             mail = server.mail(message_id)
             if mail is not None:

@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tests.patience import PATIENCE_S
-
 BUILD: Final = Path(__file__).parents[2] / "build" / "mail_servers"
 """Where tools/mail_servers.py puts what is not installed on the machine."""
+PATIENCE_S: Final = 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ async def test_a_corrected_password_heals_what_waits(sites: Sites, tmp_path: Pat
         new_tenant(running, 2465, **wrong) as tenant,
     ):
         delivery = await report(tenant)
-        async with patience():
+        async with patience(20):
             while not (waiting := (await tenant.get(f"/deliveries/{delivery}")).json()["waiting_for_server"]):
                 await asyncio.sleep(0.05)
         assert (waiting["stage"], waiting["code"]) == ("auth", 535)

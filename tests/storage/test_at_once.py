@@ -238,7 +238,7 @@ async def test_whatever_keeps_a_transaction_from_beginning_loses_no_write(
     monkeypatch.setattr(Connection, "begin", begin_later)
     asyncio.get_running_loop().set_exception_handler(quietly)
 
-    async with patience():
+    async with patience(10):
         assert await put(database, "one") == [THREAD]
         assert await put(database, "two") == ["MainThread"]
 

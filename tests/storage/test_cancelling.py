@@ -38,7 +38,7 @@ async def test_what_is_just_being_claimed_is_not_said_to_be_cancelled(processes:
     claiming = asyncio.create_task(one.write(claim_slowly))
     assert await asyncio.to_thread(claimed.wait, 20)
     cancelling = asyncio.create_task(other.write(deliveries.cancel, TenantId("t1"), "a-1", NOW, NOW))
-    async with patience():
+    async with patience(20):
         while not await one.read(lambda connection: connection.execute(SOMEBODY_WAITS).scalar_one()):
             await asyncio.sleep(0.02)
     go_on.set()

@@ -52,7 +52,7 @@ async def test_a_write_that_raises_what_no_future_takes_keeps_nobody_else_waitin
     def takes_the_first_of_none(_connection: Connection) -> str:
         return next(iter(()))
 
-    async with patience():
+    async with patience(5):
         results = await asyncio.gather(
             database.write(takes_the_first_of_none), database.write(add, "a"), return_exceptions=True
         )

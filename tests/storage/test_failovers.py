@@ -30,7 +30,7 @@ def kind_of_database() -> str:
 
 async def eventually(is_so: Callable[[], bool]) -> None:
     """Wait for something that another thread or process does."""
-    async with patience():
+    async with patience(30):
         while not is_so():
             await asyncio.sleep(0.02)
 
@@ -144,7 +144,7 @@ async def test_a_server_that_became_a_standby_is_left_and_its_primary_found(
 
 async def until_done(ask: Callable[..., Any], *what: Any) -> Any:
     """Read or write as soon as the database can be reached again."""
-    async with patience():
+    async with patience(60):
         while True:
             try:
                 return await ask(*what)
@@ -241,7 +241,7 @@ async def test_a_server_that_was_away_is_reached_again_and_nothing_was_acknowled
     own_server.start()
     await until_written(database, "after")
     assert await database.read(words) == {"after"}
-    async with patience():
+    async with patience(60):
         await heard.wait()  # what was rung meanwhile was missed, so it is looked for
     await database.close()
 

@@ -136,9 +136,9 @@ async def test_all_that_wait_for_a_file_that_stays_locked_are_refused_together(
     database = await open_database(f"sqlite:///{database_path}")
     await database.write(lambda connection: connection.execute(NOTES))
     with locked(database_path):
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(10):
             refused = await asyncio.gather(
-                *(database.write(add, f"word {number}") for number in range(100)), return_exceptions=True
+                *(database.write(add, f"word {number}") for number in range(20)), return_exceptions=True
             )
     assert {type(each) for each in refused} == {StorageUnavailable}
     assert await database.read(words) == set()

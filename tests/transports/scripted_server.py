@@ -123,9 +123,9 @@ class ScriptedServer:
         """The commands that begin like this."""
         return [line for line in self.commands if line.upper().startswith(verb)]
 
-    async def hears(self, verb: bytes) -> None:
+    async def hears(self, verb: bytes, within_s: float = 15) -> None:
         """Wait until a client has said it."""
-        async with patience():
+        async with patience(within_s):
             while not self.said(verb):
                 await asyncio.sleep(0.01)
 

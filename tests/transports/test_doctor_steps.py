@@ -96,7 +96,7 @@ async def test_steps_come_while_they_are_made() -> None:
     async with DnsServer(GOOD_ZONE) as dns, ScriptedServer(polite({"MAIL": Trick.SILENCE})) as server:
         doctor = Doctor(options(), DnsServers((("127.0.0.1", dns.port),)))
         steps = doctor.examine(Case(endpoint(server.port), address(SENDER)))
-        async with patience():
+        async with patience(5):
             names = [(await anext(steps)).name for _ in range(5)]
         await steps.aclose()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]  it is a generator
 

@@ -78,7 +78,7 @@ async def test_a_large_one_that_takes_too_long_is_not_ended(connect: Connect, fa
         await transport.send(envelope(), MESSAGE)
         with pytest.raises(LeaseOver):
             await transport.send(envelope(), LARGE, Lease(60))
-        async with patience():
+        async with patience(5):
             while not server.mails:
                 await asyncio.sleep(0.02)
 

@@ -59,7 +59,7 @@ class Resolver:
 
     async def until_stuck(self, count: int) -> None:
         """Wait for so many to be stuck."""
-        async with patience():
+        async with patience(10):
             while self.stuck != count:
                 await asyncio.sleep(0.01)
 

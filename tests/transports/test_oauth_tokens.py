@@ -31,7 +31,7 @@ from ringpost.transports.oauth.tokens import Authorities, Tokens
 
 async def asked(provider: StandIn, times: int) -> None:
     """Wait until it has been asked for a token so many times."""
-    async with patience():
+    async with patience(10):
         while len(provider.of("token")) < times:
             await asyncio.sleep(0.01)
 
@@ -142,7 +142,7 @@ async def test_a_token_is_renewed_before_it_ends_and_used_while_that_fails(provi
     assert await tokens.token(GRAPH.grant) == Secret("access-1")
     await asked(provider, 2)
     assert await tokens.token(GRAPH.grant) == Secret("access-1")
-    async with patience():
+    async with patience(10):
         while await tokens.token(GRAPH.grant) != Secret("access-2"):
             await asyncio.sleep(0.01)
     assert len(provider.of("token")) == 3
@@ -154,7 +154,7 @@ async def test_while_a_token_is_good_nobody_waits_for_its_renewal(provider: Stan
     await tokens.token(GRAPH.grant)
     now = provider.life - 1
     provider.say("token", Say(after_s=60))
-    async with patience():
+    async with patience(10):
         for _ in range(3):
             assert await tokens.token(GRAPH.grant) == Secret("access-1")
             await asked(provider, 2)
@@ -170,7 +170,7 @@ async def test_an_authority_that_says_nothing_keeps_nobody_from_another(
         tokens = provider.providers(ca_file, authorities=authorities).tokens
         waiting = [asyncio.create_task(tokens.token(app)) for app in apps]
         await asked(provider, len(apps))
-        async with patience():
+        async with patience(10):
             assert await tokens.token(USER.grant) == Secret("access-1")
         for task in waiting:
             task.cancel()

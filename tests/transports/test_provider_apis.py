@@ -247,7 +247,7 @@ async def test_an_emergency_does_not_wait_for_requests_that_hang(provider: Stand
     providers = provider.providers(ca_file, graph_allowance=Allowance(4, (), 0.1))
     mails, emergencies = microsoft365(GRAPH, providers), microsoft365(GRAPH, providers, urgent=True)
     hanging = [asyncio.create_task(mails.send(envelope(), MESSAGE)) for _ in range(6)]
-    async with patience():
+    async with patience(20):
         while len(provider.of("send")) < 3:
             await asyncio.sleep(0.02)
         outcome = await emergencies.send(envelope(), MESSAGE)

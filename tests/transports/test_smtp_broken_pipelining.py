@@ -90,7 +90,7 @@ async def test_pipelining_is_tried_again_after_a_while(connect: Connect, monkeyp
         transport = connect(endpoint(server.port), options(messages_per_connection=1))
         await transport.send(envelope(), MESSAGE)
         before = len(script.at_once)
-        async with patience():
+        async with patience(5):
             while 3 not in script.at_once[before:]:
                 assert (await transport.send(envelope(), MESSAGE)).verdict is SENT
 

@@ -68,7 +68,7 @@ async def test_a_deadline_is_for_the_whole_reply_and_not_for_each_byte(connect: 
 
     async with ScriptedServer(drip) as server:
         deadlines = short(greeting=0.1, opening=0.1, mail=0.1)
-        async with patience():
+        async with patience(5):
             outcome = await connect(endpoint(server.port), options(deadlines=deadlines)).send(envelope(), MESSAGE)
 
     assert (outcome.verdict, outcome.party) == (RETRY, Party.MAIL_SERVER)

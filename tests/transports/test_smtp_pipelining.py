@@ -64,7 +64,7 @@ async def test_an_emergency_does_not_wait_for_the_answer_to_another_while_a_conn
         chosen = options(deadlines=short(quit=0.05), connections=2)
         transport = connect(endpoint(server.port), chosen, urgent=True)
         one, other = (asyncio.create_task(transport.send(envelope(f"{to}@x.example"), MESSAGE)) for to in ("a", "b"))
-        async with patience():
+        async with patience(10):
             assert (await other).verdict is SENT
         assert not one.done()
         taken.set()
@@ -236,7 +236,7 @@ async def test_an_idle_connection_says_goodbye(connect: Connect) -> None:
     async with ScriptedServer(polite()) as server:
         transport = connect(endpoint(server.port), options(idle=0.02))
         await transport.send(envelope(), MESSAGE)
-        async with patience():
+        async with patience(5):
             while not server.said(b"QUIT"):
                 await asyncio.sleep(0.001)
         again = await transport.send(envelope(), MESSAGE)
@@ -261,7 +261,7 @@ async def test_a_send_with_a_limit_of_its_own_ends_in_time(connect: Connect) -> 
     for verb, stage in (("GREETING", Stage.GREETING), ("EHLO", Stage.EHLO), ("RCPT", Stage.RCPT_TO)):
         async with ScriptedServer(polite({verb: Trick.SILENCE}, capabilities=CAPABILITIES)) as server:
             transport = connect(endpoint(server.port), options(deadlines=short(overall=0.1)))
-            async with patience():
+            async with patience(5):
                 outcome = await transport.send(envelope(), MESSAGE)
                 await transport.close()
 

@@ -11,7 +11,7 @@ from ringpost.usecases.bell import Bell
 async def test_a_ring_is_heard_by_each_who_has_not_heard_it(bell: Bell) -> None:
     heard = bell.rings
     bell.ring()
-    async with patience():
+    async with patience(5):
         await bell.wait(heard)
         await bell.wait(heard)
 
@@ -22,7 +22,7 @@ async def test_all_who_wait_hear_the_next_ring_and_each_ring_once(bell: Bell) ->
     await asyncio.sleep(0.01)
     assert not any(task.done() for task in waiting)
     bell.ring()
-    async with patience():
+    async with patience(5):
         await asyncio.gather(*waiting)
 
 

@@ -174,7 +174,7 @@ async def test_a_mail_that_somebody_is_writing_keeps_none_of_the_others_from_goi
     await slow.execute("SELECT id FROM deliveries WHERE id = %s FOR UPDATE", [written])
 
     saving = asyncio.create_task(change_settings(room, administrator(ACME), RAW))
-    async with patience():
+    async with patience(20):
         while await room.database.read(gone_on) < MANY - 1:
             await asyncio.sleep(0.01)
     await slow.rollback()

@@ -285,7 +285,7 @@ async def test_workers_that_purge_at_the_same_time_do_not_wait_for_each_other(
     with other.begin() as connection:  # another worker, in the middle of the same bites
         for column in (events.c.key, tokens.c.id, console_sessions.c.id, invitations.c.username):
             connection.execute(select(column).with_for_update()).all()
-        async with patience():
+        async with patience(10):
             assert not await purge(room)
     await purge(room)
     reader.dispose()
@@ -303,7 +303,7 @@ async def test_a_worker_ends_what_is_overdue_without_waiting_for_another_that_do
     reader, other = open_engines(database_url)
     with other.begin() as connection:
         connection.execute(select(deliveries.c.id).order_by(deliveries.c.id).limit(1).with_for_update()).all()
-        async with patience():
+        async with patience(10):
             assert await expire_overdue(room) == 2
     assert await expire_overdue(room) == 1
     reader.dispose()

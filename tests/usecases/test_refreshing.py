@@ -91,7 +91,7 @@ async def test_another_password_ends_what_another_process_is_just_beginning(
     go.set()
     assert await asyncio.to_thread(begun.wait, 20)
     changing = asyncio.create_task(change_user(room, acme, anna.id, UserChange(password="another long password")))
-    async with patience():
+    async with patience(20):
         while not await room.database.read(lambda connection: connection.execute(SOMEBODY_WAITS).scalar_one()):
             await asyncio.sleep(0.02)
     go_on.set()

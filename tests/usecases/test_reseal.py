@@ -54,7 +54,7 @@ async def test_what_does_not_open_does_not_keep_resealing_from_ending(
     room: Room, rings: tuple[KeyRing, KeyRing]
 ) -> None:
     await room.database.write(lambda connection: connection.execute(update(events).values(variables=b"junk")).close())
-    async with patience():
+    async with patience(20):
         assert await reseal(_with(room, Sealer(rings[1]))) == Resealed(EVENTS + 1, broken=EVENTS)
 
 

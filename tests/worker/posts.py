@@ -41,7 +41,7 @@ async def report_large(client: httpx.AsyncClient, octets: int) -> None:
 
 async def story(client: httpx.AsyncClient, delivery: str, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """The delivery, as soon as it is as wanted."""
-    async with patience():
+    async with patience(15):
         while not until(found := (await client.get(f"/deliveries/{delivery}")).json()):
             await asyncio.sleep(0.02)
     return found
@@ -49,7 +49,7 @@ async def story(client: httpx.AsyncClient, delivery: str, until: Callable[[dict[
 
 async def sent(client: httpx.AsyncClient, count: int) -> None:
     """Wait until so many deliveries are recorded as sent; the clock may be moved then, as nothing is in hand."""
-    async with patience():
+    async with patience(15):
         while len((await client.get("/deliveries?state=sent")).json()["items"]) < count:
             await asyncio.sleep(0.02)
 

@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from tests.patience import PATIENCE_S
 
 from ringpost.usecases.room import Room
 from ringpost.worker import Worker, WorkerOptions
@@ -17,5 +16,5 @@ async def test_it_ends_also_when_the_bell_rings_at_that_moment(room: Room, turns
     for _ in range(turns):
         await asyncio.sleep(0)
     working.cancel()
-    await asyncio.wait([working], timeout=PATIENCE_S)
+    await asyncio.wait([working], timeout=10)
     assert working.cancelled()

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("worker")
 
 async def connected(server: ScriptedServer, times: int) -> None:
     """Wait until it was connected to so often."""
-    async with patience():
+    async with patience(15):
         while server.connections < times:
             await asyncio.sleep(0.01)
 
@@ -83,7 +83,7 @@ async def test_what_is_sent_through_a_server_that_was_replaced_meanwhile_does_no
         old.hold_back.clear()
         await save(tenant_client, old.port)
         [under_way] = await report(tenant_client, "DISK_LOW")
-        async with patience():
+        async with patience(15):
             await old.asked.wait()
         await save(tenant_client, new.port)
         [waits] = await report(tenant_client, "DISK_LOW")
@@ -104,7 +104,7 @@ async def test_what_a_tenant_borrowed_that_has_a_server_of_its_own_meanwhile_ope
         await save(admin_client, lent.port)
         await borrow(tenant_client)
         [under_way] = await report(tenant_client, "DISK_LOW")
-        async with patience():
+        async with patience(15):
             await lent.asked.wait()
         why = {"failures": 1, "party": "mail_server", "stage": "connect", "reply": "", "hint": ""}
         held = insert(holds).values(lane="system", since=room.clock(), until=room.clock() + 900_000, **why)

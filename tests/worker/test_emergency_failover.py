@@ -259,7 +259,7 @@ async def test_what_is_being_sent_while_the_system_begins_to_lend_its_server_goe
         ports = own.port, systems.port
         await save(tenant_client, own.port)
         delivery = await report(tenant_client)
-        async with patience():
+        async with patience(10):
             while not own.connections:
                 await asyncio.sleep(0.01)
 
@@ -283,7 +283,7 @@ async def test_what_fails_at_a_server_that_was_replaced_meanwhile_goes_through_t
         ports = old.port, new.port
         await save(tenant_client, old.port)
         delivery = await report(tenant_client)
-        async with patience():
+        async with patience(10):
             while not old.connections:
                 await asyncio.sleep(0.01)
 

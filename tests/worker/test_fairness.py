@@ -60,8 +60,8 @@ async def crowd(room: Room, app: FastAPI) -> AsyncIterator[Crowd]:
         yield Crowd(room, app, stack)
 
 
-async def until(done: Callable[[], bool]) -> None:
-    async with patience():
+async def until(done: Callable[[], bool], within_s: float = 60) -> None:
+    async with patience(within_s):
         while not done():
             await asyncio.sleep(0.01)
 
@@ -96,7 +96,7 @@ async def test_a_flood_and_servers_that_never_greet_hold_up_nobody(crowd: Crowd)
 
 
 async def until_sent(client: httpx.AsyncClient, delivery: str) -> None:
-    async with patience():
+    async with patience(60):
         while (await client.get(f"/deliveries/{delivery}")).json()["state"] != "sent":
             await asyncio.sleep(0.05)
 

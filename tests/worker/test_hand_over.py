@@ -43,7 +43,7 @@ async def refused(client: httpx.AsyncClient, room: Room) -> None:
     assert await asyncio.to_thread(begun.wait, 20)
     posting = asyncio.create_task(client.post("/events", json={"events": [{"type": "DISK_LOW"}] * AT_ONCE}))
     spoiling = asyncio.create_task(room.database.write(spoil))
-    async with patience():
+    async with patience(20):
         while not any(job.weight == AT_ONCE for job in next_commit(room)):
             await asyncio.sleep(0.01)
     go_on.set()

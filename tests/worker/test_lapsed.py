@@ -48,7 +48,7 @@ async def has_in_hand(client: httpx.AsyncClient, box: Mailbox, worker: Worker) -
     """Until the worker has more in hand than it has connections; none of it is answered."""
     box.hold_back.clear()
     await report(client, "DISK_LOW", MAILS)
-    async with patience():
+    async with patience(30):
         while worker.in_hand < FIRST_WINDOW:
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.2)  # all connections are busy
@@ -56,7 +56,7 @@ async def has_in_hand(client: httpx.AsyncClient, box: Mailbox, worker: Worker) -
 
 async def all_sent(client: httpx.AsyncClient) -> list[dict[str, Any]]:
     """All deliveries, once they are recorded as sent."""
-    async with patience():
+    async with patience(20):
         while len(items := (await client.get("/deliveries?state=sent&top=200")).json()["items"]) < MAILS:
             await asyncio.sleep(0.05)
     return items
@@ -103,12 +103,12 @@ async def test_what_is_given_back_does_not_wait_for_what_was_claimed_with_it(
     async with ScriptedServer(says_nothing_to_a_message, greets_late, polite()) as server:
         await save(tenant_client, server.port)
         both = await report(tenant_client, "DISK_LOW", 2)
-        async with patience():
+        async with patience(10):
             while server.connections < 2 or not server.mails:
                 await asyncio.sleep(0.01)
         fall_asleep()
         asleep.set()
-        async with patience():
+        async with patience(10):
             while not (sent := (await tenant_client.get("/deliveries?state=sent")).json()["items"]):
                 await asyncio.sleep(0.02)
             while worker.in_hand > 1:
@@ -134,7 +134,7 @@ async def test_who_is_cut_off_from_the_database_only_stops_sending_when_its_leas
         between.cut()
         other = Worker(room, options)
         others_work = asyncio.create_task(other.run())
-        async with patience():
+        async with patience(15):
             while before & {claim for claim, _ in await room.database.read(leases.leases)}:
                 await asyncio.sleep(0.05)
         box.hold_back.set()

@@ -99,7 +99,7 @@ async def test_after_the_clock_was_set_right_what_a_lost_worker_had_in_hand_come
     task = asyncio.create_task(worker.run())
     until = clock.ms + HALF_AN_HOUR_MS
     try:
-        async with patience():
+        async with patience(60):
             while "lost-1.2" in dict(await room.database.read(leases.leases)):
                 until += 50
                 await room.database.write(leases.renew, ["alive-1.2"], [], until)

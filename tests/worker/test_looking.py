@@ -173,7 +173,7 @@ async def test_what_comes_behind_a_walk_is_found_by_the_next_one_at_once(room: R
     await room.database.write(put_on_hold)
     worker = Worker(room, WorkerOptions(poll_s=3600, sweep_s=3600))
     working = asyncio.create_task(worker.run())
-    async with patience():
+    async with patience(20):
         for number in range(10):
             await asyncio.sleep(0.1)
             room.bell.ring()

@@ -65,7 +65,7 @@ async def working(room: Room, sweep_s: float = 0.05) -> AsyncGenerator[Worker]:
 
 async def posted(client: httpx.AsyncClient, event: dict[str, Any]) -> str:
     """Post an event until it is taken; its delivery."""
-    async with patience():
+    async with patience(15):
         while (answer := await client.post("/events", json=event)).status_code != 202:
             await asyncio.sleep(0.05)
     return answer.json()["deliveries"][0]["id"]
@@ -97,7 +97,7 @@ async def test_what_was_claimed_in_a_commit_whose_answer_was_lost_is_sent_soon_a
         (delivery,) = await report(tenant_client, "DISK_LOW")
         between.lose_answer(CLAIMED)
         async with working(room):
-            async with patience():
+            async with patience(15):
                 await between.has_answer.wait()
             found = await story(tenant_client, delivery, is_sent)
         assert found["attempts"] == 1
@@ -140,7 +140,7 @@ async def test_what_is_claimed_in_a_commit_that_takes_long_is_not_given_back(
 async def swept_once(worker: Worker) -> Recover:
     """Wait until the worker has swept at its start, which it does not do again; returns its look for what was lost."""
     sweeper = worker._sweeper  # pyright: ignore[reportPrivateUsage]
-    async with patience():
+    async with patience(15):
         while not sweeper._warn_at:  # pyright: ignore[reportPrivateUsage]  its last step
             await asyncio.sleep(0.01)
     return sweeper._recover  # pyright: ignore[reportPrivateUsage]
@@ -151,7 +151,7 @@ async def goes_on_after_a_look(room: Room, between: Middleman, box: Mailbox, rec
 
     Whatever was given back meanwhile is claimed again, and comes twice.
     """
-    async with patience():
+    async with patience(15):
         await between.has_answer.wait()
         await recover()
         again = asyncio.create_task(recover())

@@ -44,7 +44,7 @@ async def test_a_clock_set_forward_takes_nothing_out_of_the_hands_of_the_living(
         box.hold_back.clear()
         await save(tenant_client, box.port)
         await report(tenant_client, "DISK_LOW", 3)
-        async with patience():
+        async with patience(10):
             await box.asked.wait()
         clock.advance(24 * 3600)  # every lease is over by this clock
         await asyncio.sleep(0.3)  # several sweeps
@@ -63,7 +63,7 @@ async def test_a_mail_is_recorded_as_sent_and_as_quick_as_it_was_however_far_the
         box.hold_back.clear()
         await save(tenant_client, box.port)
         (delivery,) = await report(tenant_client, "DISK_LOW")
-        async with patience():
+        async with patience(10):
             await box.asked.wait()
         clock.advance(days * 24 * 3600)
         box.hold_back.set()
@@ -155,7 +155,7 @@ async def test_lost_workers_are_found_while_there_is_much_to_purge(
     worker = Worker(room, WorkerOptions(slots=64, sweep_s=0.05, lease_s=0.6))
     task = asyncio.create_task(worker.run())
     try:
-        async with patience():
+        async with patience(4):
             while "dead-1" in dict(await room.database.read(leases.leases)):
                 await asyncio.sleep(0.05)
         assert await room.database.read(count, events) > 1, "there was still much to purge"
@@ -180,7 +180,7 @@ async def test_lost_workers_and_what_is_set_aside_because_of_them_are_counted(
     with capture_logs() as logs:
         task = asyncio.create_task(worker.run())
         try:
-            async with patience():
+            async with patience(10):
                 while counted() == before:
                     await asyncio.sleep(0.05)
         finally:
@@ -200,7 +200,7 @@ async def test_a_worker_that_cannot_give_back_what_it_has_in_hand_says_goodbye_a
         box.hold_back.clear()
         await save(tenant_client, box.port)
         (delivery,) = await report(tenant_client, "DISK_LOW")
-        async with patience():
+        async with patience(10):
             await box.asked.wait()
         await room.database.write(_try_already_told, delivery)
         worker.stop()
@@ -230,7 +230,7 @@ async def test_a_fault_of_ours_at_judging_an_attempt_does_not_send_the_mail_agai
         await report(tenant_client, "DISK_LOW")
         worker = Worker(faulty, WorkerOptions(slots=64, poll_s=0.02, sweep_s=0.05))
         task = asyncio.create_task(worker.run())
-        async with patience():
+        async with patience(10):
             while not _tried(server):
                 await asyncio.sleep(0.02)
         await asyncio.sleep(0.5)  # several sweeps

@@ -61,7 +61,7 @@ async def test_a_large_mail_does_not_wait_until_nothing_else_is_in_hand(
         await save(other_client, quick.port)
         await report(tenant_client, "DISK_LOW", 3)
         await report_large(other_client, SLOT_BYTES * 64)  # more than the worker has
-        async with patience():
+        async with patience(20):
             while not quick.mails.total():
                 await asyncio.sleep(0.01)
         assert not slow.mails
