@@ -177,11 +177,11 @@ def _claim_probe(connection: Connection, wanted: Claim, lane: str, failures: int
         return None if row is None else from_row(row, name)
 
     for urgency in classes:
-        where = {"urgency": urgency, "first": first, "last": last}
-        queues = connection.execute(taking.QUEUES_OF_LANE, {**where, "width": _WIDTH}).scalars().all()
+        of_lane = {"urgency": urgency, "first": first, "last": last, "width": _WIDTH}
+        queues = connection.execute(taking.QUEUES_OF_LANE, of_lane).scalars().all()
         if not queues:
             continue
-        where["first"] = where["last"] = queues[rounds % len(queues)]
+        where = {"urgency": urgency, "queue": queues[rounds % len(queues)]}
         if failures % 2 == 0:
             since = taking.somewhere_untried(connection, where, failures // 2)
             if since is not None and (untried := take(taking.PROBE_UNTRIED, **where, since=since)):

@@ -79,7 +79,7 @@ QUEUES_OF_LANE = text(f"""
     SELECT queue FROM ring WHERE queue IS NOT NULL""")
 """The queues of one lane, and of one class, that have mail on the ring; the first ones, each found by one look."""
 
-_IN_LINE = f"FROM deliveries WHERE {_ON_THE_RING} AND queue = :first"
+_IN_LINE = f"FROM deliveries WHERE {_ON_THE_RING} AND queue = :queue"
 WITHIN = 1000
 """How many mails to look at for a probe, however many there are."""
 
@@ -125,7 +125,7 @@ def _side_by_side(statement: str, *others: str) -> dict[str, TextClause]:
     }
 
 
-PROBE_DUE = _side_by_side(_PROBE, "NOT deferred AND queue = :first")
+PROBE_DUE = _side_by_side(_PROBE, "NOT deferred AND queue = :queue")
 """The one of a queue that has been due longest; its lane is on hold."""
 PROBE_UNTRIED = _side_by_side(_PROBE, f"NOT deferred AND id = {_untried('id', 'due_at >= :since', 'ASC')}")
 """One that was never tried, of the first that have been due since a time or since later."""
@@ -137,7 +137,7 @@ PROBE_DEFERRED = _side_by_side(
           AS near
          WHERE urgency = :urgency ORDER BY due_at LIMIT 1)""",
 )
-"""One of a lane that waits for its time: the next, or one of the next where they are many."""
+"""One of a lane that waits for its time: the next, of as many as are looked at."""
 
 OPEN_ON_LANE = text(f"""
     SELECT 1 WHERE

@@ -35,8 +35,8 @@ class Recovered:
     """How many mails of it were claimed too often, and have ended."""
     deliveries: int = 0
     """How many mails it was in all."""
-    apart_ms: int = 0
-    """When the next suspect may come back, from now."""
+    back_ms: int = 0
+    """How long from now the next suspect waits until it comes back."""
 
 
 async def recover_lost(room: Room, claims: Collection[str]) -> Recovered:
@@ -51,12 +51,12 @@ async def recover_lost(room: Room, claims: Collection[str]) -> Recovered:
     if claims:
         suspects = await room.database.read(leases.suspects, sorted(claims))
         while True:
-            bite = await room.database.write(_recover, room, sorted(claims), suspects, total.apart_ms)
+            bite = await room.database.write(_recover, room, sorted(claims), suspects, total.back_ms)
             total = Recovered(
                 total.claims | bite.claims,
                 total.set_aside + bite.set_aside,
                 total.deliveries + bite.deliveries,
-                bite.apart_ms,
+                bite.back_ms,
             )
             if bite.deliveries < BITE:
                 break
@@ -64,7 +64,7 @@ async def recover_lost(room: Room, claims: Collection[str]) -> Recovered:
 
 
 def _recover(
-    connection: Connection, room: Room, lost: Sequence[str], suspects: leases.Suspects, apart_ms: int
+    connection: Connection, room: Room, lost: Sequence[str], suspects: leases.Suspects, back_ms: int
 ) -> Recovered:
     now, aside = room.clock(), 0
     found = leases.held_under(connection, lost, BITE)
@@ -72,9 +72,9 @@ def _recover(
     outbox.end_probes(connection, now, [item for item, _ in found])
     for item, claims in found:
         if claims < leases.MOST_CLAIMS or suspects.strong > 1:
-            wait_ms = apart_ms if claims > 1 else 0
+            wait_ms = back_ms if claims > 1 else 0
             leases.return_lost(connection, item, lost_worker(), due_at=now + wait_ms, at=now, claims=claims)
-            apart_ms += _apart_ms(claims, suspects.slight)
+            back_ms += _apart_ms(claims, suspects.slight)
             continue
         end = erase_at(room, now, secret=item.secret)
         state = State.REJECTED
@@ -82,7 +82,7 @@ def _recover(
         outcomes.record(connection, now, [ended])
         aside += 1
         _log.error("delivery_set_aside", delivery=item.id, tenant=item.tenant, claims=claims)
-    return Recovered(frozenset(item.claim for item, _ in found), aside, len(found), apart_ms)
+    return Recovered(frozenset(item.claim for item, _ in found), aside, len(found), back_ms)
 
 
 def _apart_ms(claims: int, suspects: int) -> int:

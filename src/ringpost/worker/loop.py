@@ -162,7 +162,7 @@ class Worker:
             claimed = work.claimed
             pace = self._room.pace_of(work.server.endpoint) if work.server else None
             may_wait = not claimed.probe and claimed.urgency is not Urgency.EMERGENCY
-            if pace and may_wait and self._windows.would_wait(claimed.queue, claimed.urgency, pace):
+            if pace is not None and may_wait and self._windows.would_wait(claimed.queue, claimed.urgency, pace):
                 self._in_hand.begin(work, self._until_given_back(work))
                 continue
             self._windows.took(claimed.queue, claimed.urgency, work.size, pace, more=work.more)
