@@ -48,19 +48,17 @@ async def recover_lost(room: Room, claims: Collection[str]) -> Recovered:
     alone in being so suspicious is set aside.
     """
     total = Recovered()
-    if claims:
-        suspects = await room.database.read(leases.suspects, sorted(claims))
-        while True:
-            bite = await room.database.write(_recover, room, sorted(claims), suspects, total.back_ms)
-            total = Recovered(
-                total.claims | bite.claims,
-                total.set_aside + bite.set_aside,
-                total.deliveries + bite.deliveries,
-                bite.back_ms,
-            )
-            if bite.deliveries < BITE:
-                break
-    return total
+    suspects = await room.database.read(leases.suspects, sorted(claims))
+    while True:
+        bite = await room.database.write(_recover, room, sorted(claims), suspects, total.back_ms)
+        total = Recovered(
+            total.claims | bite.claims,
+            total.set_aside + bite.set_aside,
+            total.deliveries + bite.deliveries,
+            bite.back_ms,
+        )
+        if bite.deliveries < BITE:
+            return total
 
 
 def _recover(
